@@ -1,0 +1,1 @@
+"""Arms without any learning: types, limits, kinematics, trajectories, the safety gate."""

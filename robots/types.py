@@ -1,0 +1,111 @@
+"""The nouns that flow between cameras, models and arms: frozen, decoded once at the edge.
+
+Frames: `a_from_b` maps coordinates of b into a. `base` is the arm's own base; `camera` is
+OpenCV's (x right, y down, z forward); `ee` is the tool frame between the finger tips,
+z pointing out of the hand. SI units throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from robots.spec import ArmSpec
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CameraFrame:
+    """One picture with its calibration.
+
+    Attributes:
+        rgb: uint8 (H, W, 3).
+        depth: float32 (H, W) in [m] along the optical axis, or None.
+        intrinsics: (3, 3) pinhole matrix in [px]; pixel centres lie at integer coordinates.
+        base_from_camera: (4, 4) rigid transform.
+    """
+
+    rgb: NDArray[np.uint8]
+    depth: NDArray[np.float32] | None
+    intrinsics: Array
+    base_from_camera: Array
+
+
+@dataclass(frozen=True)
+class RobotState:
+    """What the arm measures of itself.
+
+    Attributes:
+        q, dq: (n_joints,) in [rad], [rad/s].
+        gripper: opening in [0, 1], 1 = open.
+        base_from_ee: (4, 4) tool frame from forward kinematics of `q`.
+    """
+
+    q: Array
+    dq: Array
+    gripper: float
+    base_from_ee: Array
+
+
+@dataclass(frozen=True)
+class AudioClip:
+    """Mono sound: float32 (n_samples,) in [-1, 1] at `sample_hz`."""
+
+    samples: NDArray[np.float32]
+    sample_hz: int
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything a planner or a policy may know of the world at `t_mono` [s]."""
+
+    images: Mapping[str, CameraFrame]
+    robot: RobotState
+    t_mono: float
+    audio: AudioClip | None = None
+
+
+@dataclass(frozen=True)
+class JointCommand:
+    """Where the joints should be: `q_target` (n_joints,) in [rad], `gripper` in [0, 1]."""
+
+    q_target: Array
+    gripper: float
+    seq: int
+    t_mono: float
+
+
+@dataclass(frozen=True)
+class ActionChunk:
+    """A stretch of joint targets: `q_targets` (T, n_joints), `gripper` (T,), at `control_hz`."""
+
+    q_targets: Array
+    gripper: Array
+    control_hz: float
+
+
+class Robot(Protocol):
+    """An arm, simulated or real. `command` returns what was really sent."""
+
+    spec: ArmSpec
+
+    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
+        """State and pictures now. `cameras`: names to look through; None = all, () = state only."""
+        ...
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """Send one target through the safety gate and wait for the next control tick.
+
+        Returns what was really sent. Raises `CommandRejected` (arm holds) on a bad command.
+        """
+        ...
+
+    def stop(self, reason: str) -> None:
+        """Decelerate within limits and hold; latched until `rearm`."""
+        ...

@@ -1,0 +1,1 @@
+"""The PyBullet tabletop. Importing it registers the gymnasium environments; PyBullet opens lazily."""
