@@ -1,0 +1,50 @@
+# palme: `make demo` and `make test` work from an empty checkout and are quick once it is set up.
+#
+#   make setup   a virtual environment in .venv with everything in it
+#   make demo    a sentence, pixels, joint commands: one run on a fresh scene, then a video and a page
+#   make test    the tests
+#   make lint    ruff, and mypy on robots/ and sim/
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	    command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	    && { command -v $$p; break; }; done)
+VENV := .venv
+READY := $(VENV)/.palme-ready
+
+SENTENCE ?= put the red block in the blue bowl
+SEED ?= 7
+OUT ?= out/demo
+# One BLAS thread a process: tests run side by side, and small tensors lose more than they win by sharing.
+export OMP_NUM_THREADS ?= 1
+PYTEST_WORKERS ?= 2
+
+.PHONY: setup demo test lint clean
+.DELETE_ON_ERROR:
+
+setup: $(READY)
+	@echo "$(VENV) is ready; \`$(VENV)/bin/palme --help\` tells what there is"
+
+$(READY): pyproject.toml constraints.txt
+	@if [ ! -x $(VENV)/bin/python ] && [ -z "$(PYTHON)" ]; then \
+	    echo "palme needs Python 3.11 or newer, and none was found on PATH." >&2; \
+	    echo "Install it (Debian, Ubuntu: apt install python3.11 python3.11-venv; any system: pyenv install 3.11)," >&2; \
+	    echo "or name the one to use: make PYTHON=/path/to/python3.11" >&2; \
+	    exit 1; \
+	fi
+	@[ -x $(VENV)/bin/python ] || { echo "making $(VENV) with $(PYTHON)"; "$(PYTHON)" -m venv $(VENV); }
+	@echo "installing what is missing into $(VENV) (some minutes the first time)"
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[all]'
+	@touch $@
+
+demo: setup
+	@$(VENV)/bin/palme run "$(SENTENCE)" seed=$(SEED) out=$(OUT)
+
+test: setup
+	@$(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST)
+
+lint: setup
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache
