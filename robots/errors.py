@@ -1,0 +1,47 @@
+"""What can go wrong with an arm: one named exception a cause, each saying thing, value, limit, remedy."""
+
+from __future__ import annotations
+
+
+class RobotError(Exception):
+    """Base of everything an arm refuses or cannot do."""
+
+
+class SpecError(RobotError):
+    """A robot description has an unknown, missing or malformed entry."""
+
+
+class UnknownRobot(SpecError):
+    """There is no description of that name."""
+
+
+class Unreachable(RobotError):
+    """No joint configuration within the limits puts the tool where it was asked."""
+
+
+class CommandRejected(RobotError):
+    """A command was refused; nothing of it was sent and the arm holds."""
+
+
+class CommandNotFinite(CommandRejected):
+    """A target is NaN or infinite."""
+
+
+class CommandShape(CommandRejected):
+    """A target has the wrong number of joints or is no array of numbers."""
+
+
+class CommandOutOfOrder(CommandRejected):
+    """`seq` is not greater than that of the last accepted command."""
+
+
+class CommandFromFuture(CommandRejected):
+    """The command's time stamp lies ahead of the receiver's clock."""
+
+
+class CommandJumps(CommandRejected):
+    """The first target of a session is too far from where the arm is."""
+
+
+class ArmLatched(CommandRejected):
+    """The arm was stopped and stays so until `rearm`."""

@@ -1,0 +1,173 @@
+"""Where the tool is for given joints, and which joints put it where it should be.
+
+Damped least squares in plain numpy: 0.1 um and a fraction of a millisecond; PyBullet's own
+solver was off by millimetres (design/measured.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robots.errors import Unreachable
+from robots.spec import ArmSpec
+from robots.types import Array
+
+
+def joint_frames(spec: ArmSpec, q: Array) -> Array:
+    """Poses of all joint frames after turning, then the tool: (..., n_joints + 1, 4, 4) in base.
+
+    Args:
+        q: (..., n_joints) in [rad].
+    """
+    q = np.asarray(q, dtype=np.float64)
+    c, s = np.cos(q)[..., None], np.sin(q)[..., None]  # (..., n, 1)
+    origins = spec.joint_origins
+    steps = np.empty(q.shape + (4, 4))  # origin @ Rz(q), column by column
+    steps[..., 0] = c * origins[:, :, 0] + s * origins[:, :, 1]
+    steps[..., 1] = c * origins[:, :, 1] - s * origins[:, :, 0]
+    steps[..., 2:] = origins[:, :, 2:]
+    frames = np.empty(q.shape[:-1] + (spec.n_joints + 1, 4, 4))
+    pose = steps[..., 0, :, :]
+    frames[..., 0, :, :] = pose
+    for i in range(1, spec.n_joints):
+        pose = pose @ steps[..., i, :, :]
+        frames[..., i, :, :] = pose
+    frames[..., -1, :, :] = pose @ spec.tool
+    return frames
+
+
+def fk(spec: ArmSpec, q: Array) -> Array:
+    """`base_from_ee` (..., 4, 4) for joints `q` (..., n_joints) in [rad]."""
+    return joint_frames(spec, q)[..., -1, :, :]
+
+
+def jacobian(spec: ArmSpec, q: Array) -> Array:
+    """(6, n_joints): tool velocity [m/s] over angular velocity [rad/s], in base, a unit of dq."""
+    return _jacobian(joint_frames(spec, q))
+
+
+def _jacobian(frames: Array) -> Array:
+    axes, arms = frames[:-1, :3, 2], frames[-1, :3, 3] - frames[:-1, :3, 3]  # (n, 3) each
+    out = np.empty((6, len(axes)))
+    out[0] = axes[:, 1] * arms[:, 2] - axes[:, 2] * arms[:, 1]
+    out[1] = axes[:, 2] * arms[:, 0] - axes[:, 0] * arms[:, 2]
+    out[2] = axes[:, 0] * arms[:, 1] - axes[:, 1] * arms[:, 0]
+    out[3:] = axes.T
+    return out
+
+
+def pose_error(current: Array, goal: Array) -> Array:
+    """(6,): translation [m] over rotation vector [rad], in base, that takes `current` to `goal`."""
+    rotation = goal[:3, :3] @ current[:3, :3].T
+    sine = 0.5 * np.array([
+        rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1],
+    ])  # fmt: skip
+    norm, cosine = float(np.sqrt(sine @ sine)), 0.5 * (rotation.trace() - 1.0)
+    angle = np.arctan2(norm, cosine)
+    if norm > 1e-9:
+        sine = sine * (angle / norm)
+    elif cosine < 0:  # half a turn: the axis is the eigenvector of eigenvalue 1
+        column = int(np.argmax(np.diag(rotation)))
+        axis = rotation[:, column] + np.eye(3)[column]
+        sine = axis * (np.pi / np.sqrt(axis @ axis))
+    return np.concatenate([goal[:3, 3] - current[:3, 3], sine])
+
+
+def ik(
+    spec: ArmSpec,
+    base_from_ee: Array,
+    q_seed: Array | None = None,
+    *,
+    q_rest: Array | None = None,
+    tolerance: float = 2e-6,
+    max_iterations: int = 60,
+) -> Array:
+    """Joints within the limits that put the tool at `base_from_ee`.
+
+    A redundant arm uses its spare freedom to stay near `q_rest`. Other starting points are
+    tried when the first does not converge.
+
+    Args:
+        base_from_ee: (4, 4).
+        q_seed: (n_joints,) where to start, default `spec.q_home`. Near the answer is faster.
+        q_rest: (n_joints,) posture preferred in the null space, default `spec.q_home`.
+        tolerance: on each of position [m] and rotation [rad].
+
+    Returns:
+        (n_joints,) in [rad].
+
+    Raises:
+        Unreachable: if no start converges within the joint limits.
+    """
+    goal = np.asarray(base_from_ee, dtype=np.float64)
+    if not (goal.shape == (4, 4) and np.isfinite(goal).all()):
+        raise Unreachable(f"the goal must be a finite (4, 4) pose, not {goal.tolist()}")
+    rest = spec.q_home if q_rest is None else q_rest
+    turned = np.array(spec.q_home)
+    turned[0] = np.clip(np.arctan2(goal[1, 3], goal[0, 3]), spec.q_min[0], spec.q_max[0])
+    best = np.inf
+    for start in (spec.q_home if q_seed is None else q_seed, turned, spec.q_home, rest):
+        q, error = _descend(spec, goal, np.array(start, dtype=np.float64), rest, tolerance, max_iterations)
+        if error <= tolerance:
+            return q
+        best = min(best, error)
+    raise Unreachable(
+        f"{spec.name}: no joints within the limits reach {np.round(goal[:3, 3], 4).tolist()} m with that "
+        f"orientation; nearest miss {best:.2g} m or rad against {tolerance:.2g}. Ask for a point in the workspace."
+    )
+
+
+def _descend(
+    spec: ArmSpec, goal: Array, q: Array, rest: Array, tolerance: float, max_iterations: int
+) -> tuple[Array, float]:
+    """Damped Newton steps from `q`; returns the joints and the largest entry of the pose error."""
+    redundant = spec.n_joints > 6
+    eye = np.eye(6)
+    worst = np.inf
+    for _ in range(max_iterations):
+        frames = joint_frames(spec, q)
+        error = pose_error(frames[-1], goal)
+        worst = float(np.abs(error).max())
+        if worst <= tolerance:
+            break
+        jac = _jacobian(frames)
+        error = error * min(1.0, 0.5 / worst)  # half a radian or metre a step: the model is linear
+        damping = min(1e-3, 0.1 * worst * worst)  # vanishes near the goal, so the last steps are Newton's
+        gram = jac @ jac.T + (damping + 1e-9) * eye
+        if redundant and worst > 1e-3:
+            spread = 0.2 * (rest - q)
+            step = jac.T @ np.linalg.solve(gram, error - jac @ spread) + spread
+        else:
+            step = jac.T @ np.linalg.solve(gram, error)
+        q = np.clip(q + step, spec.q_min, spec.q_max)
+    return q, worst
+
+
+def tool_pose(xyz: Array, yaw: float) -> Array:
+    """(4, 4) of a tool at `xyz` [m] that points straight down, turned by `yaw` [rad] about base z.
+
+    At yaw 0 the tool's x is the base's x and the fingers close along base y; so at `yaw` they
+    close along the line at angle yaw + pi/2.
+    """
+    c, s = np.cos(yaw), np.sin(yaw)
+    return np.array([[c, s, 0, xyz[0]], [s, -c, 0, xyz[1]], [0, 0, -1.0, xyz[2]], [0, 0, 0, 1]])
+
+
+def reach_down(spec: ArmSpec, xyz: Array, yaw: float, q_seed: Array | None = None) -> Array:
+    """Joints for `tool_pose(xyz, yaw)` or its half turn, which grips the same: the less wound wrist.
+
+    Returns (n_joints,). Raises Unreachable when neither is within the limits.
+    """
+    found: list[Array] = []
+    failure: Unreachable | None = None
+    heading = np.arctan2(xyz[1], xyz[0])  # the wrist is unwound when the hand points along the arm
+    turns = sorted((yaw + k * np.pi for k in (-2, -1, 0, 1)), key=lambda turn: abs(turn - heading))[:2]
+    for turn in turns:
+        try:
+            found.append(ik(spec, tool_pose(xyz, turn), q_seed))
+            break
+        except Unreachable as error:
+            failure = error
+    if not found:
+        raise failure or Unreachable(f"{spec.name}: no turn of the wrist tried")
+    return found[0]

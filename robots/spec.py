@@ -1,0 +1,174 @@
+"""ArmSpec: what an arm is (names, limits, chain, hand), read from configs/robot/*.yaml."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from robots.errors import SpecError, UnknownRobot
+from robots.types import Array
+
+CONFIG_DIR = Path(__file__).resolve().parent.parent / "configs" / "robot"
+JOINT_LIMITS = ("q_min", "q_max", "dq_max", "ddq_max", "jerk_max", "tau_max", "q_home")
+POSITIVE = ("dq_max", "ddq_max", "jerk_max", "tau_max")
+SCALARS = (
+    "gripper_width", "gripper_speed", "gripper_force", "finger_width", "finger_thickness", "finger_reach",
+    "control_hz", "first_command_tolerance",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ArmSpec:
+    """One arm with its hand. Arrays are read-only.
+
+    Attributes:
+        joint_names: (n_joints,) of the actuated arm joints, base to tip.
+        q_min, q_max, dq_max, ddq_max, jerk_max: (n_joints,) in [rad], [rad/s], [rad/s2], [rad/s3].
+        tau_max: (n_joints,) in [Nm].
+        q_home: (n_joints,) in [rad], a safe posture with the tool over the workspace.
+        joint_origins: (n_joints, 4, 4) pose of each joint frame in the one before it at q = 0;
+            every joint then turns about its own z.
+        tool: (4, 4) the `ee` frame in the frame of the last joint.
+        gripper_width: [m] between the pads at opening 1.
+        gripper_speed: [m/s] pads relative to one another.
+        gripper_force: [N] a finger pushes with.
+        finger_width, finger_thickness: [m] footprint of a finger tip, across and along closing.
+        finger_reach: [m] of the finger tips beyond the `ee` frame.
+        control_hz: commands a second.
+        first_command_tolerance: [rad] largest distance of a session's first target.
+        workspace_min, workspace_max: (3,) in [m], box the tool may move in, base frame.
+        urdf: below pybullet_data; finger_joints, hand_link: names in it.
+    """
+
+    name: str
+    joint_names: tuple[str, ...]
+    q_min: Array
+    q_max: Array
+    dq_max: Array
+    ddq_max: Array
+    jerk_max: Array
+    tau_max: Array
+    q_home: Array
+    joint_origins: Array
+    tool: Array
+    gripper_width: float
+    gripper_speed: float
+    gripper_force: float
+    finger_width: float
+    finger_thickness: float
+    finger_reach: float
+    control_hz: float
+    first_command_tolerance: float
+    workspace_min: Array
+    workspace_max: Array
+    urdf: str
+    finger_joints: tuple[str, ...]
+    hand_link: str
+
+    @property
+    def n_joints(self) -> int:
+        return len(self.joint_names)
+
+    @property
+    def dt(self) -> float:
+        """Seconds between two commands."""
+        return 1.0 / self.control_hz
+
+    @staticmethod
+    def available() -> list[str]:
+        """Names that `load` knows."""
+        return sorted(p.stem for p in CONFIG_DIR.glob("*.yaml"))
+
+    @classmethod
+    def load(cls, name: str) -> ArmSpec:
+        """The arm called `name`. Raises UnknownRobot (with the nearest name) or SpecError."""
+        if name not in (known := cls.available()):
+            raise UnknownRobot(f"no robot {name!r}; there are {known}{_nearest(name, known)}")
+        return cls.from_dict(yaml.safe_load((CONFIG_DIR / f"{name}.yaml").read_text(encoding="utf-8")))
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> ArmSpec:
+        """Check and freeze a description as the YAML holds it. Raises SpecError naming the entry."""
+        if not isinstance(raw, dict):
+            raise SpecError(f"a robot description is a mapping of names to values, not {type(raw).__name__}")
+        derived = {"joint_origins", "tool"}
+        known = [f.name for f in fields(cls) if f.name not in derived]
+        known += ["mdh", "joint_origins", "tool_xyz", "tool_rpy"]
+        for key in raw:
+            if key not in known:
+                raise SpecError(f"unknown entry {key!r}{_nearest(str(key), known)}; known: {sorted(known)}")
+        chain = [key for key in ("mdh", "joint_origins") if key in raw]
+        if len(chain) != 1:
+            raise SpecError("give the chain once: `mdh` rows [a, d, alpha] or `joint_origins` rows [xyz, rpy]")
+        needed = [k for k in known if k not in ("mdh", "joint_origins")]
+        if missing := [k for k in needed if k not in raw]:
+            raise SpecError(f"missing entries {missing}")
+        names = tuple(str(n) for n in raw["joint_names"])
+        n = len(names)
+        values: dict[str, Any] = {k: str(raw[k]) for k in ("name", "urdf", "hand_link")}
+        values["joint_names"] = names
+        values["finger_joints"] = tuple(str(j) for j in raw["finger_joints"])
+        for key in JOINT_LIMITS:
+            values[key] = _numbers(key, raw[key], (n,))
+        for key in SCALARS:
+            values[key] = float(_numbers(key, raw[key], ()))
+            if not values[key] > 0:
+                raise SpecError(f"{key}: {values[key]} must be > 0")
+        for key in ("workspace_min", "workspace_max"):
+            values[key] = _numbers(key, raw[key], (3,))
+        for key in POSITIVE:
+            if not (values[key] > 0).all():
+                raise SpecError(f"{key}: {values[key]} must be > 0 for every joint")
+        if not (values["q_min"] < values["q_max"]).all():
+            raise SpecError("q_min must lie below q_max for every joint")
+        if not ((values["q_min"] <= values["q_home"]) & (values["q_home"] <= values["q_max"])).all():
+            raise SpecError(f"q_home {values['q_home']} must lie within q_min and q_max")
+        rows = _numbers(chain[0], raw[chain[0]], (n, 3 if chain == ["mdh"] else 6))
+        origins = [_from_mdh(*row) if chain == ["mdh"] else rigid(row[:3], row[3:]) for row in rows]
+        values["joint_origins"] = np.stack(origins)
+        xyz, rpy = _numbers("tool_xyz", raw["tool_xyz"], (3,)), _numbers("tool_rpy", raw["tool_rpy"], (3,))
+        values["tool"] = rigid(xyz, rpy)
+        for value in values.values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+        return cls(**values)
+
+
+def rigid(xyz: Array, rpy: Array) -> Array:
+    """(4, 4) from a translation [m] and fixed-axis roll, pitch, yaw [rad] (URDF's order)."""
+    (sr, sp, sy), (cr, cp, cy) = np.sin(rpy), np.cos(rpy)
+    return np.array([
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr, xyz[0]],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr, xyz[1]],
+        [-sp, cp * sr, cp * cr, xyz[2]],
+        [0.0, 0.0, 0.0, 1.0],
+    ])  # fmt: skip
+
+
+def _from_mdh(a: float, d: float, alpha: float) -> Array:
+    """Craig's modified row without its turn about z: Rx(alpha) Tx(a) Tz(d), (4, 4)."""
+    c, s = np.cos(alpha), np.sin(alpha)
+    return np.array([[1, 0, 0, a], [0, c, -s, -s * d], [0, s, c, c * d], [0, 0, 0, 1.0]])
+
+
+def _numbers(key: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """`value` as float64 of `shape`, finite. Raises SpecError naming the entry."""
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"{key}: {value!r} is not made of numbers") from error
+    if array.shape != shape:
+        raise SpecError(f"{key}: shape {array.shape}, expected {shape}")
+    if not np.isfinite(array).all():
+        raise SpecError(f"{key}: {value!r} must be finite; no limit may be left open")
+    return array
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
