@@ -22,7 +22,7 @@ PYTEST_WORKERS ?= 2
 .DELETE_ON_ERROR:
 
 setup: $(READY)
-	@echo "$(VENV) is ready; \`$(VENV)/bin/palme --help\` tells what there is"
+	@:
 
 $(READY): pyproject.toml constraints.txt
 	@if [ ! -x $(VENV)/bin/python ] && [ -z "$(PYTHON)" ]; then \

@@ -1,0 +1,236 @@
+"""The loop: look, plan, act, look again, judge, plan again until nothing is left to do.
+
+The agent never trusts that a step worked: after each one it asks the planner whether it did, from the
+pictures, and the answer goes into the history that the next plan is made from. It knows no simulator.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from palme.errors import NoMotion, StepFailed
+from palme.events import Acted, Event, Finished, Judged, Look, Planned, Started
+from robots.types import ActionChunk, JointCommand, Observation, Robot
+
+
+class Policy(Protocol):
+    """Turns a step's text into joint commands, from pictures and joint state alone."""
+
+    done: bool
+
+    def reset(self) -> None:
+        """Forget the step before."""
+        ...
+
+    def act(self, observation: Observation, step: str) -> ActionChunk:
+        """The next stretch of joint targets. Sets `done` when the step needs nothing more."""
+        ...
+
+
+class Executor(Protocol):
+    """Sends a chunk tick by tick through the safety gate and yields what was really sent."""
+
+    def run(self, chunk: ActionChunk) -> Iterable[JointCommand]: ...
+
+
+@dataclass(frozen=True)
+class AgentLimits:
+    """When the agent gives up, and says so.
+
+    Attributes:
+        max_replans: plans made because a step was judged to have failed.
+        max_steps: steps carried out in all; a tower of four in clutter takes about eight.
+        max_ticks: control ticks a step may take; 600 are 30 s at 20 Hz.
+    """
+
+    max_replans: int = 6
+    max_steps: int = 24
+    max_ticks: int = 600
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended: `finished.done` is the agent's own belief, drawn from pixels."""
+
+    instruction: str
+    steps: tuple[tuple[str, bool], ...]
+    finished: Finished
+
+    @property
+    def done(self) -> bool:
+        return self.finished.done
+
+    @property
+    def reason(self) -> str:
+        return self.finished.reason
+
+
+class Agent:
+    """Joins a planner, a policy and an arm.
+
+    Args:
+        robot: `Robot`; only `observe`, `command` (through `executor`) and `stop` are used.
+        planner: `next_step(context)` and `was_successful(context, step)`.
+        policy: see `Policy`.
+        executor: see `Executor`.
+        context: builds what the planner reads from (instruction, observation, history).
+        listeners: called with each event, in order.
+        cameras: names of the pictures that planner and policy look at; None = all.
+        refusals: exceptions that mean "the gate refused this and the arm is holding".
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        planner: Any,
+        policy: Policy,
+        executor: Executor,
+        context: Callable[[str, Observation, tuple[tuple[Any, bool], ...]], Any],
+        listeners: Sequence[Callable[[Event], None]] = (),
+        limits: AgentLimits | None = None,
+        cameras: Sequence[str] | None = None,
+        refusals: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._robot = robot
+        self._planner = planner
+        self._policy = policy
+        self._executor = executor
+        self._context = context
+        self._listeners = tuple(listeners)
+        self._limits = limits or AgentLimits()
+        self._cameras = cameras
+        self._refusals = refusals
+
+    def run(self, instruction: str) -> RunResult:
+        """Work on `instruction` until done, answered, out of patience, refused or interrupted.
+
+        A refused command (a NaN from the policy, say) and Ctrl-C end the run with the arm holding; both are
+        results with a reason, not exceptions.
+        """
+        self._start = time.monotonic()
+        self._seconds = {"observe": 0.0, "plan": 0.0, "policy": 0.0, "execute": 0.0, "judge": 0.0}
+        self._history: list[tuple[Any, bool]] = []
+        self._replans = 0
+        try:
+            done, cause, reason = self._work(instruction)
+        except NoMotion as answer:
+            done, cause, reason = False, "answer", str(answer)
+        except KeyboardInterrupt:
+            done, cause, reason = False, "stopped", "stopped by Ctrl-C; the arm holds"
+            self._robot.stop(reason)
+        except self._refusals as refusal:
+            done, cause, reason = False, "refused", f"{type(refusal).__name__}: {refusal}"
+            self._robot.stop(reason)
+        finished = Finished(
+            self._now(), done, cause, reason, len(self._history), self._replans, dict(self._seconds)
+        )
+        self._tell(finished)
+        steps = tuple((step.text, success) for step, success in self._history)
+        return RunResult(instruction, steps, finished)
+
+    def _work(self, instruction: str) -> tuple[bool, str, str]:
+        observation = self._observe()
+        self._tell(Started(self._now(), instruction, observation))
+        while True:
+            context = self._context(instruction, observation, tuple(self._history))
+            step = self._plan(context, observation)
+            if step.is_done:
+                return True, "done", "the planner sees nothing left to do"
+            if len(self._history) >= self._limits.max_steps:
+                limit = self._limits.max_steps
+                return False, "steps", f"not done after {limit} steps; the next would be {step.text!r}"
+            failure = self._carry_out(step.text, observation)
+            observation = self._observe()
+            success = self._judge(instruction, observation, step, failure)
+            if not success:
+                if self._replans >= self._limits.max_replans:
+                    return False, "replans", self._why(step.text)
+                self._replans += 1
+
+    def _plan(self, context: Any, observation: Observation) -> Any:
+        begin = time.perf_counter()
+        step = self._planner.next_step(context)
+        seconds = self._spent("plan", begin)
+        planned = Planned(
+            t=self._now(),
+            index=len(self._history),
+            text=step.text,
+            rationale=getattr(step, "rationale", ""),
+            is_done=step.is_done,
+            seconds=seconds,
+            observation=observation,
+            sentence=getattr(self._planner, "last_sentence", None),
+            objects=getattr(self._planner, "last_objects", None),
+        )
+        self._tell(planned)
+        return step
+
+    def _carry_out(self, text: str, observation: Observation) -> str:
+        """Run the policy until it is done. Returns "" or why the step could not be finished."""
+        self._policy.reset()
+        ticks = 0
+        while True:
+            begin = time.perf_counter()
+            try:
+                chunk = self._policy.act(observation, text)
+            except StepFailed as failure:
+                self._spent("policy", begin)
+                return str(failure)
+            policy_s = self._spent("policy", begin)
+            begin = time.perf_counter()
+            sent: list[JointCommand] = []
+            try:
+                for command in self._executor.run(chunk):
+                    sent.append(command)
+            finally:
+                execute_s = self._spent("execute", begin)
+                looks: tuple[Look, ...] = tuple(getattr(self._policy, "looks", ()))
+                index = len(self._history)
+                self._tell(Acted(self._now(), index, observation, tuple(sent), looks, policy_s, execute_s))
+            ticks += len(sent)
+            if self._policy.done:
+                return ""
+            if not ticks < self._limits.max_ticks:
+                return f"not finished after {ticks} control ticks"
+            observation = self._observe()
+
+    def _judge(self, instruction: str, observation: Observation, step: Any, failure: str) -> bool:
+        begin = time.perf_counter()
+        probability: float | None = None
+        if failure:
+            success = False
+        else:
+            after = self._context(instruction, observation, tuple(self._history))
+            verdict = self._planner.was_successful(after, step)
+            success, probability = bool(verdict), getattr(verdict, "probability", None)
+        seconds = self._spent("judge", begin)
+        index = len(self._history)
+        self._history.append((step, success))
+        self._tell(Judged(self._now(), index, step.text, success, probability, failure, seconds, observation))
+        return success
+
+    def _why(self, text: str) -> str:
+        tries = sum(1 for step, success in self._history if step.text == text and not success)
+        times = "once" if tries == 1 else f"{tries} times"
+        return f"gave up after {self._limits.max_replans} replans: {text!r} was judged to have failed {times}"
+
+    def _observe(self) -> Observation:
+        begin = time.perf_counter()
+        observation = self._robot.observe(self._cameras)
+        self._spent("observe", begin)
+        return observation
+
+    def _spent(self, part: str, begin: float) -> float:
+        seconds = time.perf_counter() - begin
+        self._seconds[part] += seconds
+        return seconds
+
+    def _now(self) -> float:
+        return time.monotonic() - self._start
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)

@@ -1,0 +1,108 @@
+"""What an agent says while it works: one frozen event a happening, in the order they happen.
+
+Listeners (the terminal, the log, the report, a test) get these and nothing else, so that a run can be told
+again from its events. Times are in [s] since the run began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robots.types import JointCommand, Observation
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where a policy looked, over one picture.
+
+    Attributes:
+        camera: name of the picture it looked at.
+        role: what it looked for, such as "pick" or "place".
+        heat: (h, w) non-negative weights that cover the whole picture, at any resolution.
+        pixel: (u, v) the point it settled on in [px] of the picture, or None.
+    """
+
+    camera: str
+    role: str
+    heat: NDArray[np.float32]
+    pixel: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Started:
+    """The sentence was heard and the scene seen for the first time."""
+
+    t: float
+    instruction: str
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The planner wrote the next step. `sentence` and `objects` are what it read, where it tells."""
+
+    t: float
+    index: int
+    text: str
+    rationale: str
+    is_done: bool
+    seconds: float
+    observation: Observation
+    sentence: Any = None
+    objects: Any = None
+
+
+@dataclass(frozen=True)
+class Acted:
+    """One chunk was carried out. `sent` is what the safety gate let through, tick by tick."""
+
+    t: float
+    index: int
+    observation: Observation
+    sent: tuple[JointCommand, ...]
+    looks: tuple[Look, ...]
+    policy_s: float
+    execute_s: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The step was looked at again. `probability` that it succeeded, where the planner tells."""
+
+    t: float
+    index: int
+    text: str
+    success: bool
+    probability: float | None
+    reason: str
+    seconds: float
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over.
+
+    Attributes:
+        done: the planner said that nothing is left to do. It may be wrong: this is its belief.
+        reason: why it ended, for a person.
+        cause: one word for a table: "done", "answer", "replans", "steps", "refused", "stopped" or "error".
+        seconds: time spent in each part: "observe", "plan", "policy", "execute", "judge".
+    """
+
+    t: float
+    done: bool
+    cause: str
+    reason: str
+    n_steps: int
+    n_replans: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+Event = Started | Planned | Acted | Judged | Finished
