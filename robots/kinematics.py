@@ -113,7 +113,7 @@ def ik(
         best = min(best, error)
     raise Unreachable(
         f"{spec.name}: no joints within the limits reach {np.round(goal[:3, 3], 4).tolist()} m with that "
-        f"orientation; nearest miss {best:.2g} m or rad against {tolerance:.2g}. Ask for a point in the workspace."
+        f"orientation; nearest miss {best:.2g} m or rad. Ask for a point in the workspace."
     )
 
 

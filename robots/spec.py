@@ -104,7 +104,9 @@ class ArmSpec:
                 raise SpecError(f"unknown entry {key!r}{_nearest(str(key), known)}; known: {sorted(known)}")
         chain = [key for key in ("mdh", "joint_origins") if key in raw]
         if len(chain) != 1:
-            raise SpecError("give the chain once: `mdh` rows [a, d, alpha] or `joint_origins` rows [xyz, rpy]")
+            raise SpecError(
+                "give the chain once: `mdh` rows [a, d, alpha] or `joint_origins` rows [xyz, rpy]"
+            )
         needed = [k for k in known if k not in ("mdh", "joint_origins")]
         if missing := [k for k in needed if k not in raw]:
             raise SpecError(f"missing entries {missing}")
