@@ -1,0 +1,239 @@
+"""From symbols to a scene: draws poses without overlap, close together, within reach."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sim.looks import jittered_colour, jittered_light, jittered_table
+from sim.scene import Placed, Scene, Vector
+from sim.shapes import (
+    BOWL_FLOOR,
+    BOWL_HEIGHT,
+    FINGER_HALF_WIDTH,
+    FINGER_THICKNESS,
+    PALM_ABOVE_TCP,
+    PALM_HALF_LENGTH,
+    PALM_HALF_WIDTH,
+    TIP_BELOW_TCP,
+    Array,
+    height,
+    inner_outline,
+    inside,
+    outline,
+    radius,
+    rectangle,
+    separation,
+    width,
+)
+from sim.state import ObjectSpec, SceneState
+
+X_RANGE = (0.33, 0.67)
+Y_RANGE = (-0.30, 0.30)
+MARGIN = 0.012  # outlines may reach this far out of the ranges
+GAP = 0.010  # least gap between things side by side on the table
+CLUTTER = 0.5  # share of things set right beside another one
+BOWL_GAP = 0.002  # least gap between things in a bowl, and to its wall
+OPEN_SLACK = 0.006  # a finger's play on either side of what it grasps
+Standing = tuple[Array, Array, float]  # outline (K, 2), middle (2,), radius around it
+CAMERA_SHIFT = 0.02  # [m]
+CAMERA_TURN = math.radians(2.0)
+
+
+class SceneDoesNotFit(ValueError):
+    """No room was found for the things asked for."""
+
+
+def layout(
+    state: SceneState,
+    rng: np.random.Generator,
+    *,
+    jitter: bool = True,
+    graspable: bool = True,
+    tries: int = 60,
+) -> Scene:
+    """A scene in which each thing of `state` rests where `state.holder` says.
+
+    Gaps on the table are at least 1 cm and often just that; yaw is free; every solid can be
+    grasped from above along at least one axis once what lies on it is gone (unless `graspable`
+    is False).
+
+    Args:
+        state: what there is and what rests in or on what.
+        rng: the only source of chance.
+        jitter: draw colours, light, table and camera pose too.
+
+    Raises:
+        SceneDoesNotFit: after `tries` fresh starts.
+    """
+    for _ in range(tries):
+        placed = _attempt(state, rng)
+        if placed is not None and (not graspable or all_graspable(placed, state)):
+            break
+    else:
+        names = ", ".join(o.name for o in state.objects)
+        raise SceneDoesNotFit(f"no room for {names} after {tries} tries; ask for fewer or smaller things")
+    seed = int(rng.integers(2**31))
+    if not jitter:
+        return Scene(placed, state.holder, seed)
+    return Scene(
+        placed,
+        state.holder,
+        seed,
+        tuple(jittered_colour(o.colour, rng) for o in state.objects),
+        _in_ball(rng, CAMERA_SHIFT),
+        _in_ball(rng, CAMERA_TURN),
+        jittered_light(rng),
+        jittered_table(rng),
+    )
+
+
+def _in_ball(rng: np.random.Generator, r: float) -> Vector:
+    v = rng.normal(size=3)
+    x, y, z = v / np.linalg.norm(v) * r * rng.uniform() ** (1 / 3)
+    return (float(x), float(y), float(z))
+
+
+def _attempt(state: SceneState, rng: np.random.Generator) -> tuple[Placed, ...] | None:
+    n = len(state.objects)
+    poses: dict[int, tuple[Array, float, float]] = {}  # xy, yaw, z of the bottom
+    on_table: list[Standing] = []
+    first = [i for i in rng.permutation(n) if state.holder[i] is None]
+    first.sort(key=lambda i: -radius(state.objects[i]) if state.objects[i].kind == "bowl" else 0.0)
+    for i in first:
+        spec, yaw = state.objects[i], float(rng.uniform(-math.pi, math.pi))
+        xy = _spot(spec, yaw, on_table, rng)
+        if xy is None:
+            return None
+        poses[i] = (xy, yaw, 0.0)
+        on_table.append((outline(spec, xy, yaw), xy, radius(spec)))
+    waiting = [i for i in rng.permutation(n) if state.holder[i] is not None]
+    while waiting:
+        i = next((j for j in waiting if state.holder[j] in poses), None)
+        if i is None:
+            raise SceneDoesNotFit("holders form a ring: nothing of it stands on the table")
+        waiting.remove(i)
+        h = state.holder[i]
+        below, spec = state.objects[h], state.objects[i]
+        xy_h, yaw_h, z_h = poses[h]
+        yaw = float(rng.uniform(-math.pi, math.pi))
+        if below.kind == "bowl":
+            beside = [
+                outline(state.objects[j], poses[j][0], poses[j][1]) for j in state.on_top_of(h) if j in poses
+            ]
+            xy = _spot_in_bowl(spec, yaw, inner_outline(below, xy_h, yaw_h), xy_h, beside, rng)
+            if xy is None:
+                return None
+            poses[i] = (xy, yaw, BOWL_FLOOR)
+        else:
+            offset = rng.uniform(-0.12, 0.12, 2) * width(below)
+            if rng.uniform() < 0.6:  # most stacks are nearly aligned, some are turned
+                yaw = yaw_h + float(rng.normal(0, 0.12))
+            poses[i] = (xy_h + offset, yaw, z_h + height(below))
+    placed = []
+    for i, spec in enumerate(state.objects):
+        xy, yaw, z = poses[i]
+        placed.append(Placed(spec, (float(xy[0]), float(xy[1]), z + height(spec) / 2), yaw))
+    return tuple(placed)
+
+
+def _fits(polygon: Array, xy: Array, r: float, others: list[Standing]) -> bool:
+    (x0, y0), (x1, y1) = polygon.min(0), polygon.max(0)
+    return (
+        X_RANGE[0] - MARGIN <= x0 and x1 <= X_RANGE[1] + MARGIN
+        and Y_RANGE[0] - MARGIN <= y0 and y1 <= Y_RANGE[1] + MARGIN
+        and all(
+            math.hypot(*(xy - centre)) >= r + reach + GAP or separation(polygon, o) >= GAP
+            for o, centre, reach in others
+        )
+    )  # fmt: skip
+
+
+def _spot(spec: ObjectSpec, yaw: float, others: list[Standing], rng: np.random.Generator) -> Array | None:
+    """A free place on the table, beside another thing as often as `CLUTTER` says."""
+    shape, r = outline(spec, np.zeros(2), yaw), radius(spec)
+    if others and rng.uniform() < CLUTTER:
+        for _ in range(12):
+            other, centre, _ = others[int(rng.integers(len(others)))]
+            xy = _beside(shape, other, centre, GAP + min(float(rng.exponential(0.004)), 0.02), rng)
+            if _fits(shape + xy, xy, r, others):
+                return xy
+    for _ in range(60):
+        xy = np.array([rng.uniform(*X_RANGE), rng.uniform(*Y_RANGE)])
+        if _fits(shape + xy, xy, r, others):
+            return xy
+    return None
+
+
+def _beside(shape: Array, other: Array, centre: Array, gap: float, rng: np.random.Generator) -> Array:
+    """Where `shape` (around 0) goes so that it stands `gap` from `other`, in a random direction."""
+    angle = rng.uniform(-math.pi, math.pi)
+    step = np.array([math.cos(angle), math.sin(angle)])
+    near, far = 0.0, 0.3
+    for _ in range(10):
+        middle = (near + far) / 2
+        if separation(shape + centre + middle * step, other) >= gap:
+            far = middle
+        else:
+            near = middle
+    return centre + far * step
+
+
+def _spot_in_bowl(
+    spec: ObjectSpec, yaw: float, wall: Array, centre: Array, beside: list[Array], rng: np.random.Generator
+) -> Array | None:
+    shape, reach = outline(spec, np.zeros(2), yaw), float(np.linalg.norm(wall[0] - centre))
+    for _ in range(40):
+        xy = centre + rng.uniform(-reach, reach, 2)
+        if inside(shape + xy, wall) >= BOWL_GAP and all(
+            separation(shape + xy, o) >= BOWL_GAP for o in beside
+        ):
+            return xy
+    return None
+
+
+def all_graspable(placed: tuple[Placed, ...], state: SceneState) -> bool:
+    """True if each solid can be grasped from above along some axis once nothing lies on it."""
+    return all(
+        _graspable(i, placed, state) for i, o in enumerate(placed) if o.spec.kind != "bowl"
+    )
+
+
+def _graspable(i: int, placed: tuple[Placed, ...], state: SceneState) -> bool:
+    me = placed[i]
+    above = {i}
+    while more := {j for j, h in enumerate(state.holder) if h in above} - above:
+        above |= more
+    others = [j for j in range(len(placed)) if j not in above]
+    xy, half = np.array(me.position[:2]), width(me.spec) / 2
+    tip, palm = me.position[2] - TIP_BELOW_TCP, me.position[2] + PALM_ABOVE_TCP
+    solids = [
+        (outline(o.spec, np.array(o.position[:2]), o.yaw), o.position[2] + height(o.spec) / 2, j)
+        for j, o in ((j, placed[j]) for j in others)
+    ]
+    bowl = state.holder[i]
+    axes = np.arange(2) * math.pi / 2 if me.spec.kind == "block" else np.arange(8) * math.pi / 8
+    for axis in me.yaw + axes:
+        direction = np.array([math.cos(axis), math.sin(axis)])
+        fingers = [
+            rectangle(
+                xy + s * direction * (half + (OPEN_SLACK + FINGER_THICKNESS) / 2 + OPEN_SLACK / 2),
+                axis, (FINGER_THICKNESS + OPEN_SLACK) / 2, FINGER_HALF_WIDTH,
+            )
+            for s in (-1, 1)
+        ]  # fmt: skip
+        hand = rectangle(xy, axis, PALM_HALF_LENGTH, PALM_HALF_WIDTH)
+        free = True
+        for shape, top, j in solids:
+            if j == bowl and placed[j].spec.kind == "bowl":
+                wall = inner_outline(placed[j].spec, np.array(placed[j].position[:2]), placed[j].yaw)
+                free &= tip > BOWL_HEIGHT or all(inside(f, wall) >= 0.001 for f in fingers)
+            elif top > tip:
+                free &= all(separation(f, shape) >= 0.001 for f in fingers)
+                free &= top < palm or separation(hand, shape) >= 0.002
+            if not free:
+                break
+        if free:
+            return True
+    return False
