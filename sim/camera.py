@@ -103,13 +103,24 @@ def metric_depth(buffer: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.float32(FAR * NEAR) / (np.float32(FAR) - np.float32(FAR - NEAR) * buffer)
 
 
-def rays(k: Array, base_from_camera: Array, size: tuple[int, int]) -> Array:
-    """Directions (H, W, 3) in the base frame through each pixel, scaled to depth 1."""
+def meet_table(
+    k: Array, base_from_camera: Array, size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Where the ray through each pixel meets z = 0: depth, x, y, each (H, W), in [m].
+
+    Depth is not positive or not finite where the ray never does.
+    """
     w, h = size
     u = (np.arange(w) - k[0, 2]) / k[0, 0]
     v = (np.arange(h) - k[1, 2]) / k[1, 1]
-    r = base_from_camera[:3, :3]
-    return u[None, :, None] * r[:, 0] + v[:, None, None] * r[:, 1] + r[:, 2]
+    r, eye = base_from_camera[:3, :3], base_from_camera[:3, 3].astype(np.float32)
+    across = (u[:, None] * r[:, 0]).astype(np.float32)  # (W, 3)
+    down = (v[:, None] * r[:, 1] + r[:, 2]).astype(np.float32)  # (H, 3)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = -eye[2] / (across[None, :, 2] + down[:, None, 2])  # (H, W)
+        x = eye[0] + depth * (across[None, :, 0] + down[:, None, 0])
+        y = eye[1] + depth * (across[None, :, 1] + down[:, None, 1])
+    return depth, x, y
 
 
 def project(points: Array, k: Array, base_from_camera: Array) -> tuple[Array, Array]:

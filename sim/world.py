@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,9 +25,10 @@ from sim.camera import (
     intrinsics,
     jittered,
     look_at,
+    meet_table,
     metric_depth,
-    rays,
 )
+from sim.looks import Light
 from sim.scene import Scene
 from sim.state import ObjectSpec
 
@@ -35,6 +37,7 @@ SOLVER_ITERATIONS = 20
 HOME_Q = (0.0, -0.55, 0.0, -2.45, 0.0, 1.9, 0.7854)
 DEPTH_NOISE = 0.001  # [m], standard deviation
 TABLE_EXTENT = (-0.45, 0.95, -0.75, 0.75)  # x, y range that is drawn as table top
+PARKED = (0.0, 0.0, -50.0)
 FLOOR_RGB = (0.30, 0.31, 0.33)
 
 
@@ -57,6 +60,7 @@ class World:
         self._client = -1
         self._p: ModuleType | None = None
         self._bodies: list[int] = []
+        self._pools: dict[tuple[str, str], list[int]] = {}  # bodies without physics, used again by `place`
         self._solid = True
         self._backgrounds: dict[tuple[str, tuple[int, int]], tuple] = {}
         self._noise = np.random.default_rng(0)
@@ -83,7 +87,7 @@ class World:
         """Give the PyBullet client back. A closed world opens again when used."""
         if self._client >= 0:
             self.p.disconnect(self._client)
-        self._client, self.arm, self._bodies = -1, -1, []
+        self._client, self.arm, self._bodies, self._pools = -1, -1, [], {}
         self.specs, self.scene = (), None
 
     def load(self, scene: Scene, q: Array | None = None, gripper: float = 1.0) -> None:
@@ -99,8 +103,6 @@ class World:
             self._rebuild(solid=False)
             if self.robot:
                 self.set_arm(HOME_Q, 1.0)
-        for body in self._bodies:
-            self.p.removeBody(body, physicsClientId=self.client)
         self._furnish(scene)
 
     def _rebuild(self, solid: bool) -> None:
@@ -111,7 +113,7 @@ class World:
             deterministicOverlappingPairs=1, physicsClientId=c,
         )  # fmt: skip
         p.setGravity(0, 0, -9.81, physicsClientId=c)
-        self._bodies, self._solid = [], solid
+        self._bodies, self._pools, self._solid = [], {}, solid
         if solid:
             bodies.make_table(p, c)
         self.arm = bodies.make_panda(p, c, self.look == "photo") if self.robot else -1
@@ -119,14 +121,27 @@ class World:
 
     def _furnish(self, scene: Scene) -> None:
         self.scene, self.specs = scene, tuple(o.spec for o in scene.objects)
-        self._bodies = [
-            bodies.make_object(
-                self.p, self.client, o.spec, scene.colour(i), o.position, bodies.quat_about_z(o.yaw), self._solid
-            )
-            for i, o in enumerate(scene.objects)
-        ]
+        for body in self._bodies:  # only after `place`: `load` has just removed everything
+            self.p.resetBasePositionAndOrientation(body, PARKED, (0, 0, 0, 1), physicsClientId=self.client)
+        spare = {key: list(pool) for key, pool in self._pools.items()}
+        self._bodies = [self._body(scene, i, spare) for i in range(len(scene.objects))]
         self._backgrounds.clear()
         self._noise = np.random.default_rng(scene.seed)
+
+    def _body(self, scene: Scene, i: int, spare: dict[tuple[str, str], list[int]]) -> int:
+        placed, rgb = scene.objects[i], scene.colour(i)
+        key, quat = (placed.spec.kind, placed.spec.size), bodies.quat_about_z(placed.yaw)
+        if spare.get(key):
+            body = spare[key].pop()
+            self.p.resetBasePositionAndOrientation(
+                body, placed.position, quat, physicsClientId=self.client
+            )
+            self.p.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0], physicsClientId=self.client)
+            return body
+        body = bodies.make_object(self.p, self.client, placed.spec, rgb, placed.position, quat, self._solid)
+        if not self._solid:
+            self._pools.setdefault(key, []).append(body)
+        return body
 
     # -- physics ------------------------------------------------------------------------------
 
@@ -235,44 +250,43 @@ class World:
             lightDiffuseCoeff=light.diffuse, lightSpecularCoeff=light.specular,
             renderer=p.ER_TINY_RENDERER, physicsClientId=self.client,
         )  # fmt: skip
-        rgb = np.ascontiguousarray(rgba[..., :3])
-        # the table is computed, not drawn: a table of triangles costs 6 ms a picture, this 0.2 ms
-        empty = buffer > 0.999999
+        rgb = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+        # the table is computed, not drawn: a table of triangles costs 6 ms a picture, this 0.5 ms
+        empty = (seg < 0).view(np.uint8)
         table_rgb, table_depth = self._background(camera, size, k, pose)
-        rgb[empty] = table_rgb[empty]
+        cv2.copyTo(table_rgb, empty, rgb)
         metres = None
         if depth:
             metres = metric_depth(buffer)
-            metres[empty] = table_depth[empty]
+            cv2.copyTo(table_depth, empty, metres)
             metres += DEPTH_NOISE * self._noise.standard_normal((h, w), np.float32)
         return CameraFrame(rgb, metres, k, pose), seg
 
-    def _light(self):
-        from sim.looks import Light
-
+    def _light(self) -> Light:
         return Light() if self.scene is None else self.scene.light
 
-    def _background(self, camera: Camera, size: tuple[int, int], k: Array, pose: Array):
+    def _background(
+        self, camera: Camera, size: tuple[int, int], k: Array, pose: Array
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Table top and floor, (H, W, 3) uint8 and depth (H, W), as if nothing stood there."""
         key = (camera.name, size)
         if not camera.on_hand and key in self._backgrounds:
             return self._backgrounds[key]
         light = self._light()
-        directions, eye = rays(k, pose, size), pose[:3, 3]
-        dz = directions[..., 2]
-        with np.errstate(divide="ignore"):
-            reach = np.where(dz < -1e-9, -eye[2] / dz, np.inf)  # depth at which the ray meets z = 0
-        x, y = eye[0] + reach * directions[..., 0], eye[1] + reach * directions[..., 1]
-        x0, x1, y0, y1 = TABLE_EXTENT
-        on_table = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
         lamp = np.asarray(light.direction) / np.linalg.norm(light.direction)
         shade = light.ambient + light.diffuse * max(lamp[2], 0.0)
+        table = np.asarray(self.scene.table if self.scene else Scene.table) * light.colour * shade * 255
+        depth, x, y = meet_table(k, pose, size)
+        x0, x1, y0, y1 = TABLE_EXTENT
+        on_table = (depth > 0) & (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
         # brighter towards the lamp, as a lamp at 3 m makes it
-        slope = 1 + 0.12 * (lamp[0] * np.clip(x - 0.5, -1, 1) + lamp[1] * np.clip(y, -1, 1))
-        table = np.asarray(self.scene.table if self.scene else Scene.table) * np.asarray(light.colour) * shade
-        colour = np.where(on_table[..., None], table * np.where(on_table, slope, 1.0)[..., None], FLOOR_RGB)
-        rgb = (np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8)
-        depth = np.where(on_table, reach, np.minimum(reach + 0.7, FAR)).astype(np.float32)
-        depth[~np.isfinite(depth)] = FAR
+        slope = np.float32(0.12 * lamp[0]) * x + np.float32(0.12 * lamp[1]) * y
+        slope += np.float32(1 - 0.06 * lamp[0])
+        rgb = np.empty((*on_table.shape, 3), np.uint8)
+        for channel in range(3):
+            rgb[..., channel] = np.minimum(slope * np.float32(table[channel]), 255)
+        if not on_table.all():
+            rgb[~on_table] = (np.array(FLOOR_RGB) * 255).astype(np.uint8)
+            depth[~on_table] = FAR
         self._backgrounds[key] = (rgb, depth)
         return rgb, depth
