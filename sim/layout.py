@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -74,18 +75,21 @@ def layout(
     else:
         names = ", ".join(o.name for o in state.objects)
         raise SceneDoesNotFit(f"no room for {names} after {tries} tries; ask for fewer or smaller things")
-    seed = int(rng.integers(2**31))
     if not jitter:
-        return Scene(placed, state.holder, seed)
-    return Scene(
-        placed,
-        state.holder,
-        seed,
-        tuple(jittered_colour(o.colour, rng) for o in state.objects),
-        _in_ball(rng, CAMERA_SHIFT),
-        _in_ball(rng, CAMERA_TURN),
-        jittered_light(rng),
-        jittered_table(rng),
+        return Scene(placed, state.holder, int(rng.integers(2**31)))
+    return jittered(Scene(placed, state.holder), rng)
+
+
+def jittered(scene: Scene, rng: np.random.Generator) -> Scene:
+    """`scene` with noise seed, colours, light, table and camera pose drawn anew."""
+    return replace(
+        scene,
+        seed=int(rng.integers(2**31)),
+        colours=tuple(jittered_colour(o.spec.colour, rng) for o in scene.objects),
+        camera_shift=_in_ball(rng, CAMERA_SHIFT),
+        camera_turn=_in_ball(rng, CAMERA_TURN),
+        light=jittered_light(rng),
+        table=jittered_table(rng),
     )
 
 

@@ -1,0 +1,44 @@
+"""What the eyes report: objects as probabilities, never as simulator state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
+KINDS = ("block", "cylinder", "bowl")
+ENTITIES = tuple(f"{colour} {kind}" for kind in KINDS for colour in COLOURS)
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PerceivedObjects:
+    """N objects found in one observation; row k is what `obj_{k+1}` refers to.
+
+    Attributes:
+        class_probs: (N, 24) over `ENTITIES`, rows sum to 1.
+        size_probs: (N, 2) small, large.
+        xyz: (N, 3) centre in the base frame in [m].
+        holder_probs: (N, N + 1): what object i rests in or on; the last column is the table.
+        score: (N,) how sure the eyes are that there is an object, in [0, 1].
+        feature: (N, D) visual feature at the object.
+        pixel: (N, 2) u, v in the picture that it was found in, in [px].
+    """
+
+    class_probs: FloatArray
+    size_probs: FloatArray
+    xyz: FloatArray
+    holder_probs: FloatArray
+    score: FloatArray
+    feature: FloatArray
+    pixel: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def name(self, i: int) -> str:
+        """Most probable name of object `i`, such as "red block"."""
+        return ENTITIES[int(self.class_probs[i].argmax())]

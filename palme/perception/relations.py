@@ -1,0 +1,36 @@
+"""Which object rests in or on which, from what the eyes found: a pairwise scorer over objects."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from palme.perception.objects import ENTITIES
+from palme.perception.rgbd import XYZ_CENTRE, XYZ_SCALE
+
+
+class HolderNet(nn.Module):
+    """Objects (B, N) -> logits (B, N, N + 1): object i is held by object j; the last column is the table.
+
+    Inputs: class probabilities (B, N, 24), sizes (B, N, 2), xyz (B, N, 3) in [m], features (B, N, D).
+    """
+
+    def __init__(self, width: int, hidden: int = 96) -> None:
+        super().__init__()
+        self.own = nn.Linear(len(ENTITIES) + 2 + 3 + width, hidden)
+        self.pair = nn.Linear(2 * hidden + 4, hidden)
+        self.score = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.table = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+    def forward(self, class_probs: Tensor, sizes: Tensor, xyz: Tensor, feature: Tensor, present: Tensor) -> Tensor:
+        """`present` (B, N) bool: absent rows hold nothing."""
+        b, n, _ = class_probs.shape
+        place = (xyz - xyz.new_tensor(XYZ_CENTRE)) / xyz.new_tensor(XYZ_SCALE)
+        own = self.own(torch.cat([class_probs, sizes, place, feature], -1))  # (B, N, H)
+        gap = (xyz[:, :, None] - xyz[:, None]) / 0.05  # (B, N, N, 3)
+        gap = torch.cat([gap, gap[..., :2].norm(dim=-1, keepdim=True)], -1).clamp(-4, 4)
+        pair = torch.cat([own[:, :, None].expand(-1, -1, n, -1), own[:, None].expand(-1, n, -1, -1), gap], -1)
+        held = self.score(self.pair(pair))[..., 0].float()  # (B, N, N)
+        never = ~present[:, None, :] | torch.eye(n, dtype=torch.bool)
+        held = held.masked_fill(never, -1e4)
+        return torch.cat([held, self.table(own).float()], -1)

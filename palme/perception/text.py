@@ -1,0 +1,50 @@
+"""Words of the skill grammar to query vectors: what to look for in the picture, and where to put it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from palme.perception.objects import COLOURS, KINDS
+
+WORDS = ("<pad>", "put", "the", "in", "on", "table", *COLOURS, *KINDS)
+MAX_WORDS = 12
+
+
+class UnknownWord(ValueError):
+    """A step names something outside the skill grammar."""
+
+
+def encode_words(text: str) -> list[int]:
+    """Token ids of a step text, padded to `MAX_WORDS`. Raises UnknownWord for a word outside `WORDS`."""
+    ids = []
+    for word in text.lower().split():
+        if word not in WORDS:
+            raise UnknownWord(f"step {text!r}: {word!r} is not one of {', '.join(WORDS[1:])}")
+        ids.append(WORDS.index(word))
+    if len(ids) > MAX_WORDS:
+        raise UnknownWord(f"step {text!r}: {len(ids)} words; at most {MAX_WORDS}")
+    return ids + [0] * (MAX_WORDS - len(ids))
+
+
+class TextQueries(nn.Module):
+    """Token ids (..., MAX_WORDS) -> queries (..., 2, D + 1): what is named first, where it goes; the last is a bias."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(len(WORDS), dim)
+        self.places = nn.Parameter(torch.randn(MAX_WORDS, dim) * 0.02)
+        layer = nn.TransformerEncoderLayer(dim, 4, 2 * dim, dropout=0.0, batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.roles = nn.Parameter(torch.randn(2, dim) * 0.02)
+        self.out = nn.Linear(dim, dim + 1)
+        with torch.no_grad():
+            self.out.bias[-1] = -4.0  # heatmaps start as "nothing here": most cells are empty
+
+    def forward(self, ids: Tensor) -> Tensor:
+        flat = ids.reshape(-1, MAX_WORDS)
+        x = self.words(flat) + self.places  # (M, L, D)
+        x = torch.cat([self.roles.expand(len(flat), -1, -1), x], 1)  # (M, 2 + L, D)
+        pad = torch.cat([torch.zeros_like(flat[:, :2], dtype=torch.bool), flat == 0], 1)
+        x = self.encoder(x, src_key_padding_mask=pad)[:, :2]  # (M, 2, D)
+        return self.out(x).reshape(*ids.shape[:-1], 2, -1)

@@ -1,0 +1,1 @@
+"""Control foundation policies: an observation and a step text become chunks of joint targets."""

@@ -1,0 +1,1 @@
+"""One readable recipe a file: perception, planner, policy."""
