@@ -1,0 +1,155 @@
+"""What a task is: a goal, a sentence that asks for it, and which steps lead there.
+
+A family is one kind of task (one file in `sim/tasks/`). It draws goals and scenes, knows which next
+steps are right in a given state and when the goal is reached, and how its goals are said.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from sim.state import SceneState
+
+SPLITS = ("train", "test", "held_out")
+"""train: training phrasings and colour pairs. test: phrasings never trained on, any pair.
+held_out: the same phrasings, only colour pairs that are never asked for in training."""
+
+Rng = np.random.Generator | random.Random
+"""One generator seeds every draw. numpy's costs about 3 us a scalar and Python's 0.3, so a numpy
+generator is asked once, for the seed of a Python one."""
+
+GoalT = TypeVar("GoalT")
+
+
+def as_random(rng: Rng) -> random.Random:
+    """`rng` itself if it is Python's, else a Python generator seeded by one draw from it."""
+    if isinstance(rng, random.Random):
+        return rng
+    return random.Random(int(rng.integers(1 << 62)))
+
+
+def check_split(split: str) -> None:
+    """Raises ValueError, listing the splits, if `split` is none of them."""
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is unknown; there are {', '.join(SPLITS)}")
+
+
+class Family(Protocol[GoalT]):
+    """One kind of task. `TASKS` in `sim.tasks` lists the families by name."""
+
+    name: str
+    summary: str
+    slots: tuple[frozenset[str], ...]
+
+    def draw(self, rng: random.Random, split: str, n_distractors: int | None) -> tuple[GoalT, SceneState]:
+        """A goal and a scene in which it is not yet reached."""
+        ...
+
+    def acceptable_steps(self, goal: GoalT, state: SceneState) -> frozenset[str]:
+        """Every right next step, as text; {"done"} when the goal is reached."""
+        ...
+
+    def is_success(self, goal: GoalT, state: SceneState) -> bool:
+        """Whether the goal is reached (the gripper having let go is the caller's business)."""
+        ...
+
+    def phrase(self, template: str, goal: GoalT, rng: random.Random) -> str:
+        """`template` with its slots filled for `goal`."""
+        ...
+
+    def say(self, goal: GoalT, rng: random.Random, split: str) -> str:
+        """A sentence that asks for `goal`, in the words of `split`."""
+        ...
+
+    def other_goal(self, goal: GoalT, state: SceneState, rng: random.Random) -> GoalT | None:
+        """A different goal on the objects of `state`, or None where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task(Generic[GoalT]):
+    """A goal and the sentence that asks for it.
+
+    Attributes:
+        family: name in `TASKS`.
+        goal: the family's own frozen dataclass, by object names ("red block").
+        instruction: what the person says.
+    """
+
+    family: str
+    goal: GoalT
+    instruction: str
+
+    def acceptable_steps(self, state: SceneState) -> frozenset[str]:
+        """Every right next step in `state`, as text; {"done"} when the goal is reached."""
+        return _family(self.family).acceptable_steps(self.goal, state)
+
+    def is_success(self, state: SceneState) -> bool:
+        """Whether `state` fulfils the goal."""
+        return _family(self.family).is_success(self.goal, state)
+
+    def swapped(self, rng: Rng, state: SceneState) -> str:
+        """An instruction for another goal on the same objects: the control that shows the words count.
+
+        Where the family has no other goal here, another family's instruction is given.
+        """
+        from sim.tasks import TASKS
+
+        draw = as_random(rng)
+        names = [self.family, *(name for name in TASKS if name != self.family)]
+        for name in names:
+            family = TASKS[name]
+            goal = family.other_goal(self.goal, state, draw)
+            if goal is not None:
+                return family.say(goal, draw, "test")
+        raise ValueError(f"{self.instruction!r}: these objects allow no other goal; add a distractor")
+
+
+def make_task(family: str, goal: Any, template: str | None = None, rng: Rng | None = None) -> Task[Any]:
+    """The task of reaching `goal`, said by `template` or, without one, in a test phrasing.
+
+    Raises:
+        UnknownTask: if there is no such family.
+        BadPhrasing: if `template` has slots that the family does not fill.
+    """
+    draw = random.Random(0) if rng is None else as_random(rng)
+    kind = _family(family)
+    text = kind.say(goal, draw, "test") if template is None else kind.phrase(template, goal, draw)
+    return Task(family, goal, text)
+
+
+def sample(
+    family: str,
+    rng: Rng,
+    split: str = "train",
+    n_distractors: int | None = None,
+    templates: Sequence[str] | None = None,
+) -> tuple[Task[Any], SceneState]:
+    """A task of `family` and a scene in which it is not yet reached.
+
+    Args:
+        rng: seeds every draw.
+        split: one of `SPLITS`.
+        n_distractors: how many objects the goal does not name; None draws it.
+        templates: the phrasings to draw from, in place of those of `split`.
+    """
+    check_split(split)
+    draw = as_random(rng)
+    kind = _family(family)
+    goal, state = kind.draw(draw, split, n_distractors)
+    if templates is None:
+        text = kind.say(goal, draw, split)
+    else:
+        text = kind.phrase(draw.choice(templates), goal, draw)
+    return Task(family, goal, text), state
+
+
+def _family(name: str) -> Any:
+    from sim.tasks import family_named
+
+    return family_named(name)

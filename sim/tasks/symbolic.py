@@ -1,0 +1,86 @@
+"""Endless (task, state) samples for the language model, without rendering.
+
+A state is where a task may be in the middle: some right steps done, sometimes a wrong one, sometimes
+all of them. About one in seven is done.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from sim.state import SceneState
+from sim.tasks.base import Rng, Task, as_random, sample
+from sim.tasks.steps import DONE, apply_step, put
+from sim.tasks.table import MAX_PILE, random_state
+
+__all__ = ["feasible_steps", "random_state", "sample_midway"]
+
+FAMILY_WEIGHTS = {"put_in_bowl": 0.3, "stack_tower": 0.45, "match_bowls": 0.25}
+"""Towers have the most branches and the hardest sentences."""
+
+MAX_STEPS = 20
+
+
+def sample_midway(
+    rng: Rng, split: str = "train", family: str | None = None, n_distractors: int | None = None
+) -> tuple[Task[Any], SceneState]:
+    """A task and a state somewhere on the way to its goal, or at it, or astray.
+
+    Args:
+        rng: seeds every draw.
+        split: one of `SPLITS`.
+        family: which one; None draws it by `FAMILY_WEIGHTS`.
+        n_distractors: how many objects the goal does not name; None draws it.
+    """
+    draw = as_random(rng)
+    if family is None:
+        family = draw.choices(tuple(FAMILY_WEIGHTS), tuple(FAMILY_WEIGHTS.values()))[0]
+    task, state = sample(family, draw, split, n_distractors)
+    u = draw.random()
+    if u < 0.3:
+        return task, state
+    state = advance(task, state, draw, MAX_STEPS if u < 0.4 else draw.randint(1, 4))
+    if draw.random() < 0.2:
+        state = astray(state, draw)
+    return task, state
+
+
+def advance(task: Task[Any], state: SceneState, rng: random.Random, n_steps: int) -> SceneState:
+    """The state after up to `n_steps` right steps."""
+    for _ in range(n_steps):
+        steps = task.acceptable_steps(state)
+        if DONE in steps:
+            break
+        state = apply_step(state, rng.choice(sorted(steps)))
+    return state
+
+
+def astray(state: SceneState, rng: random.Random) -> SceneState:
+    """The state after one step that has nothing to do with the goal."""
+    steps = feasible_steps(state)
+    return apply_step(state, rng.choice(steps)) if steps else state
+
+
+def feasible_steps(state: SceneState) -> list[str]:
+    """Every step that can be carried out in `state` (sorted as the objects are), "done" left out."""
+    carrying = set(state.holder)
+    free = [i for i, o in enumerate(state.objects) if o.kind != "bowl" and i not in carrying]
+    bowls = [i for i, o in enumerate(state.objects) if o.kind == "bowl"]
+    supports = [i for i in free if state.objects[i].kind == "block" and _height(state, i) < MAX_PILE]
+    steps = []
+    for i in free:
+        name = state.objects[i].name
+        if state.holder[i] is not None:
+            steps.append(put(name, None))
+        for j in (*bowls, *supports):
+            if j != i and j != state.holder[i]:
+                steps.append(put(name, state.objects[j].name))
+    return steps
+
+
+def _height(state: SceneState, i: int) -> int:
+    height, h = 1, state.holder[i]
+    while h is not None:
+        height, h = height + 1, state.holder[h]
+    return height
