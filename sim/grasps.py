@@ -114,7 +114,7 @@ def grasp_candidates(
     extra = np.clip(gaps, OPEN_MIN, OPEN_MAX)  # half of the room inside the pads, half outside
     opening = np.minimum((held + extra) / GRIPPER_WIDTH, 1.0)
     clearance = gaps - extra / 2
-    order = sorted(range(len(turns)), key=lambda k: (-round(min(clearance[k], 0.05), 4), k))
+    order = sorted(range(len(turns)), key=lambda k: (-round(min(float(clearance[k]), 0.05), 4), k))
     return [Grasp(xyz[k], float(turns[k]), float(opening[k]), float(clearance[k])) for k in order]
 
 

@@ -1,0 +1,89 @@
+"""Executor: sends chunks of joint targets one control tick at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from robots.errors import CommandShape
+from robots.types import ActionChunk, Array, JointCommand, Robot
+
+
+class Executor:
+    """Numbers, stamps and sends; where a new chunk takes over from the old one it fades in.
+
+    Commands are stamped with the receiver's own last stamp, so no two clocks are compared.
+
+    Args:
+        robot: where commands go.
+        blend: ticks over which a new chunk takes over from what the last one still held.
+    """
+
+    def __init__(self, robot: Robot, blend: int = 3) -> None:
+        self.robot = robot
+        self.blend = blend
+        self._seq = -1
+        self._t_mono = -np.inf
+        self._rest = np.empty((0, robot.spec.n_joints))  # what the last chunk still wanted
+
+    def reset(self) -> None:
+        """Forget the last chunk. Numbers and stamps go on."""
+        self._rest = np.empty((0, self.robot.spec.n_joints))
+
+    def run(
+        self,
+        chunk: ActionChunk,
+        n: int | None = None,
+        on_sent: Callable[[JointCommand], None] | None = None,
+    ) -> list[JointCommand]:
+        """Send the first `n` targets of `chunk` (None = all), fading over from the chunk before.
+
+        Args:
+            on_sent: called after each tick with what was really sent.
+
+        Returns:
+            What was really sent, one a tick.
+
+        Raises:
+            CommandShape: the chunk does not fit the arm or its rate.
+            CommandRejected: from the gate; what was sent before stands, the arm holds.
+        """
+        targets, gripper = self._checked(chunk)
+        shared = min(self.blend, len(self._rest), len(targets))
+        if shared:
+            weight = (np.arange(1, shared + 1) / (shared + 1))[:, None]
+            targets = targets.copy()
+            targets[:shared] = weight * targets[:shared] + (1 - weight) * self._rest[:shared]
+        stop = len(targets) if n is None else min(n, len(targets))
+        self._rest = targets[stop:]
+        sent = []
+        for q_target, opening in zip(targets[:stop], gripper[:stop], strict=True):
+            sent.append(self.send(q_target, float(opening)))
+            if on_sent is not None:
+                on_sent(sent[-1])
+        return sent
+
+    def send(self, q_target: Array, gripper: float) -> JointCommand:
+        """One numbered and stamped target; returns what was really sent."""
+        self._seq += 1
+        stamp = self._t_mono if np.isfinite(self._t_mono) else 0.0
+        sent = self.robot.command(JointCommand(q_target, gripper, self._seq, stamp))
+        self._seq, self._t_mono = max(self._seq, sent.seq), sent.t_mono
+        return sent
+
+    def _checked(self, chunk: ActionChunk) -> tuple[Array, Array]:
+        spec = self.robot.spec
+        targets, gripper = np.asarray(chunk.q_targets), np.asarray(chunk.gripper)
+        if not (
+            targets.ndim == 2 and targets.shape[1] == spec.n_joints and gripper.shape == targets.shape[:1]
+        ):
+            raise CommandShape(
+                f"chunk: q_targets {targets.shape} and gripper {gripper.shape}, "
+                f"expected (T, {spec.n_joints}) and (T,) for {spec.name}"
+            )
+        if not abs(chunk.control_hz - spec.control_hz) < 1e-6:
+            raise CommandShape(
+                f"chunk: made for {chunk.control_hz} Hz, {spec.name} runs at {spec.control_hz}; resample it"
+            )
+        return targets, gripper

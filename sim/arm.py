@@ -1,0 +1,183 @@
+"""SimulatedArm: the `Robot` that stands in a `World`, behind the same safety gate as a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from robots.errors import CommandRejected, RobotError
+from robots.gate import SafetyGate
+from robots.kinematics import fk
+from robots.spec import ArmSpec
+from robots.types import JointCommand, Observation, RobotState
+from sim.camera import CAMERAS, Camera
+from sim.world import PHYSICS_HZ, World
+
+
+class UnknownCamera(RobotError, KeyError):
+    """There is no camera of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class SimulatedArm:
+    """A Panda in PyBullet.
+
+    Time is the simulation's: every command takes one control tick. After `world.load` the arm
+    begins a new session by itself.
+
+    Args:
+        world: where it stands.
+        spec: default `ArmSpec.load("panda")`.
+        cameras: what `observe` looks through when not told otherwise; names of `sim.camera.CAMERAS`,
+            or `Camera`s.
+        image_size: (width, height) of all pictures in [px]; None = each camera's own.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        spec: ArmSpec | None = None,
+        cameras: Sequence[str | Camera] = ("front", "wrist"),
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        self.world = world
+        self.spec = ArmSpec.load("panda") if spec is None else spec
+        self.image_size = image_size
+        self.cameras: Mapping[str, Camera] = {c.name: c for c in map(_camera, cameras)}
+        self.gate = SafetyGate(self.spec)
+        self.substeps = round(PHYSICS_HZ / self.spec.control_hz)
+        self.time = 0.0  # [s] simulated since the world was loaded
+        n = self.spec.n_joints
+        self._q, self._dq, self._fingers = np.zeros(n), np.zeros(n), np.zeros(2)
+        self._generation = -1
+        self._joints: list[int] = []
+        self._forces = [*self.spec.tau_max.tolist(), self.spec.gripper_force, self.spec.gripper_force]
+        self._speed_limit = np.concatenate([self.spec.dq_max, np.full(2, self.spec.gripper_speed / 2)])
+
+    # -- Robot --------------------------------------------------------------------------------
+
+    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
+        """State and pictures now. `cameras`: names to look through; None = all, () = state only.
+
+        Raises UnknownCamera, naming those there are.
+        """
+        names = tuple(self.cameras) if cameras is None else cameras
+        for name in names:
+            if name not in self.cameras:
+                raise UnknownCamera(f"no camera {name!r}; there are {list(self.cameras)}")
+        images = {name: self.world.render(self.cameras[name], self.image_size) for name in names}
+        return Observation(images, self.state(), self.time)
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """Send one target through the gate and let one control tick pass; returns what was sent.
+
+        Raises CommandRejected on a bad command: the tick is spent braking.
+        """
+        self._follow_world()
+        try:
+            sent = self.gate.filter(command, self._q, self.gripper, self.time)
+        except CommandRejected:
+            self._brake()
+            raise
+        self._drive(sent)
+        return sent
+
+    def stop(self, reason: str) -> None:
+        """Decelerate within the limits and hold; latched until `rearm`."""
+        self._follow_world()
+        self.gate.stop(reason)
+        self._brake()
+        while not self.gate.at_rest:
+            self._brake()
+
+    def rearm(self) -> None:
+        """Take commands again; the first must lie near where the arm is."""
+        self.gate.rearm()
+
+    # -- what a simulation knows --------------------------------------------------------------
+
+    def state(self) -> RobotState:
+        """Joints, gripper and tool frame, without pictures."""
+        self._follow_world()
+        return RobotState(self._q.copy(), self._dq.copy(), self.gripper, fk(self.spec, self._q))
+
+    @property
+    def gripper(self) -> float:
+        """Measured opening in [0, 1]."""
+        opening = float(self._fingers.sum()) / self.spec.gripper_width
+        return min(max(opening, 0.0), 1.0)
+
+    def hold(self, ticks: int = 1) -> None:
+        """Let time pass at rest, for things to settle."""
+        self._follow_world()
+        for _ in range(ticks):
+            self._brake()
+
+    def _follow_world(self) -> None:
+        """After the world was rebuilt: find the joints again, read them, begin a new session."""
+        world = self.world
+        if self._generation == world.generation and world.arm >= 0:
+            return
+        if world.arm < 0:
+            raise RobotError("there is no arm in this world yet; call `world.load(scene)` first")
+        p, client = world.p, world.client
+        info = [
+            p.getJointInfo(world.arm, j, physicsClientId=client)
+            for j in range(p.getNumJoints(world.arm, physicsClientId=client))
+        ]
+        number = {row[1].decode(): row[0] for row in info}
+        wanted = (*self.spec.joint_names, *self.spec.finger_joints)
+        if missing := [name for name in wanted if name not in number]:
+            raise RobotError(f"{self.spec.name}: the model in the world has no joints {missing}")
+        self._joints = [number[name] for name in wanted]
+        self._generation = world.generation
+        self.gate = SafetyGate(self.spec)
+        self.time = 0.0
+        self._read()
+
+    def _read(self) -> None:
+        states = self.world.p.getJointStates(self.world.arm, self._joints, self.world.client)
+        n = self.spec.n_joints
+        values = np.array([row[:2] for row in states])  # (n + 2, 2)
+        self._q, self._dq, self._fingers = values[:n, 0], values[:n, 1], values[n:, 0]
+
+    def _brake(self) -> None:
+        if not self.gate.begun:
+            self.gate.start(self._q, self.gripper)
+        self._drive(self.gate.brake(self.time))
+
+    def _drive(self, sent: JointCommand) -> None:
+        """One control tick: speeds that lead from where the joints are to the target, then physics.
+
+        PyBullet: a position motor overshoots the speed limits on a step and never quite arrives;
+        the speed that takes one tick to get there does neither, and is corrected every tick.
+        """
+        spec, world = self.spec, self.world
+        target = np.concatenate([sent.q_target, np.full(2, sent.gripper * spec.gripper_width / 2)])
+        here = np.concatenate([self._q, self._fingers])
+        speed = np.minimum(
+            np.maximum((target - here) * spec.control_hz, -self._speed_limit), self._speed_limit
+        )
+        p = world.p
+        p.setJointMotorControlArray(
+            world.arm,
+            self._joints,
+            p.VELOCITY_CONTROL,
+            targetVelocities=speed.tolist(),
+            forces=self._forces,
+            physicsClientId=world.client,
+        )
+        world.step(self.substeps)
+        self.time += spec.dt
+        self._read()
+
+
+def _camera(camera: str | Camera) -> Camera:
+    if isinstance(camera, Camera):
+        return camera
+    if camera not in CAMERAS:
+        raise UnknownCamera(f"no camera {camera!r}; there are {list(CAMERAS)}")
+    return CAMERAS[camera]
