@@ -1,0 +1,18 @@
+"""What a person typed cannot be used: said in one line that lists what exists, exit code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(Exception):
+    """Something on the command line is unknown or malformed."""
+
+
+def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
+    """`UsageError` for a name that does not exist: lists those that do and the nearest of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return UsageError(f"unknown {what} {given!r}{hint} There are: {', '.join(names)}")

@@ -1,0 +1,177 @@
+"""video.mp4: cameras side by side, the sentence above, the plan written in as it is made and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from palme.report.pictures import Picture
+
+INK, QUIET, PAPER = (238, 237, 231), (160, 158, 149), (23, 23, 21)
+GOOD, BAD, NOW = (116, 196, 147), (236, 139, 120), (138, 184, 230)
+MARGIN, GAP = 24, 12
+HEADER, LINE, MAX_LINES = 74, 30, 4
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """One step in the film: `state` is "now", "done" or "failed"."""
+
+    text: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is written around the pictures: the sentence, the plan so far, and a remark (the reason)."""
+
+    sentence: str
+    plan: tuple[PlanLine, ...] = ()
+    remark: str = ""
+
+
+class Film:
+    """Writes frames to an H.264 mp4 that browsers play (yuv420p, index at the front).
+
+    Use as a context manager; `add` each frame. All pictures are scaled to `height` px, in the order of the
+    first frame's cameras.
+    """
+
+    def __init__(self, path: Path, fps: int = 20, height: int = 480) -> None:
+        self._path, self._fps, self._height = path, fps, height
+        self._container = None
+        self._names: tuple[str, ...] = ()
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._container is not None:
+            for packet in self._stream.encode():
+                self._container.mux(packet)
+            self._container.close()
+
+    def add(self, pictures: Mapping[str, Picture], caption: Caption) -> None:
+        """One frame: uint8 (H, W, 3) by camera."""
+        import av
+
+        canvas = self.compose(pictures, caption)
+        if self._container is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._container = av.open(str(self._path), "w", options={"movflags": "faststart"})
+            self._stream = self._container.add_stream("libx264", rate=self._fps)
+            self._stream.height, self._stream.width = canvas.shape[:2]
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.options = {"crf": "21", "preset": "veryfast"}
+        frame = av.VideoFrame.from_ndarray(canvas, format="rgb24")
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+
+    def compose(self, pictures: Mapping[str, Picture], caption: Caption) -> Picture:
+        """The canvas of one frame, uint8 (H, W, 3) with even sides."""
+        from PIL import Image
+
+        self._names = self._names or tuple(pictures)
+        scaled = []
+        for name in self._names:
+            picture = pictures[name]
+            width = round(picture.shape[1] * self._height / picture.shape[0])
+            if picture.shape[0] != self._height:
+                resized = Image.fromarray(picture).resize((width, self._height), Image.Resampling.BICUBIC)
+                picture = np.asarray(resized)
+            scaled.append(picture)
+        width = _even(sum(p.shape[1] for p in scaled) + GAP * (len(scaled) - 1) + 2 * MARGIN)
+        canvas = np.empty((_even(HEADER + self._height + LINE * (MAX_LINES + 1) + 34), width, 3), np.uint8)
+        canvas[:] = PAPER
+        canvas[:HEADER] = _header(caption.sentence, width)
+        x = MARGIN
+        for picture in scaled:
+            canvas[HEADER : HEADER + self._height, x : x + picture.shape[1]] = picture
+            x += picture.shape[1] + GAP
+        below = _plan(caption.plan, caption.remark, width)
+        canvas[HEADER + self._height : HEADER + self._height + below.shape[0]] = below
+        return canvas
+
+
+def write_film(
+    path: Path, frames: Iterable[tuple[Mapping[str, Picture], Caption]], fps: int = 20, height: int = 480
+) -> int:
+    """All `frames` to `path`. Returns how many there were."""
+    n = 0
+    with Film(path, fps, height) as film:
+        for pictures, caption in frames:
+            film.add(pictures, caption)
+            n += 1
+    return n
+
+
+def _even(n: int) -> int:
+    return n + n % 2
+
+
+@lru_cache(maxsize=8)
+def _font(size: int):  # type: ignore[no-untyped-def]  # PIL has two font classes
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=8)
+def _header(sentence: str, width: int) -> Picture:
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (width, HEADER), PAPER)
+    draw = ImageDraw.Draw(image)
+    size = 30
+    while size > 14 and draw.textlength(f"“{sentence}”", font=_font(size)) > width - 2 * MARGIN:
+        size -= 1
+    text = _shortened(f"“{sentence}”", size, width - 2 * MARGIN, draw)
+    draw.text((MARGIN, HEADER // 2), text, fill=INK, font=_font(size), anchor="lm")
+    return np.asarray(image)
+
+
+@lru_cache(maxsize=16)
+def _plan(plan: tuple[PlanLine, ...], remark: str, width: int) -> Picture:
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (width, LINE * (MAX_LINES + 1) + 30), PAPER)
+    draw = ImageDraw.Draw(image)
+    first = max(0, len(plan) - MAX_LINES)
+    y = 16
+    for n, line in enumerate(plan[first:], first + 1):
+        colour = {"now": NOW, "done": GOOD, "failed": BAD}[line.state]
+        draw.text((MARGIN, y), f"{n}", fill=QUIET, font=_font(18))
+        _mark(draw, MARGIN + 34, y + 11, line.state, colour)
+        draw.text((MARGIN + 54, y), line.text, fill=INK if line.state == "now" else colour, font=_font(20))
+        y += LINE
+    if remark:
+        text = _shortened(remark, 17, width - 2 * MARGIN - 54, draw)
+        draw.text((MARGIN + 54, y + 2), text, fill=QUIET, font=_font(17))
+    return np.asarray(image)
+
+
+def _mark(draw, x: int, y: int, state: str, colour: Sequence[int]) -> None:  # type: ignore[no-untyped-def]
+    """A tick, a cross or a dot, drawn: fonts do not all have them."""
+    ink = tuple(colour)
+    if state == "done":
+        draw.line([(x - 6, y), (x - 1, y + 5), (x + 7, y - 6)], fill=ink, width=3)
+    elif state == "failed":
+        draw.line([(x - 5, y - 5), (x + 5, y + 5)], fill=ink, width=3)
+        draw.line([(x - 5, y + 5), (x + 5, y - 5)], fill=ink, width=3)
+    else:
+        draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=ink)
+
+
+def _shortened(text: str, size: int, room: float, draw) -> str:  # type: ignore[no-untyped-def]
+    if draw.textlength(text, font=_font(size)) <= room:
+        return text
+    while text and draw.textlength(text + "…", font=_font(size)) > room:
+        text = text[:-1]
+    return text.rstrip() + "…"

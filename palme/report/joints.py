@@ -1,0 +1,84 @@
+"""Joint targets against the arm's limits, as inline SVG that follows the page's colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDTH, HEIGHT, SPEED_HEIGHT, PAD = 340.0, 92.0, 26.0, 4.0
+MAX_POINTS = 600
+
+
+@dataclass(frozen=True)
+class JointLimits:
+    """What the lines are drawn against: `q_min`, `q_max` in [rad], `dq_max` in [rad/s], each (n_joints,)."""
+
+    names: Sequence[str]
+    q_min: NDArray[np.float64]
+    q_max: NDArray[np.float64]
+    dq_max: NDArray[np.float64]
+
+
+def joint_charts(
+    q_sent: NDArray[np.float64], control_hz: float, limits: JointLimits, boundaries: Sequence[float] = ()
+) -> str:
+    """One chart a joint: position between its limits, and speed as a share of the fastest allowed.
+
+    Args:
+        q_sent: (T, n_joints) targets that the gate let through, in [rad].
+        control_hz: targets a second.
+        boundaries: times in [s] at which a step began.
+    """
+    if len(q_sent) < 2:
+        return '<p class="quiet">The arm did not move.</p>'
+    speed = np.abs(np.diff(q_sent, axis=0, prepend=q_sent[:1])) * control_hz
+    charts = [
+        _chart(q_sent[:, j], speed[:, j], j, control_hz, limits, boundaries) for j in range(q_sent.shape[1])
+    ]
+    return f'<div class="joints">{"".join(charts)}</div>'
+
+
+def _chart(
+    q: NDArray[np.float64],
+    speed: NDArray[np.float64],
+    j: int,
+    control_hz: float,
+    limits: JointLimits,
+    boundaries: Sequence[float],
+) -> str:
+    low, high, fastest = float(limits.q_min[j]), float(limits.q_max[j]), float(limits.dq_max[j])
+    seconds = max(len(q) / control_hz, 1e-6)
+    keep = max(1, len(q) // MAX_POINTS)
+    at = np.arange(0, len(q), keep)
+    x = at / control_hz / seconds * WIDTH
+    y = PAD + (high - q[at]) / (high - low) * (HEIGHT - 2 * PAD)
+    # the largest of each stretch, so that thinning never hides a peak
+    peaks = np.maximum.reduceat(speed, at) / fastest
+    base = HEIGHT + 8 + SPEED_HEIGHT
+    s = base - np.clip(peaks, 0, 1.2) * SPEED_HEIGHT
+    line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    area = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, s, strict=True))
+    steps = "".join(
+        f'<line class="mark" x1="{t / seconds * WIDTH:.1f}" x2="{t / seconds * WIDTH:.1f}" y1="0" y2="{base}"/>'
+        for t in boundaries
+        if 0 < t < seconds
+    )
+    room = float(min(high - q.max(), q.min() - low))
+    name = escape(str(limits.names[j]))
+    return (
+        f"<figure><figcaption><b>{name}</b><span>nearest to a limit: {np.degrees(room):.0f}° · "
+        f"top speed {100 * float(peaks.max()):.0f} %</span></figcaption>"
+        f'<svg viewBox="0 0 {WIDTH} {base + 1}" role="img" preserveAspectRatio="none" '
+        f'aria-label="{name} between {low:.2f} and {high:.2f} rad over {seconds:.1f} s">'
+        f'<rect class="band" x="0" y="{PAD}" width="{WIDTH}" height="{HEIGHT - 2 * PAD}"/>{steps}'
+        f'<line class="limit" x1="0" x2="{WIDTH}" y1="{PAD}" y2="{PAD}"/>'
+        f'<line class="limit" x1="0" x2="{WIDTH}" y1="{HEIGHT - PAD}" y2="{HEIGHT - PAD}"/>'
+        f'<polyline class="q" points="{line}"/>'
+        f'<polygon class="dq" points="0,{base} {area} {WIDTH},{base}"/>'
+        f'<line class="limit" x1="0" x2="{WIDTH}" y1="{HEIGHT + 8}" y2="{HEIGHT + 8}"/></svg>'
+        f"<div class='ends'><span>{low:+.2f} … {high:+.2f} rad</span><span>{seconds:.1f} s</span></div></figure>"
+    )

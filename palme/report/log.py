@@ -1,0 +1,103 @@
+"""events.jsonl: one line an event, written as it happens, so that a killed run still tells its story.
+
+Pictures are left out (the page and the film have them); joint targets that were sent are kept in full.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palme.events import Acted, Event, Finished, Judged, Planned, Started
+
+SCHEMA = "palme-events/1"
+
+
+class EventLog:
+    """Listener that appends every event to `path`. Use as a context manager."""
+
+    def __init__(self, path: Path, **header: Any) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf-8")
+        self._write({"event": "header", "schema": SCHEMA, **header})
+
+    def __call__(self, event: Event) -> None:
+        self._write({"event": type(event).__name__.lower(), "t": round(event.t, 4), **_fields(event)})
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def note(self, kind: str, **values: Any) -> None:
+        """A line that is no event of the agent: what the simulator judged, where files went."""
+        self._write({"event": kind, **values})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, default=_plain, allow_nan=False) + "\n")
+        self._file.flush()
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    if isinstance(event, Started):
+        return {"instruction": event.instruction, "q": event.observation.robot.q}
+    if isinstance(event, Planned):
+        return {
+            "index": event.index,
+            "step": event.text,
+            "rationale": event.rationale,
+            "done": event.is_done,
+            "seconds": event.seconds,
+            "seen": _seen(event.objects),
+            "q": event.observation.robot.q,
+        }
+    if isinstance(event, Acted):
+        return {
+            "index": event.index,
+            "q_sent": [np.round(c.q_target, 5) for c in event.sent],
+            "gripper_sent": [round(float(c.gripper), 4) for c in event.sent],
+            "seq": [c.seq for c in event.sent[:1]] + [c.seq for c in event.sent[-1:]],
+            "looks": [{"camera": k.camera, "role": k.role, "pixel": k.pixel} for k in event.looks],
+            "policy_s": event.policy_s,
+            "execute_s": event.execute_s,
+        }
+    if isinstance(event, Judged):
+        return {
+            "index": event.index,
+            "step": event.text,
+            "success": event.success,
+            "probability": event.probability,
+            "reason": event.reason,
+            "seconds": event.seconds,
+        }
+    if isinstance(event, Finished):
+        return {
+            "done": event.done,
+            "cause": event.cause,
+            "reason": event.reason,
+            "n_steps": event.n_steps,
+            "n_replans": event.n_replans,
+            "seconds": event.seconds,
+        }
+    raise TypeError(f"{type(event).__name__} is no event of palme.events")
+
+
+def _seen(objects: Any) -> list[dict[str, Any]]:
+    if objects is None:
+        return []
+    return [
+        {"ref": f"obj_{i + 1}", "name": objects.name(i), "xyz": np.round(objects.xyz[i], 4), "score": objects.score[i]}
+        for i in range(len(objects))
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in events.jsonl")

@@ -1,0 +1,93 @@
+"""Pictures for pages: JPEG data addresses, crops around a point, heat laid over a picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palme.events import Look
+from robots.types import CameraFrame
+
+Picture = NDArray[np.uint8]
+
+# Dark violet over red to pale yellow: reads on any picture and without colour vision.
+_HEAT = np.array([[20, 11, 52], [132, 32, 107], [229, 92, 48], [252, 190, 60], [252, 254, 190]], float)
+_MARK = {"pick": (255, 255, 255), "place": (120, 240, 255)}
+
+
+def data_address(rgb: Picture, quality: int = 88) -> str:
+    """`data:image/jpeg;base64,...` of a uint8 (H, W, 3) picture."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, "JPEG", quality=quality, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def enlarged(rgb: Picture, factor: int) -> Picture:
+    """`factor` times the size, smoothly."""
+    from PIL import Image
+
+    h, w = rgb.shape[:2]
+    return np.asarray(Image.fromarray(rgb).resize((w * factor, h * factor), Image.Resampling.BICUBIC))
+
+
+def project(frame: CameraFrame, xyz: NDArray[np.floating]) -> tuple[float, float, float]:
+    """(u, v, depth): where base-frame point `xyz` (3,) in [m] shows in the picture, [px] and [m]."""
+    camera_from_base = np.linalg.inv(frame.base_from_camera)
+    x, y, z = camera_from_base[:3, :3] @ np.asarray(xyz, float) + camera_from_base[:3, 3]
+    u, v, _ = frame.intrinsics @ np.array([x, y, z]) / z if z > 1e-6 else (np.nan, np.nan, 1.0)
+    return float(u), float(v), float(z)
+
+
+def crop(frame: CameraFrame, xyz: NDArray[np.floating], extent: float = 0.10, size: int = 72) -> Picture | None:
+    """Square picture of what lies within `extent` [m] of a base-frame point; None if it is out of sight."""
+    from PIL import Image
+
+    u, v, depth = project(frame, xyz)
+    h, w = frame.rgb.shape[:2]
+    if not (depth > 0 and 0 <= u < w and 0 <= v < h):
+        return None
+    half = max(4.0, float(frame.intrinsics[0, 0]) * extent / 2 / depth)
+    box = (u - half, v - half, u + half, v + half)
+    return np.asarray(Image.fromarray(frame.rgb).resize((size, size), Image.Resampling.BICUBIC, box=_inside(box, w, h)))
+
+
+def _inside(box: tuple[float, float, float, float], w: int, h: int) -> tuple[float, float, float, float]:
+    """The box moved (not squeezed) into the picture, where it fits."""
+    left, top, right, bottom = box
+    dx = max(0.0, -left) - max(0.0, right - w)
+    dy = max(0.0, -top) - max(0.0, bottom - h)
+    return max(0.0, left + dx), max(0.0, top + dy), min(float(w), right + dx), min(float(h), bottom + dy)
+
+
+def with_heat(rgb: Picture, looks: tuple[Look, ...], factor: int = 2) -> Picture:
+    """`rgb` `factor` times larger, dimmed where nothing was looked at, with a ring at each chosen point."""
+    from PIL import Image, ImageDraw
+
+    big = enlarged(rgb, factor).astype(float)
+    h, w = big.shape[:2]
+    total = np.zeros((h, w))
+    for look in looks:
+        heat = np.asarray(look.heat, np.float32)
+        top = float(heat.max()) if heat.size else 0.0
+        if top > 0:
+            resized = Image.fromarray(heat / top).resize((w, h), Image.Resampling.BILINEAR)
+            total = np.maximum(total, np.clip(np.asarray(resized), 0, 1))
+    grey = big.mean(-1, keepdims=True) * 0.55 + big * 0.25
+    colour = np.stack([np.interp(total, np.linspace(0, 1, len(_HEAT)), _HEAT[:, k]) for k in range(3)], -1)
+    alpha = np.clip(total * 1.6, 0, 0.85)[..., None]
+    mixed = Image.fromarray((grey * (1 - alpha) + colour * alpha).clip(0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(mixed)
+    for look in looks:
+        if look.pixel is None:
+            continue
+        u, v = ((p + 0.5) * factor for p in look.pixel)
+        mark = _MARK.get(look.role, (255, 255, 255))
+        for radius, shade in ((6.5 * factor / 2 + 1.5, (0, 0, 0)), (6.5 * factor / 2, mark)):
+            box = (u - radius, v - radius, u + radius, v + radius)
+            draw.ellipse(box, outline=shade, width=2 if shade == mark else 4)
+    return np.asarray(mixed)

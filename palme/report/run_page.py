@@ -1,0 +1,216 @@
+"""report.html of one run: the scene, what the model read, every step, the arm, the time it took."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from palme.report.joints import JointLimits, joint_charts
+from palme.report.parts import brand, facts, footer, page, pill, sentence_html
+from palme.report.pictures import data_address, with_heat
+from palme.report.record import RunRecord, StepRecord
+
+MAX_FILM_BYTES = 12_000_000  # a larger film is linked, not built in: phones choke on the page
+_PARTS = {
+    "observe": "looking (rendering the cameras)",
+    "plan": "planning",
+    "policy": "policy",
+    "execute": "moving (physics, gate, pictures on the way)",
+    "judge": "judging",
+}
+
+
+def run_page(record: RunRecord, limits: JointLimits, control_hz: float, film: Path | None = None) -> str:
+    """The page as one HTML string.
+
+    Args:
+        record: of a run that has at least started.
+        limits: the arm's, for the joint charts.
+        control_hz: targets a second.
+        film: an mp4 to build in.
+
+    Raises:
+        ValueError: if nothing was recorded.
+    """
+    if record.started is None:
+        raise ValueError("nothing was recorded: give the RunRecord to the agent as a listener")
+    instruction = record.started.instruction
+    body = "".join((
+        brand("report of a run", str(record.details.get("date", ""))),
+        f"<h1>{escape(instruction)}</h1>",
+        _verdict(record),
+        _hero(record, film),
+        _facts(record, control_hz),
+        _reading(record, instruction),
+        _steps(record),
+        _arm(record, limits, control_hz),
+        _time(record),
+        footer(record.details),
+    ))  # fmt: skip
+    return page(instruction, body)
+
+
+def _verdict(record: RunRecord) -> str:
+    finished = record.finished
+    if finished is None:
+        return f'<p class="verdict">{pill("broken off", "bad")} The run ended before it could say why.</p>'
+    achieved = finished.done and record.truth is not False
+    pills = pill("Achieved" if achieved else "Not achieved", "good" if achieved else "bad")
+    words = [finished.reason[:1].upper() + finished.reason[1:] + "."]
+    if record.truth is not None and finished.cause != "answer":
+        agrees = "agrees" if record.truth == finished.done else "disagrees"
+        words.append(f"The simulator {agrees}: the goal is {'reached' if record.truth else 'not reached'}.")
+    elif record.truth is None and finished.done:
+        words.append("This is the model's own belief; the simulator cannot check a sentence of this form.")
+    pills += "".join(pill(text, "note") for text in record.warnings)
+    return f'<p class="verdict">{pills}<span>{escape(" ".join(words))}</span></p>'
+
+
+def _hero(record: RunRecord, film: Path | None) -> str:
+    started = record.started
+    if started is None:
+        return ""
+    front = record.picture
+    if front is None:
+        front = next(iter(started.observation.images.values())).rgb
+    poster = data_address(front, 90)
+    if film is not None and film.exists():
+        if film.stat().st_size <= MAX_FILM_BYTES:
+            source = "data:video/mp4;base64," + base64.b64encode(film.read_bytes()).decode("ascii")
+        else:
+            source = escape(film.name)
+        return f'<video class="hero" controls playsinline preload="metadata" poster="{poster}" src="{source}"></video>'
+    return f'<img class="hero" alt="the scene before the run" src="{poster}">'
+
+
+def _facts(record: RunRecord, control_hz: float) -> str:
+    finished, times = record.finished, record.timings()
+    ticks = len(record.q_sent)
+    n_steps = sum(1 for step in record.steps if step.acted)
+    pairs = [
+        ("Steps", str(n_steps), ""),
+        ("Replans", str(finished.n_replans if finished else 0), ""),
+        ("Arm time", f"{ticks / control_hz:.1f}", "s"),
+    ]
+    for name, part in (("Planner", "plan"), ("Policy", "policy")):
+        if times[part]:
+            pairs.append((name, f"{1e3 * float(np.median(times[part])):.0f}", "ms a call"))
+    if finished and finished.t > 0:
+        pairs.append(("Wall time", f"{finished.t:.1f}", "s"))
+        if ticks:
+            pairs.append(("Speed", f"{ticks / control_hz / finished.t:.1f}", "× real time"))
+    return facts(pairs)
+
+
+def _reading(record: RunRecord, instruction: str) -> str:
+    plans = [step.planned for step in record.steps if step.planned.sentence is not None]
+    if not plans:
+        return ""
+    first, rest = plans[0], plans[1:]
+    shown = sentence_html(str(first.sentence), first.observation, first.objects, instruction)
+    later = "".join(
+        f"<p class='quiet'>Before step {plan.index + 1}</p>"
+        + sentence_html(str(plan.sentence), plan.observation, plan.objects, instruction)
+        for plan in rest
+    )
+    more = f"<details><summary>The same before every later step</summary>{later}</details>" if later else ""
+    return (
+        "<h2>What the model read</h2><p class='lead'>One sentence for the language model. Where a picture stands, "
+        "it read a soft token made from that object's pixels.</p>"
+        f'<div class="card">{shown}{more}</div>'
+    )
+
+
+def _steps(record: RunRecord) -> str:
+    if not record.steps:
+        return ""
+    cards = "".join(_step(step, n + 1) for n, step in enumerate(record.steps))
+    return (
+        "<h2>Step by step</h2><p class='lead'>The planner's words, its reason, and what the cameras saw.</p>" + cards
+    )
+
+
+def _step(step: StepRecord, number: int) -> str:
+    planned, judged = step.planned, step.judged
+    verdict = ""
+    if judged is not None:
+        sure = "" if judged.probability is None else f" · {100 * judged.probability:.0f} %"
+        verdict = pill(f"judged done{sure}", "good") if judged.success else pill(f"judged failed{sure}", "bad")
+    elif planned.is_done:
+        verdict = pill("nothing left to do", "good")
+    elif step.acted:
+        verdict = pill("not judged", "note")
+    why = f'<p class="why">{escape(planned.rationale)}</p>' if planned.rationale else ""
+    reason = f'<p class="why">{escape(judged.reason)}</p>' if judged and judged.reason else ""
+    ticks = sum(len(a.sent) for a in step.acted)
+    times = [f"planned in {1e3 * planned.seconds:.0f} ms"]
+    if step.acted:
+        policy_ms = 1e3 * float(np.median([a.policy_s for a in step.acted]))
+        calls = f"{len(step.acted)} policy call{'s' if len(step.acted) > 1 else ''}"
+        times += [f"{calls} of {policy_ms:.0f} ms", f"{ticks} control ticks"]
+    if judged is not None and not judged.reason:
+        times.append(f"judged in {1e3 * judged.seconds:.0f} ms")
+    return (
+        f'<div class="card step"><div class="n">{number}</div><div><h3>{escape(planned.text)} {verdict}</h3>'
+        f'{why}{reason}{_views(step)}<p class="timeline">{" · ".join(times)}</p></div></div>'
+    )
+
+
+def _views(step: StepRecord) -> str:
+    shown = [("before", next(iter(step.planned.observation.images.values())).rgb)]
+    looked = next((a for a in step.acted if a.looks), None)
+    if looked is not None:
+        looks = looked.looks
+        camera = looks[0].camera
+        if camera in looked.observation.images:
+            here = tuple(k for k in looks if k.camera == camera)
+            roles = ", ".join(f"{'white' if k.role == 'pick' else 'blue'} = {k.role}" for k in here if k.pixel)
+            caption = f"where the policy looked{f' ({roles})' if roles else ''}"
+            shown.append((caption, with_heat(looked.observation.images[camera].rgb, here)))
+    if step.judged is not None:
+        shown.append(("after", next(iter(step.judged.observation.images.values())).rgb))
+    if step.planned.is_done:
+        shown = shown[:1]
+    figures = "".join(
+        f'<figure><img alt="{escape(name)}" src="{data_address(rgb)}"><figcaption>{escape(name)}</figcaption></figure>'
+        for name, rgb in shown
+    )
+    return f'<div class="views">{figures}</div>'
+
+
+def _arm(record: RunRecord, limits: JointLimits, control_hz: float) -> str:
+    if len(record.q_sent) < 2:
+        return "<h2>The arm</h2><p class='lead'>No command was sent.</p>"
+    charts = joint_charts(record.q_sent, control_hz, limits, record.boundaries(control_hz))
+    return (
+        "<h2>The arm</h2><p class='lead'>What the safety gate let through: each joint between its limits (dashed), and "
+        "below, its speed as a share of the fastest allowed. Vertical lines: a new step.</p>"
+        f'<div class="card">{charts}</div>'
+    )
+
+
+def _time(record: RunRecord) -> str:
+    finished = record.finished
+    if finished is None or not finished.seconds:
+        return ""
+    total = sum(finished.seconds.values()) or 1e-9
+    calls = record.timings()
+    bars, rows = [], []
+    for k, (part, name) in enumerate(_PARTS.items()):
+        spent = finished.seconds.get(part, 0.0)
+        bars.append(f'<i class="k{k}" style="width:{100 * spent / total:.2f}%" title="{name}"></i>')
+        each = calls.get(part, [])
+        middle = f"{1e3 * float(np.median(each)):.0f} ms" if each else "–"
+        slowest = f"{1e3 * max(each):.0f} ms" if each else "–"
+        rows.append(
+            f'<tr><td><span class="dot k{k}"></span>{name}</td><td>{len(each) or "–"}</td><td>{middle}</td>'
+            f"<td>{slowest}</td><td>{spent:.2f} s</td><td>{100 * spent / total:.0f} %</td></tr>"
+        )
+    return (
+        f'<h2>Time</h2><p class="lead">Where {total:.1f} s went.</p><div class="stack">{"".join(bars)}</div>'
+        '<div class="scroll"><table><tr><th>part</th><th>calls</th><th>median</th><th>slowest</th><th>in all</th>'
+        f"<th>share</th></tr>{''.join(rows)}</table></div>"
+    )
