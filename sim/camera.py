@@ -36,7 +36,7 @@ class Camera:
 
 # wide enough that nothing on the table leaves the picture at any jitter (tests/test_world.py)
 FRONT = Camera("front", (1.15, 0.0, 0.85), (0.49, 0.0, 0.035))
-WRIST = Camera("wrist", (0.065, 0.0, -0.09), (0.045, 0.0, 0.10), (1.0, 0.0, 0.0), 70.0, (96, 96), on_hand=True)
+WRIST = Camera("wrist", (0.065, 0.0, -0.09), (0.045, 0.0, 0.10), (1.0, 0.0, 0.0), 70.0, (96, 96), True)
 CAMERAS = {"front": FRONT, "wrist": WRIST}
 
 

@@ -37,6 +37,7 @@ GAP = 0.010  # least gap between things side by side on the table
 CLUTTER = 0.5  # share of things set right beside another one
 BOWL_GAP = 0.002  # least gap between things in a bowl, and to its wall
 OPEN_SLACK = 0.006  # a finger's play on either side of what it grasps
+Pose = tuple[Array, float, float]  # xy (2,), yaw, z of the bottom
 Standing = tuple[Array, Array, float]  # outline (K, 2), middle (2,), radius around it
 CAMERA_SHIFT = 0.02  # [m]
 CAMERA_TURN = math.radians(2.0)
@@ -52,7 +53,7 @@ def layout(
     *,
     jitter: bool = True,
     graspable: bool = True,
-    tries: int = 60,
+    tries: int = 12,
 ) -> Scene:
     """A scene in which each thing of `state` rests where `state.holder` says.
 
@@ -69,12 +70,13 @@ def layout(
         SceneDoesNotFit: after `tries` fresh starts.
     """
     for _ in range(tries):
-        placed = _attempt(state, rng)
-        if placed is not None and (not graspable or all_graspable(placed, state)):
+        draft = _Draft(state, rng)
+        if draft.furnish() and (not graspable or draft.make_graspable()):
             break
     else:
         names = ", ".join(o.name for o in state.objects)
         raise SceneDoesNotFit(f"no room for {names} after {tries} tries; ask for fewer or smaller things")
+    placed = draft.placed()
     if not jitter:
         return Scene(placed, state.holder, int(rng.integers(2**31)))
     return jittered(Scene(placed, state.holder), rng)
@@ -99,47 +101,87 @@ def _in_ball(rng: np.random.Generator, r: float) -> Vector:
     return (float(x), float(y), float(z))
 
 
-def _attempt(state: SceneState, rng: np.random.Generator) -> tuple[Placed, ...] | None:
-    n = len(state.objects)
-    poses: dict[int, tuple[Array, float, float]] = {}  # xy, yaw, z of the bottom
-    on_table: list[Standing] = []
-    first = [i for i in rng.permutation(n) if state.holder[i] is None]
-    first.sort(key=lambda i: -radius(state.objects[i]) if state.objects[i].kind == "bowl" else 0.0)
-    for i in first:
-        spec, yaw = state.objects[i], float(rng.uniform(-math.pi, math.pi))
-        xy = _spot(spec, yaw, on_table, rng)
-        if xy is None:
-            return None
-        poses[i] = (xy, yaw, 0.0)
-        on_table.append((outline(spec, xy, yaw), xy, radius(spec)))
-    waiting = [i for i in rng.permutation(n) if state.holder[i] is not None]
-    while waiting:
-        i = next((j for j in waiting if state.holder[j] in poses), None)
-        if i is None:
-            raise SceneDoesNotFit("holders form a ring: nothing of it stands on the table")
-        waiting.remove(i)
-        h = state.holder[i]
-        below, spec = state.objects[h], state.objects[i]
-        xy_h, yaw_h, z_h = poses[h]
-        yaw = float(rng.uniform(-math.pi, math.pi))
-        if below.kind == "bowl":
-            beside = [
-                outline(state.objects[j], poses[j][0], poses[j][1]) for j in state.on_top_of(h) if j in poses
-            ]
-            xy = _spot_in_bowl(spec, yaw, inner_outline(below, xy_h, yaw_h), xy_h, beside, rng)
-            if xy is None:
-                return None
-            poses[i] = (xy, yaw, BOWL_FLOOR)
+class _Draft:
+    """A scene in the making; things that are set again take along what lies in and on them."""
+
+    def __init__(self, state: SceneState, rng: np.random.Generator) -> None:
+        self.state, self.rng = state, rng
+        self.poses: dict[int, Pose] = {}
+        self.roots = sorted({self._chain(i)[-1] for i in range(len(state.objects))})
+
+    def _chain(self, i: int) -> list[int]:
+        """`i`, what it rests on, what that rests on, down to what stands on the table."""
+        chain = [i]
+        while (h := self.state.holder[chain[-1]]) is not None:
+            if h in chain:
+                raise SceneDoesNotFit("holders form a ring: nothing of it stands on the table")
+            chain.append(h)
+        return chain
+
+    def furnish(self) -> bool:
+        """Set everything, bowls first; False if something found no place."""
+        order = [int(i) for i in self.rng.permutation(self.roots)]
+        objects = self.state.objects
+        order.sort(key=lambda i: -radius(objects[i]) if objects[i].kind == "bowl" else 0.0)
+        return all(self._put(i) for i in order)
+
+    def make_graspable(self, rounds: int = 40) -> bool:
+        """Set again what the hand cannot reach, or what that rests in, until all can be grasped."""
+        solids = [i for i, o in enumerate(self.state.objects) if o.kind != "bowl"]
+        for _ in range(rounds):
+            placed = self.placed()
+            bad = [i for i in solids if not graspable_from_above(i, placed, self.state)]
+            if not bad:
+                return True
+            chain = self._chain(bad[int(self.rng.integers(len(bad)))])
+            again = chain[int(self.rng.integers(len(chain)))]
+            self._take(again)
+            if not self._put(again):
+                return False
+        return False
+
+    def placed(self) -> tuple[Placed, ...]:
+        """All objects, in the state's order."""
+        out = []
+        for i, spec in enumerate(self.state.objects):
+            xy, yaw, z = self.poses[i]
+            out.append(Placed(spec, (float(xy[0]), float(xy[1]), z + height(spec) / 2), yaw))
+        return tuple(out)
+
+    def _take(self, i: int) -> None:
+        self.poses.pop(i, None)
+        for j in self.state.on_top_of(i):
+            self._take(j)
+
+    def _put(self, i: int) -> bool:
+        state, rng = self.state, self.rng
+        spec, h, yaw = state.objects[i], state.holder[i], float(rng.uniform(-math.pi, math.pi))
+        xy: Array | None
+        if h is None:
+            standing = [
+                (self._outline(j), self.poses[j][0], radius(state.objects[j]))
+                for j in self.roots if j in self.poses
+            ]  # fmt: skip
+            xy, z = _spot(spec, yaw, standing, rng), 0.0
+        elif state.objects[h].kind == "bowl":
+            xy_h, yaw_h, _ = self.poses[h]
+            beside = [self._outline(j) for j in state.on_top_of(h) if j in self.poses]
+            wall = inner_outline(state.objects[h], xy_h, yaw_h)
+            xy, z = _spot_in_bowl(spec, yaw, wall, xy_h, beside, rng), BOWL_FLOOR
         else:
-            offset = rng.uniform(-0.12, 0.12, 2) * width(below)
+            xy_h, yaw_h, z_h = self.poses[h]
+            below = state.objects[h]
+            xy, z = xy_h + rng.uniform(-0.12, 0.12, 2) * width(below), z_h + height(below)
             if rng.uniform() < 0.6:  # most stacks are nearly aligned, some are turned
                 yaw = yaw_h + float(rng.normal(0, 0.12))
-            poses[i] = (xy_h + offset, yaw, z_h + height(below))
-    placed = []
-    for i, spec in enumerate(state.objects):
-        xy, yaw, z = poses[i]
-        placed.append(Placed(spec, (float(xy[0]), float(xy[1]), z + height(spec) / 2), yaw))
-    return tuple(placed)
+        if xy is None:
+            return False
+        self.poses[i] = (xy, yaw, z)
+        return all(self._put(j) for j in state.on_top_of(i))
+
+    def _outline(self, i: int) -> Array:
+        xy, yaw, _ = self.poses[i]
+        return outline(self.state.objects[i], xy, yaw)
 
 
 def _fits(polygon: Array, xy: Array, r: float, others: list[Standing]) -> bool:
@@ -197,24 +239,19 @@ def _spot_in_bowl(
     return None
 
 
-def all_graspable(placed: tuple[Placed, ...], state: SceneState) -> bool:
-    """True if each solid can be grasped from above along some axis once nothing lies on it."""
-    return all(
-        _graspable(i, placed, state) for i, o in enumerate(placed) if o.spec.kind != "bowl"
-    )
-
-
-def _graspable(i: int, placed: tuple[Placed, ...], state: SceneState) -> bool:
+def graspable_from_above(i: int, placed: tuple[Placed, ...], state: SceneState) -> bool:
+    """True if fingers and hand fit around solid `i` along some axis, once nothing lies on it."""
     me = placed[i]
     above = {i}
     while more := {j for j, h in enumerate(state.holder) if h in above} - above:
         above |= more
-    others = [j for j in range(len(placed)) if j not in above]
     xy, half = np.array(me.position[:2]), width(me.spec) / 2
     tip, palm = me.position[2] - TIP_BELOW_TCP, me.position[2] + PALM_ABOVE_TCP
     solids = [
         (outline(o.spec, np.array(o.position[:2]), o.yaw), o.position[2] + height(o.spec) / 2, j)
-        for j, o in ((j, placed[j]) for j in others)
+        for j, o in enumerate(placed)
+        if j not in above
+        and math.hypot(*(xy - o.position[:2])) < PALM_HALF_LENGTH + 0.01 + radius(o.spec)
     ]
     bowl = state.holder[i]
     axes = np.arange(2) * math.pi / 2 if me.spec.kind == "block" else np.arange(8) * math.pi / 8

@@ -98,7 +98,7 @@ class World:
             self.set_arm(HOME_Q if q is None else q, gripper)
 
     def place(self, scene: Scene) -> None:
-        """Show `scene` without physics: much cheaper than `load`, same pictures. Move the arm by `set_arm`."""
+        """Show `scene` without physics: the same pictures, much cheaper. Move the arm by `set_arm`."""
         if self._solid or self._client < 0 or (self.robot and self.arm < 0):
             self._rebuild(solid=False)
             if self.robot:
