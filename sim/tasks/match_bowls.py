@@ -38,7 +38,7 @@ class MatchBowls:
             table.add_distractors(k, ("bowl", "cylinder", "cylinder"))
             solids = table.indices("block", "cylinder")
             rng.shuffle(solids)
-            table.scatter(solids, p_bowl=0.3, p_on=0.25)
+            table.scatter(solids, p_bowl=0.3, p_on=0.35)
             state = table.state()
             if not self.is_success(goal, state):
                 return goal, state

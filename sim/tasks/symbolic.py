@@ -19,7 +19,9 @@ __all__ = ["feasible_steps", "random_state", "sample_midway"]
 FAMILY_WEIGHTS = {"put_in_bowl": 0.3, "stack_tower": 0.45, "match_bowls": 0.25}
 """Towers have the most branches and the hardest sentences."""
 
-MAX_STEPS = 20
+P_DONE = 0.18
+P_ASTRAY = 0.2  # one step that leads nowhere, or away
+MAX_STEPS = 40
 
 
 def sample_midway(
@@ -37,23 +39,26 @@ def sample_midway(
     if family is None:
         family = draw.choices(tuple(FAMILY_WEIGHTS), tuple(FAMILY_WEIGHTS.values()))[0]
     task, state = sample(family, draw, split, n_distractors)
-    u = draw.random()
-    if u < 0.3:
-        return task, state
-    state = advance(task, state, draw, MAX_STEPS if u < 0.4 else draw.randint(1, 4))
-    if draw.random() < 0.2:
+    states = way(task, state, draw)
+    if draw.random() < P_DONE:
+        state = states[-1]
+    elif len(states) > 1:
+        state = draw.choice(states[:-1])
+    if draw.random() < P_ASTRAY:
         state = astray(state, draw)
     return task, state
 
 
-def advance(task: Task[Any], state: SceneState, rng: random.Random, n_steps: int) -> SceneState:
-    """The state after up to `n_steps` right steps."""
-    for _ in range(n_steps):
+def way(task: Task[Any], state: SceneState, rng: random.Random) -> list[SceneState]:
+    """`state` and those after each right step up to the goal."""
+    states = [state]
+    for _ in range(MAX_STEPS):
         steps = task.acceptable_steps(state)
         if DONE in steps:
-            break
+            return states
         state = apply_step(state, rng.choice(sorted(steps)))
-    return state
+        states.append(state)
+    raise RuntimeError(f"{task.instruction!r}: not done after {MAX_STEPS} right steps from {states[0]}")
 
 
 def astray(state: SceneState, rng: random.Random) -> SceneState:

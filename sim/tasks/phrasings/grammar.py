@@ -3,7 +3,7 @@
     ( a | b )   one of these        [ a ]   a or nothing        <rule>   what the rule says
     {slot}      kept as it is       3* a    weight 3 for this choice
 
-Rules may not be recursive, so a grammar can also be written out as one regular expression.
+Rules may not be recursive.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ class Grammar:
 
     def __init__(self, rules: Mapping[str, str]) -> None:
         self._rules: dict[str, Node] = {name: _parse(text, name) for name, text in rules.items()}
+        good: set[str] = set()
         for name in self._rules:
-            self.regex(name)  # every reference resolves and none is recursive
+            self._check(name, (), good)
 
     def expand(self, rule: str, rng: random.Random) -> str:
         """One sentence of `rule`, words separated by single spaces (commas kept to their word)."""
@@ -66,25 +67,67 @@ class Grammar:
             return self._count(self._rules[node[1]])  # type: ignore[index]
         return sum(math.prod(self._count(child) for child in choice) for choice in node[1])  # type: ignore
 
-    def regex(self, rule: str) -> str:
-        """A regular expression for the sentences of `rule`, each word followed by one space."""
-        return self._regex(rule, ())
+    def accepts(self, rule: str, text: str) -> bool:
+        """Whether `text`, its marks and capitals aside, is a sentence of `rule`."""
+        words = split_words(text)
+        return len(words) in self._ends(self._rules[rule], words, frozenset((0,)))
 
-    def _regex(self, rule: str, above: tuple[str, ...]) -> str:
+    def _ends(self, node: Node, words: list[str], starts: frozenset[int]) -> frozenset[int]:
+        """Where `node` may end in `words` when it begins at one of `starts`."""
+        if isinstance(node, str):
+            own = split_words(node)
+            return frozenset(i + len(own) for i in starts if words[i : i + len(own)] == own)
+        if node[0] == "rule":
+            return self._ends(self._rules[node[1]], words, starts)  # type: ignore[index]
+        ends: frozenset[int] = frozenset()
+        for choice in node[1]:
+            reached = starts
+            for child in choice:
+                if not reached:
+                    break
+                reached = self._ends(child, words, reached)  # type: ignore[arg-type]
+            ends |= reached
+        return ends
+
+    def words(self, *starts: str) -> frozenset[str]:
+        """Every word that a sentence of `starts` may hold, slots left out."""
+        found: set[str] = set()
+        open_nodes: list[Node] = [("rule", start) for start in starts]
+        seen: set[str] = set()
+        while open_nodes:
+            node = open_nodes.pop()
+            if isinstance(node, str):
+                found.update(w for w in split_words(node) if "{" not in w)
+            elif node[0] == "rule":
+                if node[1] not in seen:
+                    seen.add(node[1])  # type: ignore[arg-type]
+                    open_nodes.append(self._rules[node[1]])  # type: ignore[index]
+            else:
+                open_nodes.extend(child for choice in node[1] for child in choice)  # type: ignore[misc]
+        return frozenset(found)
+
+    def _check(self, rule: str, above: tuple[str, ...], good: set[str]) -> None:
+        if rule in good:
+            return
         if rule in above:
             raise BadGrammar(f"rule <{rule}> is recursive: {' > '.join((*above, rule))}")
         if rule not in self._rules:
             raise BadGrammar(f"rule <{above[-1] if above else ''}> names <{rule}>, which does not exist")
-
-        def write(node: Node) -> str:
+        open_nodes: list[Node] = [self._rules[rule]]
+        while open_nodes:
+            node = open_nodes.pop()
             if isinstance(node, str):
-                return "" if node in ",:;?" else re.escape(node.strip(",:;?")) + " "
+                continue
             if node[0] == "rule":
-                return self._regex(node[1], (*above, rule))  # type: ignore[arg-type]
-            options = ("".join(map(write, choice)) for choice in node[1])  # type: ignore[union-attr]
-            return f"(?:{'|'.join(options)})"
+                self._check(node[1], (*above, rule), good)  # type: ignore[arg-type]
+            else:
+                open_nodes.extend(child for choice in node[1] for child in choice)  # type: ignore[misc]
+        good.add(rule)
 
-        return write(self._rules[rule])
+
+def split_words(text: str) -> list[str]:
+    """Words and slots of `text` in lower case, without marks."""
+    return re.findall(r"\{\w+\}|[a-z0-9]+(?:'[a-z]+)?", text.lower())
 
 
 def _parse(text: str, name: str) -> Node:

@@ -6,8 +6,8 @@ import random
 
 NOUNS = {
     "block": (
-        "block", "cube", "box", "brick", "piece", "square", "toy block", "building block", "die", "dice",
-        "wooden block", "toy", "cuboid", "lego", "little block", "wooden cube", "toy brick", "chunk", "item",
+        "block", "cube", "box", "brick", "piece", "square", "toy block", "building block", "die",
+        "dice", "wooden block", "toy", "cuboid", "lego", "little block", "wooden cube", "toy brick", "chunk", "item",
     ),
     "bowl": (
         "bowl", "dish", "basin", "container", "cup", "plate", "tray", "saucer", "pot", "vessel", "bin",
@@ -26,13 +26,14 @@ SHADES = {
     "orange": ("amber", "tangerine"),
     "yellow": ("golden", "lemon"),
     "green": ("emerald", "lime"),
-    "cyan": ("turquoise", "aqua", "teal", "light blue"),
-    "blue": ("navy", "dark blue"),
+    "cyan": ("turquoise", "aqua", "teal"),
+    "blue": ("navy", "azure"),
     "purple": ("violet", "lilac"),
     "pink": ("magenta", "rose"),
 }
 
 DETERMINERS = ("the",) * 14 + ("that", "this", "your", "our", "my", "a", "", "")
+COLOUR_AFTER = ("that is", "which is", "coloured", "colored", "of colour", "that looks")
 SIZE_WORDS = ("little", "small", "big", "large", "tiny", "nice", "shiny", "plastic", "wooden")
 
 
@@ -72,7 +73,7 @@ def name(thing: str, rng: random.Random, word: str | None = None, alone: float =
     elif v < 0.94:
         phrase = f"{shade} colored {word}"
     elif v < 0.97:
-        phrase = f"{word} {rng.choice(('that is', 'which is', 'coloured', 'colored', 'of colour', 'that looks'))} {shade}"
+        phrase = f"{word} {rng.choice(COLOUR_AFTER)} {shade}"
     else:
         phrase = f"{word} painted {shade}"
     return f"{determiner} {phrase}" if determiner else phrase

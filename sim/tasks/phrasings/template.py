@@ -36,7 +36,8 @@ def check_template(template: str, slots: Sequence[frozenset[str]], family: str =
     found = slots_of(template)
     rest = "".join(_split(template)[0::2])
     if found not in slots or "{" in rest or "}" in rest:
-        wanted = " or ".join(" and ".join(f"{{{s}}}" for s in sorted(option)) or "no slot" for option in slots)
+        options = (" and ".join(f"{{{s}}}" for s in sorted(option)) for option in slots)
+        wanted = " or ".join(option or "no slot" for option in options)
         raise BadPhrasing(f"{family + ': ' if family else ''}{template!r} needs {wanted}")
 
 
