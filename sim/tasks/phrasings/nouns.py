@@ -7,16 +7,17 @@ import random
 NOUNS = {
     "block": (
         "block", "cube", "box", "brick", "piece", "square", "toy block", "building block", "die",
-        "dice", "wooden block", "toy", "cuboid", "lego", "little block", "wooden cube", "toy brick", "chunk", "item",
+        "dice", "wooden block", "toy", "cuboid", "lego", "little block", "wooden cube", "toy brick",
+        "chunk", "item",
     ),
     "bowl": (
         "bowl", "dish", "basin", "container", "cup", "plate", "tray", "saucer", "pot", "vessel", "bin",
-        "receptacle", "bucket", "tub", "basket", "holder", "pan", "mixing bowl", "soup bowl", "round container",
-        "open container", "small dish", "ring",
+        "receptacle", "bucket", "tub", "basket", "holder", "pan", "mixing bowl", "soup bowl",
+        "round container", "open container", "small dish", "ring",
     ),
     "cylinder": (
-        "cylinder", "can", "tube", "tin", "drum", "barrel", "pillar", "column", "roll", "peg", "canister",
-        "pipe", "disc", "round block",
+        "cylinder", "can", "tube", "tin", "drum", "barrel", "pillar", "column", "roll", "peg",
+        "canister", "pipe", "disc", "round block",
     ),
 }  # fmt: skip
 """The canonical noun first: it is drawn half of the time."""

@@ -10,23 +10,24 @@ from collections.abc import Callable, Sequence
 
 from sim.tasks.phrasings import lists
 
-_ON = ("on top of",) * 5 + (
-    "on", "on", "on", "onto", "atop", "over", "above", "upon", "resting on", "sitting on", "standing
-    on", "which is on", "which sits on", "that is on top of", "lying on", "placed on", "stacked on", "on
-    the top of", "supported by", "right on top of", "which rests on", "directly on",
+_ON = (
+    "on top of", "on top of", "on top of", "on top of", "on top of", "on", "on", "on", "onto", "atop",
+    "over", "above", "upon", "resting on", "sitting on", "standing on", "which is on", "which sits on",
+    "that is on top of", "lying on", "placed on", "stacked on", "on the top of", "supported by",
+    "right on top of", "which rests on", "directly on",
 )  # fmt: skip
 _UNDER = (
     "under", "below", "beneath", "underneath", "supporting", "carrying", "topped by", "topped with",
-    "under", "bearing", "which carries", "which supports", "which is under", "directly below", "holding
-    up", "crowned by", "which is below", "covered by",
+    "under", "bearing", "which carries", "which supports", "which is under", "directly below",
+    "holding up", "crowned by", "which is below", "covered by",
 )  # fmt: skip
 _GOES_ON = (
     "goes on", "goes on top of", "sits on", "on", "is on", "should be on", "on top of", "rests on",
     "should go on", "stands on", "belongs on", "must be on", "is placed on", "is above", "lies on",
 )  # fmt: skip
 _CARRIES = (
-    "carries", "supports", "is under", "is below", "is beneath", "should carry", "under", "holds", "is
-    underneath", "has on top of it", "should be under", "must be below", "goes under", "bears",
+    "carries", "supports", "is under", "is below", "is beneath", "should carry", "under", "holds",
+    "is underneath", "has on top of it", "should be under", "must be below", "goes under", "bears",
 )  # fmt: skip
 _THEN = (", then ", " and then ", ", and ", " and ", ", ", "; ", ", after that ", ", next ", ". then ")
 _ON_IT = ("on it", "on top of it", "on that", "on top of that", "above it", "over it", "over that")
