@@ -34,6 +34,7 @@ X_RANGE = (0.33, 0.67)
 Y_RANGE = (-0.30, 0.30)
 MARGIN = 0.012  # outlines may reach this far out of the ranges
 GAP = 0.010  # least gap between things side by side on the table
+INSET_PER_LEVEL = 0.015  # from the left and right ends, for each thing on a pile
 CLUTTER = 0.5  # share of things set right beside another one
 BOWL_GAP = 0.002  # least gap between things in a bowl, and to its wall
 OPEN_SLACK = 0.006  # a finger's play on either side of what it grasps
@@ -148,6 +149,13 @@ class _Draft:
             out.append(Placed(spec, (float(xy[0]), float(xy[1]), z + height(spec) / 2), yaw))
         return tuple(out)
 
+    def _inset(self, i: int) -> float:
+        """How much nearer to the middle a pile stands, so that the camera sees its top too."""
+        levels, above = 0, self.state.on_top_of(i)
+        while above and self.state.objects[i].kind != "bowl":
+            levels, above = levels + 1, self.state.on_top_of(above[0])
+        return INSET_PER_LEVEL * levels
+
     def _take(self, i: int) -> None:
         self.poses.pop(i, None)
         for j in self.state.on_top_of(i):
@@ -162,7 +170,7 @@ class _Draft:
                 (self._outline(j), self.poses[j][0], radius(state.objects[j]))
                 for j in self.roots if j in self.poses
             ]  # fmt: skip
-            xy, z = _spot(spec, yaw, standing, rng), 0.0
+            xy, z = _spot(spec, yaw, standing, self._inset(i), rng), 0.0
         elif state.objects[h].kind == "bowl":
             xy_h, yaw_h, _ = self.poses[h]
             beside = [self._outline(j) for j in state.on_top_of(h) if j in self.poses]
@@ -184,11 +192,11 @@ class _Draft:
         return outline(self.state.objects[i], xy, yaw)
 
 
-def _fits(polygon: Array, xy: Array, r: float, others: list[Standing]) -> bool:
+def _fits(polygon: Array, xy: Array, r: float, others: list[Standing], inset: float) -> bool:
     (x0, y0), (x1, y1) = polygon.min(0), polygon.max(0)
     return (
         X_RANGE[0] - MARGIN <= x0 and x1 <= X_RANGE[1] + MARGIN
-        and Y_RANGE[0] - MARGIN <= y0 and y1 <= Y_RANGE[1] + MARGIN
+        and Y_RANGE[0] - MARGIN + inset <= y0 and y1 <= Y_RANGE[1] + MARGIN - inset
         and all(
             math.hypot(*(xy - centre)) >= r + reach + GAP or separation(polygon, o) >= GAP
             for o, centre, reach in others
@@ -196,18 +204,20 @@ def _fits(polygon: Array, xy: Array, r: float, others: list[Standing]) -> bool:
     )  # fmt: skip
 
 
-def _spot(spec: ObjectSpec, yaw: float, others: list[Standing], rng: np.random.Generator) -> Array | None:
+def _spot(
+    spec: ObjectSpec, yaw: float, others: list[Standing], inset: float, rng: np.random.Generator
+) -> Array | None:
     """A free place on the table, beside another thing as often as `CLUTTER` says."""
     shape, r = outline(spec, np.zeros(2), yaw), radius(spec)
     if others and rng.uniform() < CLUTTER:
         for _ in range(12):
             other, centre, _ = others[int(rng.integers(len(others)))]
             xy = _beside(shape, other, centre, GAP + min(float(rng.exponential(0.004)), 0.02), rng)
-            if _fits(shape + xy, xy, r, others):
+            if _fits(shape + xy, xy, r, others, inset):
                 return xy
     for _ in range(60):
         xy = np.array([rng.uniform(*X_RANGE), rng.uniform(*Y_RANGE)])
-        if _fits(shape + xy, xy, r, others):
+        if _fits(shape + xy, xy, r, others, inset):
             return xy
     return None
 
