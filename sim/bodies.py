@@ -56,7 +56,10 @@ def collision_shape(p: ModuleType, client: int, spec: ObjectSpec) -> int:
         halfExtents=[[half[0], half[1], half[2] - BOWL_LIFT / 2] for _, half, _ in walls] + [[0.0] * 3],
         radii=[0.0] * len(walls) + [BOWL_INNER[spec.size] / 2],
         lengths=[0.0] * len(walls) + [BOWL_FLOOR],
-        collisionFramePositions=[[c[0], c[1], c[2] + BOWL_LIFT / 2] for c, _, _ in walls] + [[0.0, 0.0, floor_z]],
+        collisionFramePositions=[
+            *([c[0], c[1], c[2] + BOWL_LIFT / 2] for c, _, _ in walls),
+            [0.0, 0.0, floor_z],
+        ],
         collisionFrameOrientations=[quat_about_z(yaw) for _, _, yaw in walls] + [(0.0, 0.0, 0.0, 1.0)],
         physicsClientId=client,
     )
@@ -148,13 +151,11 @@ def _panda_urdf(photo: bool) -> str:
     text = text.replace("package://", folder + os.sep)
     # flat pads: the meshes' convex hulls touch a block along an edge, and it turns in the hand
     for side, sign in (("left", 1), ("right", -1)):
+        pads = _TIP.format(y0=sign * 0.006, y1=sign * 0.0145)
         text = re.sub(
-            rf'(<link name="panda_{side}finger">.*?)<collision>.*?</collision>',
-            lambda m, s=sign: m.group(1) + _TIP.format(y0=s * 0.006, y1=s * 0.0145),
-            text,
-            count=1,
-            flags=re.DOTALL,
-        )
+            rf'(<link name="panda_{side}finger">.*?)<collision>.*?</collision>', r"\1" + pads, text,
+            count=1, flags=re.DOTALL,
+        )  # fmt: skip
         # the URDF's soft contacts let a grasped block creep
         text = re.sub(
             rf'(<link name="panda_{side}finger">)\s*<contact>.*?</contact>', r"\1", text, flags=re.DOTALL

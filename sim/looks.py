@@ -11,8 +11,8 @@ RGB = tuple[float, float, float]
 
 # hue in [deg], saturation, value; hues are kept at least 24 degrees apart after the jitter below,
 # except pink, which is told from red by its low saturation and from purple by its hue
-HSV = {
-    "red": (0, 0.92, 0.80),
+HSV: dict[str, RGB] = {
+    "red": (0.0, 0.92, 0.80),
     "orange": (26, 0.95, 0.98),
     "yellow": (53, 0.90, 0.96),
     "green": (125, 0.80, 0.60),

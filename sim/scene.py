@@ -108,6 +108,7 @@ class Scene:
             objects.append(Placed(spec, _vector(o["position"]), float(o.get("yaw", 0.0))))
         light = data.get("light", {})
         _check_keys("light", light, {f.name for f in fields(Light)}, set())
+        lamp: dict[str, Any] = {k: _vector(v) if isinstance(v, list) else float(v) for k, v in light.items()}
         return Scene(
             objects=tuple(objects),
             holder=tuple(data.get("holder", [None] * len(objects))),
@@ -115,7 +116,7 @@ class Scene:
             colours=tuple(_vector(c) for c in data.get("colours", [])),
             camera_shift=_vector(data.get("camera_shift", (0, 0, 0))),
             camera_turn=_vector(data.get("camera_turn", (0, 0, 0))),
-            light=Light(**{k: _vector(v) if isinstance(v, list) else float(v) for k, v in light.items()}),
+            light=Light(**lamp),
             table=_vector(data.get("table", Scene.table)),
         )
 
