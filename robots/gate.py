@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from ruckig import ControlInterface, InputParameter, OutputParameter, Ruckig, Synchronization
 
 from robots.errors import (
     ArmLatched,
@@ -23,45 +22,47 @@ from robots.errors import (
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
 
+ROUNDING = 1e-9  # kept off every limit, so that rounding never exceeds one
 FUTURE_TOLERANCE = 0.005  # [s] a stamp may lie ahead: clock resolution, not skew
 
 
 class SafetyGate:
     """Keeps one arm within `spec`'s limits, one command a control tick.
 
-    The gate carries the position, velocity and acceleration it has commanded; each tick Ruckig
-    moves that state towards the target as fast as the limits allow. The state can always brake to
-    rest inside the position limits: that holds at rest and is checked before each state is kept.
+    What is sent is a row of positions, one a tick; their differences are its speed and
+    acceleration. Each tick the gate picks the speed that follows the targets best among those
+
+    - no faster than `dq_max`,
+    - no further than `ddq_max * dt` from the last one (jerk: see `_change`), and
+    - from which braking tick by tick ends inside the position limits,
+
+    which is never an empty set, because braking itself is always in it. A stream within the limits
+    passes unchanged, without lag; a far step is reached as fast as the limits allow, without overshoot.
 
     Attributes:
         begun: whether a session has begun.
         latched: why the arm was stopped, or None.
-        q, dq, ddq: (n_joints,) commanded state in [rad], [rad/s], [rad/s2].
+        q, dq: (n_joints,) commanded position in [rad] and speed in [rad/s].
+        gripper: commanded opening in [0, 1].
     """
 
     def __init__(self, spec: ArmSpec) -> None:
         self.spec = spec
+        self.begun = False
         self.latched: str | None = None
         self.q = np.array(spec.q_home)
         self.dq = np.zeros(spec.n_joints)
-        self.ddq = np.zeros(spec.n_joints)
         self.gripper = 1.0
-        self.begun = False
         self._seq = -1
         self._t_mono = 0.0
-        self._target = np.zeros(spec.n_joints)
-        self._otg = Ruckig(spec.n_joints, spec.dt)
-        self._state = InputParameter(spec.n_joints)
-        self._state.max_velocity = spec.dq_max
-        self._state.max_acceleration = spec.ddq_max
-        self._state.max_jerk = spec.jerk_max
-        self._state.synchronization = Synchronization.No  # joints do not wait for one another
-        self._next = OutputParameter(spec.n_joints)
-        # commanded positions stay this far inside, for what Ruckig leaves to rounding
-        self._low, self._high = spec.q_min + 1e-9, spec.q_max - 1e-9
-        self._still = np.zeros(spec.n_joints)
-        self._ramp = spec.ddq_max**2 / (2 * spec.jerk_max)  # [rad/s] gained while the jerk turns around
-        self._turn = 2 * spec.ddq_max / spec.jerk_max  # [s] the turning takes
+        self._target = self.q
+        self._low, self._high = spec.q_min + ROUNDING, spec.q_max - ROUNDING
+        self._dq_max = spec.dq_max * (1 - ROUNDING)
+        # Change of speed a tick. Acceleration may turn from one end to the other between two ticks,
+        # so at high rates it is the jerk that bounds it.
+        acceleration = np.minimum(spec.ddq_max, spec.jerk_max * spec.dt / 2) * (1 - ROUNDING)
+        self._change = acceleration * spec.dt
+        self._unit = self._change * spec.dt  # [rad] braking distance grows by this a tick
         self._gripper_step = spec.gripper_speed / spec.gripper_width * spec.dt
 
     def start(self, q_measured: Array, gripper: float) -> None:
@@ -71,7 +72,7 @@ class SafetyGate:
         """
         q = self._finite("q_measured", q_measured)
         self.q = np.clip(q, self._low, self._high)
-        self.dq, self.ddq = np.zeros(self.spec.n_joints), np.zeros(self.spec.n_joints)
+        self.dq = np.zeros(self.spec.n_joints)
         self._target = self.q
         self.begun = True
         self.gripper = min(max(float(gripper), 0.0), 1.0)
@@ -123,12 +124,7 @@ class SafetyGate:
         """
         if not self.begun:
             raise CommandRejected(f"{self.spec.name}: no session has begun; the arm holds by itself")
-        state = self._state
-        state.control_interface = ControlInterface.Velocity
-        state.target_velocity = state.target_acceleration = self._still
-        self._plan()
-        state.control_interface = ControlInterface.Position
-        self._keep()
+        self._move(self.dq - np.minimum(np.maximum(self.dq, -self._change), self._change))
         self._target = self.q
         if now is not None:
             self._t_mono = now
@@ -180,48 +176,36 @@ class SafetyGate:
 
     def _advance(self, target: Array) -> None:
         """Move the commanded state one tick towards `target`, which is finite."""
-        spec, state = self.spec, self._state
+        dt, change, q = self.spec.dt, self._change, self.q
         target = np.minimum(np.maximum(target, self._low), self._high)
-        # Arrive with the speed at which the targets move, so that a stream is followed without lag;
-        # never faster than a run-up from here allows, or Ruckig would step back to gain speed.
-        away = target - self.q
-        wish = (target - self._target) * spec.control_hz
-        speed = self.dq * np.sign(away)
-        runup = np.sqrt(np.maximum(speed, 0.0) ** 2 + 1.6 * spec.ddq_max * np.abs(away))
-        arrive = np.where(
-            wish * away > 0, np.minimum(np.abs(wish), np.minimum(runup, 0.95 * spec.dq_max)), 0.0
-        )
+        away = target - q
+        side = np.sign(away)
+        distance = np.abs(away)
+        # The targets' own speed, where they move away from the arm, need not be braked off at the target.
+        arrive = np.minimum(np.maximum((target - self._target) / dt * side, 0.0), self._dq_max)
         self._target = target
-        state.target_position = target
-        state.target_velocity = np.copysign(arrive, away)
-        state.target_acceleration = self._still
-        self._plan()
-        if not self._can_brake():
-            state.target_velocity = self._still  # ends at rest at the target, so it stays inside
-            self._plan()
-        self._keep()
+        speed = self._brakes_within(distance + self._braking(arrive) - arrive * dt)
+        speed = side * np.minimum(speed, distance / dt)  # never past the target
+        # the limits have the last word, the position limits the very last
+        speed = np.minimum(np.maximum(speed, self.dq - change), self.dq + change)
+        speed = np.minimum(np.maximum(speed, -self._dq_max), self._dq_max)
+        up, down = self._brakes_within(self._high - q), self._brakes_within(q - self._low)
+        self._move(np.minimum(np.maximum(speed, -down), up))
 
-    def _plan(self) -> None:
-        state = self._state
-        state.current_position, state.current_velocity, state.current_acceleration = self.q, self.dq, self.ddq
-        result = self._otg.update(state, self._next)
-        if result < 0:
-            raise CommandRejected(
-                f"{self.spec.name}: no motion within the limits was found ({result}); refused"
-            )
+    def _braking(self, speed: Array) -> Array:
+        """[rad] travelled when braking from `speed` >= 0, counting a first tick at full `speed`."""
+        n = np.ceil(speed / self._change)
+        return n * speed * self.spec.dt - self._unit * (n * (n - 1) / 2)
 
-    def _can_brake(self) -> bool:
-        """True if the planned state comes to rest inside the limits, by a bound that never flatters."""
-        q, dq = np.array(self._next.new_position), np.array(self._next.new_velocity)
-        speed = np.abs(dq) + self._ramp
-        way = speed * (self._turn + speed / (2 * self.spec.ddq_max))
-        return bool(((self._low <= q - way) & (q + way <= self._high)).all())
+    def _brakes_within(self, distance: Array) -> Array:
+        """The highest speed from which `_braking` takes no more than `distance` [rad]; its inverse."""
+        distance = np.maximum(distance, 0.0)
+        n = np.maximum(np.ceil(np.sqrt(0.25 + 2 * distance / self._unit) - 0.5), 1.0)
+        return distance / (n * self.spec.dt) + self._change * ((n - 1) / 2)
 
-    def _keep(self) -> None:
-        planned = self._next
-        self.q = np.array(planned.new_position)
-        self.dq = np.array(planned.new_velocity)
-        self.ddq = np.array(planned.new_acceleration)
+    def _move(self, speed: Array) -> None:
+        self.dq = speed
+        self.q = self.q + speed * self.spec.dt
 
     def _sent(self, opening: float) -> JointCommand:
         step = self._gripper_step
