@@ -7,33 +7,28 @@ pictures, and the answer goes into the history that the next plan is made from. 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from palme.errors import NoMotion, StepFailed
-from palme.events import Acted, Event, Finished, Judged, Look, Planned, Started
+from palme.events import Acted, Event, Finished, Judged, Planned, Started
+from palme.policies.base import Policy
 from robots.types import ActionChunk, JointCommand, Observation, Robot
 
 
-class Policy(Protocol):
-    """Turns a step's text into joint commands, from pictures and joint state alone."""
-
-    done: bool
+class Executor(Protocol):
+    """Sends a chunk tick by tick through the safety gate; see `robots.executor.Executor`."""
 
     def reset(self) -> None:
-        """Forget the step before."""
+        """Forget the chunk before."""
         ...
 
-    def act(self, observation: Observation, step: str) -> ActionChunk:
-        """The next stretch of joint targets. Sets `done` when the step needs nothing more."""
+    def run(
+        self, chunk: ActionChunk, n: int | None = None, on_sent: Callable[[JointCommand], None] | None = None
+    ) -> Sequence[JointCommand]:
+        """Send the chunk; `on_sent` is called with what the gate let through, tick by tick."""
         ...
-
-
-class Executor(Protocol):
-    """Sends a chunk tick by tick through the safety gate and yields what was really sent."""
-
-    def run(self, chunk: ActionChunk) -> Iterable[JointCommand]: ...
 
 
 @dataclass(frozen=True)
@@ -74,11 +69,11 @@ class Agent:
     Args:
         robot: `Robot`; only `observe`, `command` (through `executor`) and `stop` are used.
         planner: `next_step(context)` and `was_successful(context, step)`.
-        policy: see `Policy`.
+        policy: see `palme.policies.base.Policy`; it says itself which pictures it wants on the way.
         executor: see `Executor`.
         context: builds what the planner reads from (instruction, observation, history).
         listeners: called with each event, in order.
-        cameras: names of the pictures that planner and policy look at; None = all.
+        cameras: names of the pictures that the planner looks at, between steps; None = all.
         refusals: exceptions that mean "the gate refused this and the arm is holding".
     """
 
@@ -171,6 +166,7 @@ class Agent:
     def _carry_out(self, text: str, observation: Observation) -> str:
         """Run the policy until it is done. Returns "" or why the step could not be finished."""
         self._policy.reset()
+        self._executor.reset()
         ticks = 0
         while True:
             begin = time.perf_counter()
@@ -183,19 +179,17 @@ class Agent:
             begin = time.perf_counter()
             sent: list[JointCommand] = []
             try:
-                for command in self._executor.run(chunk):
-                    sent.append(command)
+                self._executor.run(chunk, on_sent=sent.append)
             finally:
                 execute_s = self._spent("execute", begin)
-                looks: tuple[Look, ...] = tuple(getattr(self._policy, "looks", ()))
-                index = len(self._history)
+                looks, index = tuple(self._policy.looks), len(self._history)
                 self._tell(Acted(self._now(), index, observation, tuple(sent), looks, policy_s, execute_s))
             ticks += len(sent)
             if self._policy.done:
                 return ""
             if not ticks < self._limits.max_ticks:
                 return f"not finished after {ticks} control ticks"
-            observation = self._observe()
+            observation = self._observe(self._policy.cameras)
 
     def _judge(self, instruction: str, observation: Observation, step: Any, failure: str) -> bool:
         begin = time.perf_counter()
@@ -217,9 +211,9 @@ class Agent:
         times = "once" if tries == 1 else f"{tries} times"
         return f"gave up after {self._limits.max_replans} replans: {text!r} was judged to have failed {times}"
 
-    def _observe(self) -> Observation:
+    def _observe(self, cameras: Sequence[str] | None = None) -> Observation:
         begin = time.perf_counter()
-        observation = self._robot.observe(self._cameras)
+        observation = self._robot.observe(self._cameras if cameras is None else cameras)
         self._spent("observe", begin)
         return observation
 

@@ -75,14 +75,17 @@ class FakeExecutor:
     def __init__(self, arm):
         self.arm = arm
 
-    def run(self, chunk):
+    def reset(self):
+        pass
+
+    def run(self, chunk, n=None, on_sent=None):
         for q, gripper in zip(chunk.q_targets, chunk.gripper, strict=True):
             if not np.isfinite(q).all():
                 raise FakeRefusal("joint1: target nan is not finite; arm holding")
             self.arm.q, self.arm.gripper = q, float(gripper)
             command = JointCommand(q, float(gripper), len(self.arm.sent), len(self.arm.sent) / 20)
             self.arm.sent.append(command)
-            yield command
+            on_sent(command)
 
 
 class FakePlanner:
@@ -108,6 +111,9 @@ class FakePlanner:
 
 class FakePolicy:
     """Moves a little in `n_chunks` chunks, then says that it is done."""
+
+    cameras = ("front",)
+    looks = ()
 
     def __init__(self, n_chunks=2, make=None):
         self.n_chunks = n_chunks

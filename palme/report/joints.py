@@ -62,11 +62,8 @@ def _chart(
     s = base - np.clip(peaks, 0, 1.2) * SPEED_HEIGHT
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     area = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, s, strict=True))
-    steps = "".join(
-        f'<line class="mark" x1="{t / seconds * WIDTH:.1f}" x2="{t / seconds * WIDTH:.1f}" y1="0" y2="{base}"/>'
-        for t in boundaries
-        if 0 < t < seconds
-    )
+    begins = [t / seconds * WIDTH for t in boundaries if 0 < t < seconds]
+    steps = "".join(f'<line class="mark" x1="{b:.1f}" x2="{b:.1f}" y1="0" y2="{base}"/>' for b in begins)
     room = float(min(high - q.max(), q.min() - low))
     name = escape(str(limits.names[j]))
     return (
@@ -80,5 +77,6 @@ def _chart(
         f'<polyline class="q" points="{line}"/>'
         f'<polygon class="dq" points="0,{base} {area} {WIDTH},{base}"/>'
         f'<line class="limit" x1="0" x2="{WIDTH}" y1="{HEIGHT + 8}" y2="{HEIGHT + 8}"/></svg>'
-        f"<div class='ends'><span>{low:+.2f} … {high:+.2f} rad</span><span>{seconds:.1f} s</span></div></figure>"
+        f'<div class="ends"><span>{low:+.2f} … {high:+.2f} rad</span><span>{seconds:.1f} s</span></div>'
+        "</figure>"
     )

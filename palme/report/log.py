@@ -89,9 +89,10 @@ def _fields(event: Event) -> dict[str, Any]:
 def _seen(objects: Any) -> list[dict[str, Any]]:
     if objects is None:
         return []
+    names = [objects.name(i) for i in range(len(objects))]
     return [
-        {"ref": f"obj_{i + 1}", "name": objects.name(i), "xyz": np.round(objects.xyz[i], 4), "score": objects.score[i]}
-        for i in range(len(objects))
+        {"ref": f"obj_{i + 1}", "name": name, "xyz": np.round(objects.xyz[i], 4), "score": objects.score[i]}
+        for i, name in enumerate(names)
     ]
 
 

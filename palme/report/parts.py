@@ -84,7 +84,8 @@ def _token(kind: str, which: str | None, observation: Observation, objects: Any)
         xyz = objects.xyz[i]
         cut = crop(next(iter(observation.images.values())), xyz)
         picture = f'<img alt="" src="{data_address(cut)}">' if cut is not None else ""
-        label = f"{objects.name(i)} <small>obj_{which} · {100 * float(objects.class_probs[i].max()):.0f} %</small>"
+        sure = 100 * float(objects.class_probs[i].max())
+        label = f"{objects.name(i)} <small>obj_{which} · {sure:.0f} %</small>"
         tone = "token" if picture else "token text-only"
         where = f"at x {xyz[0]:.3f}, y {xyz[1]:.3f}, z {xyz[2]:.3f} m"
         return f'<span class="{tone}" title="{where}">{picture}<span>{label}</span></span>'

@@ -43,7 +43,9 @@ def project(frame: CameraFrame, xyz: NDArray[np.floating]) -> tuple[float, float
     return float(u), float(v), float(z)
 
 
-def crop(frame: CameraFrame, xyz: NDArray[np.floating], extent: float = 0.10, size: int = 72) -> Picture | None:
+def crop(
+    frame: CameraFrame, xyz: NDArray[np.floating], extent: float = 0.10, size: int = 72
+) -> Picture | None:
     """Square picture of what lies within `extent` [m] of a base-frame point; None if it is out of sight."""
     from PIL import Image
 
@@ -52,8 +54,8 @@ def crop(frame: CameraFrame, xyz: NDArray[np.floating], extent: float = 0.10, si
     if not (depth > 0 and 0 <= u < w and 0 <= v < h):
         return None
     half = max(4.0, float(frame.intrinsics[0, 0]) * extent / 2 / depth)
-    box = (u - half, v - half, u + half, v + half)
-    return np.asarray(Image.fromarray(frame.rgb).resize((size, size), Image.Resampling.BICUBIC, box=_inside(box, w, h)))
+    box = _inside((u - half, v - half, u + half, v + half), w, h)
+    return np.asarray(Image.fromarray(frame.rgb).resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
 def _inside(box: tuple[float, float, float, float], w: int, h: int) -> tuple[float, float, float, float]:

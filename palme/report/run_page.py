@@ -82,7 +82,10 @@ def _hero(record: RunRecord, film: Path | None) -> str:
             source = "data:video/mp4;base64," + base64.b64encode(film.read_bytes()).decode("ascii")
         else:
             source = escape(film.name)
-        return f'<video class="hero" controls playsinline preload="metadata" poster="{poster}" src="{source}"></video>'
+        return (
+            f'<video class="hero" controls playsinline preload="metadata" poster="{poster}" '
+            f'src="{source}"></video>'
+        )
     return f'<img class="hero" alt="the scene before the run" src="{poster}">'
 
 
@@ -118,8 +121,8 @@ def _reading(record: RunRecord, instruction: str) -> str:
     )
     more = f"<details><summary>The same before every later step</summary>{later}</details>" if later else ""
     return (
-        "<h2>What the model read</h2><p class='lead'>One sentence for the language model. Where a picture stands, "
-        "it read a soft token made from that object's pixels.</p>"
+        "<h2>What the model read</h2><p class='lead'>One sentence for the language model. Where a picture "
+        "stands, it read a soft token made from that object's pixels.</p>"
         f'<div class="card">{shown}{more}</div>'
     )
 
@@ -128,9 +131,8 @@ def _steps(record: RunRecord) -> str:
     if not record.steps:
         return ""
     cards = "".join(_step(step, n + 1) for n, step in enumerate(record.steps))
-    return (
-        "<h2>Step by step</h2><p class='lead'>The planner's words, its reason, and what the cameras saw.</p>" + cards
-    )
+    lead = "The planner's words, its reason, and what the cameras saw."
+    return f"<h2>Step by step</h2><p class='lead'>{lead}</p>{cards}"
 
 
 def _step(step: StepRecord, number: int) -> str:
@@ -138,7 +140,8 @@ def _step(step: StepRecord, number: int) -> str:
     verdict = ""
     if judged is not None:
         sure = "" if judged.probability is None else f" · {100 * judged.probability:.0f} %"
-        verdict = pill(f"judged done{sure}", "good") if judged.success else pill(f"judged failed{sure}", "bad")
+        word, tone = ("done", "good") if judged.success else ("failed", "bad")
+        verdict = pill(f"judged {word}{sure}", tone)
     elif planned.is_done:
         verdict = pill("nothing left to do", "good")
     elif step.acted:
@@ -167,7 +170,8 @@ def _views(step: StepRecord) -> str:
         camera = looks[0].camera
         if camera in looked.observation.images:
             here = tuple(k for k in looks if k.camera == camera)
-            roles = ", ".join(f"{'white' if k.role == 'pick' else 'blue'} = {k.role}" for k in here if k.pixel)
+            rings = {"pick": "white", "place": "blue"}
+            roles = ", ".join(f"{rings.get(k.role, 'white')} = {k.role}" for k in here if k.pixel)
             caption = f"where the policy looked{f' ({roles})' if roles else ''}"
             shown.append((caption, with_heat(looked.observation.images[camera].rgb, here)))
     if step.judged is not None:
@@ -175,7 +179,8 @@ def _views(step: StepRecord) -> str:
     if step.planned.is_done:
         shown = shown[:1]
     figures = "".join(
-        f'<figure><img alt="{escape(name)}" src="{data_address(rgb)}"><figcaption>{escape(name)}</figcaption></figure>'
+        f'<figure><img alt="{escape(name)}" src="{data_address(rgb)}">'
+        f"<figcaption>{escape(name)}</figcaption></figure>"
         for name, rgb in shown
     )
     return f'<div class="views">{figures}</div>'
@@ -186,8 +191,8 @@ def _arm(record: RunRecord, limits: JointLimits, control_hz: float) -> str:
         return "<h2>The arm</h2><p class='lead'>No command was sent.</p>"
     charts = joint_charts(record.q_sent, control_hz, limits, record.boundaries(control_hz))
     return (
-        "<h2>The arm</h2><p class='lead'>What the safety gate let through: each joint between its limits (dashed), and "
-        "below, its speed as a share of the fastest allowed. Vertical lines: a new step.</p>"
+        "<h2>The arm</h2><p class='lead'>What the safety gate let through: each joint between its limits "
+        "(dashed), and below, its speed as a share of the fastest allowed. Vertical lines: a new step.</p>"
         f'<div class="card">{charts}</div>'
     )
 
@@ -211,6 +216,6 @@ def _time(record: RunRecord) -> str:
         )
     return (
         f'<h2>Time</h2><p class="lead">Where {total:.1f} s went.</p><div class="stack">{"".join(bars)}</div>'
-        '<div class="scroll"><table><tr><th>part</th><th>calls</th><th>median</th><th>slowest</th><th>in all</th>'
-        f"<th>share</th></tr>{''.join(rows)}</table></div>"
+        '<div class="scroll"><table><tr><th>part</th><th>calls</th><th>median</th><th>slowest</th>'
+        f"<th>in all</th><th>share</th></tr>{''.join(rows)}</table></div>"
     )

@@ -1,0 +1,125 @@
+"""Names from the configuration become objects, each imported only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from palme.cli.errors import UsageError
+from robots.spec import ArmSpec
+from sim.arm import SimulatedArm
+from sim.world import World
+
+PRIVILEGED = ("oracle", "expert")
+
+
+@dataclass
+class Rig:
+    """A world with an arm in it, and who plans and acts. One process, one rig; scenes come and go."""
+
+    world: World
+    arm: SimulatedArm
+    planner: Any
+    policy: Any
+    context: Callable[..., Any]
+    warnings: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        """Give the simulator back."""
+        self.world.close()
+
+
+def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
+    """Everything that `config` (groups robot, planner, policy, camera) names.
+
+    Raises:
+        UsageError: weights are missing, or a part of the configuration does not fit the arm.
+    """
+    from robots.errors import SpecError
+
+    _quiet()
+    try:
+        spec = ArmSpec.from_dict(config["robot"])
+    except SpecError as error:
+        raise UsageError(f"robot: {error}") from error
+    world = World("fast")
+    arm = SimulatedArm(world, spec, _cameras(config["camera"]))
+    eyes = _Eyes(config)
+    try:
+        planner, context = _planner(config["planner"], arm, eyes)
+        policy = _policy(config["policy"], arm, eyes, seed)
+    except FileNotFoundError as error:
+        raise UsageError(str(error)) from error
+    named = [str(config[part]["name"]) for part in ("planner", "policy")]
+    told = tuple(f"{n}: privileged, reads the simulator" for n in named if n in PRIVILEGED)
+    return Rig(world, arm, planner, policy, context, told)
+
+
+class _Eyes:
+    """The same eyes for planner and policy, loaded once, when first asked for."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config, self._eyes = config, None
+
+    def __call__(self) -> Any:
+        if self._eyes is None:
+            from palme.perception.eyes import WEIGHTS, Eyes
+
+            folder = self._config["policy"]["weights"]
+            self._eyes = Eyes.load(Path(folder) / WEIGHTS.name if folder else WEIGHTS)
+        return self._eyes
+
+
+def _planner(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes) -> tuple[Any, Callable[..., Any]]:
+    name = config["name"]
+    if name == "oracle":
+        from types import SimpleNamespace
+
+        from palme.cli.privileged import OraclePlanner
+
+        return OraclePlanner(arm), lambda i, o, h: SimpleNamespace(instruction=i, observation=o, history=h)
+    raise UsageError(f"planner {name!r} is not built yet")
+
+
+def _policy(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes, seed: int) -> Any:
+    name = config["name"]
+    if name == "keypose":
+        from palme.policies.keypose import KeyposePolicy
+        from robots.motion import ArmMotion
+
+        return KeyposePolicy(eyes(), ArmMotion(arm.spec))
+    if name == "expert":
+        from palme.cli.privileged import ExpertPolicy
+
+        return ExpertPolicy(arm)
+    if name == "random":
+        from palme.cli.privileged import RandomPolicy
+
+        return RandomPolicy(arm, seed)
+    raise UsageError(f"policy {name!r} is not built yet")
+
+
+def _cameras(config: Mapping[str, Any]) -> list[Any]:
+    from dataclasses import replace
+
+    from palme.cli.errors import unknown
+    from sim.camera import CAMERAS
+
+    chosen = []
+    for name in config["names"]:
+        if name not in CAMERAS:
+            raise unknown("camera", name, CAMERAS)
+        width, height = config.get(f"{name}_size") or CAMERAS[name].size
+        chosen.append(replace(CAMERAS[name], size=(int(width), int(height))))
+    return chosen
+
+
+def _quiet() -> None:
+    """One thread a process (workers share the cores), no chatter from libraries, nothing fetched."""
+    import os
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
