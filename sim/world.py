@@ -170,6 +170,13 @@ class World:
         self.p.resetBasePositionAndOrientation(
             self._bodies[i], list(position), list(quat_xyzw), physicsClientId=self.client
         )
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake all objects: PyBullet lets what lay on a teleported thing hang in the air, asleep."""
+        if self._solid:
+            for body in self._bodies:
+                bodies.set_awake(self.p, self.client, body, True)
 
     def set_arm(self, q: Array | tuple[float, ...], gripper: float) -> None:
         """Teleport the arm to `q` (7,) in [rad], opening `gripper` in [0, 1], at rest."""
