@@ -1,0 +1,1 @@
+"""The sentence of words and observations, and the language model that continues it."""

@@ -1,0 +1,150 @@
+"""What the planner writes: a short checking rationale, then the step. One token is one look.
+
+    goal in blue_bowl red_block ; blue_bowl red_block green_block table no ;
+    under red_block pink_block nothing ; put pink_block on table .
+
+`goal` names what is asked for, the thing to rest on before the thing that rests on it. Then each
+relation is checked in order: where it should be, the thing, where it is (down to the table or a bowl
+when a bowl is asked for, else one look), yes or no. `under` lists what must be cleared, bottom to top.
+Every token can be found with one look at the objects or one at the tokens before it: a small model
+learns that soonest, and a person can read why a step was chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from palme.language.words import NOTHING, TABLE
+
+UNKNOWN, NOWHERE, DONE, YES, NO = "unknown", "nowhere", "done", "yes", "no"
+
+
+class Specs(Protocol):
+    """One thing on the table by its looks (`sim.state.ObjectSpec`)."""
+
+    colour: str
+    kind: str
+
+
+class State(Protocol):
+    """Objects and what each rests in or on, by index, None = table (`sim.state.SceneState`)."""
+
+    @property
+    def objects(self) -> Sequence[Specs]: ...
+
+    @property
+    def holder(self) -> Sequence[int | None]: ...
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a sentence asks for, in entity words.
+
+    Attributes:
+        kind: "in" (the last of `order` into the bowl before it), "stack" (each on the one before, the
+            first on the table) or "match" (every block into the bowl of its colour).
+        order: ("blue_bowl", "red_block") | ("red_block", "green_block", ...) from the bottom | ().
+    """
+
+    kind: str
+    order: tuple[str, ...] = ()
+
+
+class Scene:
+    """A state by entity words, in the order in which the sentence lists the objects."""
+
+    def __init__(self, state: State, listed: Sequence[int]) -> None:
+        self.word = [f"{o.colour}_{o.kind}" for o in state.objects]
+        self.place = {self.word[i]: i for i in listed}
+        self.listed = [self.word[i] for i in listed]
+        self.holder = state.holder
+
+    def below(self, word: str) -> str:
+        """What `word` rests in or on."""
+        h = self.holder[self.place[word]]
+        return TABLE if h is None else self.word[h]
+
+    def down(self, word: str) -> list[str]:
+        """What `word` rests on, and so on down to the table or a bowl."""
+        chain = [self.below(word)]
+        while chain[-1] != TABLE and not chain[-1].endswith("_bowl"):
+            chain.append(self.below(chain[-1]))
+        return chain
+
+    def up(self, word: str) -> list[str]:
+        """What rests on the solid `word`, bottom to top."""
+        chain: list[str] = []
+        i: int | None = self.place[word]
+        while i in self.holder:
+            i = self.holder.index(i)  # type: ignore[attr-defined]
+            chain.append(self.word[i])
+        return chain
+
+
+def put(word: str, target: str) -> list[str]:
+    return ["put", word, "in" if target.endswith("_bowl") else "on", target, "."]
+
+
+def check(scene: Scene, target: str, word: str) -> tuple[list[str], bool]:
+    """`target word where-it-is yes|no`."""
+    found = scene.down(word) if target.endswith("_bowl") else [scene.below(word)]
+    right = found[-1] == target
+    return [target, word, *found, YES if right else NO], right
+
+
+def cleared(scene: Scene, word: str) -> tuple[list[str], str | None]:
+    """`under word its-covers nothing ;` and the topmost cover."""
+    covers = scene.up(word)
+    return ["under", word, *covers, NOTHING, ";"], covers[-1] if covers else None
+
+
+def answer(goal: Goal, scene: Scene) -> list[str]:
+    """Rationale and step for `goal` in `scene`."""
+    if goal.kind == "match":
+        return _match(scene)
+    order = (TABLE, *goal.order) if goal.kind == "stack" else goal.order
+    said = ["goal", goal.kind, *order, ";"]
+    for word in goal.order:
+        if word not in scene.place:
+            return [*said, word, NOWHERE, ";", UNKNOWN, "."]
+    for target, word in zip(order[:-1], order[1:], strict=True):
+        words, right = check(scene, target, word)
+        said += [*words, ";"]
+        if right:
+            continue
+        words, cover = cleared(scene, word)
+        said += words
+        if cover is None and not target.endswith("_bowl") and target != TABLE:
+            words, cover = cleared(scene, target)
+            said += words
+        return [*said, *(put(word, target) if cover is None else put(cover, TABLE))]
+    return [*said, DONE, "."]
+
+
+def _match(scene: Scene) -> list[str]:
+    said = ["goal", "match", ";"]
+    for word in scene.listed:
+        if not word.endswith("_block"):
+            continue
+        bowl = _own_bowl(word)
+        words, right = check(scene, bowl, word)
+        said += [*words, ";"]
+        if right:
+            continue
+        words, cover = cleared(scene, word)
+        said += words
+        if cover is None:
+            return [*said, *put(word, bowl)]
+        if cover.endswith("_block"):
+            words, right = check(scene, _own_bowl(cover), cover)
+            said += [*words, ";"]
+            if not right:
+                return [*said, *put(cover, _own_bowl(cover))]
+        return [*said, *put(cover, TABLE)]
+    return [*said, DONE, "."]
+
+
+def _own_bowl(block: str) -> str:
+    return block.split("_")[0] + "_bowl"

@@ -1,0 +1,39 @@
+"""A word-level tokenizer, built in code: every word of `VOCABULARY` is one token, every entity too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from palme.language.words import BOS, EOS, PAD, SPECIAL, UNK, VOCABULARY
+from palme.perception.objects import ENTITIES
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """The tokenizer of the small planner.
+
+    Text is lower-cased; "red block" becomes the one token `red_block` (and is read back as "red block");
+    a word outside the vocabulary becomes `<unk>`. No token is added at either end.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    table = {word: i for i, word in enumerate(VOCABULARY)}
+    tokenizer = Tokenizer(models.WordLevel(table, unk_token=UNK))
+    merge = [normalizers.Replace(Regex(rf"\b{name}\b"), name.replace(" ", "_")) for name in ENTITIES]
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *merge])
+    word = Regex(r"[a-z]+(_[a-z0-9]+)?|\d+|[^\sa-z0-9]")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(word, behavior="removed", invert=True)
+    split_entity = decoders.Replace(Regex("(?<=[a-z])_(?=[a-z])"), " ")
+    tokenizer.decoder = decoders.Sequence([decoders.WordPiece(prefix="##", cleanup=False), split_entity])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNK,
+        bos_token=BOS,
+        eos_token=EOS,
+        additional_special_tokens=[t for t in SPECIAL if t not in (PAD, UNK, BOS, EOS)],
+        clean_up_tokenization_spaces=False,
+    )
