@@ -183,16 +183,17 @@ def heat_loss(logits: Tensor, batch: dict[str, Tensor], cells: Tensor) -> Tensor
     target, weight = torch.zeros_like(logits), torch.ones_like(logits)
     for k in range(cells.shape[1]):
         entity = batch["entity"][:, k]
-        for sure, bucket in (((entity >= 0) & (batch["visible"][:, k] > 0.15), target),):
-            i = torch.nonzero(sure)[:, 0]
-            bucket[i, entity[i]] = torch.maximum(bucket[i, entity[i]], bumps[i, k])
+        i = torch.nonzero((entity >= 0) & (batch["visible"][:, k] > 0.15))[:, 0]
+        target[i, entity[i]] = torch.maximum(target[i, entity[i]], bumps[i, k])
         i = torch.nonzero((entity >= 0) & (batch["visible"][:, k] <= 0.15))[:, 0]
         weight[i, entity[i]] *= (bumps[i, k] < 0.05).float()
-    peak = (target > 0.88).float()  # the cell nearest to the point
-    p = torch.sigmoid(logits)
-    gain = -peak * (1 - p) ** 2 * F.logsigmoid(logits)
-    cost = -(1 - peak) * (1 - target) ** 4 * p**2 * F.logsigmoid(-logits)
-    return ((gain + cost) * weight).sum() / peak.sum().clamp(min=1)
+    at = torch.nonzero(target > 0.88, as_tuple=True)  # the cell nearest to each point
+    sure = logits[at]
+    gain = torch.sigmoid(-sure) ** 2 * F.softplus(-sure)
+    elsewhere = (1 - target).square().square() * weight  # nothing is asked of the peaks themselves
+    elsewhere[at] = 0
+    cost = elsewhere * torch.sigmoid(logits).square() * F.softplus(logits)
+    return (gain.sum() + cost.sum()) / max(len(sure), 1)
 
 
 def near_cells(cells: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
@@ -414,6 +415,16 @@ def restore(net: nn.ModuleDict, optimiser: torch.optim.Optimizer, c: PerceptionT
     return step
 
 
+def export(checkpoint: str | Path, path: str | Path) -> None:
+    """The networks of a checkpoint as bf16 safetensors, the file that `Eyes.load` reads."""
+    from safetensors.torch import load_file, save_file
+
+    net = {k[4:]: v for k, v in load_file(checkpoint).items() if k.startswith("net.")}
+    half = {k: v.to(torch.bfloat16) if v.is_floating_point() else v for k, v in net.items()}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save_file(half, path)
+
+
 def train(c: PerceptionTraining) -> dict[str, float]:
     """Trains until `c.steps`, resuming from the last checkpoint; returns the last validation figures."""
     from torch.utils.tensorboard import SummaryWriter
@@ -453,6 +464,7 @@ def train(c: PerceptionTraining) -> dict[str, float]:
             print("held out:", json.dumps({k: round(v, 4) for k, v in figures.items()}), flush=True)
         if time.monotonic() - saved > c.save_every_s or step + 1 == c.steps:
             save(net, optimiser, step + 1, c)
+            export(Path(c.out) / "checkpoint.safetensors", Path(c.out) / "eyes.safetensors")
             saved = time.monotonic()
     writer.close()
     return figures

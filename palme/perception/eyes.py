@@ -1,0 +1,223 @@
+"""Pictures in, objects and points out: what planner and policies ask the trained networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from palme.perception.crop import CELLS, PITCH, CropNet
+from palme.perception.localiser import POINTS, DenseFeatures, Localiser
+from palme.perception.objects import COLOURS, ENTITIES, PerceivedObjects
+from palme.perception.relations import HolderNet
+from palme.perception.rgbd import network_input, plane_points, rectified_crops, xyz_map
+from palme.perception.text import encode_words
+from robots.types import CameraFrame, Observation
+
+N_SOLIDS = 2 * len(COLOURS)
+MAX_OBJECTS = 16
+MIN_SCORE = 0.30
+SAME_PLACE = 0.015  # [m]: two solids nearer than this are one thing seen twice
+WEIGHTS = Path(__file__).parent.parent / "weights" / "eyes.safetensors"
+
+
+@dataclass(frozen=True)
+class Keypoint:
+    """A point to act on, found in a picture.
+
+    Attributes:
+        xyz: (3,) in the base frame in [m]: the middle of the top face to grasp, or of what to put onto.
+        yaw: of the tool in [rad], in [0, pi).
+        opening: of the gripper in [0, 1] with which to approach.
+        score: how sure the eyes are, in [0, 1].
+        heat: (H/4, W/4) where in the picture was looked at, in [0, 1].
+    """
+
+    xyz: NDArray[np.float64]
+    yaw: float
+    opening: float
+    score: float
+    heat: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One picture after the trunk: what every further question about it is asked of."""
+
+    dense: DenseFeatures
+    rgb: Tensor
+    xyz: Tensor
+    intrinsics: Tensor
+    base_from_camera: Tensor
+
+
+class Eyes(nn.Module):
+    """Localiser, close look and holder network behind one name; weights are one safetensors file."""
+
+    def __init__(self, camera: str = "front") -> None:
+        super().__init__()
+        self.camera = camera
+        self.localiser = Localiser()
+        self.crop = CropNet()
+        self.holders = HolderNet(self.localiser.width)
+
+    @classmethod
+    def load(cls, path: str | Path = WEIGHTS, camera: str = "front") -> Eyes:
+        """Eyes with trained weights, ready to look. Raises FileNotFoundError with the remedy."""
+        from safetensors.torch import load_file
+
+        if not Path(path).exists():
+            raise FileNotFoundError(f"{path}: no weights of the eyes there; train them with `palme train perception`")
+        eyes = cls(camera)
+        eyes.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()})
+        eyes.localiser.trunk.to(memory_format=torch.channels_last)
+        return eyes.eval()
+
+    @torch.no_grad()
+    def see(self, frame: CameraFrame) -> Seen:
+        """Run the trunk on one calibrated RGB-D picture. Raises ValueError without depth or at odd sizes."""
+        if frame.depth is None:
+            raise ValueError("the eyes need depth; the camera frame has none")
+        h, w = frame.depth.shape
+        if h % 16 or w % 16:
+            raise ValueError(f"picture is {w} x {h}; the eyes need multiples of 16, such as 240 x 176")
+        rgb = torch.from_numpy(np.ascontiguousarray(frame.rgb)).permute(2, 0, 1)[None]
+        intrinsics = torch.from_numpy(np.asarray(frame.intrinsics, np.float32))[None]
+        pose = torch.from_numpy(np.asarray(frame.base_from_camera, np.float32))[None]
+        depth = torch.from_numpy(np.ascontiguousarray(frame.depth, np.float32))[None]
+        xyz = xyz_map(depth, intrinsics, pose)
+        x = network_input(rgb, xyz).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            dense = self.localiser(x, intrinsics, pose)
+        dense = DenseFeatures(dense.features.float(), dense.offsets, dense.sizes, dense.anchors)
+        return Seen(dense, rgb.float(), xyz, intrinsics, pose)
+
+    def __call__(self, observation: Observation) -> PerceivedObjects:  # type: ignore[override]
+        return self.objects(self.see(observation.images[self.camera]))
+
+    @torch.no_grad()
+    def objects(self, seen: Seen) -> PerceivedObjects:
+        """Objects at the maxima of the entity heatmaps, most certain first."""
+        dense = seen.dense
+        logits = self.localiser.entity_heat(dense.features)  # (1, 24, h, w)
+        h, w = logits.shape[-2:]
+        score = torch.sigmoid(logits)[0]
+        found = []  # (score, entity, cell)
+        for group in (slice(0, N_SOLIDS), slice(N_SOLIDS, len(ENTITIES))):
+            # One cell shows one solid and one bowl: the best entity of each group stands for it.
+            best, entity = score[group].max(0)  # (h, w)
+            peak = (F.max_pool2d(best[None, None], 3, 1, 1)[0, 0] == best) & (best > MIN_SCORE)
+            for cell in torch.nonzero(peak.flatten())[:, 0].tolist():
+                found.append((best.flatten()[cell].item(), entity.flatten()[cell].item() + group.start, cell))
+        found.sort(reverse=True)
+        points, kept = [], []
+        for s, e, cell in found:
+            bowl = e >= N_SOLIDS
+            head = torch.tensor([[POINTS.index("bowl") if bowl else POINTS.index("solid")]])
+            only = torch.full((1, 1, h, w), -1e4)
+            near = self._window(logits[0, e], cell)
+            only[0, 0] = near
+            point, _ = self.localiser.read_point(only, dense, head)
+            point = point[0, 0]
+            reach = 0.05 if bowl else SAME_PLACE
+            twin = any((e2 >= N_SOLIDS) == bowl and (point - p2).norm() < reach for (_, e2, _), p2 in
+                       zip(kept, points, strict=True))
+            if not twin and len(kept) < MAX_OBJECTS:
+                kept.append((s, e, cell))
+                points.append(point)
+        return self._describe(seen, logits, kept, points)
+
+    @staticmethod
+    def _window(heat: Tensor, cell: int) -> Tensor:
+        """(h, w) heat outside the 3 x 3 cells around `cell` silenced."""
+        h, w = heat.shape
+        row, column = cell // w, cell % w
+        out = torch.full_like(heat, -1e4)
+        rows, columns = slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2)
+        out[rows, columns] = heat[rows, columns]
+        return out
+
+    def _describe(
+        self, seen: Seen, logits: Tensor, kept: list[tuple[float, int, int]], points: list[Tensor]
+    ) -> PerceivedObjects:
+        n, width = len(kept), self.localiser.width
+        if n == 0:
+            empty = np.zeros
+            return PerceivedObjects(
+                empty((0, 24), np.float32), empty((0, 2), np.float32), empty((0, 3), np.float32),
+                empty((0, 1), np.float32), empty(0, np.float32), empty((0, width), np.float32),
+                empty((0, 2), np.float32),
+            )  # fmt: skip
+        cells = torch.tensor([c for _, _, c in kept])
+        bowl = torch.tensor([e >= N_SOLIDS for _, e, _ in kept])
+        group = (torch.arange(len(ENTITIES)) >= N_SOLIDS) == bowl[:, None]
+        at = logits[0].flatten(1)[:, cells].T  # (N, 24)
+        class_probs = F.softmax(at.masked_fill(~group, -1e4), -1)
+        size = seen.dense.sizes[0].flatten(2)[:, :, cells]  # (2, 2, N)
+        size = F.softmax(torch.where(bowl, size[1], size[0]).T, -1)  # (N, 2)
+        feature = seen.dense.features[0].flatten(1)[:, cells].T  # (N, D)
+        xyz = torch.stack(points)
+        present = torch.ones(1, n, dtype=torch.bool)
+        holder = F.softmax(
+            self.holders(class_probs[None], size[None], xyz[None], feature[None], present)[0], -1
+        )  # (N, N + 1)
+        w = logits.shape[-1]
+        pixel = torch.stack([cells % w, cells // w], -1) * 4 + 1.5
+        score = np.array([s for s, _, _ in kept], np.float32)
+        return PerceivedObjects(
+            class_probs.numpy(), size.numpy(), xyz.numpy(), holder.numpy(), score, feature.numpy(),
+            pixel.float().numpy(),
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def keypoints(self, seen: Seen, step: str, want: str = "both") -> tuple[Keypoint | None, Keypoint | None]:
+        """What `step` grasps and where it lets go, each after a closer look.
+
+        Args:
+            step: text in the skill grammar.
+            want: "pick", "place" or "both"; what is not wanted is None.
+        """
+        queries = self.localiser.queries(torch.tensor([encode_words(step)]))[:, :, :]  # (1, 2, D + 1)
+        heat = self.localiser.heat(seen.dense.features, queries)  # (1, 2, h, w)
+        pick = self._pick(seen, heat[:, :1]) if want != "place" else None
+        place = self._place(seen, heat[:, 1:], step) if want != "pick" else None
+        return pick, place
+
+    def _pick(self, seen: Seen, heat: Tensor) -> Keypoint:
+        point, _ = self.localiser.read_point(heat, seen.dense, torch.tensor([[POINTS.index("solid")]]))
+        return self._closer(seen, point, 0, heat)
+
+    def _place(self, seen: Seen, heat: Tensor, step: str) -> Keypoint:
+        words = step.split()
+        if words[-1] == "table":
+            return self._free_spot(seen, heat)
+        head = POINTS.index("in") if "in" in words else POINTS.index("on")
+        point, _ = self.localiser.read_point(heat, seen.dense, torch.tensor([[head]]))
+        return self._closer(seen, point, 1 if "in" in words else 2, heat)
+
+    def _closer(self, seen: Seen, point: Tensor, role: int, heat: Tensor) -> Keypoint:
+        """Crop around the point, move it, crop again: twice is enough to see it centred."""
+        for _ in range(2):
+            crops = rectified_crops(seen.rgb, seen.xyz, seen.intrinsics, seen.base_from_camera, point, CELLS, PITCH)
+            look = self.crop(crops.flatten(0, 1), torch.tensor([role]))
+            point = point + look.shift[:, None].clamp(-0.02, 0.02)
+        shown = F.softmax(heat[0, 0].flatten(), -1).reshape(heat.shape[-2:])
+        shown = (shown / shown.max()).numpy()
+        score = torch.sigmoid(heat).max().item()
+        xyz = point[0, 0].double().numpy()
+        return Keypoint(xyz, look.yaw().item(), look.opening.item(), score, shown)
+
+    def _free_spot(self, seen: Seen, heat: Tensor) -> Keypoint:
+        """Middle of the widest free patch: heat averaged over 5 x 5 cells, then its maximum."""
+        free = torch.sigmoid(heat)
+        wide = F.avg_pool2d(free, 5, 1, 2)  # (1, 1, h, w)
+        h, w = wide.shape[-2:]
+        cell = wide.flatten().argmax()
+        u, v = (cell % w * 4 + 1.5).reshape(1, 1).float(), (cell // w * 4 + 1.5).reshape(1, 1).float()
+        xyz = plane_points(seen.intrinsics, seen.base_from_camera, u, v, 0.0)[0, 0].double().numpy()
+        return Keypoint(xyz, 0.0, 1.0, wide.max().item(), free[0, 0].numpy())

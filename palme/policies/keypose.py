@@ -1,0 +1,191 @@
+"""Keypose policy: find what to grasp and where to let go, then move between those poses.
+
+Localisation is learned and looks again on the way, so that a target that was moved is followed; motion
+is planned. The design follows CLIPort's and Transporter's pick and place poses, lifted to 3-D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palme.errors import StepFailed
+from palme.events import Look
+from palme.perception.eyes import Eyes, Keypoint
+from palme.policies.base import Motion
+from robots.types import ActionChunk, CameraFrame, Observation
+
+Array = NDArray[np.float64]
+Script = Generator[ActionChunk, Observation, None]
+
+HOVER = 0.075  # [m] of the tool above the top of what it will grasp
+TRAVEL_Z = 0.235  # [m] of the tool while it carries: what it holds clears a tower of four
+GRASP_DEPTH = 0.019  # [m] of the tool below the top face: the middle of either size
+MOVED = 0.008  # [m] by which a target must have moved to be aimed at anew
+LOOK_TICKS = 8  # between two looks on the way
+CLOSE_TICKS = 7
+OPEN_TICKS = 3
+EMPTY = 0.30  # gripper opening below which nothing is held: 24 of 80 mm
+SQUEEZE = 0.0
+RELEASE = 0.20  # opening added to let go: 16 mm
+DROP = 0.004  # [m] above the support at which the object is let go
+RETRIES = 3
+MIN_SCORE = 0.05
+LINE_SPEED = 0.35  # [m/s]
+
+
+class KeyposePolicy:
+    """See module. `eyes` look through one camera; `motion` knows the arm.
+
+    Args:
+        eyes: trained `Eyes`.
+        motion: paths of the arm.
+        retries: how often a missed grasp is tried again.
+    """
+
+    def __init__(self, eyes: Eyes, motion: Motion, retries: int = RETRIES) -> None:
+        self.eyes, self.motion, self.retries = eyes, motion, retries
+        self.reset()
+
+    def reset(self) -> None:
+        self.done = False
+        self.cameras: tuple[str, ...] = (self.eyes.camera,)
+        self.looks: list[Look] = []
+        self._script: Script | None = None
+        self._q: Array | None = None
+
+    def act(self, observation: Observation, step: str) -> ActionChunk:
+        self.looks = []
+        if self._script is None:
+            self._script = self._run(observation, step)
+            return next(self._script)
+        return self._script.send(observation)
+
+    # The script of one step. Each `yield` hands out a chunk and gets the observation after it.
+
+    def _run(self, observation: Observation, step: str) -> Script:
+        for attempt in range(self.retries + 1):
+            observation = yield from self._approach(observation, step)
+            observation = yield from self._grasp(observation)
+            if observation.robot.gripper > EMPTY:
+                break
+            if attempt == self.retries:
+                raise StepFailed(f"{step!r}: missed the grasp {attempt + 1} times")
+            up = self._lift_to(self._tool(observation)[2] + HOVER)
+            observation = yield self._chunk(up, 1.0, (self.eyes.camera,))
+        edge = observation.robot.gripper * self.motion.gripper_width
+        observation = yield from self._carry(observation, step)
+        yield from self._release(observation, step, edge)
+
+    def _approach(self, observation: Observation, step: str) -> Script:
+        """Fly to above the target, looking again on the way, and leave `self._pick` at its last look."""
+        pick = self._look(observation, step, "pick")
+        while True:
+            q_hover = self._reach(pick.xyz + [0, 0, HOVER], pick.yaw)
+            path = self.motion.go(self._from(observation), q_hover)
+            start = 0
+            while start < len(path):
+                part = path[start : start + LOOK_TICKS]
+                observation = yield self._chunk(part, pick.opening, (self.eyes.camera,))
+                start += LOOK_TICKS
+                again = self._look(observation, step, "pick")
+                if again.score > MIN_SCORE and np.linalg.norm(again.xyz - pick.xyz) > MOVED:
+                    pick = again
+                    break
+                if again.score > 0.5 * pick.score:
+                    pick = again
+            else:
+                self._pick = pick
+                return observation
+
+    def _grasp(self, observation: Observation) -> Script:
+        pick = self._pick
+        down = pick.xyz - [0, 0, GRASP_DEPTH]
+        q_hover = self._from(observation)
+        # The last look may have moved the target by millimetres: be over it before going down.
+        over = self._reach(pick.xyz + [0, 0, HOVER], pick.yaw)
+        path = self.motion.line(over, down, LINE_SPEED)
+        if np.abs(over - q_hover).max() > 1e-4:
+            path = self.motion.join(q_hover, self.motion.go(q_hover, over), path, overlap=2)
+        yield self._chunk(path, pick.opening, ())
+        hold = np.repeat(path[-1:], CLOSE_TICKS, 0)
+        observation = yield self._chunk(hold, SQUEEZE, ())
+        return observation
+
+    def _carry(self, observation: Observation, step: str) -> Script:
+        """Up, then to above the place, which is looked for from up there and once more on the way."""
+        observation = yield self._chunk(self._lift_to(TRAVEL_Z), SQUEEZE, (self.eyes.camera,))
+        place = self._look(observation, step, "place")
+        q_over = self._reach([*place.xyz[:2], TRAVEL_Z], place.yaw)
+        path = self.motion.go(self._from(observation), q_over)
+        half = len(path) // 2
+        observation = yield self._chunk(path[:half], SQUEEZE, ())
+        observation = yield self._chunk(path[half:], SQUEEZE, (self.eyes.camera,))
+        if not step.endswith("table"):
+            again = self._look(observation, step, "place")
+            if again.score > 0.5 * place.score:
+                place = again
+        self._place = place
+        return observation
+
+    def _release(self, observation: Observation, step: str, edge: float) -> Script:
+        place = self._place
+        z = place.xyz[2] + edge - GRASP_DEPTH + DROP
+        over = self._reach([*place.xyz[:2], TRAVEL_Z], place.yaw)
+        path = self.motion.line(over, np.array([*place.xyz[:2], z]), LINE_SPEED)
+        here = self._from(observation)
+        if np.abs(over - here).max() > 1e-4:
+            path = self.motion.join(here, self.motion.go(here, over), path, overlap=2)
+        yield self._chunk(path, SQUEEZE, ())
+        opening = min(edge / self.motion.gripper_width + RELEASE, 1.0)
+        observation = yield self._chunk(np.repeat(path[-1:], OPEN_TICKS, 0), opening, ())
+        up = self._lift_to(max(z + 0.05, 0.12))
+        home = self.motion.join(self._q, up, self.motion.go(up[-1], self.motion.home), overlap=3)
+        chunk = self._chunk(home, opening, ())
+        self.done = True
+        yield chunk
+
+    # Small steps of the script.
+
+    def _from(self, observation: Observation) -> Array:
+        """Where paths start: the last target sent, or the measured joints at first."""
+        return observation.robot.q if self._q is None else self._q
+
+    @staticmethod
+    def _tool(observation: Observation) -> Array:
+        return observation.robot.base_from_ee[:3, 3]
+
+    def _reach(self, xyz: Array | list[float], yaw: float) -> Array:
+        try:
+            return self.motion.reach(np.asarray(xyz, np.float64), yaw, self.motion.home)
+        except Exception as error:  # the arm's own words for what is out of reach
+            raise StepFailed(str(error)) from error
+
+    def _lift_to(self, z: float) -> Array:
+        here = self.motion.tool(self._q)
+        if z - here[2] < 0.005:
+            return self._q[None]
+        return self.motion.line(self._q, np.array([here[0], here[1], z]), LINE_SPEED)
+
+    def _chunk(self, path: Array, gripper: float, cameras: tuple[str, ...]) -> ActionChunk:
+        self.cameras = cameras
+        self._q = path[-1]
+        return ActionChunk(path, np.full(len(path), gripper), self.motion.control_hz)
+
+    def _look(self, observation: Observation, step: str, role: str) -> Keypoint:
+        frame = observation.images[self.eyes.camera]
+        pick, place = self.eyes.keypoints(self.eyes.see(frame), step, role)
+        found = pick if role == "pick" else place
+        assert found is not None  # noqa: S101 - the role asked for is always answered
+        if not found.score > MIN_SCORE and self._q is None:
+            raise StepFailed(f"{step!r}: see nothing like it (score {found.score:.2f})")
+        self.looks.append(Look(self.eyes.camera, role, found.heat, _pixel(frame, found.xyz)))
+        return found
+
+
+def _pixel(frame: CameraFrame, xyz: Array) -> tuple[float, float]:
+    local = frame.base_from_camera[:3, :3].T @ (xyz - frame.base_from_camera[:3, 3])
+    u, v, _ = frame.intrinsics @ (local / local[2])
+    return float(u), float(v)
