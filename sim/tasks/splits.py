@@ -16,7 +16,7 @@ HELD_OUT_IN_BOWL: frozenset[tuple[str, str]] = frozenset(
 """(block colour, bowl colour): 7 of 64."""
 
 HELD_OUT_ON_BLOCK: frozenset[tuple[str, str]] = frozenset(
-    (c, COLOURS[(i + (1 if i % 2 else 3)) % 8]) for i, c in enumerate(COLOURS) if i not in (2, 5)
+    (c, COLOURS[(i + (1 if i % 2 else 3)) % 8]) for i, c in enumerate(COLOURS) if i not in (0, 5)
 )
 """(upper colour, lower colour): 6 of 56."""
 

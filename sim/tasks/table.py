@@ -52,9 +52,15 @@ class Table:
         return self.add(self.rng.choice([c for c in COLOURS if c not in used]), kind)
 
     def add_distractors(self, n: int, kinds: Sequence[str]) -> list[int]:
-        """Up to `n` new objects of kinds drawn from `kinds`."""
-        new = [self.add_new(self.rng.choice(kinds)) for _ in range(n)]
-        return [i for i in new if i is not None]
+        """Up to `n` new objects of kinds drawn from `kinds`; fewer only on a full table."""
+        new = []
+        for _ in range(n):
+            i = self.add_new(self.rng.choice(kinds))
+            for kind in kinds:
+                i = self.add_new(kind) if i is None else i
+            if i is not None:
+                new.append(i)
+        return new
 
     def may_hold(self, j: int, i: int) -> bool:
         """Whether `j` can take the clear solid `i` now."""

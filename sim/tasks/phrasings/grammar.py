@@ -65,7 +65,7 @@ class Grammar:
             return 1
         if node[0] == "rule":
             return self._count(self._rules[node[1]])  # type: ignore[index]
-        return sum(math.prod(self._count(child) for child in choice) for choice in node[1])  # type: ignore
+        return sum(math.prod(self._count(child) for child in choice) for choice in node[1])
 
     def accepts(self, rule: str, text: str) -> bool:
         """Whether `text`, its marks and capitals aside, is a sentence of `rule`."""
@@ -85,7 +85,7 @@ class Grammar:
             for child in choice:
                 if not reached:
                     break
-                reached = self._ends(child, words, reached)  # type: ignore[arg-type]
+                reached = self._ends(child, words, reached)
             ends |= reached
         return ends
 
@@ -103,7 +103,7 @@ class Grammar:
                     seen.add(node[1])  # type: ignore[arg-type]
                     open_nodes.append(self._rules[node[1]])  # type: ignore[index]
             else:
-                open_nodes.extend(child for choice in node[1] for child in choice)  # type: ignore[misc]
+                open_nodes.extend(child for choice in node[1] for child in choice)
         return frozenset(found)
 
     def _check(self, rule: str, above: tuple[str, ...], good: set[str]) -> None:
@@ -121,7 +121,7 @@ class Grammar:
             if node[0] == "rule":
                 self._check(node[1], (*above, rule), good)  # type: ignore[arg-type]
             else:
-                open_nodes.extend(child for choice in node[1] for child in choice)  # type: ignore[misc]
+                open_nodes.extend(child for choice in node[1] for child in choice)
         good.add(rule)
 
 
