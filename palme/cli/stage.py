@@ -74,12 +74,14 @@ def _state(
     table = Table(draw)
     for colour, kind in named:
         table.add(colour, kind)
+    wanted = table.indices("block", "cylinder")
+    for bowl in table.indices("bowl"):  # room for what is asked for, whatever lies in it already
+        if wanted:
+            table.reserved[bowl] = wanted[0]
     table.add_distractors(n_distractors, DISTRACTORS)
     solids = table.indices("block", "cylinder")
     draw.shuffle(solids)
     table.scatter(solids, p_bowl=0.25, p_on=0.3)
-    for bowl in table.indices("bowl"):
-        table.make_room(bowl)
     state = table.state()
     task = task_of(sentence, state)
     return None if task is not None and task.is_success(state) else state

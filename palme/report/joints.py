@@ -24,59 +24,68 @@ class JointLimits:
 
 
 def joint_charts(
-    q_sent: NDArray[np.float64], control_hz: float, limits: JointLimits, boundaries: Sequence[float] = ()
+    q_sent: NDArray[np.float64],
+    gripper_sent: NDArray[np.float64],
+    control_hz: float,
+    limits: JointLimits,
+    boundaries: Sequence[float] = (),
 ) -> str:
     """One chart a joint: position between its limits, and speed as a share of the fastest allowed.
 
     Args:
         q_sent: (T, n_joints) targets that the gate let through, in [rad].
+        gripper_sent: (T,) opening in [0, 1].
         control_hz: targets a second.
         boundaries: times in [s] at which a step began.
     """
     if len(q_sent) < 2:
         return '<p class="quiet">The arm did not move.</p>'
-    speed = np.abs(np.diff(q_sent, axis=0, prepend=q_sent[:1])) * control_hz
-    charts = [
-        _chart(q_sent[:, j], speed[:, j], j, control_hz, limits, boundaries) for j in range(q_sent.shape[1])
-    ]
+    seconds = len(q_sent) / control_hz
+    begins = [t / seconds * WIDTH for t in boundaries if 0 < t < seconds]
+    speed = np.abs(np.diff(q_sent, axis=0, prepend=q_sent[:1])) * control_hz / limits.dq_max
+    charts = []
+    for j, name in enumerate(limits.names):
+        low, high = float(limits.q_min[j]), float(limits.q_max[j])
+        room = np.degrees(min(high - q_sent[:, j].max(), q_sent[:, j].min() - low))
+        note = f"{room:.0f}° from a limit · {100 * speed[:, j].max():.0f} % speed"
+        ends = f"{low:+.2f} … {high:+.2f} rad"
+        charts.append(_chart(str(name), note, ends, q_sent[:, j], low, high, speed[:, j], seconds, begins))
+    moving = np.abs(np.diff(gripper_sent, prepend=gripper_sent[:1]))
+    charts.append(_chart("gripper", "", "closed … open", gripper_sent, 0.0, 1.0, moving, seconds, begins))
     return f'<div class="joints">{"".join(charts)}</div>'
 
 
 def _chart(
-    q: NDArray[np.float64],
+    name: str,
+    note: str,
+    ends: str,
+    value: NDArray[np.float64],
+    low: float,
+    high: float,
     speed: NDArray[np.float64],
-    j: int,
-    control_hz: float,
-    limits: JointLimits,
-    boundaries: Sequence[float],
+    seconds: float,
+    begins: Sequence[float],
 ) -> str:
-    low, high, fastest = float(limits.q_min[j]), float(limits.q_max[j]), float(limits.dq_max[j])
-    seconds = max(len(q) / control_hz, 1e-6)
-    keep = max(1, len(q) // MAX_POINTS)
-    at = np.arange(0, len(q), keep)
-    x = at / control_hz / seconds * WIDTH
-    y = PAD + (high - q[at]) / (high - low) * (HEIGHT - 2 * PAD)
+    """`speed` is a share of the fastest allowed; `begins` are in the chart's own units."""
+    at = np.arange(0, len(value), max(1, len(value) // MAX_POINTS))
+    x = at / len(value) * WIDTH
+    y = PAD + (high - value[at]) / (high - low) * (HEIGHT - 2 * PAD)
     # the largest of each stretch, so that thinning never hides a peak
-    peaks = np.maximum.reduceat(speed, at) / fastest
+    peaks = np.maximum.reduceat(speed, at)
     base = HEIGHT + 8 + SPEED_HEIGHT
     s = base - np.clip(peaks, 0, 1.2) * SPEED_HEIGHT
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     area = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, s, strict=True))
-    begins = [t / seconds * WIDTH for t in boundaries if 0 < t < seconds]
     steps = "".join(f'<line class="mark" x1="{b:.1f}" x2="{b:.1f}" y1="0" y2="{base}"/>' for b in begins)
-    room = float(min(high - q.max(), q.min() - low))
-    name = escape(str(limits.names[j]))
     return (
-        f"<figure><figcaption><b>{name}</b><span>nearest to a limit: {np.degrees(room):.0f}° · "
-        f"top speed {100 * float(peaks.max()):.0f} %</span></figcaption>"
+        f"<figure><figcaption><b>{escape(name)}</b><span>{note}</span></figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {base + 1}" role="img" preserveAspectRatio="none" '
-        f'aria-label="{name} between {low:.2f} and {high:.2f} rad over {seconds:.1f} s">'
+        f'aria-label="{escape(name)} over {seconds:.1f} s">'
         f'<rect class="band" x="0" y="{PAD}" width="{WIDTH}" height="{HEIGHT - 2 * PAD}"/>{steps}'
         f'<line class="limit" x1="0" x2="{WIDTH}" y1="{PAD}" y2="{PAD}"/>'
         f'<line class="limit" x1="0" x2="{WIDTH}" y1="{HEIGHT - PAD}" y2="{HEIGHT - PAD}"/>'
         f'<polyline class="q" points="{line}"/>'
-        f'<polygon class="dq" points="0,{base} {area} {WIDTH},{base}"/>'
+        f'<polygon class="dq" points="0,{base} {area} {x[-1]:.1f},{base}"/>'
         f'<line class="limit" x1="0" x2="{WIDTH}" y1="{HEIGHT + 8}" y2="{HEIGHT + 8}"/></svg>'
-        f'<div class="ends"><span>{low:+.2f} … {high:+.2f} rad</span><span>{seconds:.1f} s</span></div>'
-        "</figure>"
+        f'<div class="ends"><span>{ends}</span><span>{seconds:.1f} s</span></div></figure>'
     )

@@ -60,6 +60,11 @@ class RunRecord:
         targets = [c.q_target for step in self.steps for a in step.acted for c in a.sent]
         return np.array(targets) if targets else np.zeros((0, 0))
 
+    @property
+    def gripper_sent(self) -> np.ndarray:
+        """(T,) every opening sent, in [0, 1]."""
+        return np.array([c.gripper for step in self.steps for a in step.acted for c in a.sent])
+
     def boundaries(self, control_hz: float) -> list[float]:
         """Arm time in [s] at which each step began."""
         at, ticks = [], 0

@@ -177,7 +177,7 @@ def _views(step: StepRecord) -> str:
     if step.judged is not None:
         shown.append(("after", next(iter(step.judged.observation.images.values())).rgb))
     if step.planned.is_done:
-        shown = shown[:1]
+        shown = [("now", shown[0][1])]
     figures = "".join(
         f'<figure><img alt="{escape(name)}" src="{data_address(rgb)}">'
         f"<figcaption>{escape(name)}</figcaption></figure>"
@@ -189,7 +189,9 @@ def _views(step: StepRecord) -> str:
 def _arm(record: RunRecord, limits: JointLimits, control_hz: float) -> str:
     if len(record.q_sent) < 2:
         return "<h2>The arm</h2><p class='lead'>No command was sent.</p>"
-    charts = joint_charts(record.q_sent, control_hz, limits, record.boundaries(control_hz))
+    charts = joint_charts(
+        record.q_sent, record.gripper_sent, control_hz, limits, record.boundaries(control_hz)
+    )
     return (
         "<h2>The arm</h2><p class='lead'>What the safety gate let through: each joint between its limits "
         "(dashed), and below, its speed as a share of the fastest allowed. Vertical lines: a new step.</p>"

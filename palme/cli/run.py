@@ -1,0 +1,134 @@
+"""`palme run "..."`: one sentence on one table, told as it happens, with a log, a film and a page after."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from palme.cli.config import is_override, load
+from palme.cli.errors import UsageError, unknown
+
+LOOKS = ("photo", "fast")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 where the task was achieved, 1 where it was not."""
+    sentences = [word for word in arguments if not is_override(word)]
+    config = load("run", [word for word in arguments if is_override(word)])
+    if len(sentences) != 1 or not sentences[0].strip():
+        raise UsageError('say one sentence in quotes: palme run "put the red block in the blue bowl"')
+    if config["look"] not in LOOKS:
+        raise unknown("look", config["look"], LOOKS)
+    return run(sentences[0].strip(), config)
+
+
+def run(sentence: str, config: dict[str, Any]) -> int:
+    """Set the stage, let the agent work, write everything down."""
+    from palme.agent import Agent, AgentLimits
+    from palme.cli.build import build_rig
+    from palme.cli.stage import scene_for, task_of
+    from palme.cli.tape import Tape
+    from palme.cli.teller import Teller
+    from palme.report.log import EventLog
+    from palme.report.record import RunRecord
+    from robots.errors import RobotError
+    from robots.executor import Executor
+    from sim.judge import judge
+
+    scene = scene_for(sentence, config["seed"], config["distractors"], config["scene"])
+    rig = build_rig(config, config["seed"])
+    out = Path(config["out"])
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "scene.yaml").write_text(scene.to_yaml(), encoding="utf-8")
+    details = _details(sentence, config)
+    rig.world.load(scene)
+    rig.arm.hold(5)
+    task = task_of(sentence, scene.state)
+    if hasattr(rig.planner, "task"):
+        rig.planner.task = task
+    record = RunRecord(details=details, warnings=rig.warnings)
+    tape = Tape(rig.arm, sentence)
+    with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
+        listeners = (record, log, Teller(), tape)
+        limits = AgentLimits(**config["limits"])
+        agent = Agent(
+            tape,
+            rig.planner,
+            rig.policy,
+            Executor(tape),
+            rig.context,
+            listeners,
+            limits,
+            refusals=(RobotError,),
+        )
+        result = agent.run(sentence)
+        rig.arm.hold(5)
+        if task is not None:
+            record.truth = task.is_success(judge(rig.world))
+            log.note("simulator", goal_reached=record.truth)
+        achieved = result.done and record.truth is not False
+        written = _write(out, record, tape, scene, rig, config)
+        log.note("end", achieved=achieved, files=[path.name for path in written])
+    print(_closing(result.done, record.truth, achieved))
+    for path in written:
+        print(f"  {path}")
+    rig.close()
+    return 0 if achieved else 1
+
+
+def _closing(done: bool, truth: bool | None, achieved: bool) -> str:
+    if achieved:
+        return "achieved" if truth else "achieved, as far as the model can see"
+    if done and truth is False:
+        return "not achieved: the planner believes so, but the simulator finds otherwise"
+    return "not achieved"
+
+
+def _write(out: Path, record: Any, tape: Any, scene: Any, rig: Any, config: dict[str, Any]) -> list[Path]:
+    """The film first, for the page holds it. If it fails, the page is written all the same."""
+    from palme.report.joints import JointLimits
+    from palme.report.run_page import run_page
+
+    film = out / "video.mp4"
+    film.unlink(missing_ok=True)
+    if config["video"] and tape.moments:
+        try:
+            from palme.cli.filming import make_film
+
+            first, last = make_film(film, tape, scene, rig.arm, config["look"])
+            record.picture, record.final_picture = first, last
+        except KeyboardInterrupt:
+            film.unlink(missing_ok=True)
+            print("film: stopped by Ctrl-C, left out", file=sys.stderr)
+        except Exception as error:  # the run is what counts; its report must not be lost to an encoder
+            film.unlink(missing_ok=True)
+            print(f"film: {type(error).__name__}: {error}; the report goes without it", file=sys.stderr)
+    spec = rig.arm.spec
+    limits = JointLimits(spec.joint_names, spec.q_min, spec.q_max, spec.dq_max)
+    report = out / "report.html"
+    page = run_page(record, limits, spec.control_hz, film if film.exists() else None)
+    report.write_text(page, encoding="utf-8")
+    return [path for path in (film, report, out / "events.jsonl") if path.exists()]
+
+
+def _details(sentence: str, config: dict[str, Any]) -> dict[str, Any]:
+    from datetime import date
+    from importlib.metadata import PackageNotFoundError, version
+
+    from palme.cli.results import commit
+
+    try:
+        release = version("palme-stack")
+    except PackageNotFoundError:
+        release = "checkout"
+    return {
+        "date": date.today().isoformat(),
+        "seed": config["seed"],
+        "arm": config["robot"]["name"],
+        "planner": config["planner"]["name"],
+        "policy": config["policy"]["name"],
+        "version": release,
+        "commit": commit(),
+    }

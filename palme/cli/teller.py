@@ -1,0 +1,46 @@
+"""Tells a run in the terminal, a line an event, with colours where they can be seen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+from palme.events import Event, Finished, Judged, Planned, Started
+
+_CODES = {"bold": "1", "quiet": "2", "good": "32", "bad": "31", "now": "36"}
+
+
+class Teller:
+    """Listener that prints to `stream`."""
+
+    def __init__(self, stream: TextIO = sys.stdout) -> None:
+        self._stream = stream
+        self._colour = stream.isatty() and "NO_COLOR" not in os.environ
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._say(self._ink(f"“{event.instruction}”", "bold"))
+        elif isinstance(event, Planned):
+            if event.rationale:
+                self._say(self._ink(f"   {event.rationale}", "quiet"))
+            if event.is_done:
+                self._say(f"   {self._ink('done', 'good')}{self._ms(event.seconds)}")
+            else:
+                self._say(f"{event.index + 1:>2} {self._ink(event.text, 'now')}{self._ms(event.seconds)}")
+        elif isinstance(event, Judged):
+            sure = "" if event.probability is None else f" ({100 * event.probability:.0f} %)"
+            verdict = self._ink("judged done", "good") if event.success else self._ink("judged failed", "bad")
+            reason = f": {event.reason}" if event.reason else ""
+            self._say(f"   {verdict}{sure}{reason}")
+        elif isinstance(event, Finished):
+            self._say(self._ink(f"   {event.reason}", "quiet" if event.done else "bad"))
+
+    def _ms(self, seconds: float) -> str:
+        return self._ink(f"  {1e3 * seconds:.0f} ms", "quiet")
+
+    def _ink(self, text: str, name: str) -> str:
+        return f"\033[{_CODES[name]}m{text}\033[0m" if self._colour else text
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)

@@ -1,0 +1,151 @@
+"""report.html of an evaluation: success per task with intervals, controls, time, and every failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from palme.report.parts import brand, facts, footer, page
+
+MAX_FAILURES = 200
+
+
+def eval_page(results: Mapping[str, Any]) -> str:
+    """The page as one HTML string, from the content of results.json."""
+    settings, overall = results["settings"], results["overall"]
+    won, n = overall["success_at_end"], overall["episodes"]
+    title = f"{won} of {n} tasks achieved" if n else "nothing was played"
+    stopped = "" if settings["complete"] else "<p class='lead'>Stopped by Ctrl-C; this was played.</p>"
+    body = "".join((
+        brand("evaluation", results["commit"][:12]),
+        f'<h1 class="plain">{title}</h1>',
+        "<p>Closed loop from camera images and joint state, on hard scenes: clutter, free yaw, two sizes, "
+        "camera, light and colour jitter. Success is what the simulator finds at the end.</p>",
+        stopped,
+        _facts(results),
+        _tasks(results),
+        _controls(results),
+        _time(results),
+        _failures(results),
+        footer(settings | {"commit": results["commit"]}),
+    ))  # fmt: skip
+    return page("palme: evaluation", body)
+
+
+def _facts(results: Mapping[str, Any]) -> str:
+    settings, timing = results["settings"], results["timing"]
+    pairs = [
+        ("Planner", settings["planner"], ""),
+        ("Policy", settings["policy"], ""),
+        ("Seed", str(settings["seed"]), settings["split"]),
+    ]
+    if timing["planner_ms"]:
+        pairs.append(("A plan", f"{timing['planner_ms']['median']:.0f}", "ms"))
+    if timing["policy_ms"]:
+        pairs.append(("A policy call", f"{timing['policy_ms']['median']:.0f}", "ms"))
+    if timing["times_real_time"]:
+        pairs.append(("Speed", f"{timing['times_real_time']:.1f}", "× real time"))
+    return facts(pairs)
+
+
+def _tasks(results: Mapping[str, Any]) -> str:
+    rows = "".join(_row(name, row) for name, row in results["tasks"].items())
+    if len(results["tasks"]) > 1:
+        rows += _row("all", results["overall"], "total")
+    return (
+        "<h2>Tasks</h2><p class='lead'>Bars: share achieved at the end, with Wilson's 95 % interval.</p>"
+        '<div class="scroll"><table><tr><th>task</th><th>at the end</th><th></th><th>95 %</th><th>ever</th>'
+        "<th>wrongly said done</th><th>steps</th><th>replans</th></tr>"
+        f"{rows}</table></div>"
+    )
+
+
+def _row(name: str, row: Mapping[str, Any], tone: str = "") -> str:
+    low, high = row["wilson95"]
+    share = row["success_at_end"] / row["episodes"] if row["episodes"] else 0.0
+    return (
+        f'<tr class="{tone}"><td><code>{escape(name)}</code></td>'
+        f"<td>{row['success_at_end']} of {row['episodes']}</td><td>{_range(share, low, high)}</td>"
+        f"<td>{100 * low:.1f} – {100 * high:.1f} %</td><td>{row['success_ever']}</td>"
+        f"<td>{row['said_done_but_was_not']}</td><td>{_number(row['steps_mean'])}</td>"
+        f"<td>{_number(row['replans_mean'])}</td></tr>"
+    )
+
+
+def _range(share: float, low: float, high: float) -> str:
+    return (
+        '<svg class="range" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
+        f'aria-label="{100 * share:.1f} percent"><rect class="track" width="100" height="10" rx="1"/>'
+        f'<rect class="span" x="{100 * low:.2f}" width="{100 * (high - low):.2f}" height="10"/>'
+        f'<rect class="at" x="{max(0.0, 100 * share - 0.6):.2f}" width="1.2" height="10"/></svg>'
+    )
+
+
+def _controls(results: Mapping[str, Any]) -> str:
+    controls = results.get("controls")
+    if not controls:
+        return ""
+    said = {
+        "blanked": "black pictures: what is left without seeing",
+        "swapped": "another instruction, judged by the first goal: what is left without listening",
+        "random": "random motions with the same planner: what luck does",
+    }
+    rows = ""
+    for control, tasks in controls.items():
+        for name, row in tasks.items():
+            low, high = row["wilson95"]
+            rows += (
+                f'<tr><td>{escape(control)}</td><td class="text quiet">{said.get(control, "")}</td>'
+                f"<td><code>{escape(name)}</code></td><td>{row['success_at_end']} of {row['episodes']}</td>"
+                f"<td>{100 * low:.1f} – {100 * high:.1f} %</td></tr>"
+            )
+    return (
+        "<h2>Controls</h2><p class='lead'>The same scenes with something taken away. These should fail.</p>"
+        '<div class="scroll"><table><tr><th>control</th><th class="text">what it shows</th><th>task</th>'
+        f"<th>achieved</th><th>95 %</th></tr>{rows}</table></div>"
+    )
+
+
+def _time(results: Mapping[str, Any]) -> str:
+    timing = results["timing"]
+    total = sum(timing["parts_s"].values())
+    if not total:
+        return ""
+    names = ("observe", "plan", "policy", "execute", "judge")
+    shares = [(k, part, 100 * timing["parts_s"].get(part, 0) / total) for k, part in enumerate(names)]
+    bars = "".join(f'<i class="k{k}" style="width:{x:.2f}%" title="{part}"></i>' for k, part, x in shares)
+    legend = " · ".join(f'<span class="dot k{k}"></span>{part} {x:.0f} %' for k, part, x in shares)
+    return (
+        f"<h2>Time</h2><p class='lead'>{timing['arm_s']:.0f} s of arm time in {timing['wall_s']:.0f} s of "
+        f'one process.</p><div class="stack">{bars}</div><p class="timeline">{legend}</p>'
+    )
+
+
+def _failures(results: Mapping[str, Any]) -> str:
+    rows, n = "", 0
+    for name, task in results["tasks"].items():
+        for failure in task.get("failures", ()):
+            n += 1
+            if n > MAX_FAILURES:
+                continue
+            steps = "".join(
+                f"<br><span class='quiet'>{'✓' if success else '✗'} {escape(text)}</span>"
+                for text, success in failure["steps"]
+            )
+            rows += (
+                f"<tr><td><code>{escape(name)}</code></td><td>{failure['index']}</td>"
+                f'<td class="text">{escape(failure["instruction"])}{steps}</td>'
+                f'<td class="text">{escape(failure["reason"])}</td></tr>'
+            )
+    if not n:
+        return "<h2>Failures</h2><p class='lead'>None.</p>"
+    return (
+        f"<h2>Failures</h2><p class='lead'>{n} in all; the index is the episode's, under the seed above.</p>"
+        '<div class="scroll"><table><tr><th>task</th><th>index</th><th class="text">instruction, steps</th>'
+        f'<th class="text">how it ended</th></tr>{rows}</table></div>'
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
