@@ -154,20 +154,19 @@ def tool_pose(xyz: Array, yaw: float) -> Array:
 
 
 def reach_down(spec: ArmSpec, xyz: Array, yaw: float, q_seed: Array | None = None) -> Array:
-    """Joints for `tool_pose(xyz, yaw)` or its half turn, which grips the same: the less wound wrist.
+    """Joints for `tool_pose(xyz, yaw)` or its half turn, which grips the same: the one next to `q_seed`.
 
     Returns (n_joints,). Raises Unreachable when neither is within the limits.
     """
-    found: list[Array] = []
-    failure: Unreachable | None = None
-    heading = np.arctan2(xyz[1], xyz[0])  # the wrist is unwound when the hand points along the arm
-    turns = sorted((yaw + k * np.pi for k in (-2, -1, 0, 1)), key=lambda turn: abs(turn - heading))[:2]
-    for turn in turns:
-        try:
-            found.append(ik(spec, tool_pose(xyz, turn), q_seed))
-            break
-        except Unreachable as error:
-            failure = error
-    if not found:
-        raise failure or Unreachable(f"{spec.name}: no turn of the wrist tried")
-    return found[0]
+    heading = float(np.arctan2(xyz[1], xyz[0]))  # the wrist is unwound when the hand points along the arm
+    now = heading
+    if q_seed is not None:
+        forward = fk(spec, q_seed)[:2, 0]
+        now = float(np.arctan2(forward[1], forward[0]))
+    turns = sorted(
+        (yaw + k * np.pi for k in range(-3, 4)), key=lambda t: abs(t - now) + 0.5 * abs(t - heading)
+    )
+    try:
+        return ik(spec, tool_pose(xyz, turns[0]), q_seed)
+    except Unreachable:
+        return ik(spec, tool_pose(xyz, turns[1]), q_seed)

@@ -18,6 +18,7 @@ from robots.types import Array
 
 SPEED_SHARE, ACCELERATION_SHARE, JERK_SHARE = 0.85, 0.5, 0.02
 LINE_ACCELERATION, LINE_JERK = 3.0, 60.0  # [m/s2], [m/s3] of the tool
+LINE_SHARE = 0.9  # of the joints' limits that a line may take; slower where it would take more
 TURN_SPEED = 1.5  # [rad/s] of the tool along a line
 
 
@@ -65,15 +66,33 @@ def line_motion(spec: ArmSpec, q_from: Array, base_from_ee: Array, speed: float 
     length, angle = float(np.linalg.norm(error[:3])), float(np.linalg.norm(error[3:]))
     axis = error[3:] / angle if angle > 1e-9 else np.array([0.0, 0.0, 1.0])
     way = max(length, angle * speed / TURN_SPEED, 1e-6)
-    limits = np.array([speed]), np.array([LINE_ACCELERATION]), np.array([LINE_JERK])
-    _, travelled = _profile(np.zeros(1), np.array([way]), *limits, spec.dt)
-    out, q = np.empty((len(travelled), spec.n_joints)), np.asarray(q_from, dtype=np.float64)
-    for k, share in enumerate(travelled[:, 0] / way):
-        pose = np.eye(4)
-        pose[:3, :3] = rotation_about(axis, share * angle) @ start[:3, :3]
-        pose[:3, 3] = start[:3, 3] + share * error[:3]
-        q = out[k] = ik(spec, pose, q, q_rest=q)
+    slower = 1.0
+    for _ in range(4):
+        limits = speed / slower, LINE_ACCELERATION / slower**2, LINE_JERK / slower**3
+        _, travelled = _profile(np.zeros(1), np.array([way]), *(np.array([x]) for x in limits), spec.dt)
+        out, q = np.empty((len(travelled), spec.n_joints)), np.asarray(q_from, dtype=np.float64)
+        for k, share in enumerate(travelled[:, 0] / way):
+            pose = np.eye(4)
+            pose[:3, :3] = rotation_about(axis, share * angle) @ start[:3, :3]
+            pose[:3, 3] = start[:3, 3] + share * error[:3]
+            q = out[k] = ik(spec, pose, q, q_rest=q)
+        effort_here = effort(spec, q_from, out)
+        if effort_here <= LINE_SHARE:
+            break
+        slower *= 1.05 * np.sqrt(effort_here / LINE_SHARE)
     return out
+
+
+def effort(spec: ArmSpec, q_from: Array, targets: Array) -> float:
+    """Largest share of the arm's speed and acceleration limits that a motion from rest to rest takes.
+
+    Args:
+        q_from: (n_joints,) before the first tick; targets: (T, n_joints).
+    """
+    rest = np.concatenate([[q_from, q_from], targets, targets[-1:]])
+    speeds = np.diff(rest, axis=0) * spec.control_hz  # (T + 2, n)
+    accelerations = np.diff(speeds, axis=0) * spec.control_hz
+    return float(max((np.abs(speeds) / spec.dq_max).max(), (np.abs(accelerations) / spec.ddq_max).max()))
 
 
 def rotation_about(axis: Array, angle: float) -> Array:
@@ -83,20 +102,23 @@ def rotation_about(axis: Array, angle: float) -> Array:
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def join(motions: Sequence[Array], overlap: int = 2) -> Array:
+def join(spec: ArmSpec, q_from: Array, motions: Sequence[Array], overlap: int = 2) -> Array:
     """One motion out of several; each starts `overlap` ticks before the one before it is over.
 
-    Each entry (T_k, n) starts where the last one ends. Overlapping parts add up, so corners are cut.
+    Each entry (T_k, n_joints) starts where the last one ends, the first at `q_from`. Overlapping
+    parts add up, so corners are cut, unless that would ask too much of a joint.
 
     Returns:
-        (sum T_k - overlaps, n).
+        (sum T_k - overlaps, n_joints).
     """
     whole = np.asarray(motions[0])
     for motion in motions[1:]:
-        k = max(0, min(overlap, len(whole) - 1, len(motion) - 1))
-        corner = whole[-1]
-        out = np.concatenate([whole, np.repeat(corner[None], len(motion) - k, 0)])
-        out[len(whole) - k :] += motion - corner
+        for shared in range(max(0, min(overlap, len(whole) - 1, len(motion) - 1)), -1, -1):
+            corner = whole[-1]
+            out = np.concatenate([whole, np.repeat(corner[None], len(motion) - shared, 0)])
+            out[len(whole) - shared :] += motion - corner
+            if effort(spec, q_from, out) <= 1.0:
+                break
         whole = out
     return whole
 

@@ -36,6 +36,7 @@ AREA_MIN, AREA_MAX = (0.33, -0.30), (0.67, 0.30)  # where objects live on the ta
 FINGER_LAYERS = ((-TIP_BELOW_TCP, 0.0, FINGER_THICKNESS), (0.025, 0.0, 0.0245))
 OPEN_MIN, OPEN_MAX = 0.010, 0.026  # [m] wider than the object when approaching
 N_YAWS = 16
+AMPLE = 0.012  # [m] beyond which more room around the hand is no better
 TABLE_GAP = 0.022  # [m] around a thing set down on the table: a finger and some room
 
 
@@ -125,11 +126,13 @@ def place_point(
     holder: Sequence[int | None],
     i: int,
     target: int | None,
+    near: float | None = None,
 ) -> Place:
     """Where to put solid `i`: in bowl `target`, on solid `target`, or on the table (None).
 
     Args:
         positions, yaws: (N, 3), (N,) true poses; holder: (N,) what each thing rests in or on.
+        near: the tool's yaw now, [rad]; of equally good turns the one next to it is taken.
 
     Raises:
         ValueError: `target` is `i` itself. NoRoom: the table is full.
@@ -137,10 +140,10 @@ def place_point(
     if target == i:
         raise ValueError(f"{specs[i].name} cannot be put on itself")
     if target is None:
-        return _on_table(specs, positions, yaws, i)
+        return _on_table(specs, positions, yaws, i, near)
     if specs[target].kind == "bowl":
-        return _in_bowl(specs, positions, yaws, holder, i, target)
-    return _on_solid(specs, positions, yaws, i, target)
+        return _in_bowl(specs, positions, yaws, holder, i, target, near)
+    return _on_solid(specs, positions, yaws, i, target, near)
 
 
 class NoRoom(RuntimeError):
@@ -171,7 +174,9 @@ def _table_gap(specs: Sequence[ObjectSpec], positions: Array, yaws: Array, i: in
     return np.minimum(near, tall - 0.03)
 
 
-def _on_table(specs: Sequence[ObjectSpec], positions: Array, yaws: Array, i: int) -> Place:
+def _on_table(
+    specs: Sequence[ObjectSpec], positions: Array, yaws: Array, i: int, near: float | None
+) -> Place:
     """The nearest spot with ample room, else the one with most."""
     (x0, y0), (x1, y1) = AREA_MIN, AREA_MAX
     xs, ys = np.arange(x0 + 0.02, x1 - 0.019, 0.01), np.arange(y0 + 0.02, y1 - 0.019, 0.01)
@@ -184,17 +189,18 @@ def _on_table(specs: Sequence[ObjectSpec], positions: Array, yaws: Array, i: int
     if not gap[best] > 0.005:
         raise NoRoom(f"no free spot for the {specs[i].name} on the table (widest: {gap[best]:.3f} m)")
     xyz = np.array([*points[best], width(specs[i]) / 2])
-    yaw, clearance = _best_yaw(Obstacles.of(specs, positions, yaws, (i,)), xyz, width(specs[i]), ())
+    yaw, clearance = _best_yaw(Obstacles.of(specs, positions, yaws, (i,)), xyz, width(specs[i]), (), near)
     return Place(xyz, yaw, min(clearance, float(gap[best])))
 
 
-def _on_solid(specs: Sequence[ObjectSpec], positions: Array, yaws: Array, i: int, target: int) -> Place:
+def _on_solid(
+    specs: Sequence[ObjectSpec], positions: Array, yaws: Array, i: int, target: int, near: float | None
+) -> Place:
     top = positions[target, 2] + width(specs[target]) / 2
     xyz = np.array([positions[target, 0], positions[target, 1], top + width(specs[i]) / 2])
     preferred = (yaws[target], yaws[target] + np.pi / 2) if specs[target].kind == "block" else ()
-    yaw, clearance = _best_yaw(
-        Obstacles.of(specs, positions, yaws, (i, target)), xyz, width(specs[i]), preferred
-    )
+    others = Obstacles.of(specs, positions, yaws, (i, target))
+    yaw, clearance = _best_yaw(others, xyz, width(specs[i]), preferred, near)
     return Place(xyz, yaw, clearance)
 
 
@@ -205,6 +211,7 @@ def _in_bowl(
     holder: Sequence[int | None],
     i: int,
     bowl: int,
+    near: float | None,
 ) -> Place:
     """The middle of an empty bowl; else beside what is in it, or on top of that where nothing fits."""
     floor = BOWL_FLOOR + width(specs[i]) / 2
@@ -212,7 +219,7 @@ def _in_bowl(
     obstacles = Obstacles.of(specs, positions, yaws, (i,))
     inside = [j for j, h in enumerate(holder) if h == bowl and j != i]
     if not inside:
-        yaw, clearance = _best_yaw(obstacles, centre, width(specs[i]), (yaws[bowl], yaws[bowl] + np.pi / 2))
+        yaw, clearance = _best_yaw(obstacles, centre, width(specs[i]), (), near)
         return Place(centre, yaw, clearance)
     grid = np.arange(-0.036, 0.0361, 0.006)
     offsets = np.stack(np.meshgrid(grid, grid, indexing="ij"), -1).reshape(-1, 2)
@@ -234,14 +241,23 @@ def _in_bowl(
     heap = inside[int(np.argmin(np.hypot(*(positions[inside, :2] - centre[:2]).T)))]
     while above := [j for j, h in enumerate(holder) if h == heap and j != i]:
         heap = above[0]
-    return _on_solid(specs, positions, yaws, i, heap)
+    return _on_solid(specs, positions, yaws, i, heap, near)
 
 
 def _best_yaw(
-    obstacles: Obstacles, xyz: Array, held: float, preferred: Sequence[float]
+    obstacles: Obstacles, xyz: Array, held: float, preferred: Sequence[float], near: float | None
 ) -> tuple[float, float]:
-    """The tool's turn at `xyz` with ample room, `preferred` ones first; (yaw in [0, pi), clearance [m])."""
-    turns = np.mod(np.array([*preferred, *(np.arange(N_YAWS) * (np.pi / N_YAWS))]), np.pi)
+    """The tool's turn at `xyz` with ample room, `preferred` ones first, then what is next to `near`.
+
+    Returns (yaw in [0, pi), clearance [m]).
+    """
+    start = 0.0 if near is None else near
+    turns = np.mod(np.array([*preferred, *(start + np.arange(N_YAWS) * (np.pi / N_YAWS))]), np.pi)
     gaps = hand_gap(obstacles, np.repeat(xyz[None], len(turns), 0), turns, held) - OPEN_MIN / 2
-    best = int(np.argmax(np.minimum(gaps, 0.012)))  # argmax takes the first of equals: a preferred one
+    score = np.minimum(gaps, AMPLE)
+    score[: len(preferred)] += 0.002
+    if near is not None:
+        away = np.mod(turns - near, np.pi)
+        score -= 0.001 * np.minimum(away, np.pi - away)
+    best = int(np.argmax(score))
     return float(turns[best]), float(gaps[best])
