@@ -1,1 +1,5 @@
 """The PyBullet tabletop. Importing it registers the gymnasium environments; PyBullet opens lazily."""
+
+from sim.envs.register import register
+
+register()

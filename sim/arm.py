@@ -10,7 +10,7 @@ from robots.errors import CommandRejected, RobotError
 from robots.gate import SafetyGate
 from robots.kinematics import fk
 from robots.spec import ArmSpec
-from robots.types import JointCommand, Observation, RobotState
+from robots.types import Array, JointCommand, Observation, RobotState
 from sim.camera import CAMERAS, Camera
 from sim.world import PHYSICS_HZ, World
 
@@ -103,6 +103,12 @@ class SimulatedArm:
         """Joints, gripper and tool frame, without pictures."""
         self._follow_world()
         return RobotState(self._q.copy(), self._dq.copy(), self.gripper, fk(self.spec, self._q))
+
+    @property
+    def q(self) -> Array:
+        """(n_joints,) measured in [rad], without the tool frame that `state` works out."""
+        self._follow_world()
+        return self._q.copy()
 
     @property
     def gripper(self) -> float:

@@ -1,0 +1,1 @@
+"""Gymnasium environments over the tabletop; `import sim` registers them."""
