@@ -6,6 +6,7 @@ pictures, and the answer goes into the history that the next plan is made from. 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class Agent:
         listeners: called with each event, in order.
         cameras: names of the pictures that the planner looks at, between steps; None = all.
         refusals: exceptions that mean "the gate refused this and the arm is holding".
+        retreat: the way out of the picture after a step that broke off; None = the arm stays where it is.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Agent:
         limits: AgentLimits | None = None,
         cameras: Sequence[str] | None = None,
         refusals: tuple[type[Exception], ...] = (),
+        retreat: Callable[[Observation], ActionChunk] | None = None,
     ) -> None:
         self._robot = robot
         self._planner = planner
@@ -98,6 +101,7 @@ class Agent:
         self._limits = limits or AgentLimits()
         self._cameras = cameras
         self._refusals = refusals
+        self._retreat = retreat
 
     def run(self, instruction: str) -> RunResult:
         """Work on `instruction` until done, answered, out of patience, refused or interrupted.
@@ -119,6 +123,10 @@ class Agent:
         except self._refusals as refusal:
             done, cause, reason = False, "refused", f"{type(refusal).__name__}: {refusal}"
             self._robot.stop(reason)
+        except Exception as error:  # a bug of planner or policy: the arm holds, the run still gets its report
+            logging.getLogger(__name__).exception("the run broke off")
+            done, cause, reason = False, "error", f"{type(error).__name__}: {error}"
+            self._robot.stop(reason)
         finished = Finished(
             self._now(), done, cause, reason, len(self._history), self._replans, dict(self._seconds)
         )
@@ -137,7 +145,9 @@ class Agent:
             if len(self._history) >= self._limits.max_steps:
                 limit = self._limits.max_steps
                 return False, "steps", f"not done after {limit} steps; the next would be {step.text!r}"
-            failure = self._carry_out(step.text, observation)
+            failure = self._carry_out(step, observation)
+            if failure:
+                self._go_away()
             observation = self._observe()
             success = self._judge(instruction, observation, step, failure)
             if not success:
@@ -163,8 +173,12 @@ class Agent:
         self._tell(planned)
         return step
 
-    def _carry_out(self, text: str, observation: Observation) -> str:
+    def _carry_out(self, step: Any, observation: Observation) -> str:
         """Run the policy until it is done. Returns "" or why the step could not be finished."""
+        try:
+            text = self._by_name(step)
+        except ValueError as error:
+            return str(error)
         self._policy.reset()
         self._executor.reset()
         ticks = 0
@@ -191,19 +205,37 @@ class Agent:
                 return f"not finished after {ticks} control ticks"
             observation = self._observe(self._policy.cameras)
 
+    def _by_name(self, step: Any) -> str:
+        """The step's text with `obj_k` as the eyes' names. Raises ValueError for an object not there."""
+        objects = getattr(self._planner, "last_objects", None)
+        if "obj_" not in step.text or objects is None:
+            return step.text
+        return step.resolve([objects.name(i) for i in range(len(objects))]).text
+
+    def _go_away(self) -> None:
+        if self._retreat is not None:
+            begin = time.perf_counter()
+            self._executor.reset()
+            self._executor.run(self._retreat(self._observe(())))
+            self._spent("execute", begin)
+
     def _judge(self, instruction: str, observation: Observation, step: Any, failure: str) -> bool:
         begin = time.perf_counter()
         probability: float | None = None
         if failure:
-            success = False
+            success, found = False, ""
         else:
             after = self._context(instruction, observation, tuple(self._history))
             verdict = self._planner.was_successful(after, step)
             success, probability = bool(verdict), getattr(verdict, "probability", None)
+            found = getattr(verdict, "reason", "")
         seconds = self._spent("judge", begin)
         index = len(self._history)
         self._history.append((step, success))
-        self._tell(Judged(self._now(), index, step.text, success, probability, failure, seconds, observation))
+        judged = Judged(
+            self._now(), index, step.text, success, probability, failure, seconds, observation, found
+        )
+        self._tell(judged)
         return success
 
     def _why(self, text: str) -> str:

@@ -73,7 +73,13 @@ class Acted:
 
 @dataclass(frozen=True)
 class Judged:
-    """The step was looked at again. `probability` that it succeeded, where the planner tells."""
+    """The step was looked at again.
+
+    Attributes:
+        probability: that it succeeded, where the planner tells.
+        reason: why it could not even be carried out, "" if it could.
+        found: what the planner saw, in its words.
+    """
 
     t: float
     index: int
@@ -83,6 +89,7 @@ class Judged:
     reason: str
     seconds: float
     observation: Observation
+    found: str = ""
 
 
 @dataclass(frozen=True)

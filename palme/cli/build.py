@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from palme.cli.errors import UsageError
+from palme.cli.errors import UsageError, unknown
 from robots.spec import ArmSpec
+from robots.types import ActionChunk, Observation
 from sim.arm import SimulatedArm
 from sim.world import World
 
+AWAY_Z = 0.25  # [m] height of the tool above everything that stands on the table
 PRIVILEGED = ("oracle", "expert")
 
 
@@ -24,6 +26,7 @@ class Rig:
     planner: Any
     policy: Any
     context: Callable[..., Any]
+    retreat: Callable[[Observation], ActionChunk]
     warnings: tuple[str, ...] = ()
 
     def close(self) -> None:
@@ -54,7 +57,14 @@ def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
         raise UsageError(str(error)) from error
     named = [str(config[part]["name"]) for part in ("planner", "policy")]
     told = tuple(f"{n}: privileged, reads the simulator" for n in named if n in PRIVILEGED)
-    return Rig(world, arm, planner, policy, context, told)
+    return Rig(world, arm, planner, policy, context, lambda seen: _away(spec, seen), told)
+
+
+def _away(spec: ArmSpec, observation: Observation) -> ActionChunk:
+    """Open, straight up and home."""
+    from robots.pickplace import rise
+
+    return rise(spec, observation.robot.q, AWAY_Z, 1.0, home=True)
 
 
 class _Eyes:
@@ -75,12 +85,20 @@ class _Eyes:
 def _planner(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes) -> tuple[Any, Callable[..., Any]]:
     name = config["name"]
     if name == "oracle":
-        from types import SimpleNamespace
+        from palme.cli.privileged import OraclePlanner, TrueContext
 
-        from palme.cli.privileged import OraclePlanner
+        return OraclePlanner(arm), TrueContext
+    from palme.planners.base import Context
 
-        return OraclePlanner(arm), lambda i, o, h: SimpleNamespace(instruction=i, observation=o, history=h)
-    raise UsageError(f"planner {name!r} is not built yet")
+    if name == "palme":
+        from palme.planners.palme_planner import WEIGHTS, PalmePlanner
+
+        return PalmePlanner.load(eyes(), config["weights"] or WEIGHTS), Context
+    if name == "readout":
+        from palme.planners.readout import ReadoutPlanner
+
+        return ReadoutPlanner(eyes()), Context
+    raise unknown("planner", name, ("palme", "readout", "oracle"))
 
 
 def _policy(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes, seed: int) -> Any:
@@ -98,13 +116,12 @@ def _policy(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes, seed: int
         from palme.cli.privileged import RandomPolicy
 
         return RandomPolicy(arm, seed)
-    raise UsageError(f"policy {name!r} is not built yet")
+    raise unknown("policy", name, ("keypose", "chunk", "expert", "random"))
 
 
 def _cameras(config: Mapping[str, Any]) -> list[Any]:
     from dataclasses import replace
 
-    from palme.cli.errors import unknown
     from sim.camera import CAMERAS
 
     chosen = []

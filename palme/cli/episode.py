@@ -106,7 +106,15 @@ def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResu
 
         policy = RandomPolicy(rig.arm, spec.index)
     agent = Agent(
-        robot, rig.planner, policy, Executor(robot), rig.context, (watch,), limits, refusals=(RobotError,)
+        robot,
+        rig.planner,
+        policy,
+        Executor(robot),
+        rig.context,
+        (watch,),
+        limits,
+        refusals=(RobotError,),
+        retreat=rig.retreat,
     )
     result = agent.run(instruction)
     if result.finished.cause == "stopped":

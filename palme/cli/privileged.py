@@ -39,6 +39,15 @@ class TrueStep:
         return self.text == DONE
 
 
+@dataclass(frozen=True)
+class TrueContext:
+    """What a planner is told; this one needs none of it."""
+
+    instruction: str
+    observation: Observation
+    history: tuple[tuple[TrueStep, bool], ...] = ()
+
+
 class OraclePlanner:
     """Answers with an acceptable step of `task`, which is set before each run."""
 
@@ -46,14 +55,14 @@ class OraclePlanner:
         self._arm = arm
         self.task: Task[Any] | None = None
 
-    def next_step(self, context: Any) -> TrueStep:
+    def next_step(self, context: TrueContext) -> TrueStep:
         """Raises NoMotion where the sentence's goal is not known."""
         if self.task is None:
             raise NoMotion("the oracle knows no goal for this sentence")
         self._before = judge(self._arm.world)
         return TrueStep(sorted(self.task.acceptable_steps(self._before))[0])
 
-    def was_successful(self, context: Any, step: TrueStep) -> bool:
+    def was_successful(self, context: TrueContext, step: TrueStep) -> bool:
         """Whether the state is now the one that the step leads to."""
         name, target = parse(step.text)
         now = judge(self._arm.world)

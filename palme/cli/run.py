@@ -62,6 +62,7 @@ def run(sentence: str, config: dict[str, Any]) -> int:
             listeners,
             limits,
             refusals=(RobotError,),
+            retreat=rig.retreat,
         )
         result = agent.run(sentence)
         rig.arm.hold(5)

@@ -31,7 +31,8 @@ class Teller:
         elif isinstance(event, Judged):
             sure = "" if event.probability is None else f" ({100 * event.probability:.0f} %)"
             verdict = self._ink("judged done", "good") if event.success else self._ink("judged failed", "bad")
-            reason = f": {event.reason}" if event.reason else ""
+            words = event.reason or event.found
+            reason = f": {words}" if words else ""
             self._say(f"   {verdict}{sure}{reason}")
         elif isinstance(event, Finished):
             self._say(self._ink(f"   {event.reason}", "quiet" if event.done else "bad"))

@@ -72,6 +72,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "success": event.success,
             "probability": event.probability,
             "reason": event.reason,
+            "found": event.found,
             "seconds": event.seconds,
         }
     if isinstance(event, Finished):

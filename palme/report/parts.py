@@ -12,6 +12,8 @@ from typing import Any
 from palme.report.pictures import crop, data_address
 from robots.types import Observation
 
+_HUMAN = re.compile(r"(human : )(.*?)(?= robot :|$)", re.DOTALL)
+_ONE_TOKEN = re.compile(r"\b([a-z]+)_(block|cylinder|bowl)\b")
 _PLACEHOLDER = re.compile(r"<(obj|img|state|audio)(?::(\w+))?>")
 
 
@@ -53,29 +55,29 @@ def footer(details: Mapping[str, Any]) -> str:
     return "<footer>" + " · ".join(f"{escape(k)} {escape(str(v))}" for k, v in details.items()) + "</footer>"
 
 
-def sentence_html(text: str, observation: Observation, objects: Any, instruction: str = "") -> str:
+def sentence_html(text: str, observation: Observation, objects: Any) -> str:
     """The sentence as the language model reads it, with what stands at each placeholder.
 
     Args:
-        text: words with `<obj:k>`, `<img:camera>`, `<img>` and `<state>` where observations stand.
+        text: words with `<obj:k>`, `<img:camera>` and `<state>` where observations stand; what follows
+            "human :" is set apart by colour.
         observation: what they were taken from.
         objects: `PerceivedObjects` or None; row k - 1 stands at `<obj:k>`.
-        instruction: set apart by colour where it occurs.
     """
     parts: list[str] = []
     end = 0
+    text = text.removeprefix("<s>").strip()
     for match in _PLACEHOLDER.finditer(text):
-        parts.append(_words(text[end : match.start()], instruction))
+        parts.append(_words(text[end : match.start()]))
         parts.append(_token(match.group(1), match.group(2), observation, objects))
         end = match.end()
-    parts.append(_words(text[end:], instruction))
+    parts.append(_words(text[end:]))
     return f'<p class="sentence">{"".join(parts)}</p>'
 
 
-def _words(text: str, instruction: str) -> str:
-    said = escape(instruction)
-    shown = escape(text).replace("\n", "<br>")
-    return shown.replace(said, f'<span class="said">{said}</span>') if said else shown
+def _words(text: str) -> str:
+    shown = _HUMAN.sub(r'\1<span class="said">\2</span>', escape(text))
+    return _ONE_TOKEN.sub(r'<span class="one">\1&nbsp;\2</span>', shown)
 
 
 def _token(kind: str, which: str | None, observation: Observation, objects: Any) -> str:

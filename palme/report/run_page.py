@@ -44,7 +44,7 @@ def run_page(record: RunRecord, limits: JointLimits, control_hz: float, film: Pa
         _verdict(record),
         _hero(record, film),
         _facts(record, control_hz),
-        _reading(record, instruction),
+        _reading(record),
         _steps(record),
         _arm(record, limits, control_hz),
         _time(record),
@@ -108,15 +108,15 @@ def _facts(record: RunRecord, control_hz: float) -> str:
     return facts(pairs)
 
 
-def _reading(record: RunRecord, instruction: str) -> str:
+def _reading(record: RunRecord) -> str:
     plans = [step.planned for step in record.steps if step.planned.sentence is not None]
     if not plans:
         return ""
     first, rest = plans[0], plans[1:]
-    shown = sentence_html(str(first.sentence), first.observation, first.objects, instruction)
+    shown = sentence_html(first.sentence.text, first.observation, first.objects)
     later = "".join(
         f"<p class='quiet'>Before step {plan.index + 1}</p>"
-        + sentence_html(str(plan.sentence), plan.observation, plan.objects, instruction)
+        + sentence_html(plan.sentence.text, plan.observation, plan.objects)
         for plan in rest
     )
     more = f"<details><summary>The same before every later step</summary>{later}</details>" if later else ""
@@ -147,7 +147,8 @@ def _step(step: StepRecord, number: int) -> str:
     elif step.acted:
         verdict = pill("not judged", "note")
     why = f'<p class="why">{escape(planned.rationale)}</p>' if planned.rationale else ""
-    reason = f'<p class="why">{escape(judged.reason)}</p>' if judged and judged.reason else ""
+    words = (judged.reason or judged.found) if judged else ""
+    reason = f'<p class="why found">{escape(words)}</p>' if words else ""
     ticks = sum(len(a.sent) for a in step.acted)
     times = [f"planned in {1e3 * planned.seconds:.0f} ms"]
     if step.acted:
@@ -158,7 +159,7 @@ def _step(step: StepRecord, number: int) -> str:
         times.append(f"judged in {1e3 * judged.seconds:.0f} ms")
     return (
         f'<div class="card step"><div class="n">{number}</div><div><h3>{escape(planned.text)} {verdict}</h3>'
-        f'{why}{reason}{_views(step)}<p class="timeline">{" · ".join(times)}</p></div></div>'
+        f'{why}{_views(step)}{reason}<p class="timeline">{" · ".join(times)}</p></div></div>'
     )
 
 
