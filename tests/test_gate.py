@@ -1,0 +1,132 @@
+"""No command, however hostile, takes the arm beyond its limits; a good one passes unchanged."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from robots.errors import ArmLatched, CommandFromFuture, CommandJumps, CommandRejected
+from robots.gate import SafetyGate
+from robots.spec import ArmSpec
+from robots.types import JointCommand
+
+PANDA = ArmSpec.load("panda")
+
+
+def begun(spec: ArmSpec = PANDA) -> SafetyGate:
+    gate = SafetyGate(spec)
+    gate.start(spec.q_home, 1.0)
+    return gate
+
+
+def assert_within_limits(spec: ArmSpec, path: np.ndarray) -> None:
+    speed = np.diff(path, axis=0) * spec.control_hz
+    acceleration = np.diff(speed, axis=0) * spec.control_hz
+    jerk = np.diff(acceleration, axis=0) * spec.control_hz
+    assert ((spec.q_min <= path) & (path <= spec.q_max)).all()
+    assert (np.abs(speed) <= spec.dq_max).all()
+    assert (np.abs(acceleration) <= spec.ddq_max).all()
+    assert (np.abs(jerk) <= spec.jerk_max).all()
+
+
+@pytest.mark.parametrize("control_hz", [5.0, 20.0, 1000.0])
+def test_no_limit_is_ever_exceeded(control_hz: float) -> None:
+    spec = dataclasses.replace(PANDA, control_hz=control_hz)
+    rng, gate, n = np.random.default_rng(0), begun(spec), spec.n_joints
+    path, target = [spec.q_home] * 3, spec.q_home
+    for seq in range(4000):
+        kind = rng.uniform()
+        if kind < 0.05:
+            target = rng.uniform(spec.q_min - 1, spec.q_max + 1)
+        elif kind < 0.10:
+            target = np.where(rng.uniform(size=n) < 0.5, spec.q_min, spec.q_max)  # aim at the very limit
+        elif kind < 0.12:
+            target = rng.choice([1e300, -1e300, 0.0, 1e-300], n)
+        elif kind < 0.6:
+            target = target + rng.normal(0, rng.choice([1e-6, 0.05, 1.0]), n)
+        if 0.9 < kind < 0.92:
+            path.append(gate.brake().q_target)
+        else:
+            path.append(gate.filter(JointCommand(target, 0.5, seq, 0.0), spec.q_home).q_target)
+    assert_within_limits(spec, np.array(path))
+
+
+def test_a_stream_within_the_limits_passes_unchanged() -> None:
+    gate, q = begun(), PANDA.q_home
+    for k in range(100):
+        target = q + 0.4 * (1 - np.cos(0.15 * k)) / 2
+        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), q)
+        np.testing.assert_allclose(sent.q_target, target, atol=1e-9)
+
+
+def test_a_far_step_is_reached_without_overshoot() -> None:
+    gate, goal = begun(), PANDA.q_home + 0.6
+    path = np.array([gate.filter(JointCommand(goal, 1.0, k, 0.0), goal).q_target for k in range(40)])
+    assert (path <= goal + 1e-12).all()
+    np.testing.assert_allclose(path[-1], goal, atol=1e-9)
+    assert (np.diff(path, axis=0) >= -1e-12).all()
+
+
+def test_braking_ends_at_rest_and_stays() -> None:
+    gate = begun()
+    for k in range(8):
+        gate.filter(JointCommand(PANDA.q_max, 1.0, k, 0.0), PANDA.q_home)
+    assert not gate.at_rest
+    ticks = 0
+    while not gate.at_rest:
+        gate.brake()
+        ticks += 1
+    assert ticks <= 12
+    np.testing.assert_array_equal(gate.brake().q_target, gate.brake().q_target)
+
+
+def test_the_gripper_is_kept_in_range_and_to_its_speed() -> None:
+    gate, q = begun(), PANDA.q_home
+    openings = [gate.filter(JointCommand(q, -5.0, k, 0.0), q).gripper for k in range(40)]
+    step = PANDA.gripper_speed / PANDA.gripper_width * PANDA.dt
+    assert openings[-1] == 0.0
+    assert (np.abs(np.diff([1.0, *openings])) <= step + 1e-12).all()
+
+
+def test_the_refusal_names_joint_value_limit_and_remedy() -> None:
+    far = PANDA.q_home.copy()
+    far[3] += 1.0
+    with pytest.raises(CommandJumps) as refusal:
+        SafetyGate(PANDA).filter(JointCommand(far, 1.0, 3, 0.0), PANDA.q_home)
+    for part in ("panda_joint4", "-1.450", "0.15", "seq 3", "start where"):
+        assert part in str(refusal.value)
+
+
+def test_a_refused_command_leaves_no_trace() -> None:
+    gate, twin = begun(), begun()
+    bad = PANDA.q_home.copy()
+    bad[2] = np.nan
+    with pytest.raises(CommandRejected):
+        gate.filter(JointCommand(bad, 1.0, 0, 0.0), PANDA.q_home)
+    ask = JointCommand(PANDA.q_home + 0.2, 0.3, 1, 0.0)
+    a, b = gate.filter(ask, PANDA.q_home), twin.filter(ask, PANDA.q_home)
+    np.testing.assert_array_equal(a.q_target, b.q_target)
+    assert (a.gripper, a.seq) == (b.gripper, b.seq)
+
+
+def test_a_measured_position_that_is_not_finite_starts_no_session() -> None:
+    with pytest.raises(CommandRejected):
+        SafetyGate(PANDA).filter(JointCommand(PANDA.q_home, 1.0, 0, 0.0), PANDA.q_home * np.nan)
+
+
+def test_stamps_from_the_future_are_refused_by_the_receivers_clock() -> None:
+    gate = begun()
+    gate.filter(JointCommand(PANDA.q_home, 1.0, 0, 9.9), PANDA.q_home, now=10.0)
+    for stamp in (10.5, np.nan):
+        with pytest.raises(CommandFromFuture):
+            gate.filter(JointCommand(PANDA.q_home, 1.0, 1, stamp), PANDA.q_home, now=10.0)
+
+
+def test_the_first_reason_for_a_stop_is_the_one_told() -> None:
+    gate = begun()
+    gate.stop("hand on the button")
+    gate.stop("later")
+    with pytest.raises(ArmLatched, match="hand on the button"):
+        gate.filter(JointCommand(PANDA.q_home, 1.0, 0, 0.0), PANDA.q_home)

@@ -1,0 +1,65 @@
+"""The lines between the packages, read from the source: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+STANDARD = set(sys.stdlib_module_names)
+ALLOWED = {
+    "robots": {"robots", "numpy", "msgspec", "ruckig", "yaml", "zmq"},
+    "sim": {"sim", "robots", "numpy", "pybullet", "pybullet_data", "gymnasium", "cv2", "yaml", "msgspec"},
+}
+FORBIDDEN = {"palme": {"pybullet", "pybullet_data", "zmq", "sim"}}
+LAZY = {"pybullet", "pybullet_data", "torch", "transformers"}  # only inside functions
+
+
+def sources(package: str) -> list[Path]:
+    return sorted(p for p in (ROOT / package).rglob("*.py") if "cli" not in p.relative_to(ROOT).parts[1:2])
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """(top-level package, whether it is imported when the file is) of every import in a file."""
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, at_import: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                found.extend((alias.name.split(".")[0], at_import) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom) and child.level == 0:
+                found.append(((child.module or "").split(".")[0], at_import))
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+            typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
+            visit(child, at_import and not inside and not typing_only)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), True)
+    return found
+
+
+@pytest.mark.parametrize("package", ["robots", "sim", "palme"])
+def test_packages_import_only_what_they_may(package: str) -> None:
+    files = sources(package)
+    assert files
+    for path in files:
+        for name, _ in imports(path):
+            ok = name not in FORBIDDEN.get(package, set())
+            if package in ALLOWED:
+                ok = name in ALLOWED[package] or name in STANDARD
+            assert ok, f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("package", ["robots", "sim"])
+def test_pybullet_opens_lazily(package: str) -> None:
+    for path in sources(package):
+        for name, at_import in imports(path):
+            assert not (at_import and name in LAZY), f"{path.relative_to(ROOT)} imports {name} when imported"
+
+
+def test_symbolic_tasks_need_no_physics() -> None:
+    for path in [*(ROOT / "sim" / "tasks").rglob("*.py"), ROOT / "sim" / "state.py"]:
+        for name, _ in imports(path):
+            assert name not in {"pybullet", "cv2", "gymnasium"}, f"{path.relative_to(ROOT)} imports {name}"
