@@ -1,0 +1,1 @@
+"""Encoders: what a sensor measured becomes features (B, N, D), one file a modality."""
