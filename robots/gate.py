@@ -81,7 +81,7 @@ class SafetyGate:
         self,
         command: JointCommand,
         q_measured: Array,
-        gripper_measured: float = 1.0,
+        gripper_measured: float | None = None,
         now: float | None = None,
     ) -> JointCommand:
         """What may be sent for `command` at this tick.
@@ -89,7 +89,8 @@ class SafetyGate:
         Args:
             command: the request.
             q_measured: (n_joints,) in [rad]; used by the first command of a session.
-            gripper_measured: opening in [0, 1]; used likewise.
+            gripper_measured: opening in [0, 1]; the fingers move from there, or where there is no
+                measurement from what was sent last.
             now: [s] on the receiver's clock; None = stamps are not looked at.
 
         Raises:
@@ -112,9 +113,12 @@ class SafetyGate:
             )
         if not self.begun:
             self._check_first(target, q_measured, command.seq)
-            self.start(q_measured, gripper_measured)
+            self.start(q_measured, self.gripper if gripper_measured is None else gripper_measured)
         self._advance(target)
         self._seq, self._t_mono = command.seq, command.t_mono if now is None else now
+        if gripper_measured is not None and math.isfinite(gripper_measured):
+            # fingers stopped by what they hold open at once, and not after the way they did not go
+            self.gripper = min(max(gripper_measured, 0.0), 1.0)
         return self._sent(float(opening))
 
     def brake(self, now: float | None = None) -> JointCommand:

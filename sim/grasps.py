@@ -170,6 +170,10 @@ def _table_gap(specs: Sequence[ObjectSpec], positions: Array, yaws: Array, i: in
     obstacles = Obstacles.of(specs, positions, yaws, (i,))
     discs = np.concatenate([points, np.full((len(points), 1), radius(specs[i]))], 1)
     near = obstacles.gap_to_discs(discs, np.zeros(len(points)))
+    for k, spec in enumerate(specs):
+        if spec.kind == "bowl":  # its inside is not table
+            away = np.hypot(*(points - positions[k, :2]).T)
+            near = np.minimum(near, away - radius(spec) - discs[0, 2])
     tall = obstacles.gap_to_discs(discs, np.full(len(points), width(specs[i]) / 2 + PALM_ABOVE_TCP))
     return np.minimum(near, tall - 0.03)
 
