@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from sim.state import COLOURS, ObjectSpec, SceneState
-from sim.tasks import SPLITS, TASKS, Task, UnknownTask, family_named, make_task, sample
+from sim.tasks import SPLITS, TASKS, NoOtherGoal, Task, UnknownTask, family_named, make_task, sample
 from sim.tasks.match_bowls import Matched
 from sim.tasks.put_in_bowl import InBowl
 from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
 from sim.tasks.stack_tower import Tower
 from sim.tasks.steps import DONE, IllegalStep, apply_step, parse, put, topmost
-from sim.tasks.symbolic import feasible_steps, random_state, sample_midway
+from sim.tasks.symbolic import feasible_steps, random_state, sample_midway, way
 from sim.tasks.table import MAX_BOWLS, MAX_OBJECTS, MAX_PILE
 
 
@@ -87,15 +87,22 @@ class FamilyContract:
     def n_named(self, task, state) -> int:
         raise NotImplementedError
 
-    def test_a_swapped_instruction_asks_for_something_else(self):
+    def test_a_swapped_task_is_another_and_does_not_reach_this_one(self):
         rng = random.Random(1)
+        n = 0
         for _ in range(100):
             task, state = sample(self.name, rng, "test", n_distractors=4)
             try:
                 other = task.swapped(rng, state)
-            except ValueError:
+            except NoOtherGoal:
                 continue  # four bowls and cylinders allow no other goal
-            assert other != task.instruction
+            n += 1
+            assert other.instruction != task.instruction
+            assert not other.is_success(state)
+            end = way(other, state, rng)[-1]
+            assert other.is_success(end)
+            assert not task.is_success(end)
+        assert n > 80
 
     def test_every_branch_is_frequent_in_training(self):
         rng = random.Random(2)

@@ -20,7 +20,7 @@ from sim.arm import SimulatedArm
 from sim.judge import judge
 from sim.layout import SceneDoesNotFit, layout
 from sim.scene import Scene
-from sim.tasks import Task, sample
+from sim.tasks import NoOtherGoal, Task, sample
 
 SETTLE_TICKS = 10  # what was let go of comes to rest before it is judged
 CONTROLS = ("blanked", "swapped", "random")
@@ -78,7 +78,7 @@ def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
         if spec.control == "swapped":
             try:
                 task.swapped(np.random.default_rng(spec.entropy), state)
-            except ValueError:  # these objects allow no other goal
+            except NoOtherGoal:
                 continue
         try:
             return task, layout(state, rng)
@@ -93,11 +93,12 @@ def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResu
     rig.world.load(scene)
     rig.arm.hold(SETTLE_TICKS)
     _seed(spec)
-    instruction = task.instruction
+    told = task
     if spec.control == "swapped":
-        instruction = task.swapped(np.random.default_rng(spec.entropy), scene.state)
+        told = task.swapped(np.random.default_rng(spec.entropy), scene.state)
+    instruction = told.instruction
     if hasattr(rig.planner, "task"):
-        rig.planner.task = task
+        rig.planner.task = told
     watch = _Watch(rig, task)
     robot = Blanked(rig.arm) if spec.control == "blanked" else rig.arm
     policy = rig.policy

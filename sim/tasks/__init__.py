@@ -8,14 +8,14 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from sim.tasks.base import SPLITS, Task, make_task, sample
+from sim.tasks.base import SPLITS, NoOtherGoal, Task, make_task, sample
 from sim.tasks.match_bowls import MatchBowls
 from sim.tasks.phrasings.template import BadPhrasing, load_phrasings
 from sim.tasks.put_in_bowl import PutInBowl
 from sim.tasks.stack_tower import StackTower
 
 __all__ = [
-    "SPLITS", "TASKS", "BadPhrasing", "Task", "UnknownTask",
+    "SPLITS", "TASKS", "BadPhrasing", "NoOtherGoal", "Task", "UnknownTask",
     "family_named", "load_phrasings", "make_task", "sample",
 ]  # fmt: skip
 

@@ -39,6 +39,10 @@ def check_split(split: str) -> None:
         raise ValueError(f"split {split!r} is unknown; there are {', '.join(SPLITS)}")
 
 
+class NoOtherGoal(ValueError):
+    """A scene whose objects allow no goal but the task's own."""
+
+
 class Family(Protocol[GoalT]):
     """One kind of task. `TASKS` in `sim.tasks` lists the families by name."""
 
@@ -93,21 +97,29 @@ class Task(Generic[GoalT]):
         """Whether `state` fulfils the goal."""
         return _family(self.family).is_success(self.goal, state)
 
-    def swapped(self, rng: Rng, state: SceneState) -> str:
-        """An instruction for another goal on the same objects: the control that shows the words count.
+    def swapped(self, rng: Rng, state: SceneState) -> Task[Any]:
+        """A task with another goal on the same objects: told in place of this one, it is the control
+        that shows whether the words count. Reaching it does not reach this one.
 
-        Where the family has no other goal here, another family's instruction is given.
+        Where the family has no other goal here, it is another family's.
+
+        Raises:
+            NoOtherGoal: if these objects allow none.
         """
         from sim.tasks import TASKS
+        from sim.tasks.symbolic import way
 
         draw = as_random(rng)
-        names = [self.family, *(name for name in TASKS if name != self.family)]
-        for name in names:
+        for name in (self.family, *(name for name in TASKS if name != self.family)):
             family = TASKS[name]
-            goal = family.other_goal(self.goal, state, draw)
-            if goal is not None:
-                return family.say(goal, draw, "test")
-        raise ValueError(f"{self.instruction!r}: these objects allow no other goal; add a distractor")
+            for _ in range(8):
+                goal = family.other_goal(self.goal, state, draw)
+                if goal is None:
+                    break
+                other = Task(name, goal, family.say(goal, draw, "test"))
+                if not self.is_success(way(other, state, draw)[-1]):
+                    return other
+        raise NoOtherGoal(f"{self.instruction!r}: these objects allow no other goal; add a distractor")
 
 
 def make_task(family: str, goal: Any, template: str | None = None, rng: Rng | None = None) -> Task[Any]:
