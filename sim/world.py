@@ -28,7 +28,7 @@ from sim.camera import (
     meet_table,
     metric_depth,
 )
-from sim.looks import Light
+from sim.looks import RGB, Light
 from sim.scene import Scene
 from sim.state import ObjectSpec
 
@@ -56,6 +56,7 @@ class World:
         self.scene: Scene | None = None
         self.specs: tuple[ObjectSpec, ...] = ()
         self.arm = -1
+        self.photo_scale = 2  # photos are drawn this much larger, then shrunk, for smooth edges
         self.generation = 0  # counts rebuilds: motors and constraints set before are gone
         self._client = -1
         self._p: ModuleType | None = None
@@ -228,8 +229,16 @@ class World:
             size: (width, height) in [px]; None = the camera's own.
             depth: whether to measure depth too (about 1 mm of noise).
         """
-        frame, _ = self._look(camera, size, depth)
-        return frame
+        camera = CAMERAS[camera] if isinstance(camera, str) else camera
+        size = camera.size if size is None else size
+        if self.look == "photo":
+            from sim.photo import photo
+
+            pose = self.base_from_camera(camera)
+            rgb = photo(self, camera, size, pose)
+            metres = self._look(camera, size, True)[0].depth if depth else None
+            return CameraFrame(rgb, metres, intrinsics(camera.hfov_deg, size), pose)
+        return self._look(camera, size, depth)[0]
 
     def masks(
         self, camera: Camera | str, size: tuple[int, int] | None = None
@@ -249,7 +258,7 @@ class World:
         w, h = size
         pose = self.base_from_camera(camera)
         k = intrinsics(camera.hfov_deg, size)
-        light = self._light()
+        light = self.light
         p = self.p
         _, _, rgba, buffer, seg = p.getCameraImage(
             w, h, gl_view(pose), gl_projection(k, size), lightDirection=light.direction,
@@ -269,8 +278,15 @@ class World:
             metres += DEPTH_NOISE * self._noise.standard_normal((h, w), np.float32)
         return CameraFrame(rgb, metres, k, pose), seg
 
-    def _light(self) -> Light:
+    @property
+    def light(self) -> Light:
+        """The lamp of the scene."""
         return Light() if self.scene is None else self.scene.light
+
+    @property
+    def table_rgb(self) -> RGB:
+        """Colour of the table top, in [0, 1]."""
+        return Scene.table if self.scene is None else self.scene.table
 
     def _background(
         self, camera: Camera, size: tuple[int, int], k: Array, pose: Array
@@ -279,10 +295,10 @@ class World:
         key = (camera.name, size)
         if not camera.on_hand and key in self._backgrounds:
             return self._backgrounds[key]
-        light = self._light()
+        light = self.light
         lamp = np.asarray(light.direction) / np.linalg.norm(light.direction)
         shade = light.ambient + light.diffuse * max(lamp[2], 0.0)
-        table = np.asarray(self.scene.table if self.scene else Scene.table) * light.colour * shade * 255
+        table = np.asarray(self.table_rgb) * light.colour * shade * 255
         depth, x, y = meet_table(k, pose, size)
         x0, x1, y0, y1 = TABLE_EXTENT
         on_table = (depth > 0) & (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
