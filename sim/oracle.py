@@ -20,29 +20,15 @@ from robots.trajectory import joint_motion
 from robots.types import ActionChunk, Array, JointCommand, RobotState
 from sim.arm import SimulatedArm
 from sim.footprints import yaws_of
-from sim.grasps import GRIPPER_WIDTH, NoRoom, grasp_candidates, place_point
+from sim.grasps import GRIPPER_WIDTH, NoRoom
 from sim.judge import judge
-from sim.shapes import BOWL_HEIGHT, TIP_BELOW_TCP, width
+from sim.keypoints import Keypoints, find_keypoints
+from sim.shapes import width
 from sim.state import SceneState
 from sim.tasks.steps import DONE, IllegalStep, apply_step, parse
 
-TRAVEL_MARGIN = 0.025  # [m] kept above everything on the way
-RELEASE_LIFT = 0.002  # [m] above where a thing will rest when the fingers let go of it
 MISSED = 0.008  # [m] the fingers may close more than the object is wide before it counts as missed
 NOISE_REACH = 0.04  # [m] a push at noise 1 moves the tool, one standard deviation
-
-
-@dataclass(frozen=True)
-class Keypoints:
-    """What a step comes down to, in base: tool positions (3,) in [m], yaws in [rad], openings."""
-
-    pick_xyz: Array
-    pick_yaw: float
-    pick_opening: float
-    place_xyz: Array
-    place_yaw: float
-    place_opening: float
-    travel_z: float
 
 
 @dataclass(frozen=True)
@@ -135,34 +121,10 @@ class Oracle:
         Raises:
             Unreachable: no grasp within the joint limits. NoRoom: the table is full.
         """
-        specs = self.world.specs
+        objects = self.world.specs
         positions, quats = self.world.poses()
-        yaws = yaws_of(specs, quats)
-        holder = judge(self.world).holder
-        held = width(specs[i])
-        grasps = grasp_candidates(specs, positions, yaws, i)
-        near = grasps[0].yaw if picked is None else picked.pick_yaw
-        place = place_point(specs, positions, yaws, holder, i, j, near)
-        opening = (held + float(np.clip(2 * place.clearance, 0.010, 0.026))) / GRIPPER_WIDTH
-        tops = [
-            BOWL_HEIGHT if s.kind == "bowl" else positions[k, 2] + 0.71 * width(s)
-            for k, s in enumerate(specs)
-            if k != i
-        ]
-        travel_z = max([0.0, *tops]) + max(held / 2, TIP_BELOW_TCP) + TRAVEL_MARGIN
-        put_xyz = place.xyz + (0, 0, RELEASE_LIFT)
-        put = put_xyz, place.yaw, min(opening, 1.0)
-        if picked is not None:
-            return Keypoints(picked.pick_xyz, picked.pick_yaw, picked.pick_opening, *put, travel_z)
-        failure: Unreachable | None = None
-        for grasp in grasps[:3]:
-            try:
-                reach_down(self.spec, grasp.xyz, grasp.yaw, self.arm.state().q)
-            except Unreachable as error:
-                failure = error
-                continue
-            return Keypoints(grasp.xyz, grasp.yaw, grasp.opening, *put, travel_z)
-        raise failure or Unreachable(f"no way to grasp the {specs[i].name}")
+        yaws, holder = yaws_of(objects, quats), judge(self.world).holder
+        return find_keypoints(self.spec, objects, positions, yaws, holder, i, j, self.q, picked)
 
     # -- the parts of a step ------------------------------------------------------------------
 
