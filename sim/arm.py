@@ -14,7 +14,6 @@ from robots.types import Array, JointCommand, Observation, RobotState
 from sim.camera import CAMERAS, Camera
 from sim.world import PHYSICS_HZ, World
 
-
 # A stronger finger never comes to rest against the block in 20 solver iterations: it keeps pressing
 # in, one side more than the other, until the block jumps out (8 N did, 4 N gave way by millimetres).
 FINGER_FORCE = 2.5  # [N]
@@ -60,7 +59,7 @@ class SimulatedArm:
         self._generation = -1
         self._joints: list[int] = []
         self._forces = [*self.spec.tau_max.tolist(), FINGER_FORCE, FINGER_FORCE]
-        self._speed_limit = np.concatenate([self.spec.dq_max, np.full(2, self.spec.gripper_speed / 2)])
+        self._speed_limit = [*self.spec.dq_max.tolist(), *[self.spec.gripper_speed / 2] * 2]
 
     # -- Robot --------------------------------------------------------------------------------
 
@@ -167,17 +166,19 @@ class SimulatedArm:
         the speed that takes one tick to get there does neither, and is corrected every tick.
         """
         spec, world = self.spec, self.world
-        target = np.concatenate([sent.q_target, np.full(2, sent.gripper * spec.gripper_width / 2)])
-        here = np.concatenate([self._q, self._fingers])
-        speed = np.minimum(
-            np.maximum((target - here) * spec.control_hz, -self._speed_limit), self._speed_limit
-        )
+        finger, hz = sent.gripper * spec.gripper_width / 2, spec.control_hz
+        target = [*sent.q_target.tolist(), finger, finger]
+        here = [*self._q.tolist(), *self._fingers.tolist()]
+        speed = [
+            min(max((there - now) * hz, -limit), limit)
+            for there, now, limit in zip(target, here, self._speed_limit, strict=True)
+        ]
         p = world.p
         p.setJointMotorControlArray(
             world.arm,
             self._joints,
             p.VELOCITY_CONTROL,
-            targetVelocities=speed.tolist(),
+            targetVelocities=speed,
             forces=self._forces,
             physicsClientId=world.client,
         )
