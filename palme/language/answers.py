@@ -3,7 +3,8 @@
     goal in blue_bowl red_block ; blue_bowl red_block green_block table no ;
     under red_block pink_block nothing ; put pink_block on table .
 
-`goal` names what is asked for, the thing to rest on before the thing that rests on it. Then each
+`goal` names what is asked for, the thing to rest on before the thing that rests on it; for a tower
+first the blocks as the sentence mentions them, and whether that goes up or down (or mixed). Then each
 relation is checked in order: where it should be, the thing, where it is (down to the table or a bowl
 when a bowl is asked for, else one look), yes or no. `under` lists what must be cleared, bottom to top.
 Every token can be found with one look at the objects or one at the tokens before it: a small model
@@ -46,10 +47,20 @@ class Goal:
         kind: "in" (the last of `order` into the bowl before it), "stack" (each on the one before, the
             first on the table) or "match" (every block into the bowl of its colour).
         order: ("blue_bowl", "red_block") | ("red_block", "green_block", ...) from the bottom | ().
+        mentioned: the blocks of a stack in the order in which the sentence first names them.
     """
 
     kind: str
     order: tuple[str, ...] = ()
+    mentioned: tuple[str, ...] = ()
+
+    def words(self) -> list[str]:
+        """`goal ... ;`: for a stack first the blocks as mentioned and whether that goes up or down."""
+        if self.kind != "stack":
+            return ["goal", self.kind, *self.order, ";"]
+        mentioned = self.mentioned or self.order
+        way = "up" if mentioned == self.order else "down" if mentioned == self.order[::-1] else "mixed"
+        return ["goal", "stack", *mentioned, way, TABLE, *self.order, ";"]
 
 
 class Scene:
@@ -74,11 +85,13 @@ class Scene:
         return chain
 
     def up(self, word: str) -> list[str]:
-        """What rests on the solid `word`, bottom to top."""
+        """What is seen to rest on the solid `word`, bottom to top."""
         chain: list[str] = []
         i: int | None = self.place[word]
         while i in self.holder:
             i = self.holder.index(i)  # type: ignore[attr-defined]
+            if self.word[i] not in self.place:
+                break
             chain.append(self.word[i])
         return chain
 
@@ -105,7 +118,7 @@ def answer(goal: Goal, scene: Scene) -> list[str]:
     if goal.kind == "match":
         return _match(scene)
     order = (TABLE, *goal.order) if goal.kind == "stack" else goal.order
-    said = ["goal", goal.kind, *order, ";"]
+    said = goal.words()
     for word in goal.order:
         if word not in scene.place:
             return [*said, word, NOWHERE, ";", UNKNOWN, "."]

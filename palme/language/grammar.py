@@ -13,6 +13,7 @@ from palme.language.words import BOS, ENTITY_WORDS, EOS, NOTHING, TABLE, VOCABUL
 SOLIDS = tuple(w for w in ENTITY_WORDS if not w.endswith("_bowl"))
 BLOCKS = tuple(w for w in ENTITY_WORDS if w.endswith("_block"))
 BOWLS = tuple(w for w in ENTITY_WORDS if w.endswith("_bowl"))
+WAYS = ("up", "down", "mixed")
 _PLACES = (*ENTITY_WORDS, TABLE)
 _SEGMENT = (*_PLACES, "under", "put", "done", "unknown")
 
@@ -28,6 +29,13 @@ def allowed(said: tuple[str, ...]) -> tuple[str, ...]:
     while at > 0 and said[at - 1] != ";":
         at -= 1
     return _in_segment(said[at:])
+
+
+def check_words(said: tuple[str, ...]) -> tuple[str, ...]:
+    """Words that may follow in the answer to a success question: `target what where-it-is yes|no .`"""
+    if said[-1] in ("yes", "no"):
+        return (".",)
+    return (EOS,) if said[-1] == "." else _in_segment(said)
 
 
 def _in_segment(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,10 +70,14 @@ def _in_goal(words: tuple[str, ...]) -> tuple[str, ...]:
         return (";",)
     if words[1] == "in":
         return (BOWLS, SOLIDS, (";",))[n - 2]
-    rest = tuple(b for b in SOLIDS if b not in words)
-    if n == 2:
+    if TABLE in words:  # the same blocks again, bottom to top
+        at = words.index(TABLE)
+        rest = tuple(b for b in words[2 : at - 1] if b not in words[at:])
+        return rest or (";",)
+    if words[-1] in WAYS:
         return (TABLE,)
-    return rest if n < 5 else (*rest, ";") if n < 9 else (";",)
+    rest = tuple(b for b in SOLIDS if b not in words)
+    return rest if n < 4 else (*rest, *WAYS) if n < 8 else WAYS
 
 
 def _in_put(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -89,7 +101,10 @@ class AnswerGrammar:
 
     def mask(self, said: Sequence[int]) -> Tensor:
         """(V,) 0 where a token may follow `said`, -inf elsewhere."""
-        words = allowed(tuple(self.words[i] for i in said))
+        return self.mask_of(allowed(tuple(self.words[i] for i in said)))
+
+    def mask_of(self, words: tuple[str, ...]) -> Tensor:
+        """(V,) 0 at `words`, -inf elsewhere."""
         if words not in self._masks:
             mask = torch.full((len(self.words),), float("-inf"))
             mask[[self._id[w] for w in words]] = 0.0
@@ -97,11 +112,13 @@ class AnswerGrammar:
         return self._masks[words]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """As a `LogitsProcessor` of `transformers`: with `inputs_embeds`, `input_ids` is what was said so far."""
+        """As a `LogitsProcessor` of `transformers`; with `inputs_embeds`, `input_ids` is what was said."""
         rows = []
         for row in input_ids.tolist():
             said = [i for i in row if self.words[i] != BOS]
             if EOS in (self.words[i] for i in said):
                 said = said[: [self.words[i] for i in said].index(EOS)]
-            rows.append(self.mask(said) if not said or self.words[said[-1]] != EOS else torch.zeros(len(self.words)))
+            rows.append(
+                self.mask(said) if not said or self.words[said[-1]] != EOS else torch.zeros(len(self.words))
+            )
         return scores + torch.stack(rows).to(scores)

@@ -48,6 +48,7 @@ class EmbodiedConfig(PretrainedConfig):
         state_dim: numbers in a robot state (7 joints, gripper, 3 of the tool's place).
         image_dim: width of an image encoder's features, 0 = no image tokens.
         freeze_backbone: only connectors learn.
+        lora: keywords of `peft.LoraConfig` (r, target_modules ...); the backbone learns through these alone.
     """
 
     model_type = "palme"
@@ -60,6 +61,7 @@ class EmbodiedConfig(PretrainedConfig):
         state_dim: int = 11,
         image_dim: int = 0,
         freeze_backbone: bool = False,
+        lora: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.backbone = dict(backbone or SMALL_BACKBONE)
@@ -68,6 +70,7 @@ class EmbodiedConfig(PretrainedConfig):
         self.state_dim = state_dim
         self.image_dim = image_dim
         self.freeze_backbone = freeze_backbone
+        self.lora = dict(lora) if lora else None
         self.tie_word_embeddings = self.backbone.get("tie_word_embeddings", True)
         super().__init__(**{"tie_word_embeddings": self.tie_word_embeddings, **kwargs})
 
@@ -123,6 +126,37 @@ class EmbodiedLM(PreTrainedModel):
         self.post_init()
         if config.freeze_backbone:
             self.lm.requires_grad_(False)
+        if config.lora:
+            from peft import LoraConfig, inject_adapter_in_model
+
+            inject_adapter_in_model(LoraConfig(**config.lora), self.lm)
+
+    @classmethod
+    def from_backbone(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> EmbodiedLM:
+        """Around a pretrained causal LM (a folder, a name, or the model); `add_words` taught its tokenizer.
+
+        Entity words begin as the mean of the pieces they were written with before. `kwargs` as the config's.
+        """
+        lm = backbone if isinstance(backbone, nn.Module) else AutoModelForCausalLM.from_pretrained(backbone)
+        lm.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        keywords = {k: v for k, v in lm.config.to_diff_dict().items() if k not in ("dtype", "torch_dtype")}
+        lora = kwargs.pop("lora", None)
+        config = EmbodiedConfig.for_tokenizer(tokenizer, keywords, **kwargs)
+        model = cls(config)
+        model.lm.load_state_dict(lm.state_dict())
+        table = model.get_input_embeddings().weight
+        with torch.no_grad():
+            for word in (*ENTITY_WORDS, *OBJECT_WORDS):
+                parts = [tokenizer(part, add_special_tokens=False)["input_ids"] for part in word.split("_")]
+                pieces = [i for part in parts for i in part]
+                if pieces:
+                    table[tokenizer.convert_tokens_to_ids(word)] = table[pieces].mean(0)
+        if lora:
+            from peft import LoraConfig, inject_adapter_in_model
+
+            config.lora = dict(lora)
+            inject_adapter_in_model(LoraConfig(**config.lora), model.lm)
+        return model
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ObjectConnector):
@@ -150,7 +184,7 @@ class EmbodiedLM(PreTrainedModel):
         state: Tensor | None = None,
         image: Tensor | None = None,
     ) -> Tensor:
-        """The sentence as vectors (B, T, D_lm): word embeddings, soft tokens where their placeholders stand."""
+        """The sentence as vectors (B, T, D_lm): words, and soft tokens where their placeholders stand."""
         x = self.get_input_embeddings()(input_ids)  # (B, T, D)
         if objects is not None:
             soft = self.object_tokens(objects)  # (B, N, D)
@@ -211,7 +245,7 @@ class EmbodiedLM(PreTrainedModel):
         image: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        """New token ids (B, T_new); keywords are those of `transformers`' generate. Prompts pad on the left."""
+        """New token ids (B, T_new). Keywords as `transformers`' generate; prompts pad on the left."""
         x = self.embed(input_ids, objects, state, image)
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)

@@ -22,89 +22,97 @@ ANSWER_WORDS = (
     "left right centre nowhere possible successful . ; , ? : ! ' - \" ( ) / & + 1 2 3 4 5 6 7 8 9 10"
 ).split()
 
+# Word ids of trained weights depend on this order: new words only at the end.
 _PLAIN = """
 a an the this that these those it its they them their one ones some any every each all both either neither
-another other others same single only just also too very more most less least much many few lot lots next last
-first second third fourth fifth final previous former latter i you we he she me my mine your yours our ours us
-is are am be been being was were do does did doing done have has had having will would shall should can could
-may might must ought need needs needed want wants wanted like liked wish wishes hope hoping love
-and or but nor so then than if when while once until till after before since because as for of to in into inside
-within on onto upon over above under underneath beneath below at by with without from off out up down upward
-upwards downward downwards between among across through against about around along beside besides near next away
-apart together back forth here there where wherever who whom whose which what whatever how why not never no yes
-please kindly thanks thank hey hello hi ok okay robot arm panda palme helper assistant buddy friend sir dear
-could go ahead start starting starts begin beginning begins end ending ends finish finished finishing complete
-completed stop make makes making made sure that see look looks looking let lets us get gets getting got
-give given take takes taking taken took bring brings bringing brought put puts putting place places placing placed
-set sets setting move moves moving moved pick picks picking picked grab grabs grabbing grabbed grasp grasping lift
-lifts lifting lifted carry carrying carried drop drops dropping dropped lay laying laid lower lowering lowered
-transfer transferring transferred deposit depositing deposited insert inserting inserted slide sliding shift
-shifting relocate relocating deliver delivering delivered send sending sent store storing stored stow stash tuck
-load loading loaded fill filling filled hold holds holding held keep keeps keeping kept leave leaves leaving left
-fetch transport drag push pull toss throw pop plop stick park position positioned rest rests resting rested sit
-sits sitting stand stands standing lie lies lying land lands end goes going gone belong belongs belonging live
-lives come comes coming came stay stays
-stack stacks stacking stacked pile piles piling piled build builds building built construct constructing
-constructed erect assemble assembling assembled tower towers column columns heap pillar structure create creating
-created form forming formed arrange arranges arranging arranged arrangement order ordered ordering orders sequence
-sort sorts sorting sorted match matches matching matched group grouping grouped pair pairs pairing paired organise
-organize organised organized tidy tidying clean clear clearing cleared separate distribute divide assign
-classify categorise categorize coordinate coordinated file put away top tops topmost bottom bottoms bottommost base
-foundation middle upper lower uppermost lowest lowermost highest ground floor level levels layer layers crown cap
-capped crowned finishing support supports supporting supported bear bearing topped underlying pinnacle apex crest head earlier higher earth sandwiched hanging placement packing adding
-tossing read reading listed
-list listing named naming mentioned following follows follow followed given
-colour colours color colors coloured colored shade shades hue hues tint tone red orange yellow green cyan blue
-purple pink turquoise teal aqua violet magenta lilac scarlet crimson rose salmon amber gold golden lime emerald
-navy azure indigo white black grey gray brown
-block blocks cube cubes box boxes brick bricks cylinder cylinders tube tubes can cans roller rod puck drum bowl bowls dish
-dishes container containers basin vessel cup tray plate bin pot receptacle object objects thing things item items
-piece pieces toy toys part parts solid solids stuff table tabletop desk surface board counter
-big bigger biggest small smaller smallest large larger largest little tiny size sizes round square
-own respective corresponding correct right proper appropriate suitable matching equal identical fitting different
-wrong mismatched own right wherever whichever everything anything something nothing nobody none always again
-now soon immediately quickly slowly carefully gently safely neatly properly directly straight simply really
-first finally lastly later afterwards afterward meanwhile well nice nicely good great better best perfect fine
-job task goal mission aim target destination work working plan planned result state position spot location home
-house way time times moment today would you mind able possible ensure verify check find locate found
-choose using use used used by hand gripper fingers finger left right centre center front behind side edge corner
-two three four five six seven eight nine ten zero half high tall
-open close opened closed drawer door window microwave oven light lights lamp switch turn turning on off banana
-apple orange coffee tea water milk bread cook cooking kitchen pour wipe weather song sing play music story joke tell
-say said speak talk write dance name called call who old time clock day night morning news money price cost cut
-paint draw fold wash read book books phone call email car drive walk run jump kick shake wave dog cat bird person
-human people man woman child president capital city country world math plus minus sum answer question sponge knife
+another other others same single only just also too very more most less least much many few lot lots next
+last first second third fourth fifth final previous former latter i you we he she me my mine your yours our
+ours us is are am be been being was were do does did doing done have has had having will would shall should
+can could may might must ought need needs needed want wants wanted like liked wish wishes hope hoping love
+and or but nor so then than if when while once until till after before since because as for of to in into
+inside within on onto upon over above under underneath beneath below at by with without from off out up down
+upward upwards downward downwards between among across through against about around along beside besides
+near next away apart together back forth here there where wherever who whom whose which what whatever how
+why not never no yes please kindly thanks thank hey hello hi ok okay robot arm panda palme helper assistant
+buddy friend sir dear could go ahead start starting starts begin beginning begins end ending ends finish
+finished finishing complete completed stop make makes making made sure that see look looks looking let lets
+us get gets getting got give given take takes taking taken took bring brings bringing brought put puts
+putting place places placing placed set sets setting move moves moving moved pick picks picking picked grab
+grabs grabbing grabbed grasp grasping lift lifts lifting lifted carry carrying carried drop drops dropping
+dropped lay laying laid lower lowering lowered transfer transferring transferred deposit depositing
+deposited insert inserting inserted slide sliding shift shifting relocate relocating deliver delivering
+delivered send sending sent store storing stored stow stash tuck load loading loaded fill filling filled
+hold holds holding held keep keeps keeping kept leave leaves leaving left fetch transport drag push pull
+toss throw pop plop stick park position positioned rest rests resting rested sit sits sitting stand stands
+standing lie lies lying land lands end goes going gone belong belongs belonging live lives come comes coming
+came stay stays stack stacks stacking stacked pile piles piling piled build builds building built construct
+constructing constructed erect assemble assembling assembled tower towers column columns heap pillar
+structure create creating created form forming formed arrange arranges arranging arranged arrangement order
+ordered ordering orders sequence sort sorts sorting sorted match matches matching matched group grouping
+grouped pair pairs pairing paired organise organize organised organized tidy tidying clean clear clearing
+cleared separate distribute divide assign classify categorise categorize coordinate coordinated file put
+away top tops topmost bottom bottoms bottommost base foundation middle upper lower uppermost lowest
+lowermost highest ground floor level levels layer layers crown cap capped crowned finishing support supports
+supporting supported bear bearing topped underlying pinnacle apex crest head earlier higher earth sandwiched
+hanging placement packing adding tossing read reading listed list listing named naming mentioned following
+follows follow followed given colour colours color colors coloured colored shade shades hue hues tint tone
+red orange yellow green cyan blue purple pink turquoise teal aqua violet magenta lilac scarlet crimson rose
+salmon amber gold golden lime emerald navy azure indigo white black grey gray brown block blocks cube cubes
+box boxes brick bricks cylinder cylinders tube tubes can cans roller rod puck drum bowl bowls dish dishes
+container containers basin vessel cup tray plate bin pot receptacle object objects thing things item items
+piece pieces toy toys part parts solid solids stuff table tabletop desk surface board counter big bigger
+biggest small smaller smallest large larger largest little tiny size sizes round square own respective
+corresponding correct right proper appropriate suitable matching equal identical fitting different wrong
+mismatched own right wherever whichever everything anything something nothing nobody none always again now
+soon immediately quickly slowly carefully gently safely neatly properly directly straight simply really
+first finally lastly later afterwards afterward meanwhile well nice nicely good great better best perfect
+fine job task goal mission aim target destination work working plan planned result state position spot
+location home house way time times moment today would you mind able possible ensure verify check find locate
+found choose using use used used by hand gripper fingers finger left right centre center front behind side
+edge corner two three four five six seven eight nine ten zero half high tall open close opened closed drawer
+door window microwave oven light lights lamp switch turn turning on off banana apple orange coffee tea water
+milk bread cook cooking kitchen pour wipe weather song sing play music story joke tell say said speak talk
+write dance name called call who old time clock day night morning news money price cost cut paint draw fold
+wash read book books phone call email car drive walk run jump kick shake wave dog cat bird person human
+people man woman child president capital city country world math plus minus sum answer question sponge knife
 spoon fork bottle mug shirt towel shoe hat ball pen pencil scissors hammer screw screwdriver key keys laptop
-computer screen button chair shelf cupboard fridge trash garbage rubbish basket bag jar lid flower plant paper
-pyramid circle line row triangle star ring sphere cone rotate spin flip knock tip break crush bend tear burn
-successful success succeeded failed fail happened history seen before nothing yet already still currently
-should have contain contains containing contained include includes including reach reaching reached achieve
-achieved wants asked ask asking request requested supposed expected required
-whose lids ascending descending increasing climbing upside rising falling vertical vertically
-don t s re ll ve d m isn aren doesn didn won
-wooden dice lego cuboid chunk die number painted else colouring holder ready tub saucer coloring help bucket
-roof summit foot peak whenever pan soup skyscraper undermost totem similar attention rise according listen
-mixing show construction scattered alright step mate raise yo return atop change asap produce reposition
-care based various design consists prepare forget decide such squares compose remaining cheers add release
-saucers consisting plates cuboids free try basins touching height tubs holders composed alone interior know
-terms remember pack vessels shiny unite bins lemon buckets baskets outside cups trays carries dark tangerine
-join matter combine certain plastic receptacles says necessary collect kind pots guide favor towards fix
-nearest skyward wondering rule search balance update dump room bathroom plonk employ favour feel gather
-pocket covered closest focus hide furthest share count reads glass further barrel low settle solve exactly
-simple suggest chuck slip allocate ruby tin roll imagine fit remote sink slot fall select couple haul agrees
-canister pass supply space peg collected consider cable rearrange game counting pipe cover think puzzle disc
-distributed provide equip appreciate stock charge scene bury meant remove continue consist identify feed
-scoop mess idea furnish bears buy offer shares act numbered unless told split newspaper described catch
-letter seize stopping receives shuffle press describe accept receive agree missing cargo growing picture
-chess counted serve eat mixed important runs distributing layered photograph food decreasing prefer reverse
-save hit mail command sandwich website sleep organising equally suppose expect socks lined preceding
-customer chairs sell mother sinking returning footing melt introduce collecting sky equals stocking
-successor predecessor lacking mount pushed separating destined joins providing intended tucked parked finds
-settled slotted packed popped supplying chucked sticking tucking hauled stuck passing itself stowed released
-waiting balancing accepts popping guided relocated fitted settling assigned parking expects thrown reserved
-guiding travels dumped lacks added slipped slipping chucking hauling shifted throwing stowing tossed passed
-mounted plonking releasing slotting balanced positioning dumping pushing plonked
+computer screen button chair shelf cupboard fridge trash garbage rubbish basket bag jar lid flower plant
+paper pyramid circle line row triangle star ring sphere cone rotate spin flip knock tip break crush bend
+tear burn successful success succeeded failed fail happened history seen before nothing yet already still
+currently should have contain contains containing contained include includes including reach reaching
+reached achieve achieved wants asked ask asking request requested supposed expected required whose lids
+ascending descending increasing climbing upside rising falling vertical vertically don t s re ll ve d m isn
+aren doesn didn won wooden dice lego cuboid chunk die number painted else colouring holder ready tub saucer
+coloring help bucket roof summit foot peak whenever pan soup skyscraper undermost totem similar attention
+rise according listen mixing show construction scattered alright step mate raise yo return atop change asap
+produce reposition care based various design consists prepare forget decide such squares compose remaining
+cheers add release saucers consisting plates cuboids free try basins touching height tubs holders composed
+alone interior know terms remember pack vessels shiny unite bins lemon buckets baskets outside cups trays
+carries dark tangerine join matter combine certain plastic receptacles says necessary collect kind pots
+guide favor towards fix nearest skyward wondering rule search balance update dump room bathroom plonk employ
+favour feel gather pocket covered closest focus hide furthest share count reads glass further barrel low
+settle solve exactly simple suggest chuck slip allocate ruby tin roll imagine fit remote sink slot fall
+select couple haul agrees canister pass supply space peg collected consider cable rearrange game counting
+pipe cover think puzzle disc distributed provide equip appreciate stock charge scene bury meant remove
+continue consist identify feed scoop mess idea furnish bears buy offer shares act numbered unless told split
+newspaper described catch letter seize stopping receives shuffle press describe accept receive agree missing
+cargo growing picture chess counted serve eat mixed important runs distributing layered photograph food
+decreasing prefer reverse save hit mail command sandwich website sleep organising equally suppose expect
+socks lined preceding customer chairs sell mother sinking returning footing melt introduce collecting sky
+equals stocking successor predecessor lacking mount pushed separating destined joins providing intended
+tucked parked finds settled slotted packed popped supplying chucked sticking tucking hauled stuck passing
+itself stowed released waiting balancing accepts popping guided relocated fitted settling assigned parking
+expects thrown reserved guiding travels dumped lacks added slipped slipping chucking hauling shifted
+throwing stowing tossed passed mounted plonking releasing slotting balanced positioning dumping pushing
+plonked
 """.split()
+
+SHADES = {
+    "crimson": "red", "scarlet": "red", "ruby": "red", "amber": "orange", "tangerine": "orange",
+    "golden": "yellow", "lemon": "yellow", "emerald": "green", "lime": "green", "turquoise": "cyan",
+    "aqua": "cyan", "teal": "cyan", "light blue": "cyan", "navy": "blue", "dark blue": "blue",
+    "azure": "blue", "violet": "purple", "lilac": "purple", "magenta": "pink", "rose": "pink",
+}  # fmt: skip
 
 VOCABULARY: tuple[str, ...] = tuple(
     dict.fromkeys([*SPECIAL, *ENTITY_WORDS, *OBJECT_WORDS, *ANSWER_WORDS, *_PLAIN])
@@ -113,6 +121,18 @@ VOCABULARY: tuple[str, ...] = tuple(
 _KINDS = "|".join(KINDS)
 _ENTITY = re.compile(rf"\b({'|'.join(COLOURS)}) ({_KINDS})\b")
 _WORD = re.compile(r"<[a-z]+(?::\d+)?>|[a-z]+(?:_[a-z0-9]+)?|\d+|[^\sa-z0-9]")
+
+
+_COLOUR = re.compile(rf"\b({'|'.join([*sorted(SHADES, key=len, reverse=True), *COLOURS])}|obj_\d+)\b")
+
+
+def mentions(text: str) -> list[str]:
+    """Colours and `obj_k` in the order in which `text` first names them; shades as their colour."""
+    return list(
+        dict.fromkeys(
+            SHADES.get(w, w) for w in _COLOUR.findall(text.lower().replace("_", " ").replace("obj ", "obj_"))
+        )
+    )
 
 
 def split_words(text: str) -> list[str]:

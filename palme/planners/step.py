@@ -1,6 +1,7 @@
 """A step: the interface between planner, policy, oracle and tasks, as text and taken apart.
 
-    put the red block in the blue bowl | put the red block on the green block | put the red block on the table | done
+    put the red block in the blue bowl | put the red block on the green block
+    put the red block on the table     | done
 
 `obj_3` may stand for "the red block"; `resolve` turns it into the name that the eyes gave.
 """
@@ -76,7 +77,9 @@ class Step:
         _known(target, text, [*ENTITIES, TABLE], "can be put in or on")
         if not _REFERRAL.fullmatch(target) and (relation == "in") != target.endswith("bowl"):
             right = "in" if target.endswith("bowl") else "on"
-            raise BadStep(f"{text!r}: things go {right} the {target}; say 'put {_the(what)} {right} {_the(target)}'")
+            raise BadStep(
+                f"{text!r}: things go {right} the {target}; say 'put {_the(what)} {right} {_the(target)}'"
+            )
         if what == target:
             raise BadStep(f"{text!r}: {what} cannot be put {relation} itself; name another target")
         return cls(f"put {_the(what)} {relation} {_the(target)}", f"put_{relation}", what, target)

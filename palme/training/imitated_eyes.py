@@ -1,4 +1,4 @@
-"""What imperfect eyes would report of a symbolic state: training data for the language model, no rendering."""
+"""What imperfect eyes would report of a symbolic state: training data, and nothing is rendered."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def class_index(colour: str, kind: str) -> int:
     return KINDS.index(kind) * len(COLOURS) + COLOURS.index(colour)
 
 
-def perceive(
-    state: State, listed: Sequence[int], rng: random.Random, noise: EyeNoise
-) -> dict[str, Any]:
+def perceive(state: State, listed: Sequence[int], rng: random.Random, noise: EyeNoise) -> dict[str, Any]:
     """The fields of `PerceivedObjects` for objects `listed` of `state`, in that order.
 
     An object left out of `listed` is not seen; what rests on it seems to rest on the table.

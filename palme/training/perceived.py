@@ -1,4 +1,4 @@
-"""What the trained eyes saw of scenes whose true state is known: the planner's stage `joined` learns from it."""
+"""What the trained eyes saw of scenes whose true state is known, for the planner's stage `joined`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from palme.perception.objects import PerceivedObjects
+from palme.training.questions import Example, QuestionMaker, TaskSource, goal_of
 
 _FIELDS = ("class_probs", "size_probs", "xyz", "score", "pixel", "feature")
 
@@ -50,7 +51,9 @@ class PerceivedFile:
             raise BadPerceivedFile(f"{path}: cannot be read as perceived scenes: {error}") from None
         missing = {*_FIELDS, "count", "holder_probs", "found", "n_objects", "holder"} - set(self._arrays)
         if missing:
-            raise BadPerceivedFile(f"{path}: lacks {', '.join(sorted(missing))}; write it with save_perceived")
+            raise BadPerceivedFile(
+                f"{path}: lacks {', '.join(sorted(missing))}; write it with save_perceived"
+            )
         self.feature_dim = feature_dim
         count = self._arrays["count"]
         self._rows = np.concatenate([[0], np.cumsum(count)])
@@ -60,7 +63,9 @@ class PerceivedFile:
     def __len__(self) -> int:
         return len(self._arrays["count"])
 
-    def scene(self, i: int) -> tuple[dict[str, np.ndarray], list[int], list[tuple[str, str, str]], list[int | None]]:
+    def scene(
+        self, i: int
+    ) -> tuple[dict[str, np.ndarray], list[int], list[tuple[str, str, str]], list[int | None]]:
         """(fields, found, (colour, kind, size) of each true object, true holders)."""
         a, rows = self._arrays, slice(self._rows[i], self._rows[i + 1])
         n = int(a["count"][i])
@@ -74,7 +79,9 @@ class PerceivedFile:
         return fields, [int(f) for f in a["found"][rows]], looks, holder
 
 
-def shuffled(fields: dict[str, np.ndarray], found: Sequence[int], rng: random.Random) -> tuple[dict[str, Any], list[int]]:
+def shuffled(
+    fields: dict[str, np.ndarray], found: Sequence[int], rng: random.Random
+) -> tuple[dict[str, Any], list[int]]:
     """The same scene, its objects listed in another order."""
     n = len(found)
     order = list(range(n))
@@ -85,7 +92,49 @@ def shuffled(fields: dict[str, np.ndarray], found: Sequence[int], rng: random.Ra
 
 
 class SeenQuestions:
-    """Placeholder of the joined stage's question maker."""
+    """Questions about scenes that the real eyes saw, with the true answers.
 
-    def __init__(self, source: Any, file: PerceivedFile, seed: int) -> None:
-        raise NotImplementedError
+    A ghost (something seen that is not there) is listed but never answered with; what was not seen is
+    not asked for.
+    """
+
+    def __init__(self, source: TaskSource, file: PerceivedFile, seed: int, follow_ups: float = 0.4) -> None:
+        if source.on_state is None or source.make_state is None:
+            raise ValueError("stage joined needs a TaskSource with on_state and make_state")
+        self.feature_dim = file.feature_dim
+        self._on_state, self._make_state = source.on_state, source.make_state
+        self._file = file
+        self._questions = QuestionMaker(source, seed, follow_ups=follow_ups)
+        self.rng = self._questions.rng
+
+    def example(self, split: str = "train", scene: int | None = None, kind: str = "") -> Example:
+        """One sequence about scene number `scene`; None and "" draw the scene and the kind of question."""
+        rng = self.rng
+        while True:
+            fields, found, looks, holder = self._file.scene(
+                rng.randrange(len(self._file)) if scene is None else scene
+            )
+            state = self._make_state(looks, holder)
+            task = self._on_state(rng, split, state)
+            if task is None:
+                continue
+            fields, found = shuffled(fields, found, rng)
+            goal = goal_of(task)
+            listed, rows = [], []
+            for row, i in enumerate(found):
+                if i >= 0 and i not in listed:
+                    listed.append(i)
+                    rows.append(row)
+            names = [f"{o.colour}_{o.kind}" for o in state.objects]
+            unseen = {names[i] for i in range(len(names)) if i not in listed}
+            if unseen & set(goal.order) or any(names[h] in unseen for h in holder if h is not None):
+                continue
+            if goal.kind == "match" and any(w.endswith("_block") for w in unseen):
+                continue
+            return self._questions.build(
+                kind or self._draw_kind(), goal, task.instruction, state, listed, fields, task
+            )
+
+    def _draw_kind(self) -> str:
+        u = self.rng.random()
+        return "success" if u < 0.08 else "vqa" if u < 0.14 else "next"

@@ -13,6 +13,7 @@ import math
 import multiprocessing as mp
 import os
 import random
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -125,7 +126,9 @@ def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
     )
 
 
-def batches(makers: Sequence[QuestionMaker], shares: Sequence[float], tokens: int, seed: int) -> Iterator[Batch]:
+def batches(
+    makers: Sequence[QuestionMaker], shares: Sequence[float], tokens: int, seed: int
+) -> Iterator[Batch]:
     """Endless batches of about `tokens` padded tokens. Sorting by length in a pool keeps padding low."""
     rng = random.Random(seed)
     while True:
@@ -161,7 +164,9 @@ def loss_of(model: EmbodiedLM, batch: Batch) -> tuple[Tensor, Tensor]:
     return (each * weight).sum() / weight.sum(), each.detach()
 
 
-def makers_of(config: PlannerTraining, source: TaskSource, seed: int) -> tuple[list[QuestionMaker], list[float]]:
+def makers_of(
+    config: PlannerTraining, source: TaskSource, seed: int
+) -> tuple[list[QuestionMaker], list[float]]:
     """The imitated eyes and, in stage joined, the real ones."""
     makers = [QuestionMaker(source, seed, "train", EyeNoise(), config.follow_ups)]
     makers[0].feature_dim = config.feature_dim
@@ -186,7 +191,9 @@ def optimizers_of(model: EmbodiedLM, config: PlannerTraining) -> list[torch.opti
     adam = torch.optim.AdamW(rest, lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay)
     if not chosen:
         return [adam]
-    muon = torch.optim.Muon(inside, lr=config.muon_lr, weight_decay=config.weight_decay, momentum=0.95, nesterov=True)
+    muon = torch.optim.Muon(
+        inside, lr=config.muon_lr, weight_decay=config.weight_decay, momentum=0.95, nesterov=True
+    )
     return [adam, muon]
 
 
@@ -239,7 +246,9 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
     def save() -> None:
         states = [o.state_dict() for o in optimizers]
         bundle = {"model": model.state_dict(), "optimizers": states}
-        torch.save({**bundle, "step": step, "seconds": seconds, "questions": questions}, path.with_suffix(".new"))
+        torch.save(
+            {**bundle, "step": step, "seconds": seconds, "questions": questions}, path.with_suffix(".new")
+        )
         path.with_suffix(".new").replace(path)
         model.save_pretrained(out / "model")
 
@@ -260,6 +269,7 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
             if isinstance(value, float):
                 writer.add_scalar(name, value, step)
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run saves what it has
     results: dict[str, float] = {}
     losses: dict[str, list[float]] = defaultdict(list)
     last_save = last_evaluation = last_tell = seconds
@@ -290,10 +300,20 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
             begin = now
             value = float(loss.detach())
             if not math.isfinite(value):
-                raise FloatingPointError(f"loss {value} at step {step}: lower lr; {path} holds the last good state")
+                raise FloatingPointError(
+                    f"loss {value} at step {step}: lower lr; {path} holds the last good state"
+                )
             if seconds - last_tell > 30:
                 means = {k: round(float(np.mean(v)), 4) for k, v in losses.items()}
-                tell({"step": step, "seconds": round(seconds, 1), "questions": questions, "rate": factor, **means})
+                tell(
+                    {
+                        "step": step,
+                        "seconds": round(seconds, 1),
+                        "questions": questions,
+                        "rate": factor,
+                        **means,
+                    }
+                )
                 losses.clear()
                 last_tell = seconds
             if seconds - last_save > config.save_every_s:
@@ -349,7 +369,12 @@ def step_text(said: Sequence[str]) -> str:
 
 
 def evaluate(
-    model: EmbodiedLM, source: TaskSource, n: int, seed: int, noise: EyeNoise | None = None, wrong: list | None = None
+    model: EmbodiedLM,
+    source: TaskSource,
+    n: int,
+    seed: int,
+    noise: EyeNoise | None = None,
+    wrong: list | None = None,
 ) -> dict[str, float]:
     """Next step in the acceptable set (test phrasings; held-out colour pairs), closed loop, short questions.
 
@@ -364,12 +389,16 @@ def evaluate(
             maker = QuestionMaker(source, seed, split, noise, 0.0, {})
             examples = [maker.example(family) for _ in range(n)]
             said = answers(model, examples)
-            right = [step_text(s) in e.task.acceptable_steps(e.state) for s, e in zip(said, examples, strict=True)]
+            right = [
+                step_text(s) in e.task.acceptable_steps(e.state) for s, e in zip(said, examples, strict=True)
+            ]
             results[f"next_step/{split}/{family}"] = sum(right) / n
             if wrong is not None:
                 wrong += [(split, e, s) for s, e, r in zip(said, examples, right, strict=True) if not r]
     for family in FAMILIES:
-        results[f"closed_loop/{family}"] = closed_loop(model, source, family, max(20, n // 3), seed + 1, noise)
+        results[f"closed_loop/{family}"] = closed_loop(
+            model, source, family, max(20, n // 3), seed + 1, noise
+        )
     for kind in ("success", "vqa", "nonsense", "absent"):
         maker = QuestionMaker(source, seed, "train", noise, 0.0, {kind: 1.0})
         examples = [maker.example("put_in_bowl" if kind == "absent" else None) for _ in range(n)]
@@ -380,7 +409,13 @@ def evaluate(
 
 
 def closed_loop(
-    model: EmbodiedLM, source: TaskSource, family: str, n: int, seed: int, noise: EyeNoise, max_steps: int = 16
+    model: EmbodiedLM,
+    source: TaskSource,
+    family: str,
+    n: int,
+    seed: int,
+    noise: EyeNoise,
+    max_steps: int = 16,
 ) -> float:
     """Share of tasks brought to "done" with the goal reached, symbolic world, test phrasings."""
     maker = QuestionMaker(source, seed, "test", noise, 0.0, {})

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from palme.language.answers import NO, NOTHING, UNKNOWN, YES, Goal, Scene, State, answer, check, put
-from palme.language.words import BOS, EOS, TABLE, UNK, VOCABULARY, split_words
+from palme.language.prompts import prompt_words, success_question
+from palme.language.words import EOS, TABLE, UNK, VOCABULARY, mentions, split_words
 from palme.training.imitated_eyes import SHARP, EyeNoise, perceive
 from palme.training.small_talk import nonsense
 
@@ -73,13 +74,22 @@ class Example:
     options: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
-def goal_of(task: Task) -> Goal:
-    """The goal of a task of one of the three families, in entity words."""
+def goal_of(task: Task, instruction: str = "", names: dict[str, str] | None = None) -> Goal:
+    """The goal of a task of one of the three families, in entity words.
+
+    Args:
+        instruction: said in place of the task's own.
+        names: what `obj_k` stands for in it, as entity words.
+    """
     goal = task.goal
     if hasattr(goal, "bowl"):
         return Goal("in", (_entity(goal.bowl), _entity(goal.block)))
     if hasattr(goal, "blocks"):
-        return Goal("stack", tuple(_entity(b) for b in goal.blocks))
+        order = tuple(_entity(b) for b in goal.blocks)
+        said = mentions(instruction or task.instruction)
+        named = dict.fromkeys((names or {}).get(w, f"{w}_block") for w in said)
+        found = [w for w in named if w in order]
+        return Goal("stack", order, (*found, *(w for w in order if w not in found)))
     return Goal("match")
 
 
@@ -87,22 +97,17 @@ def _entity(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def step_words(text: str) -> list[str]:
-    """ "put the red block in the blue bowl" -> ["put", "red_block", "in", "blue_bowl", "."]."""
-    return [*(w for w in split_words(text) if w != "the"), "."]
-
-
-def prompt_words(question: str, n_objects: int, history: Sequence[tuple[str, bool]] = ()) -> list[str]:
-    """The sentence up to where the model goes on. Objects come after the question, so they can attend to it."""
-    words = [BOS, "human", ":", *split_words(question), "robot", ":"]
-    for text, success in history:
-        words += [*step_words(text)[:-1], YES if success else NO, ";"]
-    words += ["<state>", "i", "see", *(f"<obj:{k + 1}>" for k in range(n_objects)), "."]
-    return words
-
-
 def encode(words: Sequence[str]) -> list[int]:
     return [ID.get(w, _UNK) for w in words]
+
+
+@dataclass(frozen=True)
+class _Empty:
+    objects: tuple[Any, ...] = ()
+    holder: tuple[int | None, ...] = ()
+
+
+_EMPTY = _Empty()
 
 
 class QuestionMaker:
@@ -128,7 +133,14 @@ class QuestionMaker:
         self.noise = noise or EyeNoise()
         self.follow_ups = follow_ups
         self.feature_dim = 0
-        default = {"success": 0.04, "vqa": 0.04, "nonsense": 0.03, "absent": 0.02, "referral": 0.03}
+        default = {
+            "goal": 0.45,
+            "success": 0.03,
+            "vqa": 0.03,
+            "nonsense": 0.02,
+            "absent": 0.02,
+            "referral": 0.02,
+        }
         self.rates = default if rates is None else rates
 
     def example(self, family: str | None = None) -> Example:
@@ -136,16 +148,18 @@ class QuestionMaker:
         rng = self.rng
         task, state = self.source.midway(rng, self.split, family)
         u = rng.random()
-        for kind, share in self.rates.items():
+        kind = "next"
+        for other, share in self.rates.items():
             if u < share:
+                kind = other
                 break
             u -= share
-        else:
-            kind = "next"
         listed = list(range(len(state.objects)))
         rng.shuffle(listed)
         listed = listed[:16]
         goal = goal_of(task)
+        if kind == "goal":
+            return self._goal_only(goal, task)
         if kind == "absent" and not (goal.order and self._hide(goal, state, listed)):
             kind = "next"
         instruction = task.instruction
@@ -153,6 +167,8 @@ class QuestionMaker:
             kind = "next"
             if goal.order:
                 instruction = self._refer(goal, state, listed)
+                words = [f"{o.colour}_{o.kind}" for o in state.objects]
+                goal = goal_of(task, instruction, {f"obj_{k + 1}": words[i] for k, i in enumerate(listed)})
         return self.build(kind, goal, instruction, state, listed, task=task)
 
     def again(self, task: Any, state: State, listed: Sequence[int]) -> Example:
@@ -182,15 +198,15 @@ class QuestionMaker:
         scene = Scene(state, listed)
         weight = 1.0
         if kind in ("next", "absent"):
-            question, end, said = instruction, ["next", ":"], answer(goal, scene)
+            question, ask, said = instruction, "next", answer(goal, scene)
             name = task.family if task is not None else goal.kind
         elif kind == "nonsense":
-            question, end, said, name = nonsense(rng), ["next", ":"], [UNKNOWN, "."], kind
+            question, ask, said, name = nonsense(rng), "next", [UNKNOWN, "."], kind
         else:
-            ask = self._success if kind == "success" else self._vqa
-            question, said, name = ask(scene, state)
-            end, weight = ["answer", ":"], 0.7
-        words = [*prompt_words(question, n, self._history(state)), *end]
+            about = self._success if kind == "success" else self._vqa
+            question, said, name = about(scene, state)
+            ask, weight = "answer", 0.7
+        words = prompt_words(question, n, self._history(state), ask)
         prompt = len(words)
         spans = [(name, weight, prompt, prompt + len(said) + 1)]
         words += [*said, EOS]
@@ -204,6 +220,17 @@ class QuestionMaker:
         ids = encode(words)
         self._drop_words(ids, words, prompt)
         return Example(ids, spans, objects, self._robot(), task, state, prompt)
+
+    def _goal_only(self, goal: Goal, task: Task) -> Example:
+        """Only what the sentence asks for, no objects: short, so that many sentences can be read."""
+        words = prompt_words(task.instruction, 0)
+        prompt, said = len(words), goal.words()
+        words += said
+        ids = encode(words)
+        self._drop_words(ids, words, prompt)
+        nothing = perceive(_EMPTY, (), self.rng, SHARP)
+        spans = [(f"goal_{goal.kind}", 1.0, prompt, prompt + len(said))]
+        return Example(ids, spans, nothing, self._robot(), task, None, prompt)
 
     def _refer(self, goal: Goal, state: State, listed: Sequence[int]) -> str:
         """The goal said with `obj_k` for some of its objects."""
@@ -250,7 +277,7 @@ class QuestionMaker:
         if target not in scene.place and target != TABLE:
             target = TABLE
         text = " ".join(put(word, target)[:-1])
-        return f"was {text} successful ?", [*check(scene, target, word)[0], "."], "success"
+        return success_question(text), [*check(scene, target, word)[0], "."], "success"
 
     def _vqa(self, scene: Scene, state: State) -> tuple[str, list[str], str]:
         rng = self.rng
@@ -290,7 +317,9 @@ class QuestionMaker:
     def _robot(self) -> np.ndarray:
         rng = self.rng
         q = [rng.uniform(-1.5, 1.5) for _ in range(7)]
-        return np.array([*q, rng.random(), rng.uniform(0.3, 0.7), rng.uniform(-0.3, 0.3), rng.uniform(0, 0.6)], "f4")
+        return np.array(
+            [*q, rng.random(), rng.uniform(0.3, 0.7), rng.uniform(-0.3, 0.3), rng.uniform(0, 0.6)], "f4"
+        )
 
 
 _CONTENT = frozenset(
@@ -299,7 +328,9 @@ _CONTENT = frozenset(
     topmost bottommost before after reverse order starting ending begin end start finish foundation crown from
     to with without it that which each one two three four second third fourth same match sort own""".split()
 )
-_FILLERS = [ID[w] for w in "please now just the a could you would kindly robot arm so ok hey and well really".split()]
+_FILLERS = [
+    ID[w] for w in "please now just the a could you would kindly robot arm so ok hey and well really".split()
+]
 
 
 def sharp(source: TaskSource, seed: int, split: str) -> QuestionMaker:

@@ -1,0 +1,52 @@
+"""The rationale in plain English, for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from palme.language.words import NOTHING, TABLE
+
+
+def explain(words: Sequence[str]) -> str:
+    """ "goal in blue_bowl red_block ; blue_bowl red_block table no ; under red_block nothing ;" ->
+    "goal: the red block in the blue bowl; the red block is on the table: it should be in the blue bowl;
+    nothing lies on the red block".
+    """
+    sentences, part = [], []
+    for word in words:
+        if word == ";":
+            sentences.append(_part(part))
+            part = []
+        else:
+            part.append(word)
+    return "; ".join(s for s in sentences if s)
+
+
+def _the(word: str) -> str:
+    return f"the {word.replace('_', ' ')}"
+
+
+def _at(word: str) -> str:
+    return f"{'in' if word.endswith('_bowl') else 'on'} {_the(word)}"
+
+
+def _part(words: Sequence[str]) -> str:
+    if words[:2] == ["goal", "match"]:
+        return "goal: every block in the bowl of its colour"
+    if words[:2] == ["goal", "in"] and len(words) == 4:
+        return f"goal: {_the(words[3])} {_at(words[2])}"
+    if words[:2] == ["goal", "stack"]:
+        order = words[list(words).index(TABLE) + 1 :] if TABLE in words else words[2:]
+        return f"goal: a tower, from the table up: {', '.join(_the(w) for w in order)}"
+    if words[:1] == ["under"] and words[-1] == NOTHING:
+        covers = words[2:-1]
+        if not covers:
+            return f"nothing lies on {_the(words[1])}"
+        return f"on {_the(words[1])} lies {', on it '.join(_the(w) for w in covers)}"
+    if words[-1:] == ["nowhere"]:
+        return f"{_the(words[0])} is nowhere to be seen"
+    if len(words) >= 4 and words[-1] in ("yes", "no"):
+        chain = ", which is ".join(_at(w) for w in words[2:-1])
+        wanted = "as it should be" if words[-1] == "yes" else f"it should be {_at(words[0])}"
+        return f"{_the(words[1])} is {chain}: {wanted}"
+    return " ".join(TABLE if w == TABLE else w.replace("_", " ") for w in words)

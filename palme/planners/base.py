@@ -1,0 +1,48 @@
+"""What a planner is asked and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from palme.planners.step import Step
+from robots.types import Observation
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a planner may know: the sentence, what is seen now, the steps so far and how they went."""
+
+    instruction: str
+    observation: Observation
+    history: tuple[tuple[Step, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a step worked; true in a condition if it did.
+
+    Attributes:
+        success: the answer.
+        probability: of success, in [0, 1].
+        reason: what was found where.
+    """
+
+    success: bool
+    probability: float
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.success
+
+
+class Planner(Protocol):
+    """Says the next step, and whether the last one worked, from pictures and robot state alone."""
+
+    def next_step(self, context: Context) -> Step:
+        """The next step, or done. Raises NoMotion, with a plain answer, for what no skill can do."""
+        ...
+
+    def was_successful(self, context: Context, step: Step) -> Verdict:
+        """Whether `step`, just carried out, did what it says."""
+        ...

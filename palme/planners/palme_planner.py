@@ -1,0 +1,137 @@
+"""The PaLM-E planner: what the eyes find stands in the language model's sentence; it goes on with a step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from palme.errors import NoMotion
+from palme.language.decode import Said, say
+from palme.language.explain import explain
+from palme.language.grammar import AnswerGrammar, check_words
+from palme.language.model import EmbodiedLM
+from palme.language.processor import EmbodiedProcessor
+from palme.language.prompts import prompt_words, success_question
+from palme.language.sentence import Sentence
+from palme.language.words import EOS
+from palme.perception.objects import PerceivedObjects
+from palme.planners.base import Context, Verdict
+from palme.planners.step import TABLE, Step
+from robots.types import Observation
+
+WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
+_REFUSAL = (
+    "I cannot do that. I can put a block or cylinder into a bowl, stack blocks in an order, "
+    "and sort blocks into the bowls of their colours."
+)
+
+
+class PalmePlanner:
+    """Decodes inside the skill grammar; the words before the step are its reason.
+
+    Args:
+        model, processor: as saved beside each other.
+        eyes: observation -> `PerceivedObjects`; looked through once for each observation.
+
+    `last_sentence` and `last_objects` are what the last answer was made from.
+    """
+
+    def __init__(
+        self, model: EmbodiedLM, processor: EmbodiedProcessor, eyes: Callable[[Observation], PerceivedObjects]
+    ) -> None:
+        self.model = model.eval()
+        self.processor = processor
+        self.last_sentence: Sentence | None = None
+        self.last_objects: PerceivedObjects | None = None
+        self._eyes = eyes
+        self._words: list[str] = processor.tokenizer.convert_ids_to_tokens(range(len(processor.tokenizer)))
+        self._ids = {w: i for i, w in enumerate(self._words)}
+        self._grammar = AnswerGrammar(self._words)
+        self._seen: tuple[Observation, PerceivedObjects] | None = None
+
+    @classmethod
+    def load(
+        cls, eyes: Callable[[Observation], PerceivedObjects], folder: str | Path = WEIGHTS
+    ) -> PalmePlanner:
+        """With trained weights. Raises FileNotFoundError with the remedy."""
+        if not (Path(folder) / "config.json").exists():
+            raise FileNotFoundError(
+                f"{folder}: no planner weights there; train them with `palme train planner`"
+            )
+        model = EmbodiedLM.from_pretrained(folder, dtype=torch.float32)
+        return cls(model, EmbodiedProcessor.from_pretrained(folder), eyes)
+
+    def next_step(self, context: Context) -> Step:
+        """The next step. Raises NoMotion for a sentence outside the skills, or about what is not there."""
+        objects = self._look(context.observation)
+        history = [(step.text, success) for step, success in context.history]
+        said = self._say(
+            context, objects, prompt_words(context.instruction, len(objects), history), self._grammar.mask
+        )
+        words = [self._words[i] for i in said.ids]
+        start = len(words) - words[::-1].index(";") if ";" in words else 0
+        step_words = [w.replace("_", " ") for w in words[start:] if w != "."]
+        if "unknown" in step_words or not step_words:
+            raise NoMotion(self._refusal(words))
+        step = Step.parse(" ".join(step_words))
+        return Step(
+            step.text,
+            step.skill,
+            step.what,
+            step.target,
+            explain(words[:start]),
+            math.prod(said.probabilities[start:]),
+        )
+
+    def was_successful(self, context: Context, step: Step) -> Verdict:
+        """Asks the model where the thing is now. "done" is judged by asking for the next step again."""
+        objects = self._look(context.observation)
+        if step.is_done:
+            again = self.next_step(context)
+            return Verdict(again.is_done, again.probability if again.is_done else 1 - again.probability)
+        step = step.resolve([objects.name(i) for i in range(len(objects))])
+        start = [_word(step.target), _word(step.what)]
+        question = success_question(step.text)
+        prompt = [*prompt_words(question, len(objects), ask="answer"), *start]
+
+        def mask(said: Sequence[int]) -> Tensor:
+            return self._grammar.mask_of(check_words((*start, *(self._words[i] for i in said))))
+
+        said = self._say(context, objects, prompt, mask)
+        words = [self._words[i] for i in said.ids]
+        verdict = next((k for k, w in enumerate(words) if w in ("yes", "no")), None)
+        if verdict is None:
+            return Verdict(False, 0.5, "no answer")
+        success = words[verdict] == "yes"
+        p = said.probabilities[verdict]
+        return Verdict(success, p if success else 1 - p, explain([*start, *words[: verdict + 1], ";"]))
+
+    def _look(self, observation: Observation) -> PerceivedObjects:
+        if self._seen is None or self._seen[0] is not observation:
+            self._seen = (observation, self._eyes(observation))
+        self.last_objects = self._seen[1]
+        return self._seen[1]
+
+    def _say(
+        self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], mask: Callable
+    ) -> Said:
+        sentence = Sentence(" ".join(prompt), state=context.observation.robot, objects=objects)
+        self.last_sentence = sentence
+        inputs = self.processor(sentence, feature_dim=self.model.config.feature_dim)
+        with torch.inference_mode():
+            x = self.model.embed(inputs["input_ids"], inputs["objects"], inputs["state"])
+        return say(self.model, x, [x.shape[1]], mask, self._ids[EOS])[0]
+
+    def _refusal(self, words: Sequence[str]) -> str:
+        if "nowhere" in words:
+            missing = words[list(words).index("nowhere") - 1].replace("_", " ")
+            return f"I do not see the {missing} on the table."
+        return _REFUSAL
+
+
+def _word(name: str) -> str:
+    return TABLE if name == TABLE else name.replace(" ", "_")
