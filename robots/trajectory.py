@@ -36,7 +36,7 @@ def joint_motion(spec: ArmSpec, q_from: Array, q_to: Array, speed: float = 1.0) 
     Returns:
         (T, n_joints) targets at `spec.control_hz`, the first one tick after `q_from`, the last `q_to`.
     """
-    times, positions = _profile(
+    return _profile(
         np.asarray(q_from),
         np.asarray(q_to),
         SPEED_SHARE * speed * spec.dq_max,
@@ -44,7 +44,6 @@ def joint_motion(spec: ArmSpec, q_from: Array, q_to: Array, speed: float = 1.0) 
         JERK_SHARE * spec.jerk_max,
         spec.dt,
     )
-    return positions if len(times) else np.asarray(q_to, dtype=np.float64)[None]
 
 
 def line_motion(spec: ArmSpec, q_from: Array, base_from_ee: Array, speed: float = 0.4) -> Array:
@@ -68,8 +67,14 @@ def line_motion(spec: ArmSpec, q_from: Array, base_from_ee: Array, speed: float 
     way = max(length, angle * speed / TURN_SPEED, 1e-6)
     slower = 1.0
     for _ in range(4):
-        limits = speed / slower, LINE_ACCELERATION / slower**2, LINE_JERK / slower**3
-        _, travelled = _profile(np.zeros(1), np.array([way]), *(np.array([x]) for x in limits), spec.dt)
+        travelled = _profile(
+            np.zeros(1),
+            np.array([way]),
+            np.array([speed / slower]),
+            np.array([LINE_ACCELERATION / slower**2]),
+            np.array([LINE_JERK / slower**3]),
+            spec.dt,
+        )
         out, q = np.empty((len(travelled), spec.n_joints)), np.asarray(q_from, dtype=np.float64)
         for k, share in enumerate(travelled[:, 0] / way):
             pose = np.eye(4)
@@ -123,10 +128,8 @@ def join(spec: ArmSpec, q_from: Array, motions: Sequence[Array], overlap: int = 
     return whole
 
 
-def _profile(
-    start: Array, goal: Array, speed: Array, acceleration: Array, jerk: Array, dt: float
-) -> tuple[Array, Array]:
-    """Rest-to-rest motion of all axes together: times (T,) in [s] after the start, positions (T, n)."""
+def _profile(start: Array, goal: Array, speed: Array, acceleration: Array, jerk: Array, dt: float) -> Array:
+    """Rest-to-rest motion of all axes together, a row every `dt` [s] after the start: (T, n)."""
     n = len(start)
     request = InputParameter(n)
     request.current_position, request.target_position = start, goal
@@ -140,6 +143,5 @@ def _profile(
     if result < 0:
         raise MotionNotFound(f"from {start.tolist()} to {goal.tolist()}: {result}")
     ticks = max(1, int(np.ceil(trajectory.duration / dt - 1e-9)))
-    times: Array = np.arange(1, ticks + 1) * float(dt)
-    positions: Array = np.array([trajectory.at_time(min(t, trajectory.duration))[0] for t in times])
-    return times, positions.reshape(ticks, n)
+    rows = [trajectory.at_time(min(k * dt, trajectory.duration))[0] for k in range(1, ticks + 1)]
+    return np.array(rows, dtype=np.float64).reshape(ticks, n)
