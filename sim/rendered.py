@@ -18,7 +18,7 @@ from robots.kinematics import reach_down
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame
 from sim import grasps
-from sim.camera import project, rays
+from sim.camera import project
 from sim.footprints import Obstacles
 from sim.layout import SceneDoesNotFit, jittered, layout
 from sim.scene import Placed, Scene
@@ -223,8 +223,10 @@ def free_map(frame: CameraFrame, mask: Array, i: int | None, scene: Scene, posit
     h, w = frame.depth.shape
     centre = STRIDE // 2
     depth = frame.depth[centre::STRIDE, centre::STRIDE]
-    ray = rays(frame.intrinsics, frame.base_from_camera, (w, h))[centre::STRIDE, centre::STRIDE]
-    xyz = frame.base_from_camera[:3, 3] + depth[..., None] * ray
+    v, u = np.mgrid[centre:h:STRIDE, centre:w:STRIDE]
+    k = frame.intrinsics
+    local = np.stack([(u - k[0, 2]) / k[0, 0], (v - k[1, 2]) / k[1, 1], np.ones_like(u, float)], -1)
+    xyz = frame.base_from_camera[:3, 3] + depth[..., None] * (local @ frame.base_from_camera[:3, :3].T)
     table = (np.abs(xyz[..., 2]) < 0.006) & (mask[centre::STRIDE, centre::STRIDE] < 0)
     out = np.where(table, 0, 255).astype(np.uint8)
     if i is not None and table.any():
