@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robots.types import Array
 from sim.state import COLOURS, KINDS, ObjectSpec, SceneState
 from sim.tasks import Task
 
@@ -75,13 +74,16 @@ class Features:
         self.movers = np.array([i for i, _ in pairs], int)
         self.goals = np.array([j for _, j in pairs], int)
         self.table[self.movers, 20] = 1.0
+        self._rows: list[Any] = []
 
-    def fill(self, poses: Array) -> NDArray[np.float32]:
-        """The vector (288,) for `poses` (N, 7): positions in [m] and quats_xyzw."""
+    def fill(self, rows: list[Any]) -> NDArray[np.float32]:
+        """The vector (288,) for `rows` (N,): each a position in [m] and a quat_xyzw."""
         table = self.table
-        table[: self.n, POSE] = poses
-        table[self.movers, 21:24] = table[self.goals, 13:16] - table[self.movers, 13:16]
-        return table.ravel().copy()
+        if rows != self._rows:  # nearly always everything lies still
+            self._rows = rows
+            table[: self.n, POSE] = [(*xyz, *quat) for xyz, quat in rows]
+            table[self.movers, 21:24] = table[self.goals, 13:16] - table[self.movers, 13:16]
+        return table.flatten()
 
 
 def specs_of(table: NDArray[np.float32]) -> tuple[ObjectSpec, ...]:

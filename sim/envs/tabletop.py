@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -27,6 +27,7 @@ from sim.world import PHYSICS_HZ, World
 MOVED = 0.002  # [m] an object moves before success is looked at again
 RENDER_SIZE = (480, 352)
 OBSERVATIONS = ("pixels", "state")
+Row = tuple[tuple[float, float, float], tuple[float, float, float, float]]  # position, quat_xyzw
 
 
 class UnknownOption(ValueError):
@@ -60,7 +61,7 @@ class TabletopEnv(gymnasium.Env):
         look: "fast" or "photo", for `render`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 20}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (gymnasium's)
 
     def __init__(
         self,
@@ -109,8 +110,8 @@ class TabletopEnv(gymnasium.Env):
         self.current: Task | None = None
         self._features: Features | None = None
         self._seq = 0
-        self._judged: NDArray[np.float64] = np.zeros((0, 3))
-        self._poses: NDArray[np.float64] = np.zeros((0, 7))
+        self._rows: list[Row] = []  # poses of the objects now
+        self._judged: NDArray[np.float64] = np.zeros((0, 7))  # and when success was last looked at
         self._gripped, self._success = False, False
 
     # -- gymnasium ----------------------------------------------------------------------------
@@ -133,7 +134,7 @@ class TabletopEnv(gymnasium.Env):
         self.world.load(scene, self.arm.spec.q_home)
         self.arm.hold(1)  # begins the session: any target may come first
         self._seq = 0
-        self._poses = self._read_poses()
+        self._rows = self._read_poses()
         self._judge()
         return self._observe(), self._info()
 
@@ -146,8 +147,7 @@ class TabletopEnv(gymnasium.Env):
         self.arm.command(
             JointCommand(values[:-1], float(values[-1]) if values.size else 0.0, self._seq, self.arm.time)
         )
-        self._poses = self._read_poses()
-        self._judge_if_changed()
+        self._follow()
         return self._observe(), float(self._success), self._success, False, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -170,27 +170,31 @@ class TabletopEnv(gymnasium.Env):
             except SceneDoesNotFit:
                 continue  # a crowded table: another one
 
-    def _read_poses(self) -> NDArray[np.float64]:
+    def _read_poses(self) -> list[Row]:
         get, client = self.world.p.getBasePositionAndOrientation, self.world.client
-        rows = [(*xyz, *quat) for xyz, quat in (get(b, client) for b in self.world.body_ids)]
-        return np.array(rows).reshape(-1, 7)
+        return [get(body, client) for body in self.world.body_ids]
 
-    def _judge_if_changed(self) -> None:
-        """Judging takes longer than a step of physics: only after something moved or was let go."""
-        gripped = self.arm.gripper < 0.98 and self.world.held() is not None
-        if gripped != self._gripped or (np.abs(self._poses[:, :3] - self._judged) > MOVED).any():
+    def _follow(self) -> None:
+        """See what moved; judge only then or after letting go: it takes longer than a step of physics."""
+        rows = self._read_poses()
+        if rows == self._rows and not self._gripped:  # all asleep, as nearly always
+            return
+        self._rows = rows
+        moved = np.abs(_matrix(rows)[:, :3] - self._judged[:, :3]).max(initial=0.0) > MOVED
+        if moved or (self.world.held() is not None) != self._gripped:
             self._judge()
 
     def _judge(self) -> None:
-        self._judged = self._poses[:, :3].copy()
+        self._judged = _matrix(self._rows)
         self._gripped = self.world.held() is not None
         if self.current is not None:
             self._success = self.current.is_success(judge(self.world))
 
     def _observe(self) -> dict[str, Any]:
-        agent_pos = np.append(self.arm.q, self.arm.gripper).astype(np.float32)
+        agent_pos = np.empty(self.action_space.shape or (), np.float32)
+        agent_pos[:-1], agent_pos[-1] = self.arm.q, self.arm.gripper
         if self.observation == "state" and self._features is not None:
-            return {"agent_pos": agent_pos, "environment_state": self._features.fill(self._poses)}
+            return {"agent_pos": agent_pos, "environment_state": self._features.fill(self._rows)}
         pixels = {
             name: self.world.render(name, self.image_size, depth=False).rgb for name in self.cameras
         }
@@ -202,6 +206,10 @@ class TabletopEnv(gymnasium.Env):
             "success": self._success,
             "task_description": self.task_description,
         }
+
+
+def _matrix(rows: list[Row]) -> NDArray[np.float64]:
+    return np.array([(*xyz, *quat) for xyz, quat in rows]).reshape(-1, 7)
 
 
 def _check(option: str, value: Any, legal: tuple[Any, ...]) -> None:
