@@ -33,7 +33,7 @@ RELEASE = 0.20  # opening added to let go: 16 mm
 DROP = 0.004  # [m] above the support at which the object is let go
 RETRIES = 3
 MIN_SCORE = 0.05
-LINE_SPEED = 0.35  # [m/s]
+LINE_SPEED = 0.45  # [m/s]
 
 
 class KeyposePolicy:
@@ -181,11 +181,12 @@ class KeyposePolicy:
         assert found is not None  # noqa: S101 - the role asked for is always answered
         if not found.score > MIN_SCORE and self._q is None:
             raise StepFailed(f"{step!r}: see nothing like it (score {found.score:.2f})")
-        self.looks.append(Look(self.eyes.camera, role, found.heat, _pixel(frame, found.xyz)))
+        self.looks.append(Look(self.eyes.camera, role, found.heat, pixel_of(frame, found.xyz)))
         return found
 
 
-def _pixel(frame: CameraFrame, xyz: Array) -> tuple[float, float]:
+def pixel_of(frame: CameraFrame, xyz: Array) -> tuple[float, float]:
+    """Where `xyz` (3,) in [m] in the base frame lies in the picture: (u, v) in [px]."""
     local = frame.base_from_camera[:3, :3].T @ (xyz - frame.base_from_camera[:3, 3])
     u, v, _ = frame.intrinsics @ (local / local[2])
     return float(u), float(v)

@@ -1,0 +1,174 @@
+"""Chunk policy: the localiser as a bottleneck, then a learned head from key points and joints to chunks.
+
+The head is closed loop: every chunk is decided anew from where the joints are and where the key points are
+seen now. Key points reach it as joint goals, so that arriving is a matter of closing a gap. What it is in
+the middle of ("grip", "carry", ...) it reads from its own last output, a discrete recurrent state.
+
+Action chunks: ACT (Zhao et al., 2023). Receding execution: Diffusion Policy (Chi et al., 2023).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from palme.errors import StepFailed
+from palme.events import Look
+from palme.perception.eyes import Eyes, Keypoint
+from palme.policies.base import Motion
+from palme.policies.keypose import DROP, GRASP_DEPTH, HOVER, MIN_SCORE, RELEASE, TRAVEL_Z, pixel_of
+from robots.types import ActionChunk, Observation
+
+Array = NDArray[np.float64]
+
+PHASES = ("approach", "grip", "carry", "release", "retreat", "done")
+GOALS = 5  # hover, grasp, lifted, over the place, at the place
+HORIZON = 16
+EXECUTED = 8  # ticks of a chunk that run before the next is decided
+ACTION_SCALE = 0.15  # [rad] a unit of the head's output
+MAX_CHUNKS = 60  # 24 s at 20 Hz
+WEIGHTS = Path(__file__).parent.parent / "weights" / "chunk.safetensors"
+
+
+class ChunkHead(nn.Module):
+    """Joints, key points and phase to `HORIZON` targets and the phase after `EXECUTED` ticks."""
+
+    def __init__(self, n_joints: int = 7, hidden: int = 512) -> None:
+        super().__init__()
+        self.n_joints = n_joints
+        n_in = 2 * n_joints + 1 + GOALS * n_joints + 2 + len(PHASES)
+        self.enter = nn.Linear(n_in, hidden)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+            for _ in range(2)
+        )
+        self.leave = nn.Linear(hidden, HORIZON * (n_joints + 1) + len(PHASES))
+
+    def forward(
+        self, q: Tensor, dq: Tensor, gripper: Tensor, goals: Tensor, openings: Tensor, phase: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Next targets.
+
+        Args:
+            q, dq: (B, n) in [rad], [rad/s]; gripper (B,) measured, in [0, 1].
+            goals: (B, 5, n) in [rad]; openings (B, 2) for approach and release; phase (B,) index.
+
+        Returns:
+            q_targets (B, 16, n) in [rad], openings (B, 16), phase logits (B, 6).
+        """
+        x = torch.cat(
+            [q, dq * 0.3, gripper[:, None], (goals - q[:, None]).flatten(1), openings, F.one_hot(phase, len(PHASES))],
+            -1,
+        ).float()  # (B, n_in)
+        x = F.gelu(self.enter(x))
+        for block in self.blocks:
+            x = x + block(x)
+        y = self.leave(x)
+        split = HORIZON * self.n_joints
+        steps = y[:, :split].unflatten(-1, (HORIZON, self.n_joints)) * ACTION_SCALE
+        return q[:, None] + steps, y[:, split : split + HORIZON], y[:, split + HORIZON :]
+
+
+class ChunkPolicy:
+    """See module.
+
+    Args:
+        eyes: trained `Eyes`.
+        motion: the arm's kinematics, for joint goals.
+        head: trained `ChunkHead`.
+    """
+
+    def __init__(self, eyes: Eyes, motion: Motion, head: ChunkHead) -> None:
+        self.eyes, self.motion, self.head = eyes, motion, head.eval()
+        self.reset()
+
+    @classmethod
+    def load(cls, eyes: Eyes, motion: Motion, path: str | Path = WEIGHTS) -> ChunkPolicy:
+        """With trained weights. Raises FileNotFoundError with the remedy."""
+        from safetensors.torch import load_file
+
+        if not Path(path).exists():
+            raise FileNotFoundError(f"{path}: no weights of the chunk policy; train them with `palme train policy`")
+        head = ChunkHead(len(motion.home))
+        head.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+        return cls(eyes, motion, head)
+
+    def reset(self) -> None:
+        self.done = False
+        self.cameras: tuple[str, ...] = (self.eyes.camera,)
+        self.looks: list[Look] = []
+        self._phase = 0
+        self._chunks = 0
+        self._pick: Keypoint | None = None
+        self._place: Keypoint | None = None
+        self._place_seen_from_above = False
+        self._edge = 0.0
+
+    def act(self, observation: Observation, step: str) -> ActionChunk:
+        self.looks = []
+        self._chunks += 1
+        if self._chunks > MAX_CHUNKS:
+            raise StepFailed(f"{step!r}: not finished after {MAX_CHUNKS} chunks, in phase {PHASES[self._phase]!r}")
+        if self.cameras:
+            self._look(observation, step)
+        robot = observation.robot
+        q_targets, gripper, phase = self._decide(robot.q, robot.dq, robot.gripper)
+        if PHASES[self._phase] in ("grip", "carry"):
+            self._edge = robot.gripper
+        self._phase = phase
+        self.done = PHASES[phase] == "done"
+        looking = PHASES[phase] in ("approach", "carry")
+        self.cameras = (self.eyes.camera,) if looking else ()
+        n = HORIZON if self.done else EXECUTED
+        return ActionChunk(q_targets[:n], gripper[:n], self.motion.control_hz)
+
+    def _look(self, observation: Observation, step: str) -> None:
+        frame = observation.images[self.eyes.camera]
+        seen = self.eyes.see(frame)
+        first = self._pick is None
+        pick, place = self.eyes.keypoints(seen, step)
+        assert pick is not None and place is not None  # noqa: S101 - both were asked for
+        if first and not pick.score > MIN_SCORE:
+            raise StepFailed(f"{step!r}: see nothing like it (score {pick.score:.2f})")
+        if PHASES[self._phase] == "approach" and (first or pick.score > 0.5 * self._pick.score):
+            self._pick = pick
+            self.looks.append(Look(self.eyes.camera, "pick", pick.heat, pixel_of(frame, pick.xyz)))
+        table = step.endswith("table")
+        lifted = PHASES[self._phase] == "carry"
+        if first or (lifted and not (table and self._place_seen_from_above) and place.score > 0.5 * self._place.score):
+            self._place, self._place_seen_from_above = place, lifted
+            self.looks.append(Look(self.eyes.camera, "place", place.heat, pixel_of(frame, place.xyz)))
+
+    def _goals(self) -> tuple[Array, Array]:
+        """Joint goals (5, n) and the two openings from the key points as seen last."""
+        pick, place, motion = self._pick, self._place, self.motion
+        edge = (self._edge or pick.opening - 0.2) * motion.gripper_width
+        try:
+            hover = motion.reach(pick.xyz + [0, 0, HOVER], pick.yaw, motion.home)
+            grasp = motion.reach(pick.xyz - [0, 0, GRASP_DEPTH], pick.yaw, hover)
+            lifted = motion.reach(np.array([*pick.xyz[:2], TRAVEL_Z]), pick.yaw, hover)
+            over = motion.reach(np.array([*place.xyz[:2], TRAVEL_Z]), place.yaw, motion.home)
+            down = np.array([*place.xyz[:2], place.xyz[2] + edge - GRASP_DEPTH + DROP])
+            there = motion.reach(down, place.yaw, over)
+        except Exception as error:  # the arm's own words for what is out of reach
+            raise StepFailed(str(error)) from error
+        release = min(edge / motion.gripper_width + RELEASE, 1.0)
+        return np.stack([hover, grasp, lifted, over, there]), np.array([pick.opening, release])
+
+    @torch.no_grad()
+    def _decide(self, q: Array, dq: Array, gripper: float) -> tuple[Array, Array, int]:
+        goals, openings = self._goals()
+
+        def row(x: Array) -> Tensor:
+            return torch.from_numpy(np.asarray(x, np.float32))[None]
+
+        targets, grip, phase = self.head(
+            row(q), row(dq), torch.tensor([gripper], dtype=torch.float32), row(goals), row(openings),
+            torch.tensor([self._phase]),
+        )  # fmt: skip
+        return targets[0].double().numpy(), grip[0].double().clamp(0, 1).numpy(), int(phase.argmax())

@@ -1,0 +1,190 @@
+"""Pick and place by the arm alone: demonstrations for the learned head of the `chunk` policy.
+
+The head sees key points and joint state, no pictures, so no world is needed either: key points are drawn
+over the whole workspace, the oracle's own motions (`robots.pickplace`) lead between them, and measured
+joints follow with the simulated arm's lag. Starts off the path, moved targets, misjudged points and missed
+grasps are in it, each followed by what the oracle would do from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from robots.errors import RobotError
+from robots.kinematics import fk, reach_down
+from robots.pickplace import go_to, grip, rise
+from robots.spec import ArmSpec
+from robots.types import ActionChunk, Array
+from sim.grasps import AREA_MAX, AREA_MIN
+from sim.shapes import BOWL_FLOOR, EDGE
+
+PHASES = ("approach", "grip", "carry", "release", "retreat", "done")
+HOVER = 0.075  # as the keypose policy's: [m] above the top of what is grasped
+TRAVEL_Z = 0.235
+GRASP_DEPTH = 0.019
+DROP = 0.004
+CLOSE_TICKS, OPEN_TICKS = 7, 3
+RELEASE = 0.20
+HORIZON = 16
+
+
+@dataclass
+class Demonstration:
+    """T ticks: q, dq (T, n), gripper (T,) measured before each; goals (T, 5, n) joints for hover, grasp, lifted, over
+    the place and at the place; openings (T, 2) for approach and release; phase (T,); q_target (T, n), grip (T,) sent."""
+
+    q: list[Array]
+    dq: list[Array]
+    gripper: list[float]
+    goals: list[Array]
+    openings: list[Array]
+    phase: list[int]
+    q_target: list[Array]
+    grip: list[float]
+
+
+class Demonstrator:
+    """Draws demonstrations from one generator."""
+
+    def __init__(self, spec: ArmSpec, rng: np.random.Generator) -> None:
+        self.spec, self.rng = spec, rng
+
+    def draw(self) -> Demonstration:
+        """One pick and place from a random start. Raises RobotError where a drawn point is out of reach."""
+        spec, rng = self.spec, self.rng
+        self.out = Demonstration([], [], [], [], [], [], [], [])
+        edge = EDGE["large" if rng.uniform() < 0.5 else "small"]
+        self.edge = edge / spec.gripper_width
+        top = self._point(edge)
+        self._aim(top, float(rng.uniform(0, np.pi)))
+        self.openings = np.array([min((edge + rng.uniform(0.010, 0.026)) / spec.gripper_width, 1.0), self.edge + RELEASE])
+        self._place_at(self._point(0.0), float(rng.uniform(0, np.pi)))
+        self.q, self.dq, self.gripper, self.holding = np.array(spec.q_home), np.zeros(spec.n_joints), 1.0, False
+        start = rng.uniform()
+        if start < 0.5:
+            xyz = [*rng.uniform(AREA_MIN, AREA_MAX), rng.uniform(0.10, 0.40)]
+            self.q = reach_down(spec, np.array(xyz), float(rng.uniform(0, np.pi)))
+            self.gripper = float(rng.uniform(0.4, 1.0))
+        if start < 0.15:  # already holding something, somewhere
+            self.gripper, self.holding = self.edge, True
+        else:
+            self._pick()
+        self._carry()
+        return self.out
+
+    def _point(self, height: float) -> Array:
+        rng = self.rng
+        level = rng.choice([0.0, BOWL_FLOOR, rng.uniform(0.03, 0.13)], p=[0.4, 0.2, 0.4])
+        return np.array([*rng.uniform(AREA_MIN, AREA_MAX), level + height])
+
+    def _aim(self, top: Array, yaw: float) -> None:
+        home = self.spec.q_home
+        self.top, self.yaw = top, yaw
+        self.hover = reach_down(self.spec, top + [0, 0, HOVER], yaw, home)
+        self.grasp = reach_down(self.spec, top - [0, 0, GRASP_DEPTH], yaw, self.hover)
+        self.lifted = reach_down(self.spec, np.array([*top[:2], TRAVEL_Z]), yaw, self.hover)
+
+    def _place_at(self, support: Array, yaw: float) -> None:
+        z = support[2] + self.edge * self.spec.gripper_width - GRASP_DEPTH + DROP
+        self.over = reach_down(self.spec, np.array([*support[:2], TRAVEL_Z]), yaw, self.spec.q_home)
+        self.place = reach_down(self.spec, np.array([*support[:2], z]), yaw, self.over)
+        self.place_xyz, self.place_yaw = np.array([*support[:2], z]), yaw
+
+    def _pick(self) -> None:
+        spec, rng = self.spec, self.rng
+        tries = 2 if rng.uniform() < 0.12 else 1
+        for k in range(tries):
+            hover_z = self.top[2] + HOVER
+            lift = max(hover_z, min(float(fk(spec, self.q)[2, 3]), TRAVEL_Z))
+            if rng.uniform() < 0.35:  # the target is moved on the way
+                chunk = self._approach(lift)
+                self._send("approach", chunk, int(rng.integers(1, max(2, len(chunk.q_targets)))))
+                away = rng.uniform(0.01, 0.12) * _direction(rng)
+                xy = np.clip(self.top[:2] + away, AREA_MIN, AREA_MAX)
+                self._aim(np.array([*xy, self.top[2]]), self.yaw + float(rng.normal(0, 0.5)))
+            self._nudged()
+            self._send("approach", self._approach(lift))
+            self.holding = k == tries - 1
+            self._send("grip", grip(spec, self.q, 0.0, CLOSE_TICKS))
+            if not self.holding:
+                self._send("approach", rise(spec, self.q, self.top[2] + HOVER, self.openings[0]))
+
+    def _approach(self, z: float) -> ActionChunk:
+        return go_to(self.spec, self.q, self.top - [0, 0, GRASP_DEPTH], self.yaw, z, self.openings[0])
+
+    def _carry(self) -> None:
+        spec, rng = self.spec, self.rng
+        there = (self.place_xyz, self.place_yaw, TRAVEL_Z, 0.0)
+        if rng.uniform() < 0.3:
+            chunk = go_to(spec, self.q, *there)
+            self._send("carry", chunk, int(rng.integers(1, len(chunk.q_targets))))
+            away = rng.uniform(0.0, 0.02) * _direction(rng)  # seen better on the way
+            xy = np.clip(self.place_xyz[:2] + away, AREA_MIN, AREA_MAX)
+            z = self.place_xyz[2] - self.edge * spec.gripper_width + GRASP_DEPTH - DROP
+            self._place_at(np.array([*xy, z]), self.place_yaw)
+            there = (self.place_xyz, self.place_yaw, TRAVEL_Z, 0.0)
+        self._nudged()
+        self._send("carry", go_to(spec, self.q, *there))
+        self.holding = False
+        self._send("release", grip(spec, self.q, self.openings[1], OPEN_TICKS))
+        self._send("retreat", rise(spec, self.q, max(self.place_xyz[2] + 0.05, 0.12), self.openings[1], home=True))
+        self._send("done", grip(spec, spec.q_home, self.openings[1], 4))
+
+    def _nudged(self) -> None:
+        """Now and then the joints are not where they were sent, as after a push."""
+        if self.rng.uniform() < 0.3:
+            q = self.q + self.rng.normal(0, 0.02, len(self.q))
+            self.q = np.clip(q, self.spec.q_min, self.spec.q_max)
+
+    def _send(self, phase: str, chunk: ActionChunk, n: int | None = None) -> None:
+        spec, out, rng = self.spec, self.out, self.rng
+        step = spec.gripper_speed / spec.gripper_width * spec.dt
+        goals = np.stack([self.hover, self.grasp, self.lifted, self.over, self.place])
+        for target, opening in list(zip(chunk.q_targets, chunk.gripper, strict=True))[:n]:
+            out.q.append(self.q + rng.normal(0, 0.0015, len(self.q)))
+            out.dq.append(self.dq)
+            out.gripper.append(self.gripper)
+            out.goals.append(goals)
+            out.openings.append(self.openings)
+            out.phase.append(PHASES.index(phase))
+            out.q_target.append(target)
+            out.grip.append(float(opening))
+            self.dq, self.q = (target - self.q) * spec.control_hz, np.array(target)
+            least = self.edge if self.holding else 0.0
+            moved = self.gripper + np.clip(opening - self.gripper, -step, step)
+            self.gripper = float(max(moved, min(least, self.gripper)))
+
+
+def _direction(rng: np.random.Generator) -> Array:
+    angle = rng.uniform(-np.pi, np.pi)
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def demonstrations(spec: ArmSpec, seed: int) -> Iterator[Demonstration]:
+    """Endless, deterministic in `seed`."""
+    drawer = Demonstrator(spec, np.random.default_rng(seed))
+    while True:
+        try:
+            yield drawer.draw()
+        except RobotError:
+            continue
+
+
+def write_demonstrations(path: Path, n: int, seed: int) -> None:
+    """`n` demonstrations end to end in one npz: the arrays of `Demonstration`, and `start` (n + 1,) of each."""
+    found, start = [], [0]
+    for demonstration in demonstrations(ArmSpec.load("panda"), seed):
+        found.append(demonstration)
+        start.append(start[-1] + len(demonstration.q))
+        if len(found) == n:
+            break
+    arrays = {
+        name: np.concatenate([np.asarray(getattr(d, name), np.float32) for d in found])
+        for name in ("q", "dq", "gripper", "goals", "openings", "phase", "q_target", "grip")
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, start=np.array(start), **arrays)
