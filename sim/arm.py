@@ -55,7 +55,7 @@ class SimulatedArm:
         self.substeps = round(PHYSICS_HZ / self.spec.control_hz)
         self.time = 0.0  # [s] simulated since the world was loaded
         n = self.spec.n_joints
-        self._q, self._dq, self._fingers = np.zeros(n), np.zeros(n), np.zeros(2)
+        self._q, self._dq, self._fingers = np.zeros(n), np.zeros(n), [0.0, 0.0]
         self._generation = -1
         self._joints: list[int] = []
         self._forces = [*self.spec.tau_max.tolist(), FINGER_FORCE, FINGER_FORCE]
@@ -117,8 +117,7 @@ class SimulatedArm:
     @property
     def gripper(self) -> float:
         """Measured opening in [0, 1]."""
-        opening = float(self._fingers.sum()) / self.spec.gripper_width
-        return min(max(opening, 0.0), 1.0)
+        return min(max(sum(self._fingers) / self.spec.gripper_width, 0.0), 1.0)
 
     def hold(self, ticks: int = 1) -> None:
         """Let time pass at rest, for things to settle."""
@@ -151,8 +150,9 @@ class SimulatedArm:
     def _read(self) -> None:
         states = self.world.p.getJointStates(self.world.arm, self._joints, self.world.client)
         n = self.spec.n_joints
-        values = np.array([row[:2] for row in states])  # (n + 2, 2)
-        self._q, self._dq, self._fingers = values[:n, 0], values[:n, 1], values[n:, 0]
+        self._q = np.array([row[0] for row in states[:n]])
+        self._dq = np.array([row[1] for row in states[:n]])
+        self._fingers = [row[0] for row in states[n:]]
 
     def _brake(self) -> None:
         if not self.gate.begun:
@@ -168,7 +168,7 @@ class SimulatedArm:
         spec, world = self.spec, self.world
         finger, hz = sent.gripper * spec.gripper_width / 2, spec.control_hz
         target = [*sent.q_target.tolist(), finger, finger]
-        here = [*self._q.tolist(), *self._fingers.tolist()]
+        here = [*self._q.tolist(), *self._fingers]
         speed = [
             min(max((there - now) * hz, -limit), limit)
             for there, now, limit in zip(target, here, self._speed_limit, strict=True)
