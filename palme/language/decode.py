@@ -26,7 +26,7 @@ def say(
     lengths: Sequence[int],
     mask: Callable[[Sequence[int]], Tensor] | None,
     eos: int,
-    max_new: int = 72,
+    max_new: int = 320,
 ) -> list[Said]:
     """Continues each of B sentences greedily.
 

@@ -13,6 +13,7 @@ from palme.language.words import BOS, ENTITY_WORDS, EOS, NOTHING, TABLE, VOCABUL
 SOLIDS = tuple(w for w in ENTITY_WORDS if not w.endswith("_bowl"))
 BLOCKS = tuple(w for w in ENTITY_WORDS if w.endswith("_block"))
 BOWLS = tuple(w for w in ENTITY_WORDS if w.endswith("_bowl"))
+MAX_CHECKS = 14  # longest honest rationale: goal, five blocks with their piles, what covers them
 WAYS = ("up", "down", "mixed")
 _PLACES = (*ENTITY_WORDS, TABLE)
 _SEGMENT = (*_PLACES, "under", "put", "done", "unknown")
@@ -28,6 +29,8 @@ def allowed(said: tuple[str, ...]) -> tuple[str, ...]:
     at = len(said)
     while at > 0 and said[at - 1] != ";":
         at -= 1
+    if at == len(said) and said.count(";") >= MAX_CHECKS:
+        return ("put", "done", "unknown")
     return _in_segment(said[at:])
 
 
@@ -51,15 +54,16 @@ def _in_segment(words: tuple[str, ...]) -> tuple[str, ...]:
     if head == "under":
         if n == 1:
             return SOLIDS
-        return (";",) if last == NOTHING else (NOTHING, *SOLIDS)
+        return (";",) if last == NOTHING else (NOTHING, *(w for w in SOLIDS if w not in words))
     if last in ("yes", "no", "nowhere"):
         return (";",)
     if n == 1:
         return (*SOLIDS, "nowhere")
     if n == 2:
         return _PLACES
-    down = (*SOLIDS, *BOWLS, TABLE) if head.endswith("_bowl") and last not in (TABLE, *BOWLS) else ()
-    return ("yes", "no") if not down else down
+    if head.endswith("_bowl") and last not in (TABLE, *BOWLS):  # down to what stands on the table
+        return (*(w for w in SOLIDS if w not in words), *BOWLS, TABLE)
+    return ("yes", "no")
 
 
 def _in_goal(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ _CYLINDER = "cylinder can tube tin drum barrel canister pipe".split()
 _NOUNS = {
     w: kind for kind, words in (("block", _BLOCK), ("bowl", _BOWL), ("cylinder", _CYLINDER)) for w in words
 }
-_TOKEN = re.compile(rf"\b({'|'.join(COLOURS)})\b(?: colou?red)?(?: (\w+))?|\bobj_(\d+)\b")
+_TOKEN = re.compile(rf"\b({'|'.join(COLOURS)})\b(?: colou?red)?(?:(?= (\w+)))?|\bobj_(\d+)\b")
 _FROM_TOP = re.compile(
     r"top to bottom|from (the )?top|top first|top down|downwards?|(starting|begin\w*) (with|at|from) the top"
 )
