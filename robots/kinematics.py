@@ -6,11 +6,15 @@ solver was off by millimetres (design/measured.md).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from robots.errors import Unreachable
 from robots.spec import ArmSpec
 from robots.types import Array
+
+WRIST_ROOM = 0.12  # [rad] to the joint limits that a posture above the table should leave
 
 
 def joint_frames(spec: ArmSpec, q: Array) -> Array:
@@ -154,9 +158,19 @@ def tool_pose(xyz: Array, yaw: float) -> Array:
 
 
 def reach_down(spec: ArmSpec, xyz: Array, yaw: float, q_seed: Array | None = None) -> Array:
-    """Joints for `tool_pose(xyz, yaw)` or its half turn, which grips the same: the one next to `q_seed`.
+    """Joints for `tool_pose(xyz, yaw)` or its half turn, which grips the same: the best of `postures`.
 
     Returns (n_joints,). Raises Unreachable when neither is within the limits.
+    """
+    return next(postures(spec, xyz, yaw, q_seed))
+
+
+def postures(spec: ArmSpec, xyz: Array, yaw: float, q_seed: Array | None = None) -> Iterator[Array]:
+    """Joints for `tool_pose(xyz, yaw)` and its half turns, one after the other, the best first.
+
+    Best is next to `q_seed` with room left in every joint, so that the wrist can follow a line from there.
+
+    Raises Unreachable when none is within the limits.
     """
     heading = float(np.arctan2(xyz[1], xyz[0]))  # the wrist is unwound when the hand points along the arm
     now = heading
@@ -166,7 +180,19 @@ def reach_down(spec: ArmSpec, xyz: Array, yaw: float, q_seed: Array | None = Non
     turns = sorted(
         (yaw + k * np.pi for k in range(-3, 4)), key=lambda t: abs(t - now) + 0.5 * abs(t - heading)
     )
-    try:
-        return ik(spec, tool_pose(xyz, turns[0]), q_seed)
-    except Unreachable:
-        return ik(spec, tool_pose(xyz, turns[1]), q_seed)
+    tight, any_found = [], False
+    failure: Unreachable | None = None
+    for turn in turns[:3]:
+        try:
+            q = ik(spec, tool_pose(xyz, turn), q_seed)
+        except Unreachable as error:
+            failure = failure or error
+            continue
+        any_found = True
+        if np.minimum(q - spec.q_min, spec.q_max - q).min() >= WRIST_ROOM:
+            yield q
+        else:
+            tight.append(q)
+    yield from tight
+    if not any_found:
+        raise failure or Unreachable(f"{spec.name}: no turn of the wrist was tried")

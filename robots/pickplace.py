@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from robots.kinematics import fk, reach_down, tool_pose
+from robots.errors import Unreachable
+from robots.kinematics import fk, postures, tool_pose
 from robots.spec import ArmSpec
 from robots.trajectory import join, joint_motion, line_motion
 from robots.types import ActionChunk, Array
@@ -49,13 +50,19 @@ def go_to(
     if here[2, 3] < travel_z - 0.005 and sideways > 0.005:
         motions.append(line_motion(spec, q, raised(here, travel_z), LINE_SPEED * speed))
         q = motions[-1][-1]
-    q_above = reach_down(spec, above, yaw, q)
-    motions.append(joint_motion(spec, q, q_above, speed))
-    if descend and above[2] - xyz[2] > 1e-4:
-        down = fk(spec, q_above)
-        down[:3, 3] = xyz
-        motions.append(line_motion(spec, q_above, down, LINE_SPEED * speed))
-    return _chunk(spec, join(spec, start, motions), gripper)
+    failure: Unreachable | None = None
+    for q_above in postures(spec, above, yaw, q):
+        over = [*motions, joint_motion(spec, q, q_above, speed)]
+        if descend and above[2] - xyz[2] > 1e-4:
+            down = fk(spec, q_above)
+            down[:3, 3] = xyz
+            try:
+                over.append(line_motion(spec, q_above, down, LINE_SPEED * speed))
+            except Unreachable as error:  # the wrist winds up on the way: try it the other way round
+                failure = error
+                continue
+        return _chunk(spec, join(spec, start, over), gripper)
+    raise failure or Unreachable(f"{spec.name}: no way down to {np.round(xyz, 3).tolist()} m")
 
 
 def grip(spec: ArmSpec, q: Array, gripper: float, ticks: int) -> ActionChunk:
