@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,9 +62,16 @@ class Demonstrator:
         self.edge = edge / spec.gripper_width
         top = self._point(edge)
         self._aim(top, float(rng.uniform(0, np.pi)))
-        self.openings = np.array([min((edge + rng.uniform(0.010, 0.026)) / spec.gripper_width, 1.0), self.edge + RELEASE])
+        self.openings = np.array(
+            [min((edge + rng.uniform(0.010, 0.026)) / spec.gripper_width, 1.0), self.edge + RELEASE]
+        )
         self._place_at(self._point(0.0), float(rng.uniform(0, np.pi)))
-        self.q, self.dq, self.gripper, self.holding = np.array(spec.q_home), np.zeros(spec.n_joints), 1.0, False
+        self.q, self.dq, self.gripper, self.holding = (
+            np.array(spec.q_home),
+            np.zeros(spec.n_joints),
+            1.0,
+            False,
+        )
         start = rng.uniform()
         if start < 0.5:
             xyz = [*rng.uniform(AREA_MIN, AREA_MAX), rng.uniform(0.10, 0.40)]
@@ -131,7 +139,9 @@ class Demonstrator:
         self._send("carry", go_to(spec, self.q, *there))
         self.holding = False
         self._send("release", grip(spec, self.q, self.openings[1], OPEN_TICKS))
-        self._send("retreat", rise(spec, self.q, max(self.place_xyz[2] + 0.05, 0.12), self.openings[1], home=True))
+        self._send(
+            "retreat", rise(spec, self.q, max(self.place_xyz[2] + 0.05, 0.12), self.openings[1], home=True)
+        )
         self._send("done", grip(spec, spec.q_home, self.openings[1], 4))
 
     def _nudged(self) -> None:
@@ -182,9 +192,10 @@ def write_demonstrations(path: Path, n: int, seed: int) -> None:
         start.append(start[-1] + len(demonstration.q))
         if len(found) == n:
             break
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([np.asarray(getattr(d, name), np.float32) for d in found])
         for name in ("q", "dq", "gripper", "goals", "openings", "phase", "q_target", "grip")
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, start=np.array(start), **arrays)
+    arrays["start"] = np.array(start)
+    np.savez(path, **arrays)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from numpy.typing import NDArray
 
 from robots.errors import Unreachable
 from robots.kinematics import reach_down
@@ -31,6 +34,7 @@ MAX_OBJECTS = 14
 YAW_BINS = 36
 STRIDE = 4
 VARIANTS = 4  # pictures of one layout
+TO_CYLINDER = 0.35
 GOOD_ENOUGH = 0.008  # [m] of clearance beyond which one grasp is as good as another
 SLACK = 0.003  # [m] of clearance by which a grasp may fall short of the best one
 ENTITY = {f"{colour} {kind}": k for k, (kind, colour) in enumerate((k, c) for k in KINDS for c in COLOURS)}
@@ -45,8 +49,14 @@ class Shares:
     random_states: float = 0.3  # states of no task, for variety
 
 
-def write_part(folder: Path, n: int, seed: int, size: tuple[int, int] = (240, 176), look: str = "fast",
-               shares: Shares | None = None) -> None:
+def write_part(
+    folder: Path,
+    n: int,
+    seed: int,
+    size: tuple[int, int] = (240, 176),
+    look: str = "fast",
+    shares: Shares | None = None,
+) -> None:
     """Render `n` labelled pictures into `folder` (see the module's and `ARRAYS`' descriptions).
 
     Deterministic in `seed`. A finished part is left as it is.
@@ -90,15 +100,27 @@ def write_part(folder: Path, n: int, seed: int, size: tuple[int, int] = (240, 17
 
 
 def variant(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The same layout in other colours, light and camera pose: finding a layout costs more than a picture."""
+    """The same layout in other colours, light and camera pose: finding a layout costs more than a picture.
+
+    A block that carries nothing may become a cylinder of its size: tasks have few, the eyes need many.
+    """
     other = dict(zip(COLOURS, rng.permutation(COLOURS), strict=True))
-    objects = tuple(replace(o, spec=replace(o.spec, colour=str(other[o.spec.colour]))) for o in scene.objects)
-    return jittered(replace(scene, objects=objects), rng)
+    objects = []
+    names = {o.spec.name for o in scene.objects}
+    for i, o in enumerate(scene.objects):
+        spec = o.spec
+        twin = replace(spec, kind="cylinder")
+        clear = scene.state.is_clear(i)
+        if spec.kind == "block" and clear and twin.name not in names and rng.uniform() < TO_CYLINDER:
+            names.add(twin.name)
+            spec = twin
+        objects.append(replace(o, spec=replace(spec, colour=str(other[spec.colour]))))
+    return jittered(replace(scene, objects=tuple(objects)), rng)
 
 
 def one_picture(
     world: World, spec: ArmSpec, scene: Scene, rng: np.random.Generator, size: tuple[int, int], shares: Shares
-) -> dict[str, Array]:
+) -> dict[str, Any]:
     """Picture and labels of a scene with the arm somewhere."""
     scene, q, opening, held = pose_arm(scene, spec, rng, shares)
     world.place(scene)
@@ -127,8 +149,10 @@ def pose_arm(
         return scene, home, 1.0, None
     i = int(rng.choice(clear))
     positions = np.array([o.position for o in scene.objects])
-    over = positions[int(rng.integers(len(positions)))] if rng.uniform() < 0.8 else np.array(
-        [rng.uniform(0.33, 0.67), rng.uniform(-0.3, 0.3), 0.02]
+    over = (
+        positions[int(rng.integers(len(positions)))]
+        if rng.uniform() < 0.8
+        else np.array([rng.uniform(0.33, 0.67), rng.uniform(-0.3, 0.3), 0.02])
     )
     yaw = float(rng.uniform(0, np.pi))
     try:
@@ -144,19 +168,24 @@ def pose_arm(
     moved = Placed(carried.spec, (float(xyz[0]), float(xyz[1]), float(xyz[2])), float(turned))
     objects = tuple(moved if j == i else o for j, o in enumerate(scene.objects))
     holder = tuple(None if j == i else h for j, h in enumerate(scene.holder))
-    return replace(scene, objects=objects, holder=holder), q, grasps.width(carried.spec) / grasps.GRIPPER_WIDTH, i
+    return (
+        replace(scene, objects=objects, holder=holder),
+        q,
+        grasps.width(carried.spec) / grasps.GRIPPER_WIDTH,
+        i,
+    )
 
 
 def labels_of(
-    scene: Scene, held: int | None, frame: CameraFrame, mask: Array, rng: np.random.Generator
-) -> dict[str, Array]:
+    scene: Scene, held: int | None, frame: CameraFrame, mask: NDArray[np.int32], rng: np.random.Generator
+) -> dict[str, Any]:
     k, state = MAX_OBJECTS, scene.state
     specs = state.objects
     n = len(specs)
     positions = np.array([o.position for o in scene.objects])
     yaws = np.array([o.yaw for o in scene.objects])
     assert frame.depth is not None  # noqa: S101 - rendered with depth just now
-    out = {
+    out: dict[str, Any] = {
         "rgb": frame.rgb, "depth_mm": np.clip(frame.depth * 1000, 0, 65535).astype(np.uint16),
         "intrinsics": frame.intrinsics, "base_from_camera": frame.base_from_camera,
         "entity": np.full(k, -1), "size": np.zeros(k), "point": np.zeros((k, 3)), "centre": np.zeros((k, 3)),
@@ -195,7 +224,7 @@ def labels_of(
     return out
 
 
-def label_grasp(out: dict[str, Array], i: int, specs: tuple, positions: Array, yaws: Array) -> None:
+def label_grasp(out: dict[str, Any], i: int, specs: tuple, positions: Array, yaws: Array) -> None:
     """Every grasp about as good as the best one is marked in its 5-degree bin."""
     n_yaws = YAW_BINS if specs[i].kind == "cylinder" else grasps.N_YAWS
     candidates = grasps.grasp_candidates(specs, positions, yaws, i, n_yaws)
@@ -206,18 +235,24 @@ def label_grasp(out: dict[str, Array], i: int, specs: tuple, positions: Array, y
             out["yaw"][i, int(grasp.yaw / np.pi * YAW_BINS) % YAW_BINS] = 1
 
 
-def label_place(out: dict[str, Array], i: int, j: int, state: SceneState, positions: Array, yaws: Array) -> None:
+def label_place(
+    out: dict[str, Any], i: int, j: int, state: SceneState, positions: Array, yaws: Array
+) -> None:
     """Where solid `j` would go in or on `i`, and the hand's turns that have room there."""
     place = grasps.place_point(state.objects, positions, yaws, state.holder, j, i)
     held = grasps.width(state.objects[j])
     out["place_in"][i] = (place.xyz[0], place.xyz[1], place.xyz[2] - held / 2)
     turns = (np.arange(YAW_BINS) + 0.5) * np.pi / YAW_BINS
-    obstacles = Obstacles.of(state.objects, positions, yaws, (i, j) if state.objects[i].kind == "block" else (j,))
+    obstacles = Obstacles.of(
+        state.objects, positions, yaws, (i, j) if state.objects[i].kind == "block" else (j,)
+    )
     gaps = grasps.hand_gap(obstacles, np.repeat(place.xyz[None], YAW_BINS, 0), turns, held)
     out["place_yaw"][i] = gaps >= min(gaps.max() - SLACK, GOOD_ENOUGH)
 
 
-def free_map(frame: CameraFrame, mask: Array, i: int | None, scene: Scene, positions: Array, yaws: Array) -> Array:
+def free_map(
+    frame: CameraFrame, mask: NDArray[np.int32], i: int | None, scene: Scene, positions: Array, yaws: Array
+) -> NDArray[np.uint8]:
     """(H/4, W/4) uint8: 1 where solid `i` may be set down, 0 where not, 255 where no table is seen."""
     assert frame.depth is not None  # noqa: S101 - as above
     h, w = frame.depth.shape

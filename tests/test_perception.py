@@ -32,7 +32,9 @@ def camera(shift: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
 
 def points_on_table(n: int = 50) -> torch.Tensor:
     g = torch.Generator().manual_seed(0)
-    return torch.rand(1, n, 3, generator=g) * torch.tensor([0.3, 0.5, 0.0]) + torch.tensor([0.35, -0.25, 0.04])
+    return torch.rand(1, n, 3, generator=g) * torch.tensor([0.3, 0.5, 0.0]) + torch.tensor(
+        [0.35, -0.25, 0.04]
+    )
 
 
 def test_a_point_projected_and_met_again_on_its_plane_is_the_same_point():
@@ -57,7 +59,9 @@ def test_a_rectified_crop_shows_the_table_metric_and_unturned():
     v, u = torch.meshgrid(torch.arange(176.0), torch.arange(240.0), indexing="ij")
     plane = plane_points(k, pose, u[None], v[None], 0.0)[0]  # (H, W, 3)
     painted = torch.stack([plane[..., 0] * 200, plane[..., 1] * 200 + 100, torch.zeros_like(u)], 0)[None]
-    crop = rectified_crops(painted, plane.permute(2, 0, 1)[None], k, pose, torch.tensor([[[0.5, 0.05, 0.0]]]), 9, 0.01)
+    crop = rectified_crops(
+        painted, plane.permute(2, 0, 1)[None], k, pose, torch.tensor([[[0.5, 0.05, 0.0]]]), 9, 0.01
+    )
     x = (crop[0, 0, 0] + 1) * 127.5 / 200
     y = ((crop[0, 0, 1] + 1) * 127.5 - 100) / 200
     line = (torch.arange(9) - 4) * 0.01
@@ -121,7 +125,9 @@ def test_a_heatmap_points_at_its_maximum():
 def frame(depth: bool = True, size: tuple[int, int] = (176, 240)) -> CameraFrame:
     k, pose = camera()
     metres = np.ones(size, np.float32) if depth else None
-    return CameraFrame(np.zeros((*size, 3), np.uint8), metres, k[0].double().numpy(), pose[0].double().numpy())
+    return CameraFrame(
+        np.zeros((*size, 3), np.uint8), metres, k[0].double().numpy(), pose[0].double().numpy()
+    )
 
 
 def test_eyes_refuse_pictures_they_cannot_read():

@@ -42,7 +42,11 @@ class CropNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            conv_block(6, 32), conv_block(32, 48, 2), conv_block(48, 64), conv_block(64, 96, 2), conv_block(96, 96),
+            conv_block(6, 32),
+            conv_block(32, 48, 2),
+            conv_block(48, 64),
+            conv_block(64, 96, 2),
+            conv_block(96, 96),
             conv_block(96, 64, 2),
         )
         self.role = nn.Embedding(3, 64)

@@ -72,9 +72,13 @@ class Eyes(nn.Module):
         from safetensors.torch import load_file
 
         if not Path(path).exists():
-            raise FileNotFoundError(f"{path}: no weights of the eyes there; train them with `palme train perception`")
+            raise FileNotFoundError(
+                f"{path}: no weights of the eyes there; train them with `palme train perception`"
+            )
         eyes = cls(camera)
-        eyes.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()})
+        eyes.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        )
         eyes.localiser.trunk.to(memory_format=torch.channels_last)
         return eyes.eval()
 
@@ -125,8 +129,10 @@ class Eyes(nn.Module):
             point, _ = self.localiser.read_point(only, dense, head)
             point = point[0, 0]
             reach = 0.05 if bowl else SAME_PLACE
-            twin = any((e2 >= N_SOLIDS) == bowl and (point - p2).norm() < reach for (_, e2, _), p2 in
-                       zip(kept, points, strict=True))
+            twin = any(
+                (e2 >= N_SOLIDS) == bowl and (point - p2).norm() < reach
+                for (_, e2, _), p2 in zip(kept, points, strict=True)
+            )
             if not twin and len(kept) < MAX_OBJECTS:
                 kept.append((s, e, cell))
                 points.append(point)
@@ -203,7 +209,9 @@ class Eyes(nn.Module):
     def _closer(self, seen: Seen, point: Tensor, role: int, heat: Tensor) -> Keypoint:
         """Crop around the point, move it, crop again: twice is enough to see it centred."""
         for _ in range(2):
-            crops = rectified_crops(seen.rgb, seen.xyz, seen.intrinsics, seen.base_from_camera, point, CELLS, PITCH)
+            crops = rectified_crops(
+                seen.rgb, seen.xyz, seen.intrinsics, seen.base_from_camera, point, CELLS, PITCH
+            )
             look = self.crop(crops.flatten(0, 1), torch.tensor([role]))
             point = point + look.shift[:, None].clamp(-0.02, 0.02)
         shown = F.softmax(heat[0, 0].flatten(), -1).reshape(heat.shape[-2:])

@@ -49,7 +49,9 @@ class Localiser(nn.Module):
         self.text = TextQueries(width)
         self.offset_head = nn.Conv2d(width, 3 * len(POINTS), 1)
         self.size_head = nn.Conv2d(width, 4, 1)  # solid: small, large; bowl: small, large
-        self.register_buffer("entity_ids", torch.tensor([encode_words(e) for e in ENTITIES]), persistent=False)
+        self.register_buffer(
+            "entity_ids", torch.tensor([encode_words(e) for e in ENTITIES]), persistent=False
+        )
 
     def forward(self, x: Tensor, intrinsics: Tensor, base_from_camera: Tensor) -> DenseFeatures:
         """x: (B, 6, H, W) from `network_input`."""
@@ -57,7 +59,9 @@ class Localiser(nn.Module):
         b, _, h, w = f.shape
         s = self.trunk.stride
         u, v = pixel_grid(h * s, w * s, s, b)
-        anchors = plane_points(intrinsics, base_from_camera, u, v, ANCHOR_Z).permute(0, 3, 1, 2)  # (B, 3, h, w)
+        anchors = plane_points(intrinsics, base_from_camera, u, v, ANCHOR_Z).permute(
+            0, 3, 1, 2
+        )  # (B, 3, h, w)
         offsets = self.offset_head(f).float().reshape(b, len(POINTS), 3, h, w) * OFFSET_SCALE
         sizes = self.size_head(f).float().reshape(b, 2, 2, h, w)
         return DenseFeatures(f, offsets, sizes, anchors)

@@ -22,7 +22,9 @@ class HolderNet(nn.Module):
         self.score = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.table = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
-    def forward(self, class_probs: Tensor, sizes: Tensor, xyz: Tensor, feature: Tensor, present: Tensor) -> Tensor:
+    def forward(
+        self, class_probs: Tensor, sizes: Tensor, xyz: Tensor, feature: Tensor, present: Tensor
+    ) -> Tensor:
         """`present` (B, N) bool: absent rows hold nothing."""
         b, n, _ = class_probs.shape
         place = (xyz - xyz.new_tensor(XYZ_CENTRE)) / xyz.new_tensor(XYZ_SCALE)

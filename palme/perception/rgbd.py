@@ -81,7 +81,13 @@ def project(points: Tensor, intrinsics: Tensor, base_from_camera: Tensor) -> Ten
 
 
 def rectified_crops(
-    rgb: Tensor, xyz: Tensor, intrinsics: Tensor, base_from_camera: Tensor, centre: Tensor, cells: int, pitch: float
+    rgb: Tensor,
+    xyz: Tensor,
+    intrinsics: Tensor,
+    base_from_camera: Tensor,
+    centre: Tensor,
+    cells: int,
+    pitch: float,
 ) -> Tensor:
     """Patches resampled as if seen from straight above the plane through each centre.
 

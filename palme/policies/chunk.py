@@ -44,7 +44,9 @@ class ChunkHead(nn.Module):
         n_in = 2 * n_joints + 1 + GOALS * n_joints + 2 + len(PHASES)
         self.enter = nn.Linear(n_in, hidden)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+            nn.Sequential(
+                nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden)
+            )
             for _ in range(2)
         )
         self.leave = nn.Linear(hidden, HORIZON * (n_joints + 1) + len(PHASES))
@@ -62,7 +64,14 @@ class ChunkHead(nn.Module):
             q_targets (B, 16, n) in [rad], openings (B, 16), phase logits (B, 6).
         """
         x = torch.cat(
-            [q, dq * 0.3, gripper[:, None], (goals - q[:, None]).flatten(1), openings, F.one_hot(phase, len(PHASES))],
+            [
+                q,
+                dq * 0.3,
+                gripper[:, None],
+                (goals - q[:, None]).flatten(1),
+                openings,
+                F.one_hot(phase, len(PHASES)),
+            ],
             -1,
         ).float()  # (B, n_in)
         x = F.gelu(self.enter(x))
@@ -93,7 +102,9 @@ class ChunkPolicy:
         from safetensors.torch import load_file
 
         if not Path(path).exists():
-            raise FileNotFoundError(f"{path}: no weights of the chunk policy; train them with `palme train policy`")
+            raise FileNotFoundError(
+                f"{path}: no weights of the chunk policy; train them with `palme train policy`"
+            )
         head = ChunkHead(len(motion.home))
         head.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         return cls(eyes, motion, head)
@@ -113,7 +124,9 @@ class ChunkPolicy:
         self.looks = []
         self._chunks += 1
         if self._chunks > MAX_CHUNKS:
-            raise StepFailed(f"{step!r}: not finished after {MAX_CHUNKS} chunks, in phase {PHASES[self._phase]!r}")
+            raise StepFailed(
+                f"{step!r}: not finished after {MAX_CHUNKS} chunks, in phase {PHASES[self._phase]!r}"
+            )
         if self.cameras:
             self._look(observation, step)
         robot = observation.robot
@@ -140,7 +153,9 @@ class ChunkPolicy:
             self.looks.append(Look(self.eyes.camera, "pick", pick.heat, pixel_of(frame, pick.xyz)))
         table = step.endswith("table")
         lifted = PHASES[self._phase] == "carry"
-        if first or (lifted and not (table and self._place_seen_from_above) and place.score > 0.5 * self._place.score):
+        if first or (
+            lifted and not (table and self._place_seen_from_above) and place.score > 0.5 * self._place.score
+        ):
             self._place, self._place_seen_from_above = place, lifted
             self.looks.append(Look(self.eyes.camera, "place", place.heat, pixel_of(frame, place.xyz)))
 

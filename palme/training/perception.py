@@ -27,8 +27,23 @@ from palme.perception.text import encode_words
 
 N_SOLIDS = 2 * len(COLOURS)  # the first 16 entities are blocks and cylinders, the last 8 bowls
 ARRAYS = (
-    "rgb", "depth_mm", "intrinsics", "base_from_camera", "entity", "size", "point", "centre", "holder", "visible",
-    "held", "clear", "yaw", "place_yaw", "opening", "place_in", "free",
+    "rgb",
+    "depth_mm",
+    "intrinsics",
+    "base_from_camera",
+    "entity",
+    "size",
+    "point",
+    "centre",
+    "holder",
+    "visible",
+    "held",
+    "clear",
+    "yaw",
+    "place_yaw",
+    "opening",
+    "place_in",
+    "free",
 )
 
 
@@ -55,18 +70,21 @@ class PerceptionTraining:
 class RenderedScenes:
     """Rendered scenes with labels, memory-mapped from one folder per worker.
 
-    Per image (K = 12 object rows, unused rows have entity -1): rgb (H, W, 3) uint8; depth_mm (H, W) uint16;
-    intrinsics (3, 3); base_from_camera (4, 4); entity, size, holder (K,) int8, holder -1 = table; point (K, 3)
-    the centre of a solid's top face or of a bowl's floor [m]; centre (K, 3) the point that its heat marks;
-    visible (K,) in [0, 1]; held, clear (K,) bool; yaw (K, 36) uint8, 1 where a grasp at that bin is good; place_yaw (K, 36) likewise
-    for letting go in or on it; opening (K,) in [0, 1]; place_in (K, 3) where to let go in that bowl; free (H/4, W/4) uint8: 1 free table,
+    Per image (K object rows, unused rows have entity -1): rgb (H, W, 3) uint8; depth_mm (H, W) uint16;
+    intrinsics (3, 3); base_from_camera (4, 4); entity, size, holder (K,) int8, holder -1 = table;
+    point (K, 3) the centre of a solid's top face or of a bowl's floor [m]; centre (K, 3) the point that its
+    heat marks; visible (K,) in [0, 1]; held, clear (K,) bool; yaw (K, 36) uint8, 1 where a grasp at that bin
+    is good; place_yaw (K, 36) likewise for letting go in or on it; opening (K,) in [0, 1]; place_in (K, 3)
+    where to let go in that bowl; free (H/4, W/4) uint8: 1 free table,
     0 not free, 255 not table.
     """
 
     def __init__(self, folder: str | Path, parts: slice = slice(None)) -> None:
         folders = sorted(p for p in Path(folder).iterdir() if (p / "done.json").exists())[parts]
         if not folders:
-            raise FileNotFoundError(f"{folder}: no finished part (a folder with done.json); run `palme collect`")
+            raise FileNotFoundError(
+                f"{folder}: no finished part (a folder with done.json); run `palme collect`"
+            )
         self.parts = [{k: np.load(p / f"{k}.npy", mmap_mode="r") for k in ARRAYS} for p in folders]
         self.sizes = np.array([len(p["entity"]) for p in self.parts])
         self.ends = np.cumsum(self.sizes)
@@ -151,7 +169,9 @@ def sample_texts(batch: dict[str, Tensor], n: int, rng: np.random.Generator) -> 
     for i in range(b):
         solids = np.flatnonzero((entity[i] >= 0) & (entity[i] < N_SOLIDS) & (visible[i] > 0.15))
         bowls = np.flatnonzero((entity[i] >= N_SOLIDS) & (visible[i] > 0.15))
-        tops = np.flatnonzero((entity[i] >= 0) & (entity[i] < N_SOLIDS) & clear[i] & ~held[i] & (visible[i] > 0.15))
+        tops = np.flatnonzero(
+            (entity[i] >= 0) & (entity[i] < N_SOLIDS) & clear[i] & ~held[i] & (visible[i] > 0.15)
+        )
         for j in range(n):
             if not len(solids):
                 continue
@@ -167,8 +187,10 @@ def sample_texts(batch: dict[str, Tensor], n: int, rng: np.random.Generator) -> 
             else:
                 kind, c, text = 2, -1, f"put the {ENTITIES[entity[i, a]]} on the table"
             ids[i, j], what[i, j], where[i, j], relation[i, j] = encode_words(text), a, c, kind
-    return {k: torch.from_numpy(np.asarray(v)) for k, v in
-            {"ids": ids, "what": what, "where": where, "relation": relation}.items()}
+    return {
+        k: torch.from_numpy(np.asarray(v))
+        for k, v in {"ids": ids, "what": what, "where": where, "relation": relation}.items()
+    }
 
 
 def rows(x: Tensor, index: Tensor) -> Tensor:
@@ -214,7 +236,9 @@ def point_loss(dense: DenseFeatures, head: int, truth: Tensor, cells: Tensor, us
     points = (dense.anchors + dense.offsets[:, head]).flatten(2).transpose(1, 2)  # (B, h*w, 3)
     found = rows(points, index.flatten(1)).reshape(*index.shape, 3)  # (B, M, 9, 3)
     weight = weight * use[..., None]
-    error = F.smooth_l1_loss(found * 100, (truth[:, :, None] * 100).expand_as(found), reduction="none", beta=0.5)
+    error = F.smooth_l1_loss(
+        found * 100, (truth[:, :, None] * 100).expand_as(found), reduction="none", beta=0.5
+    )
     return (error.mean(-1) * weight).sum() / weight.sum().clamp(min=1)
 
 
@@ -257,6 +281,7 @@ def localiser_losses(
     losses["on"] = point_loss(dense, POINTS.index("on"), batch["point"], on_cells, solid & batch["clear"])
 
     class_probs, size, point, feature = object_rows(dense, entity_heat, cells, batch["entity"])
+    losses["class"] = F.nll_loss(class_probs.clamp(min=1e-6).log()[seen], batch["entity"][seen])
     losses["size"] = F.cross_entropy(size[seen], batch["size"][seen])
     noisy = point + torch.randn_like(point) * 0.002
     held_by = holders(class_probs, F.softmax(size, -1), noisy, feature, seen)
@@ -269,15 +294,19 @@ def localiser_losses(
     asked = texts["what"] >= 0
     goal_what = gaussian_heat(rows(cells, texts["what"].clamp(min=0)), h, w, 0.8).flatten(2)
     losses["what"] = soft_cross_entropy(what.flatten(2), goal_what, asked)
-    spots = torch.where((texts["relation"] == 0)[..., None], rows(in_cells, texts["where"].clamp(min=0)),
-                        rows(on_cells, texts["where"].clamp(min=0)))
+    spots = torch.where(
+        (texts["relation"] == 0)[..., None],
+        rows(in_cells, texts["where"].clamp(min=0)),
+        rows(on_cells, texts["where"].clamp(min=0)),
+    )
     goal_where = gaussian_heat(spots, h, w, 0.8).flatten(2)
     losses["where"] = soft_cross_entropy(where.flatten(2), goal_where, asked & (texts["where"] >= 0))
     table = asked & (texts["relation"] == 2)
     free = batch["free"][:, None].expand(-1, table.shape[1], -1, -1)[table].float()  # (n, h, w)
     known = (free < 2).float()
-    losses["free"] = (F.binary_cross_entropy_with_logits(where[table], free.clamp(max=1), reduction="none")
-                      * known).sum() / known.sum().clamp(min=1)
+    losses["free"] = (
+        F.binary_cross_entropy_with_logits(where[table], free.clamp(max=1), reduction="none") * known
+    ).sum() / known.sum().clamp(min=1)
     metrics = {
         "class": (class_probs.argmax(-1) == batch["entity"])[seen].float().mean().item(),
         "size": (size.argmax(-1) == batch["size"])[seen].float().mean().item(),
@@ -309,7 +338,9 @@ def crop_losses(
     """Close looks at `n` random rows of each image, each centred up to about a centimetre off."""
     b, k = batch["entity"].shape
     solid = (batch["entity"] >= 0) & (batch["entity"] < N_SOLIDS)
-    ready = (batch["visible"] > 0.3) & ((solid & batch["clear"] & ~batch["held"]) | (batch["entity"] >= N_SOLIDS))
+    ready = (batch["visible"] > 0.3) & (
+        (solid & batch["clear"] & ~batch["held"]) | (batch["entity"] >= N_SOLIDS)
+    )
     chosen = torch.multinomial(ready.float() + 1e-6, n, replacement=True, generator=generator)  # (B, n)
     use = rows(ready, chosen)
     is_bowl = rows(batch["entity"], chosen) >= N_SOLIDS
@@ -321,10 +352,17 @@ def crop_losses(
     look = net(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last), role.flatten())
     use, role = use.flatten(), role.flatten()
     shift = (truth - centre).flatten(0, 1)
-    losses = {"shift": (F.smooth_l1_loss(look.shift * 100, shift * 100, reduction="none", beta=0.2).mean(-1)
-                        * use).sum() / use.sum().clamp(min=1)}
-    good = torch.where((role == 0)[:, None], rows(batch["yaw"], chosen).flatten(0, 1),
-                       rows(batch["place_yaw"], chosen).flatten(0, 1)).float()  # (M, 36)
+    losses = {
+        "shift": (
+            F.smooth_l1_loss(look.shift * 100, shift * 100, reduction="none", beta=0.2).mean(-1) * use
+        ).sum()
+        / use.sum().clamp(min=1)
+    }
+    good = torch.where(
+        (role == 0)[:, None],
+        rows(batch["yaw"], chosen).flatten(0, 1),
+        rows(batch["place_yaw"], chosen).flatten(0, 1),
+    ).float()  # (M, 36)
     blur = torch.tensor([0.1, 0.25, 0.3, 0.25, 0.1])
     good = F.conv1d(torch.cat([good[:, -2:], good, good[:, :2]], 1)[:, None], blur[None, None])[:, 0]
     grasp = use & (role == 0) & (good.sum(-1) > 0)
@@ -339,8 +377,22 @@ def crop_losses(
     return losses, metrics
 
 
-WEIGHTS = {"heat": 1.0, "solid": 1.0, "bowl": 0.5, "in": 0.7, "on": 0.7, "size": 0.3, "holder": 0.5, "what": 0.3,
-           "where": 0.3, "free": 0.5, "shift": 2.0, "yaw": 0.5, "opening": 1.0}
+WEIGHTS = {
+    "heat": 1.0,
+    "class": 0.7,
+    "solid": 1.0,
+    "bowl": 0.5,
+    "in": 0.7,
+    "on": 0.7,
+    "size": 0.3,
+    "holder": 0.5,
+    "what": 0.3,
+    "where": 0.3,
+    "free": 0.5,
+    "shift": 2.0,
+    "yaw": 0.5,
+    "opening": 1.0,
+}
 
 
 def build() -> nn.ModuleDict:
@@ -353,8 +405,14 @@ def learning_rate(step: int, c: PerceptionTraining) -> float:
     return c.lr * min(1.0, (step + 1) / c.warmup, max(decay, 0.01))
 
 
-def one_batch(net: nn.ModuleDict, batch: dict[str, Tensor], c: PerceptionTraining, rng: np.random.Generator,
-              generator: torch.Generator, train: bool) -> tuple[Tensor, dict[str, float]]:
+def one_batch(
+    net: nn.ModuleDict,
+    batch: dict[str, Tensor],
+    c: PerceptionTraining,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+    train: bool,
+) -> tuple[Tensor, dict[str, float]]:
     if train:
         batch = mirrored(batch, torch.rand(len(batch["rgb"]), generator=generator) < 0.5)
         rgb = augmented(batch["rgb"], generator)
@@ -371,7 +429,9 @@ def one_batch(net: nn.ModuleDict, batch: dict[str, Tensor], c: PerceptionTrainin
     return total, {f"loss/{k}": v.item() for k, v in losses.items()} | metrics | close
 
 
-def validate(net: nn.ModuleDict, data: RenderedScenes, c: PerceptionTraining, n: int = 320) -> dict[str, float]:
+def validate(
+    net: nn.ModuleDict, data: RenderedScenes, c: PerceptionTraining, n: int = 320
+) -> dict[str, float]:
     net.eval()
     rng, generator = np.random.default_rng(1), torch.Generator().manual_seed(1)
     found = []

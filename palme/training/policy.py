@@ -50,7 +50,9 @@ class Demonstrations:
         for p in parts:
             ends.append(np.repeat(p["start"][1:], np.diff(p["start"])) + total)
             total += p["start"][-1]
-        self.end = torch.from_numpy(np.concatenate(ends))  # (N,) one past the last tick of the same demonstration
+        self.end = torch.from_numpy(
+            np.concatenate(ends)
+        )  # (N,) one past the last tick of the same demonstration
 
     def __len__(self) -> int:
         return len(self.end)
@@ -113,9 +115,15 @@ def train(c: PolicyTraining) -> dict[str, float]:
                 writer.add_scalar(f"held_out/{k}", v, step)
             rate = (step + 1) * c.batch / (time.monotonic() - began)
             shown = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
-            print(f"step {step}/{c.steps}  {rate:.0f} samples/s  loss {loss.item():.4f}  held out: {shown}", flush=True)
+            print(
+                f"step {step}/{c.steps}  {rate:.0f} samples/s  loss {loss.item():.4f}  held out: {shown}",
+                flush=True,
+            )
         if last or time.monotonic() - saved > c.save_every_s:
-            save_file({k: v.to(torch.bfloat16).contiguous() for k, v in head.state_dict().items()}, out / "chunk.safetensors")
+            save_file(
+                {k: v.to(torch.bfloat16).contiguous() for k, v in head.state_dict().items()},
+                out / "chunk.safetensors",
+            )
             saved = time.monotonic()
     writer.close()
     return figures
