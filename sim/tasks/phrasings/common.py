@@ -8,6 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from sim.tasks.phrasings.augment import augment
+from sim.tasks.phrasings.grammar import Grammar
+
 _FOLDER = Path(__file__).with_name("grammars")
 
 
@@ -18,8 +21,24 @@ def rules(name: str) -> dict[str, str]:
     return read
 
 
+CONTEXT = 0.22  # share of requests with a remark around them
+NOISE = 0.2  # share of sentences with lost, unknown or misspelt words
+
+
+@cache
+def _context() -> Grammar:
+    return Grammar(rules("context"))
+
+
 def dress(text: str, rng: random.Random) -> str:
-    """`text` with the capitals and the full stop that people may or may not write."""
+    """`text` as somebody may say it: with a remark around it, a slip, capitals, a full stop."""
+    if rng.random() < CONTEXT:
+        if rng.random() < 0.55:
+            text = f"{_context().expand('before', rng)} {text}"
+        else:
+            text = f"{text} {_context().expand('after', rng)}"
+        text = text.replace(" .", ".").replace(" ;", ";").replace(" ,", ",")
+    text = augment(text, rng, NOISE)
     u = rng.random()
     if u < 0.5:
         text = text[:1].upper() + text[1:]
