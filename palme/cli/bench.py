@@ -1,0 +1,70 @@
+"""`palme bench env|policy|planner`: speed beside panda-gym, single steps, next steps from pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from palme.cli.config import is_override, load
+from palme.cli.errors import UsageError, unknown
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0, or 1 where a target of `sim.bench.TARGETS` is missed."""
+    benches: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
+        "env": ("bench", _env),
+        "policy": ("bench_policy", _policy),
+        "planner": ("bench_planner", _planner),
+    }
+    names = [word for word in arguments if not is_override(word)]
+    if len(names) != 1:
+        raise UsageError(f"name what to measure, one of {', '.join(benches)}: palme bench env")
+    if names[0] not in benches:
+        raise unknown("bench", names[0], benches)
+    config_name, bench = benches[names[0]]
+    return bench(load(config_name, [word for word in arguments if is_override(word)]))
+
+
+def _env(config: dict[str, Any]) -> int:
+    from sim.bench import TARGETS, bench_env
+
+    found = bench_env(config["rounds"], config["steps"], config["picture_steps"]).as_dict()
+    missed = 0
+    for name, value in found.items():
+        target = TARGETS.get(name)
+        met = target is None or value >= target
+        missed += not met
+        wanted = "" if target is None else f"  (target {target:g}{'' if met else ', missed'})"
+        print(f"{name:<22} {value:12.2f}{wanted}" if isinstance(value, float) else f"{name:<22} {value:>12}")
+    _write(config, found)
+    return 1 if missed else 0
+
+
+def _policy(config: dict[str, Any]) -> int:
+    from palme.cli.build import build_rig
+    from palme.cli.single_steps import bench_policy
+
+    return _told(config, bench_policy(build_rig(config, config["seed"]), config))
+
+
+def _planner(config: dict[str, Any]) -> int:
+    from palme.cli.build import build_rig
+    from palme.cli.next_steps import bench_planner
+
+    return _told(config, bench_planner(build_rig(config, config["seed"]), config))
+
+
+def _told(config: dict[str, Any], found: dict[str, Any]) -> int:
+    for name, value in found.items():
+        print(f"{name:<20} {value}")
+    _write(config, found)
+    return 0
+
+
+def _write(config: dict[str, Any], found: dict[str, Any]) -> None:
+    if config["out"] is not None:
+        path = Path(config["out"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
