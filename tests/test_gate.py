@@ -130,3 +130,11 @@ def test_the_first_reason_for_a_stop_is_the_one_told() -> None:
     gate.stop("later")
     with pytest.raises(ArmLatched, match="hand on the button"):
         gate.filter(JointCommand(PANDA.q_home, 1.0, 0, 0.0), PANDA.q_home)
+
+
+def test_what_the_caller_does_with_his_array_afterwards_changes_nothing() -> None:
+    gate, target = begun(), PANDA.q_home + 0.001
+    sent = gate.filter(JointCommand(target, 1.0, 0, 0.0), PANDA.q_home)
+    target[:], sent.q_target[:] = np.nan, np.nan
+    after = gate.filter(JointCommand(PANDA.q_home, 1.0, 1, 0.0), PANDA.q_home)
+    assert np.isfinite(after.q_target).all()
