@@ -6,6 +6,7 @@ program nor a change of clock speed favours one side. Both hold one block (and a
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,7 +15,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-OURS, THEIRS = "palme/PutInBowl-v0", "PandaPickAndPlaceJoints-v3"
+OURS = "palme/PutInBowl-v0"
+THEIRS = "panda_gym:PandaPickAndPlaceJoints-v3"  # gymnasium imports what stands before the colon
 IMAGE_SIZE = 128
 TARGETS = {"state_ratio": 3.0, "image_ratio": 15.0, "physics_share": 0.80}
 
@@ -111,9 +113,7 @@ def bench_env(rounds: int = 10, steps: int = 100, picture_steps: int = 4) -> Env
 
 
 def _panda_gym() -> tuple[_Runner | None, _Runner | None]:
-    try:
-        import panda_gym  # noqa: F401  (registers)
-    except ImportError:
+    if importlib.util.find_spec("panda_gym") is None:
         return None, None
     size = {"render_width": IMAGE_SIZE, "render_height": IMAGE_SIZE}
     return (
