@@ -63,6 +63,7 @@ class SafetyGate:
         acceleration = np.minimum(spec.ddq_max, spec.jerk_max * spec.dt / 2) * (1 - ROUNDING)
         self._change = acceleration * spec.dt
         self._dt = spec.dt
+        self._step = self._dq_max * spec.dt
         self._bounds = list(
             zip(
                 self._low.tolist(),
@@ -226,8 +227,11 @@ class SafetyGate:
 
     def _passes(self, target: Array) -> bool:
         """The common case, cheaply: a stream well within all limits; moves there if it is one."""
-        speed = (target - self.q) * self.spec.control_hz
-        ok = (np.abs(speed) <= self._dq_max) & (np.abs(speed - self.dq) <= self._change)
+        step = target - self.q
+        if not (np.abs(step) <= self._step).all():
+            return False
+        speed = step * self.spec.control_hz
+        ok = np.abs(speed - self.dq) <= self._change
         if not (ok & (self._free_low <= target) & (target <= self._free_high)).all():
             return False
         self.q, self.dq, self._target = target.copy(), speed, target.copy()  # the caller keeps his array
