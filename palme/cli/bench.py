@@ -1,4 +1,4 @@
-"""`palme bench env|policy|planner`: speed beside panda-gym, single steps, next steps from pixels."""
+"""`palme bench env|eyes|policy|planner`: speed beside panda-gym, objects, single steps, next steps."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def main(arguments: Sequence[str]) -> int:
     """Returns 0, or 1 where a target of `sim.bench.TARGETS` is missed."""
     benches: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
         "env": ("bench", _env),
+        "eyes": ("bench_planner", _eyes),
         "policy": ("bench_policy", _policy),
         "planner": ("bench_planner", _planner),
     }
@@ -40,6 +41,15 @@ def _env(config: dict[str, Any]) -> int:
         print(f"{name:<22} {value:12.2f}{wanted}" if isinstance(value, float) else f"{name:<22} {value:>12}")
     _write(config, found)
     return 1 if missed else 0
+
+
+def _eyes(config: dict[str, Any]) -> int:
+    from palme.cli.build import build_rig
+    from palme.cli.seen_objects import bench_eyes
+    from palme.perception.eyes import Eyes
+
+    rig = build_rig(config | {"planner": {"name": "oracle"}}, config["seed"])
+    return _told(config, bench_eyes(Eyes.load(), rig, config))
 
 
 def _policy(config: dict[str, Any]) -> int:

@@ -77,8 +77,9 @@ class _Eyes:
         if self._eyes is None:
             from palme.perception.eyes import WEIGHTS, Eyes
 
-            folder = self._config["policy"]["weights"]
-            self._eyes = Eyes.load(Path(folder) / WEIGHTS.name if folder else WEIGHTS)
+            config = self._config["eyes"]
+
+            self._eyes = Eyes.load(_weights(config, WEIGHTS), config["camera"])
         return self._eyes
 
 
@@ -93,7 +94,7 @@ def _planner(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes) -> tuple
     if name == "palme":
         from palme.planners.palme_planner import WEIGHTS, PalmePlanner
 
-        return PalmePlanner.load(eyes(), config["weights"] or WEIGHTS), Context
+        return PalmePlanner.load(eyes(), _weights(config, WEIGHTS)), Context
     if name == "readout":
         from palme.planners.readout import ReadoutPlanner
 
@@ -108,6 +109,11 @@ def _policy(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes, seed: int
         from robots.motion import ArmMotion
 
         return KeyposePolicy(eyes(), ArmMotion(arm.spec))
+    if name == "chunk":
+        from palme.policies.chunk import WEIGHTS, ChunkPolicy
+        from robots.motion import ArmMotion
+
+        return ChunkPolicy.load(eyes(), ArmMotion(arm.spec), _weights(config, WEIGHTS))
     if name == "expert":
         from palme.cli.privileged import ExpertPolicy
 
@@ -117,6 +123,11 @@ def _policy(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes, seed: int
 
         return RandomPolicy(arm, seed)
     raise unknown("policy", name, ("keypose", "chunk", "expert", "random"))
+
+
+def _weights(config: Mapping[str, Any], shipped: Path) -> Path:
+    """The path that the configuration names, or the shipped one."""
+    return Path(config["weights"]) if config["weights"] else shipped
 
 
 def _cameras(config: Mapping[str, Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The film of a run: every moment of the tape shown again, in another world with another look."""
+"""The film of a run: every moment of the tape seen again, from the side and through the robot's cameras."""
 
 from __future__ import annotations
 
@@ -9,57 +9,53 @@ from typing import Any
 
 import numpy as np
 
-from palme.cli.tape import Tape
+from palme.cli.tape import Moment, Tape
 from palme.report.film import Film
 from palme.report.pictures import Picture
 
 FPS = 10  # every second control tick: motion reads well, and it takes half the time to make
-FRONT_SIZE, WRIST_SIZE = (640, 480), (480, 480)
+HEIGHT = 480
+STAGE_HFOV = 54.0  # [deg] wide enough for the table's near corner
+STAGE_SIZE, FRONT_SIZE, WRIST_SIZE = (640, 480), (320, 234), (234, 234)
 
 
-def make_film(path: Path, tape: Tape, scene: Any, arm: Any, look: str) -> tuple[Picture, Picture]:
+def make_film(path: Path, tape: Tape, scene: Any, control_hz: float, look: str) -> tuple[Picture, Picture]:
     """Write the film of `tape` to `path`.
 
     Returns:
-        The first and the last front picture, uint8 (H, W, 3).
+        The first and the last picture from the side, uint8 (H, W, 3).
     """
     from tqdm import tqdm
 
-    from sim.camera import CAMERAS
-    from sim.world import World
+    from sim.mirror import STAGE, Mirror
 
-    cameras = {
-        "front": (replace(CAMERAS["front"], hfov_deg=40.0), FRONT_SIZE),
-        "wrist": (CAMERAS["wrist"], WRIST_SIZE),
-    }
-    every = max(1, round(arm.spec.control_hz / FPS))
-    moments = tape.moments[::every]
-    world = World(look)
-    world.load(scene)
-    shown: list[dict[str, Picture]] = []
+    moments = tape.moments[:: max(1, round(control_hz / FPS))]
+    side = replace(STAGE, hfov_deg=STAGE_HFOV)
+    outside, inside = Mirror(scene, look, scale=1), Mirror(scene, "fast")
+    first: Picture | None = None
+    before: Moment | None = None
+    pictures: dict[str, Picture] = {}
     try:
-        with Film(path, FPS) as film:
-            before = None
-            for moment in tqdm(moments, desc="film", unit="frame", file=sys.stderr, disable=len(moments) < 2):
+        with Film(path, FPS, HEIGHT) as film:
+            for moment in tqdm(moments, desc="film", unit="frame", file=sys.stderr, leave=False):
                 # A pause shows the same moment again: the caption may differ, the pictures do not.
                 if before is None or not _same(before, moment):
-                    world.set_arm(moment.q, moment.gripper)
-                    for i, (position, quat) in enumerate(
-                        zip(moment.positions, moment.quats_xyzw, strict=True)
-                    ):
-                        world.set_pose(i, position, quat)
+                    where = (moment.q, moment.gripper, moment.positions, moment.quats_xyzw)
                     pictures = {
-                        name: world.render(c, size, depth=False).rgb for name, (c, size) in cameras.items()
+                        "stage": outside.frame(*where, side, STAGE_SIZE),
+                        "front": inside.frame(*where, "front", FRONT_SIZE),
+                        "wrist": inside.frame(*where, "wrist", WRIST_SIZE),
                     }
                 film.add(pictures, moment.caption)
                 before = moment
-                shown = [shown[0] if shown else pictures, pictures]
+                first = pictures["stage"] if first is None else first
     finally:
-        world.close()
-    return shown[0]["front"], shown[-1]["front"]
+        outside.close()
+        inside.close()
+    if first is None:
+        raise ValueError("the tape is empty")
+    return first, pictures["stage"]
 
 
-def _same(a: Any, b: Any) -> bool:
-    return bool(
-        np.array_equal(a.q, b.q) and np.array_equal(a.positions, b.positions) and a.gripper == b.gripper
-    )
+def _same(a: Moment, b: Moment) -> bool:
+    return np.array_equal(a.q, b.q) and np.array_equal(a.positions, b.positions) and a.gripper == b.gripper

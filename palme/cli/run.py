@@ -98,7 +98,7 @@ def _write(out: Path, record: Any, tape: Any, scene: Any, rig: Any, config: dict
         try:
             from palme.cli.filming import make_film
 
-            first, last = make_film(film, tape, scene, rig.arm, config["look"])
+            first, last = make_film(film, tape, scene, rig.arm.spec.control_hz, config["look"])
             record.picture, record.final_picture = first, last
         except KeyboardInterrupt:
             film.unlink(missing_ok=True)

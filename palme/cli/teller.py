@@ -12,11 +12,11 @@ _CODES = {"bold": "1", "quiet": "2", "good": "32", "bad": "31", "now": "36"}
 
 
 class Teller:
-    """Listener that prints to `stream`."""
+    """Listener that prints to `stream`, by default to standard output."""
 
-    def __init__(self, stream: TextIO = sys.stdout) -> None:
-        self._stream = stream
-        self._colour = stream.isatty() and "NO_COLOR" not in os.environ
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._colour = self._stream.isatty() and "NO_COLOR" not in os.environ
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):

@@ -1,4 +1,4 @@
-"""video.mp4: cameras side by side, the sentence above, the plan written in as it is made and judged."""
+"""video.mp4: cameras side by side, the sentence above, the plan below as it is made and judged."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ class Caption:
 class Film:
     """Writes frames to an H.264 mp4 that browsers play (yuv420p, index at the front).
 
-    Use as a context manager; `add` each frame. All pictures are scaled to `height` px, in the order of the
-    first frame's cameras.
+    Use as a context manager; `add` each frame. Cameras keep the order of the first frame; see `compose`.
     """
 
     def __init__(self, path: Path, fps: int = 20, height: int = 480) -> None:
@@ -75,26 +74,25 @@ class Film:
             self._container.mux(packet)
 
     def compose(self, pictures: Mapping[str, Picture], caption: Caption) -> Picture:
-        """The canvas of one frame, uint8 (H, W, 3) with even sides."""
-        from PIL import Image
+        """The canvas of one frame, uint8 (H, W, 3) with even sides.
 
+        The first picture is shown at full height, the others in a column to its right.
+        """
         self._names = self._names or tuple(pictures)
-        scaled = []
-        for name in self._names:
-            picture = pictures[name]
-            width = round(picture.shape[1] * self._height / picture.shape[0])
-            if picture.shape[0] != self._height:
-                resized = Image.fromarray(picture).resize((width, self._height), Image.Resampling.BICUBIC)
-                picture = np.asarray(resized)
-            scaled.append(picture)
-        width = _even(sum(p.shape[1] for p in scaled) + GAP * (len(scaled) - 1) + 2 * MARGIN)
+        first, *others = (pictures[name] for name in self._names)
+        first = _to_height(first, self._height)
+        room = (self._height - GAP * (len(others) - 1)) // max(1, len(others))
+        others = [_to_height(picture, room) for picture in others]
+        column = max((p.shape[1] for p in others), default=-GAP)
+        width = _even(2 * MARGIN + first.shape[1] + GAP + column)
         canvas = np.empty((_even(HEADER + self._height + LINE * (MAX_LINES + 1) + 34), width, 3), np.uint8)
         canvas[:] = PAPER
         canvas[:HEADER] = _header(caption.sentence, width)
-        x = MARGIN
-        for picture in scaled:
-            canvas[HEADER : HEADER + self._height, x : x + picture.shape[1]] = picture
-            x += picture.shape[1] + GAP
+        canvas[HEADER : HEADER + self._height, MARGIN : MARGIN + first.shape[1]] = first
+        y, x = HEADER, MARGIN + first.shape[1] + GAP
+        for picture in others:
+            canvas[y : y + room, x : x + picture.shape[1]] = picture
+            y += room + GAP
         below = _plan(caption.plan, caption.remark, width)
         canvas[HEADER + self._height : HEADER + self._height + below.shape[0]] = below
         return canvas
@@ -110,6 +108,15 @@ def write_film(
             film.add(pictures, caption)
             n += 1
     return n
+
+
+def _to_height(picture: Picture, height: int) -> Picture:
+    from PIL import Image
+
+    if picture.shape[0] == height:
+        return picture
+    width = round(picture.shape[1] * height / picture.shape[0])
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _even(n: int) -> int:
@@ -151,9 +158,9 @@ def _plan(plan: tuple[PlanLine, ...], remark: str, width: int) -> Picture:
         _mark(draw, MARGIN + 34, y + 11, line.state, colour)
         draw.text((MARGIN + 54, y), line.text, fill=INK if line.state == "now" else colour, font=_font(20))
         y += LINE
-    if remark:
-        text = _shortened(remark, 17, width - 2 * MARGIN - 54, draw)
+    for text in _wrapped(remark, 17, width - 2 * MARGIN - 54, draw)[: 1 + MAX_LINES - len(plan[first:])]:
         draw.text((MARGIN + 54, y + 2), text, fill=QUIET, font=_font(17))
+        y += 24
     return np.asarray(image)
 
 
@@ -167,6 +174,17 @@ def _mark(draw, x: int, y: int, state: str, colour: Sequence[int]) -> None:  # t
         draw.line([(x - 5, y + 5), (x + 5, y - 5)], fill=ink, width=3)
     else:
         draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=ink)
+
+
+def _wrapped(text: str, size: int, room: float, draw) -> list[str]:  # type: ignore[no-untyped-def]
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and draw.textlength(longer, font=_font(size)) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _shortened(text: str, size: int, room: float, draw) -> str:  # type: ignore[no-untyped-def]

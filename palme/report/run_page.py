@@ -10,7 +10,7 @@ import numpy as np
 
 from palme.report.joints import JointLimits, joint_charts
 from palme.report.parts import brand, facts, footer, page, pill, sentence_html
-from palme.report.pictures import data_address, with_heat
+from palme.report.pictures import Picture, data_address, with_heat
 from palme.report.record import RunRecord, StepRecord
 
 MAX_FILM_BYTES = 12_000_000  # a larger film is linked, not built in: phones choke on the page
@@ -59,7 +59,8 @@ def _verdict(record: RunRecord) -> str:
         return f'<p class="verdict">{pill("broken off", "bad")} The run ended before it could say why.</p>'
     achieved = finished.done and record.truth is not False
     pills = pill("Achieved" if achieved else "Not achieved", "good" if achieved else "bad")
-    words = [finished.reason[:1].upper() + finished.reason[1:] + "."]
+    reason = finished.reason.rstrip(".")
+    words = [reason[:1].upper() + reason[1:] + "."]
     if record.truth is not None and finished.cause != "answer":
         agrees = "agrees" if record.truth == finished.done else "disagrees"
         words.append(f"The simulator {agrees}: the goal is {'reached' if record.truth else 'not reached'}.")
@@ -164,27 +165,35 @@ def _step(step: StepRecord, number: int) -> str:
 
 
 def _views(step: StepRecord) -> str:
-    shown = [("before", next(iter(step.planned.observation.images.values())).rgb)]
-    looked = next((a for a in step.acted if a.looks), None)
-    if looked is not None:
-        looks = looked.looks
-        camera = looks[0].camera
-        if camera in looked.observation.images:
-            here = tuple(k for k in looks if k.camera == camera)
-            rings = {"pick": "white", "place": "blue"}
-            roles = ", ".join(f"{rings.get(k.role, 'white')} = {k.role}" for k in here if k.pixel)
-            caption = f"where the policy looked{f' ({roles})' if roles else ''}"
-            shown.append((caption, with_heat(looked.observation.images[camera].rgb, here)))
+    before = next(iter(step.planned.observation.images.values())).rgb
+    shown = [("now" if step.planned.is_done else "before", before)]
+    shown += _looks(step)
     if step.judged is not None:
         shown.append(("after", next(iter(step.judged.observation.images.values())).rgb))
-    if step.planned.is_done:
-        shown = [("now", shown[0][1])]
     figures = "".join(
         f'<figure><img alt="{escape(name)}" src="{data_address(rgb)}">'
         f"<figcaption>{escape(name)}</figcaption></figure>"
         for name, rgb in shown
     )
     return f'<div class="views">{figures}</div>'
+
+
+def _looks(step: StepRecord) -> list[tuple[str, Picture]]:
+    """The first look for each role, those through one picture together."""
+    shown: list[tuple[str, Picture]] = []
+    roles: set[str] = set()
+    for acted in step.acted:
+        new = [k for k in acted.looks if k.role not in roles and k.camera in acted.observation.images]
+        if not new:
+            continue
+        here = tuple({k.role: k for k in new if k.camera == new[0].camera}.values())
+        roles |= {k.role for k in here}
+        words = " and ".join(
+            f"{k.role}{' (blue)' if k.role == 'place' and len(here) > 1 else ''}" for k in here
+        )
+        picture = with_heat(acted.observation.images[new[0].camera].rgb, here)
+        shown.append((f"where the policy looked to {words}", picture))
+    return shown
 
 
 def _arm(record: RunRecord, limits: JointLimits, control_hz: float) -> str:

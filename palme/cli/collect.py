@@ -1,0 +1,75 @@
+"""`palme collect`: rendered scenes for the eyes, motions for the chunk policy. Interrupted, it goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from palme.cli.config import is_override, load
+from palme.cli.errors import UsageError, unknown
+
+WHAT = ("scenes", "demonstrations", "perceived")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Collect what is missing and print where it lies."""
+    for word in arguments:
+        if not is_override(word):
+            raise UsageError(f"{word!r}: expected key=value; see `palme collect --help`")
+    config = load("collect", arguments)
+    if config["what"] not in WHAT:
+        raise unknown("thing to collect", config["what"], WHAT)
+    for key in ("parts", "pictures", "motions", "perceived", "workers"):
+        if not config[key] >= 1:
+            raise UsageError(f"{key}={config[key]}: expected at least 1")
+    collect = {"scenes": _scenes, "demonstrations": _demonstrations, "perceived": _perceived}
+    path = collect[config["what"]](config)
+    print(path)
+    return 0
+
+
+def _scenes(config: dict[str, Any]) -> Path:
+    import multiprocessing
+
+    from tqdm import tqdm
+
+    folder = Path(config["out"]) / "scenes"
+    parts = [
+        (folder / f"part{k:03d}", config["pictures"], config["seed"] * 1000 + k)
+        for k in range(config["parts"])
+    ]
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(config["workers"], len(parts))) as pool:
+        done = pool.imap_unordered(_part, parts)
+        for _ in tqdm(done, total=len(parts), desc="scenes", unit="part", file=sys.stderr):
+            pass
+    return folder
+
+
+def _part(job: tuple[Path, int, int]) -> None:
+    from sim.rendered import write_part
+
+    write_part(*job)
+
+
+def _perceived(config: dict[str, Any]) -> Path:
+    import torch
+
+    from palme.cli.perceive import collect
+
+    torch.set_num_threads(1)
+    path = Path(config["out"]) / "perceived" / f"seed{config['seed']:03d}.npz"
+    if not path.exists():
+        collect(str(path), config["perceived"], config["seed"])
+    return path
+
+
+def _demonstrations(config: dict[str, Any]) -> Path:
+    from sim.demonstrations import write_demonstrations
+
+    path = Path(config["out"]) / "demos" / f"seed{config['seed']:03d}.npz"
+    if not path.exists():
+        write_demonstrations(path, config["motions"], config["seed"])
+    return path

@@ -1,0 +1,76 @@
+"""`palme train perception | planner | policy`: from nothing to the shipped weights, resumable.
+
+Progress is printed and written as TensorBoard curves beside the checkpoint; `install=true` puts the result
+where `palme run` looks for it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from palme.cli.config import is_override, load
+from palme.cli.errors import UsageError, unknown
+from palme.cli.paths import WEIGHTS
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train one part. Returns 0; Ctrl-C leaves a checkpoint that the same command goes on from."""
+    parts: dict[str, Callable[[dict[str, Any]], list[Path]]] = {
+        "perception": _perception,
+        "planner": _planner,
+        "policy": _policy,
+    }
+    names = [word for word in arguments if not is_override(word)]
+    if len(names) != 1:
+        raise UsageError(f"name what to train, one of {', '.join(parts)}: palme train perception")
+    if names[0] not in parts:
+        raise unknown("part to train", names[0], parts)
+    config = load(f"train_{names[0]}", [word for word in arguments if is_override(word)])
+    try:
+        written = parts[names[0]](config)
+    except FileNotFoundError as error:
+        raise UsageError(str(error)) from error
+    for path in written:
+        print(path)
+    return 0
+
+
+def _perception(config: dict[str, Any]) -> list[Path]:
+    from palme.training.perception import PerceptionTraining, train
+
+    install = config.pop("install")
+    train(PerceptionTraining(**config))
+    weights = Path(config["out"]) / "eyes.safetensors"
+    return [_installed(weights, WEIGHTS / "eyes.safetensors") if install else weights]
+
+
+def _planner(config: dict[str, Any]) -> list[Path]:
+    from palme.cli.task_source import task_source
+    from palme.training.planner import PlannerTraining, train_planner
+
+    install = config.pop("install")
+    train_planner(PlannerTraining(**config), task_source())
+    weights = Path(config["out"]) / "model"
+    return [_installed(weights, WEIGHTS / "planner") if install else weights]
+
+
+def _policy(config: dict[str, Any]) -> list[Path]:
+    from palme.training.policy import PolicyTraining, train
+
+    install = config.pop("install")
+    train(PolicyTraining(**config))
+    weights = Path(config["out"]) / "chunk.safetensors"
+    return [_installed(weights, WEIGHTS / "chunk.safetensors") if install else weights]
+
+
+def _installed(source: Path, target: Path) -> Path:
+    """Copy `source` (a file or a folder) to `target`, replacing what was there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+    return target
