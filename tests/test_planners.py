@@ -105,8 +105,8 @@ class TestReadoutPlanner(PlannerContract):
     def test_its_steps_are_acceptable_and_lead_to_the_goal(self, task):
         from sim.tasks.steps import apply_step
 
-        state = scene("red block", "green block > red block", "blue bowl", "blue block > blue bowl", "pink bowl",
-                      "red bowl", "green bowl")  # fmt: skip
+        rows = ("red block", "green block > red block", "blue bowl", "blue block > blue bowl", "pink bowl")
+        state = scene(*rows, "red bowl", "green bowl")
         for _ in range(12):
             step = self.planner(state).next_step(Context(task.instruction, observation()))
             assert step.text in task.acceptable_steps(state)

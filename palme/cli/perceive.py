@@ -1,4 +1,4 @@
-"""What the trained eyes make of scenes whose truth is known: data for the planner's stage `joined`, and its test.
+"""What the trained eyes make of scenes whose truth is known: the planner's stage `joined`, and its test.
 
 `python -m palme.cli.perceive collect out=runs/perceived.npz n=4000 seed=7`
 `python -m palme.cli.perceive evaluate weights=runs/planner/model n=200 seed=12345`
@@ -32,7 +32,7 @@ class Looker:
         self._rng = np.random.default_rng(seed)
 
     def look(self, state: Any, times: int = 1) -> Iterator[tuple[PerceivedObjects, list[int]]]:
-        """`times` pictures of one layout of `state`: (what is seen, which object each of it is, -1 = a ghost).
+        """`times` pictures of one layout of `state`: (what is seen, which object each is, -1 = a ghost).
 
         Raises:
             SceneDoesNotFit: if there is no room for the state on the table.
@@ -50,7 +50,7 @@ class Looker:
 
 
 def found_of(seen: PerceivedObjects, scene: Any) -> list[int]:
-    """For each thing seen the index of the nearest true object of its sort (bowl or solid), each used once."""
+    """For each thing seen the index of the nearest true object of its sort (bowl or solid), used once."""
     places = np.array([o.position for o in scene.objects])
     bowls = np.array([o.spec.kind == "bowl" for o in scene.objects])
     names = [o.spec.name for o in scene.objects]
@@ -95,7 +95,7 @@ def collect(out: str, n: int, seed: int, weights: str = "") -> None:
 
 
 def accuracy(seen: Sequence[PerceivedObjects], found: Sequence[Sequence[int]], states: Sequence[Any]) -> dict:
-    """How well the eyes did: shares of objects found, named and held right, ghosts a scene, whole scenes right."""
+    """How well the eyes did: objects found, named and held right, ghosts a scene, whole scenes right."""
     total = names = holders = there = ghosts = whole = 0
     for one, which, state in zip(seen, found, states, strict=True):
         right = 0

@@ -29,6 +29,7 @@ from palme.language.decode import say
 from palme.language.grammar import AnswerGrammar
 from palme.language.model import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
 from palme.language.objects import collate_arrays
+from palme.language.processor import EmbodiedProcessor
 from palme.language.tokenizer import build_tokenizer
 from palme.language.words import EOS, PAD, VOCABULARY
 from palme.training.imitated_eyes import SHARP, EyeNoise
@@ -53,6 +54,7 @@ class PlannerTraining:
 
     out: str = "runs/planner"
     minutes: float = 80.0
+    max_steps: int = 10**9
     lr: float = 1e-3
     muon_lr: float = 0.01
     muon: bool = True
@@ -132,7 +134,7 @@ def batches(
     """Endless batches of about `tokens` padded tokens. Sorting by length in a pool keeps padding low."""
     rng = random.Random(seed)
     while True:
-        pool = [rng.choices(makers, shares)[0].example() for _ in range(512)]
+        pool = [rng.choices(makers, shares)[0].example() for _ in range(max(32, tokens // 8))]
         pool.sort(key=lambda e: len(e.ids) + rng.random())
         cuts, chunk = [], []
         for e in pool:
@@ -219,6 +221,13 @@ def new_model(config: PlannerTraining) -> EmbodiedLM:
     return EmbodiedLM(EmbodiedConfig.for_tokenizer(tokenizer, backbone, feature_dim=config.feature_dim))
 
 
+def save_planner(model: EmbodiedLM, folder: Path) -> None:
+    """What `PalmePlanner.load` reads: weights in bf16 (half the size; decoded in fp32), config, tokenizer."""
+    halves = {k: v.bfloat16() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=halves)
+    EmbodiedProcessor(build_tokenizer()).save_pretrained(folder)
+
+
 def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, float]:
     """Trains, or goes on training, in `config.out`; returns the last evaluation.
 
@@ -250,7 +259,7 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
             {**bundle, "step": step, "seconds": seconds, "questions": questions}, path.with_suffix(".new")
         )
         path.with_suffix(".new").replace(path)
-        model.save_pretrained(out / "model")
+        save_planner(model, out / "model")
 
     context = mp.get_context("fork")
     queue: Any = context.Queue(12)
@@ -276,7 +285,7 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
     begin = time.monotonic()
     model.train()
     try:
-        while seconds < 60 * config.minutes:
+        while seconds < 60 * config.minutes and step < config.max_steps:
             batch = queue.get()
             waited = time.monotonic() - begin
             factor = rate(seconds, step, config)
@@ -350,7 +359,7 @@ def answers(model: EmbodiedLM, examples: Sequence[Example], constrained: bool = 
         state = torch.from_numpy(np.stack([e.robot for e in part]))
         with torch.inference_mode():
             x = model.embed(ids, {n: torch.from_numpy(a) for n, a in arrays.items()}, state)
-        for one in say(model, x, [e.prompt for e in part], mask, ID[EOS]):
+        for one in say(model, x, [e.prompt for e in part], mask, ID[EOS], max_new=80):
             said.append([VOCABULARY[i] for i in one.ids])
     model.train(was_training)
     return said
