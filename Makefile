@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt
 	fi
 	@[ -x $(VENV)/bin/python ] || { echo "making $(VENV) with $(PYTHON)"; "$(PYTHON)" -m venv $(VENV); }
 	@echo "installing what is missing into $(VENV) (some minutes the first time)"
-	@$(VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[all]'
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check -qq -c constraints.txt -e '.[all]'
 	@touch $@
 
 demo: setup
