@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,8 +148,18 @@ def _cameras(config: Mapping[str, Any]) -> list[Any]:
 
 def _quiet() -> None:
     """One thread a process (workers share the cores), no chatter from libraries, nothing fetched."""
-    import os
-
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if "pybullet" in sys.modules:
+        return
+    # PyBullet prints its build time from C when it is imported: there is no other way to keep it quiet.
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import pybullet  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
