@@ -11,7 +11,7 @@ import torch
 from palme.perception.crop import YAW_BINS, CloseLook
 from palme.perception.eyes import Eyes
 from palme.perception.localiser import Localiser
-from palme.perception.objects import ENTITIES
+from palme.perception.objects import ENTITIES, PerceivedObjects
 from palme.perception.rgbd import pixel_rays, plane_points, project, rectified_crops, xyz_map
 from palme.perception.text import MAX_WORDS, UnknownWord, encode_words
 from palme.training.perception import mirrored
@@ -149,3 +149,16 @@ def test_eyes_report_well_formed_objects():
     assert np.allclose(objects.class_probs.sum(1), 1, atol=1e-4)
     assert np.allclose(objects.holder_probs.sum(1), 1, atol=1e-4)
     assert np.allclose(np.diag(objects.holder_probs[:, :n]), 0, atol=1e-6)  # nothing holds itself
+
+
+def test_objects_listed_from_another_start_keep_their_holders():
+    r, n = np.random.default_rng(0), 5
+    objects = PerceivedObjects(
+        r.random((n, 24)), r.random((n, 2)), r.random((n, 3)), r.random((n, n + 1)), r.random(n),
+        r.random((n, 8)), r.random((n, 2)),
+    )  # fmt: skip
+    turned = objects.turned(2)
+    assert turned.score[0] == objects.score[2]
+    assert turned.holder_probs[0, 1] == objects.holder_probs[2, 3]
+    assert turned.holder_probs[0, n] == objects.holder_probs[2, n]
+    assert np.array_equal(objects.turned(n).xyz, objects.xyz)

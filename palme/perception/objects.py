@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,13 @@ class PerceivedObjects:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def turned(self, n: int) -> PerceivedObjects:
+        """The same objects, listed from number `n` on and round."""
+        k = len(self)
+        order = np.roll(np.arange(k), -n) if k else np.arange(0)
+        own = {f.name: getattr(self, f.name)[order] for f in fields(self) if f.name != "holder_probs"}
+        return PerceivedObjects(holder_probs=self.holder_probs[order][:, [*order, k]], **own)
 
     def name(self, i: int) -> str:
         """Most probable name of object `i`, such as "red block"."""

@@ -67,7 +67,9 @@ class PalmePlanner:
 
     def next_step(self, context: Context) -> Step:
         """The next step. Raises NoMotion for a sentence outside the skills, or about what is not there."""
-        objects = self._look(context.observation)
+        # Where several steps are right, the first thing listed decides. Another start at every step keeps a
+        # block that fell onto another one from being lifted off and put back for ever.
+        objects = self.last_objects = self._look(context.observation).turned(len(context.history))
         history = [(step.text, success) for step, success in context.history]
         said = self._say(
             context, objects, prompt_words(context.instruction, len(objects), history), self._grammar.mask
