@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from transformers import (
     AutoModel,
     BertConfig,
@@ -18,10 +20,12 @@ from transformers import (
 
 from palme.language.connectors import LinearConnector, MlpConnector
 from palme.perception.encoders.base import EncoderInputError, ObservationBatch
+from palme.perception.encoders.build import BadEncoderConfig, build_encoder
 from palme.perception.encoders.pretrained import NotAVisionBackbone, PretrainedEncoder
 from palme.perception.encoders.small import SmallEncoder
 from palme.perception.encoders.state import StateEncoder
 
+CONFIGS = Path(__file__).parent.parent / "configs" / "encoder"
 VISION = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 2,
     "image_size": 32, "patch_size": 8,
@@ -240,3 +244,20 @@ def test_patch_tokens_stand_in_the_sentence_of_the_language_model():
     features = encoder(pictures(2))
     said = [model(input_ids=ids, image=features[k : k + 1]).logits[0, -1] for k in range(2)]
     assert not torch.allclose(said[0], said[1])
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda f: f.stem)
+def test_every_configured_encoder_is_built(file, tmp_path):
+    config = yaml.safe_load(file.read_text())
+    assert config["name"] == file.stem
+    if config["kind"] == "pretrained":  # the same keys on a tiny model of its family
+        tiny(file.stem).save_pretrained(tmp_path)
+        config |= {"model": str(tmp_path)} | ({"image_size": 48} if "image_size" in config else {})
+    features = build_encoder(config).eval()(pictures(1))
+    assert features.shape[0] == 1
+
+
+@pytest.mark.parametrize("config", [{"kind": "smal"}, {"kind": "small", "row": 3}])
+def test_an_unknown_kind_or_key_is_refused_with_the_nearest(config):
+    with pytest.raises(BadEncoderConfig, match="Nearest"):
+        build_encoder(config)
