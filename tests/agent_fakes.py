@@ -85,7 +85,8 @@ class FakeExecutor:
             self.arm.q, self.arm.gripper = q, float(gripper)
             command = JointCommand(q, float(gripper), len(self.arm.sent), len(self.arm.sent) / 20)
             self.arm.sent.append(command)
-            on_sent(command)
+            if on_sent is not None:
+                on_sent(command)
 
 
 class FakePlanner:
@@ -137,9 +138,18 @@ class FakePolicy:
         return ActionChunk(observation.robot.q + t * np.linspace(-1, 1, N_JOINTS), np.ones(5), 20.0)
 
 
-def agent(planner, policy, arm, listeners=(), limits=None):
+def agent(planner, policy, arm, listeners=(), limits=None, retreat=None):
     from palme.agent import Agent
 
+    executor = FakeExecutor(arm)
     return Agent(
-        arm, planner, policy, FakeExecutor(arm), FakeContext, listeners, limits, refusals=(FakeRefusal,)
+        arm,
+        planner,
+        policy,
+        executor,
+        FakeContext,
+        listeners,
+        limits,
+        refusals=(FakeRefusal,),
+        retreat=retreat,
     )

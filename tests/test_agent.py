@@ -8,7 +8,7 @@ from palme.agent import AgentLimits
 from palme.errors import NoMotion, StepFailed
 from palme.events import Acted, Finished, Judged, Planned, Started
 from robots.types import ActionChunk
-from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, agent
+from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeStep, agent
 
 PUT = "put the red block in the blue bowl"
 STACK = "put the green block on the red block"
@@ -108,3 +108,45 @@ def test_events_tell_the_run_in_order_and_account_for_its_time():
     assert set(events[-1].seconds) == {"observe", "plan", "policy", "execute", "judge"}
     assert sum(events[-1].seconds.values()) <= events[-1].t + 1e-3
     assert len(events[2].sent) == 5 and events[2].looks[0].role == "pick"
+
+
+def test_after_a_step_that_broke_off_the_arm_gets_out_of_the_picture():
+    class Blind(FakePolicy):
+        def act(self, observation, step):
+            raise StepFailed("out of reach")
+
+    arm, planner = FakeArm(), FakePlanner([PUT])
+    home = ActionChunk(np.full((2, N_JOINTS), 0.5), np.ones(2), 20.0)
+    loop = agent(planner, Blind(), arm, limits=AgentLimits(max_replans=0), retreat=lambda seen: home)
+    assert loop.run(PUT).finished.cause == "replans"
+    assert len(arm.sent) == 2 and arm.q[0] == 0.5
+
+
+def test_a_bug_in_a_policy_ends_the_run_with_its_name_and_the_arm_holding(caplog):
+    class Broken(FakePolicy):
+        def act(self, observation, step):
+            raise ZeroDivisionError("half a joint")
+
+    arm = FakeArm()
+    result = agent(FakePlanner([PUT]), Broken(), arm).run(PUT)
+    assert result.finished.cause == "error" and "ZeroDivisionError: half a joint" in result.reason
+    assert arm.stopped == result.reason and "Traceback" in caplog.text
+
+
+def test_objects_may_be_named_by_reference():
+    class Referring(FakePlanner):
+        last_objects = ["red block", "blue bowl"]
+
+    class Names(list):
+        def name(self, i):
+            return self[i]
+
+    class Step(FakeStep):
+        def resolve(self, names):
+            return FakeStep(self.text.replace("obj_1", f"the {names[0]}").replace("obj_2", f"the {names[1]}"))
+
+    planner, policy = Referring([PUT]), FakePolicy()
+    planner.last_objects = Names(planner.last_objects)
+    planner.next_step = lambda context: Step("put obj_1 in obj_2" if planner.at == 0 else "done")
+    assert agent(planner, policy, FakeArm()).run(PUT).done
+    assert policy.steps[0] == PUT

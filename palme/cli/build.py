@@ -63,10 +63,19 @@ def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
 
 
 def _away(spec: ArmSpec, observation: Observation) -> ActionChunk:
-    """Open, straight up and home."""
-    from robots.pickplace import rise
+    """Open, straight up and home; home by the shortest way where straight up is out of reach."""
+    import numpy as np
 
-    return rise(spec, observation.robot.q, AWAY_Z, 1.0, home=True)
+    from robots.errors import Unreachable
+    from robots.pickplace import rise
+    from robots.trajectory import joint_motion
+
+    q = observation.robot.q
+    try:
+        return rise(spec, q, AWAY_Z, 1.0, home=True)
+    except Unreachable:
+        path = joint_motion(spec, q, spec.q_home)
+        return ActionChunk(path, np.ones(len(path)), spec.control_hz)
 
 
 class _Eyes:
