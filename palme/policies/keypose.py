@@ -24,6 +24,7 @@ HOVER = 0.075  # [m] of the tool above the top of what it will grasp
 TRAVEL_Z = 0.235  # [m] of the tool while it carries: what it holds clears a tower of four
 GRASP_DEPTH = 0.019  # [m] of the tool below the top face: the middle of either size
 MOVED = 0.008  # [m] by which a target must have moved to be aimed at anew
+AIMS = 6  # at most, so that two things much alike cannot hold it in the air for ever
 LOOK_TICKS = 8  # between two looks on the way
 CLOSE_TICKS = 7
 OPEN_TICKS = 3
@@ -82,7 +83,7 @@ class KeyposePolicy:
     def _approach(self, observation: Observation, step: str) -> Script:
         """Fly to above the target, looking again on the way, and leave `self._pick` at its last look."""
         pick = self._look(observation, step, "pick")
-        while True:
+        for aim in range(AIMS):
             q_hover = self._reach(pick.xyz + [0, 0, HOVER], pick.yaw)
             path = self.motion.go(self._from(observation), q_hover)
             start = 0
@@ -91,14 +92,14 @@ class KeyposePolicy:
                 observation = yield self._chunk(part, pick.opening, (self.eyes.camera,))
                 start += LOOK_TICKS
                 again = self._look(observation, step, "pick")
-                if again.score > MIN_SCORE and np.linalg.norm(again.xyz - pick.xyz) > MOVED:
+                moved = again.score > MIN_SCORE and np.linalg.norm(again.xyz - pick.xyz) > MOVED
+                if moved and aim + 1 < AIMS:  # else the first look stands: the arm was in no way then
                     pick = again
                     break
-                if again.score > 0.5 * pick.score:
-                    pick = again
             else:
-                self._pick = pick
-                return observation
+                break
+        self._pick = pick
+        return observation
 
     def _grasp(self, observation: Observation) -> Script:
         pick = self._pick
