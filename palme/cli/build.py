@@ -89,7 +89,6 @@ class _Eyes:
             from palme.perception.eyes import WEIGHTS, Eyes
 
             config = self._config["eyes"]
-
             self._eyes = Eyes.load(_weights(config, WEIGHTS), config["camera"])
         return self._eyes
 
@@ -103,8 +102,11 @@ def _planner(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes) -> tuple
     from palme.planners.base import Context
 
     if name == "palme":
+        from transformers.utils import logging
+
         from palme.planners.palme_planner import WEIGHTS, PalmePlanner
 
+        logging.disable_progress_bar()  # the weights load in a blink
         return PalmePlanner.load(eyes(), _weights(config, WEIGHTS)), Context
     if name == "readout":
         from palme.planners.readout import ReadoutPlanner
