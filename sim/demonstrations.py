@@ -35,8 +35,11 @@ HORIZON = 16
 
 @dataclass
 class Demonstration:
-    """T ticks: q, dq (T, n), gripper (T,) measured before each; goals (T, 5, n) joints for hover, grasp, lifted, over
-    the place and at the place; openings (T, 2) for approach and release; phase (T,); q_target (T, n), grip (T,) sent."""
+    """T ticks of one pick and place.
+
+    q, dq (T, n), gripper (T,) measured before each; goals (T, 5, n) joints for hover, grasp, lifted, over the
+    place and at the place; openings (T, 2) for approach and release; phase (T,); q_target (T, n), grip (T,) sent.
+    """
 
     q: list[Array]
     dq: list[Array]
@@ -185,7 +188,7 @@ def demonstrations(spec: ArmSpec, seed: int) -> Iterator[Demonstration]:
 
 
 def write_demonstrations(path: Path, n: int, seed: int) -> None:
-    """`n` demonstrations end to end in one npz: the arrays of `Demonstration`, and `start` (n + 1,) of each."""
+    """`n` demonstrations end to end in one npz: the arrays of `Demonstration`, and `start` (n + 1,)."""
     found, start = [], [0]
     for demonstration in demonstrations(ArmSpec.load("panda"), seed):
         found.append(demonstration)

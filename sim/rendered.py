@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from robots.errors import Unreachable
@@ -74,7 +73,8 @@ def write_part(
         "entity": ((k,), np.int8), "size": ((k,), np.int8), "point": ((k, 3), np.float32),
         "centre": ((k, 3), np.float32), "holder": ((k,), np.int8), "visible": ((k,), np.float32),
         "held": ((k,), np.bool_), "clear": ((k,), np.bool_), "yaw": ((k, YAW_BINS), np.uint8),
-        "place_yaw": ((k, YAW_BINS), np.uint8), "opening": ((k,), np.float32), "place_in": ((k, 3), np.float32),
+        "place_yaw": ((k, YAW_BINS), np.uint8), "opening": ((k,), np.float32),
+        "place_in": ((k, 3), np.float32),
         "free": ((height // STRIDE, width // STRIDE), np.uint8),
     }  # fmt: skip
     out = {
@@ -189,7 +189,8 @@ def labels_of(
         "rgb": frame.rgb, "depth_mm": np.clip(frame.depth * 1000, 0, 65535).astype(np.uint16),
         "intrinsics": frame.intrinsics, "base_from_camera": frame.base_from_camera,
         "entity": np.full(k, -1), "size": np.zeros(k), "point": np.zeros((k, 3)), "centre": np.zeros((k, 3)),
-        "holder": np.full(k, -1), "visible": np.zeros(k), "held": np.zeros(k, bool), "clear": np.zeros(k, bool),
+        "holder": np.full(k, -1), "visible": np.zeros(k),
+        "held": np.zeros(k, bool), "clear": np.zeros(k, bool),
         "yaw": np.zeros((k, YAW_BINS)), "place_yaw": np.zeros((k, YAW_BINS)), "opening": np.zeros(k),
         "place_in": np.zeros((k, 3)),
     }  # fmt: skip

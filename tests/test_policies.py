@@ -51,7 +51,8 @@ class FakeArm:
     def observe(self) -> Observation:
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = np.diag([1.0, -1.0, -1.0]), (0.5, 0.0, 1.0)
-        frame = CameraFrame(np.zeros((176, 240, 3), np.uint8), np.ones((176, 240), np.float32), np.eye(3), pose)
+        rgb, depth = np.zeros((176, 240, 3), np.uint8), np.ones((176, 240), np.float32)
+        frame = CameraFrame(rgb, depth, np.eye(3), pose)
         state = RobotState(self.q.copy(), np.zeros(7), self.gripper, fk(SPEC, self.q))
         return Observation({"front": frame}, state, 0.0)
 

@@ -41,7 +41,7 @@ class Policy(Protocol):
 
 
 class Motion(Protocol):
-    """Paths of an arm (`robots.motion.ArmMotion`), sampled at `control_hz`; q in [rad], xyz in [m], base frame."""
+    """Paths of an arm (`robots.motion.ArmMotion`) at `control_hz`; q in [rad], xyz in [m], base frame."""
 
     @property
     def home(self) -> Array: ...

@@ -111,7 +111,7 @@ class RenderedScenes:
 
 
 def mirrored(batch: dict[str, Tensor], which: Tensor) -> dict[str, Tensor]:
-    """The scene reflected in the plane y = 0 for the images marked in `which` (B,): a second scene for free."""
+    """The scene reflected in the plane y = 0 for the images marked in `which` (B,): a scene for free."""
     out = dict(batch)
     pick = which.bool()
 
@@ -199,7 +199,7 @@ def rows(x: Tensor, index: Tensor) -> Tensor:
 
 
 def heat_loss(logits: Tensor, batch: dict[str, Tensor], cells: Tensor) -> Tensor:
-    """CenterNet's penalty-reduced focal loss on the 24 entity heatmaps; barely visible objects are not judged."""
+    """CenterNet's penalty-reduced focal loss on the 24 entity heatmaps; what is barely visible is left out."""
     b, e, h, w = logits.shape
     bumps = gaussian_heat(cells, h, w, 1.0)  # (B, K, h, w)
     target, weight = torch.zeros_like(logits), torch.ones_like(logits)
