@@ -38,7 +38,8 @@ class Demonstration:
     """T ticks of one pick and place.
 
     q, dq (T, n), gripper (T,) measured before each; goals (T, 5, n) joints for hover, grasp, lifted, over the
-    place and at the place; openings (T, 2) for approach and release; phase (T,); q_target (T, n), grip (T,) sent.
+    place and at the place; openings (T, 2) for approach and release; phase (T,); q_target (T, n), grip (T,)
+    sent.
     """
 
     q: list[Array]

@@ -28,7 +28,7 @@ def encode_words(text: str) -> list[int]:
 
 
 class TextQueries(nn.Module):
-    """Token ids (..., MAX_WORDS) -> queries (..., 2, D + 1): what is named first, where it goes; last, a bias."""
+    """Token ids (..., MAX_WORDS) -> queries (..., 2, D + 1): what is named, where it goes; last, a bias."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

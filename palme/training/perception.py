@@ -199,7 +199,7 @@ def rows(x: Tensor, index: Tensor) -> Tensor:
 
 
 def heat_loss(logits: Tensor, batch: dict[str, Tensor], cells: Tensor) -> Tensor:
-    """CenterNet's penalty-reduced focal loss on the 24 entity heatmaps; what is barely visible is left out."""
+    """CenterNet's penalty-reduced focal loss on the entity heatmaps; barely visible objects are left out."""
     b, e, h, w = logits.shape
     bumps = gaussian_heat(cells, h, w, 1.0)  # (B, K, h, w)
     target, weight = torch.zeros_like(logits), torch.ones_like(logits)
