@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, OPTConfig
 
 from palme.language.answers import Goal, Scene, answer
-from palme.language.decode import say
+from palme.language.decode import say, say_one
 from palme.language.explain import explain
 from palme.language.grammar import AnswerGrammar, allowed
 from palme.language.model import EmbodiedConfig, EmbodiedLM
@@ -53,7 +53,9 @@ def test_red_block_is_one_token_and_reads_back_as_two_words():
 def test_training_sentences_hold_few_unknown_words():
     rng = random.Random(0)
     words = [w for _ in range(1500) for w in split_words(SOURCE.midway(rng, "train", None)[0].instruction)]
-    assert sum(w not in VOCABULARY for w in words) / len(words) < 0.01
+    assert (
+        sum(w not in VOCABULARY for w in words) / len(words) < 0.03
+    )  # invented words and typing errors are part of training
 
 
 def test_placeholder_without_observation_is_refused_by_name():
@@ -163,7 +165,8 @@ def test_generate_agrees_with_the_own_decoder_and_with_itself_in_a_batch():
     for row, sentence in zip(new.tolist(), (short, long), strict=True):
         one = processor(sentence)
         x = model.embed(one["input_ids"], one["objects"], one["state"])
-        said = say(model, x, [x.shape[1]], grammar.mask, eos, max_new=40)[0]
+        said = say(model, x, [x.shape[1]], grammar.follow, eos, max_new=40)[0]
+        assert say_one(model, x, grammar.follow, eos, max_new=40).ids[: len(said.ids)] == said.ids
         assert list(said.ids) == (row[: row.index(eos)] if eos in row else row)[: len(said.ids)]
 
 
@@ -233,7 +236,7 @@ def test_an_untrained_model_still_writes_a_legal_step():
         model.get_input_embeddings().weight.mul_(20)  # wild guesses
     grammar, eos = AnswerGrammar(), VOCABULARY.index(EOS)
     x = torch.randn(6, 5, TINY["hidden_size"])
-    for said in say(model, x, [5] * 6, grammar.mask, eos, max_new=320):
+    for said in say(model, x, [5] * 6, grammar.follow, eos, max_new=320):
         words = [VOCABULARY[i] for i in said.ids]
         assert words[-1] == "."
         step = words[len(words) - words[::-1].index(";") : -1] if ";" in words else words[:-1]

@@ -1,4 +1,9 @@
-"""Which word may come next: answers are decoded inside this grammar, so a step is always a legal step."""
+"""Which word may come next: answers are decoded inside this grammar.
+
+It binds the step to its reasons: what is checked follows from the goal said before, what is cleared from the
+check that failed, and the step from what was found to lie on top. Left to the model is what it has to find
+out: the goal in the sentence, where each thing is, what lies on it, whether that is right, which block next.
+"""
 
 from __future__ import annotations
 
@@ -8,65 +13,48 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from palme.language.answers import DONE, NO, NOWHERE, UNKNOWN, YES
 from palme.language.words import BOS, ENTITY_WORDS, EOS, NOTHING, TABLE, VOCABULARY
+from palme.perception.objects import COLOURS
 
-SOLIDS = tuple(w for w in ENTITY_WORDS if not w.endswith("_bowl"))
-BLOCKS = tuple(w for w in ENTITY_WORDS if w.endswith("_block"))
-BOWLS = tuple(w for w in ENTITY_WORDS if w.endswith("_bowl"))
-MAX_CHECKS = 14  # longest honest rationale: goal, five blocks with their piles, what covers them
-WAYS = ("up", "down", "mixed")
-_PLACES = (*ENTITY_WORDS, TABLE)
-_SEGMENT = (*_PLACES, "under", "put", "done", "unknown")
+Words = tuple[str, ...]
+
+SOLIDS: Words = tuple(w for w in ENTITY_WORDS if not w.endswith("_bowl"))
+BOWLS: Words = tuple(w for w in ENTITY_WORDS if w.endswith("_bowl"))
+WAYS: Words = ("up", "down", "mixed")
+MAX_TOWER = 6
 
 
 @lru_cache(maxsize=65536)
-def allowed(said: tuple[str, ...]) -> tuple[str, ...]:
+def allowed(said: Words) -> Words:
     """Words that may follow `said` in an answer to "next:" (see `palme.language.answers`)."""
     if not said:
-        return ("goal", "unknown")
+        return ("goal", UNKNOWN)
     if said[-1] == ".":
         return (EOS,)
-    at = len(said)
-    while at > 0 and said[at - 1] != ";":
-        at -= 1
-    if at == len(said) and said.count(";") >= MAX_CHECKS:
-        return ("put", "done", "unknown")
-    return _in_segment(said[at:])
+    if said[0] == UNKNOWN:
+        return (".",)
+    parts: list[Words] = []
+    at = 0
+    for k, word in enumerate(said):
+        if word == ";":
+            parts.append(said[at:k])
+            at = k + 1
+    if not parts:
+        return _in_goal(said)
+    begun = said[at:]
+    may = [_after(segment, begun) for segment in _segments(parts[0], parts[1:])]
+    return tuple(dict.fromkeys(w for words in may for w in words))
 
 
-def check_words(said: tuple[str, ...]) -> tuple[str, ...]:
+def check_words(said: Words) -> Words:
     """Words that may follow in the answer to a success question: `target what where-it-is yes|no .`"""
-    if said[-1] in ("yes", "no"):
+    if said[-1] in (YES, NO):
         return (".",)
-    return (EOS,) if said[-1] == "." else _in_segment(said)
+    return (EOS,) if said[-1] == "." else _after(("check", said[0], said[1]), said)
 
 
-def _in_segment(words: tuple[str, ...]) -> tuple[str, ...]:
-    if not words:
-        return _SEGMENT
-    head, last, n = words[0], words[-1], len(words)
-    if head == "goal":
-        return _in_goal(words)
-    if head in ("done", "unknown"):
-        return (".",)
-    if head == "put":
-        return _in_put(words)
-    if head == "under":
-        if n == 1:
-            return SOLIDS
-        return (";",) if last == NOTHING else (NOTHING, *(w for w in SOLIDS if w not in words))
-    if last in ("yes", "no", "nowhere"):
-        return (";",)
-    if n == 1:
-        return (*SOLIDS, "nowhere")
-    if n == 2:
-        return _PLACES
-    if head.endswith("_bowl") and last not in (TABLE, *BOWLS):  # down to what stands on the table
-        return (*(w for w in SOLIDS if w not in words), *BOWLS, TABLE)
-    return ("yes", "no")
-
-
-def _in_goal(words: tuple[str, ...]) -> tuple[str, ...]:
+def _in_goal(words: Words) -> Words:
     n = len(words)
     if n == 1:
         return ("in", "stack", "match")
@@ -74,55 +62,114 @@ def _in_goal(words: tuple[str, ...]) -> tuple[str, ...]:
         return (";",)
     if words[1] == "in":
         return (BOWLS, SOLIDS, (";",))[n - 2]
-    if TABLE in words:  # the same blocks again, bottom to top
-        at = words.index(TABLE)
-        rest = tuple(b for b in words[2 : at - 1] if b not in words[at:])
-        return rest or (";",)
-    if words[-1] in WAYS:
+    way = next((w for w in words if w in WAYS), None)
+    if way is None:
+        rest = tuple(b for b in SOLIDS if b not in words)
+        return rest if n < 4 else (*rest, *WAYS) if n < 2 + MAX_TOWER else WAYS
+    at = words.index(way)
+    named, again = words[2:at], words[at + 2 :]
+    if n == at + 1:
         return (TABLE,)
-    rest = tuple(b for b in SOLIDS if b not in words)
-    return rest if n < 4 else (*rest, *WAYS) if n < 8 else WAYS
+    if len(again) == len(named):
+        return (";",)
+    if way == "mixed":
+        return tuple(b for b in named if b not in again)
+    return ((named if way == "up" else named[::-1])[len(again)],)
 
 
-def _in_put(words: tuple[str, ...]) -> tuple[str, ...]:
-    n = len(words)
-    if n == 1:
-        return SOLIDS
-    if n == 2:
-        return ("in", "on")
-    if n == 3:
-        return BOWLS if words[2] == "in" else tuple(w for w in (*SOLIDS, TABLE) if w != words[1])
-    return (".",)
+def _segments(goal: Words, done: Sequence[Words]) -> list[Words]:
+    """What may be said next as a whole: ("check", target, what), ("under", what), ("put", what, target)."""
+    kind, order = goal[1], goal[2:]
+    if kind == "stack":
+        order = goal[goal.index(TABLE) :]
+    if not done:
+        missing: list[Words] = [(NOWHERE, w) for w in order if w != TABLE]
+        return [*missing, *([("check", *order[:2])] if order else _unchecked(done))]
+    last = done[-1]
+    if last[-1] == NOWHERE:
+        return [(UNKNOWN,)]
+    cleared = len(done) > 1 and done[-2][0] == "under"  # then `last` looks at what lies on top
+    if last[-1] == YES:
+        if kind == "match":
+            return [("put", last[1], TABLE)] if cleared else _unchecked(done)
+        at = order.index(last[1])
+        return [("check", *order[at : at + 2])] if at + 1 < len(order) else [(DONE,)]
+    if last[-1] == NO:
+        return [("put", last[1], last[0])] if cleared else [("under", last[1])]
+    target, what = next((s[0], s[1]) for s in reversed(done) if s[-1] == NO)
+    if len(last) > 3:  # under what cover ... cover nothing
+        top = last[-2]
+        sort = kind == "match" and top.endswith("_block")
+        return [("check", _own_bowl(top), top)] if sort else [("put", top, TABLE)]
+    if last[1] == what and target in SOLIDS:
+        return [("under", target)]
+    return [("put", what, target)]
+
+
+def _unchecked(done: Sequence[Words]) -> list[Words]:
+    seen = {s[1] for s in done}
+    rest = [f"{c}_block" for c in COLOURS if f"{c}_block" not in seen]
+    return [*(("check", _own_bowl(b), b) for b in rest), (DONE,)]
+
+
+def _own_bowl(block: str) -> str:
+    return block.split("_")[0] + "_bowl"
+
+
+def _after(segment: Words, begun: Words) -> Words:
+    """Words that may follow `begun` if it is to become `segment`; () if it cannot."""
+    head, n = segment[0], len(begun)
+    if head == "put":
+        what, target = segment[1:]
+        fixed = ("put", what, "in" if target in BOWLS else "on", target, ".")
+    elif head == NOWHERE:
+        fixed = (segment[1], NOWHERE, ";")
+    elif head in (DONE, UNKNOWN):
+        fixed = (head, ".")
+    elif head == "under":
+        fixed = segment
+    else:
+        fixed = segment[1:]
+    if begun != fixed[:n] and begun[: len(fixed)] != fixed:
+        return ()
+    if n < len(fixed):
+        return (fixed[n],)
+    last = begun[-1]
+    if head == "under":
+        return (";",) if last == NOTHING else (NOTHING, *(w for w in SOLIDS if w not in begun))
+    target, what, *found = begun
+    if last in (YES, NO):
+        return (";",)
+    if not found:
+        return tuple(w for w in (*ENTITY_WORDS, TABLE) if w != what)
+    if target in BOWLS and last not in (*BOWLS, TABLE):  # down to what stands on the table
+        return (*(w for w in SOLIDS if w not in begun), *BOWLS, TABLE)
+    return (YES, NO)
 
 
 class AnswerGrammar:
-    """Logits masks for answers to "next:", by token ids of `vocabulary`."""
+    """`allowed` by the token ids of a vocabulary."""
 
     def __init__(self, vocabulary: Sequence[str] = VOCABULARY) -> None:
         self.words = tuple(vocabulary)
         self._id = {w: i for i, w in enumerate(self.words)}
-        self._masks: dict[tuple[str, ...], Tensor] = {}
 
-    def mask(self, said: Sequence[int]) -> Tensor:
-        """(V,) 0 where a token may follow `said`, -inf elsewhere."""
-        return self.mask_of(allowed(tuple(self.words[i] for i in said)))
+    def follow(self, said: Sequence[int]) -> tuple[int, ...]:
+        """Tokens that may follow in an answer to "next:"."""
+        return self.ids(allowed(tuple(self.words[i] for i in said)))
 
-    def mask_of(self, words: tuple[str, ...]) -> Tensor:
-        """(V,) 0 at `words`, -inf elsewhere."""
-        if words not in self._masks:
-            mask = torch.full((len(self.words),), float("-inf"))
-            mask[[self._id[w] for w in words]] = 0.0
-            self._masks[words] = mask
-        return self._masks[words]
+    def follow_check(self, said: Sequence[int]) -> tuple[int, ...]:
+        """Tokens that may follow in an answer to a success question; what it asks comes first in `said`."""
+        return self.ids(check_words(tuple(self.words[i] for i in said)))
+
+    def ids(self, words: Words) -> tuple[int, ...]:
+        return tuple(self._id[w] for w in words)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """As a `LogitsProcessor` of `transformers`; with `inputs_embeds`, `input_ids` is what was said."""
-        rows = []
-        for row in input_ids.tolist():
-            said = [i for i in row if self.words[i] != BOS]
-            if EOS in (self.words[i] for i in said):
-                said = said[: [self.words[i] for i in said].index(EOS)]
-            rows.append(
-                self.mask(said) if not said or self.words[said[-1]] != EOS else torch.zeros(len(self.words))
-            )
-        return scores + torch.stack(rows).to(scores)
+        out = torch.full_like(scores, float("-inf"))
+        for row, line in enumerate(input_ids.tolist()):
+            said = [i for i in line if self.words[i] != BOS]
+            may = [] if any(self.words[i] == EOS for i in said) else list(self.follow(said))
+            out[row, may or slice(None)] = scores[row, may or slice(None)]
+        return out

@@ -256,3 +256,6 @@ def _stand_in(x: Tensor, here: Tensor, which: Tensor, soft: Tensor) -> Tensor:
     """x (B, T, D) with soft[b, which[b, t]] wherever here[b, t]."""
     picked = soft.gather(1, which[..., None].expand(-1, -1, soft.shape[-1]))  # (B, T, D)
     return torch.where(here[..., None], picked.to(x.dtype), x)
+
+
+AutoConfig.register("palme", EmbodiedConfig)

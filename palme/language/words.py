@@ -105,6 +105,14 @@ itself stowed released waiting balancing accepts popping guided relocated fitted
 expects thrown reserved guiding travels dumped lacks added slipped slipping chucking hauling shifted
 throwing stowing tossed passed mounted plonking releasing slotting balanced positioning dumping pushing
 plonked
+tells means nearer new written ceiling sooner deeper underside gives hear
+seem believe although machines even helps arms robots seems works clever someone guess hurry strong several
+actually yesterday anyone indeed careful tried everyone waited sentence uh fact thought maybe talked er um
+often lab hours whole obviously series usual basically honestly dream somehow bit manage somebody cares
+watching went crowded likes cluttered quick insist enjoy chaotic long full knows lunch deal messy untidy
+explain busy yourself fun urgent favourite lost hard word test mention fancy continues exercise meet worth
+air tidily words easy counts direction teacher sister short names son promised boss daughter brother leads
+recipe lists shows travel heard staying climb thinking respect gt dad far tuff viewed descend ascend
 """.split()
 
 SHADES = {

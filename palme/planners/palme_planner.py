@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from palme.errors import NoMotion
-from palme.language.decode import Said, say
+from palme.language.decode import Follow, Said, say_one
 from palme.language.explain import explain
-from palme.language.grammar import AnswerGrammar, check_words
+from palme.language.grammar import AnswerGrammar
 from palme.language.model import EmbodiedLM
 from palme.language.processor import EmbodiedProcessor
 from palme.language.prompts import prompt_words, success_question
@@ -72,7 +71,7 @@ class PalmePlanner:
         objects = self.last_objects = self._look(context.observation).turned(len(context.history))
         history = [(step.text, success) for step, success in context.history]
         said = self._say(
-            context, objects, prompt_words(context.instruction, len(objects), history), self._grammar.mask
+            context, objects, prompt_words(context.instruction, len(objects), history), self._grammar.follow
         )
         words = [self._words[i] for i in said.ids]
         start = len(words) - words[::-1].index(";") if ";" in words else 0
@@ -100,10 +99,12 @@ class PalmePlanner:
         question = success_question(step.text)
         prompt = [*prompt_words(question, len(objects), ask="answer"), *start]
 
-        def mask(said: Sequence[int]) -> Tensor:
-            return self._grammar.mask_of(check_words((*start, *(self._words[i] for i in said))))
+        asked = [self._ids[w] for w in start]
 
-        said = self._say(context, objects, prompt, mask)
+        def follow(said: Sequence[int]) -> Sequence[int]:
+            return self._grammar.follow_check([*asked, *said])
+
+        said = self._say(context, objects, prompt, follow)
         words = [self._words[i] for i in said.ids]
         verdict = next((k for k, w in enumerate(words) if w in ("yes", "no")), None)
         if verdict is None:
@@ -119,14 +120,14 @@ class PalmePlanner:
         return self._seen[1]
 
     def _say(
-        self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], mask: Callable
+        self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], follow: Follow
     ) -> Said:
         sentence = Sentence(" ".join(prompt), state=context.observation.robot, objects=objects)
         self.last_sentence = sentence
         inputs = self.processor(sentence, feature_dim=self.model.config.feature_dim)
         with torch.inference_mode():
             x = self.model.embed(inputs["input_ids"], inputs["objects"], inputs["state"])
-        return say(self.model, x, [x.shape[1]], mask, self._ids[EOS])[0]
+        return say_one(self.model, x, follow, self._ids[EOS])
 
     def _refusal(self, words: Sequence[str]) -> str:
         if "nowhere" in words:

@@ -119,6 +119,7 @@ class SeenQuestions:
             if task is None:
                 continue
             fields, found = shuffled(fields, found, rng)
+            task = self._questions.reworded(task, goal_of(task)) if split == "train" else task
             goal = goal_of(task)
             listed, rows = [], []
             for row, i in enumerate(found):

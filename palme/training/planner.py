@@ -221,6 +221,22 @@ def new_model(config: PlannerTraining) -> EmbodiedLM:
     return EmbodiedLM(EmbodiedConfig.for_tokenizer(tokenizer, backbone, feature_dim=config.feature_dim))
 
 
+def grow_vocabulary(saved: dict[str, Any], model: EmbodiedLM) -> None:
+    """Words added at the end of the vocabulary since `saved` was written begin as `model` has them."""
+    fresh = model.get_input_embeddings().weight.detach()
+    n = next(len(t) for k, t in saved["model"].items() if k.endswith("embed_tokens.weight"))
+    if n == len(fresh):
+        return
+    for name, tensor in saved["model"].items():
+        if tensor.shape == (n, fresh.shape[1]):
+            saved["model"][name] = torch.cat([tensor, fresh[n:]])
+    for optimizer in saved["optimizers"]:
+        for state in optimizer["state"].values():
+            for name, tensor in state.items():
+                if getattr(tensor, "shape", None) == (n, fresh.shape[1]):
+                    state[name] = torch.cat([tensor, torch.zeros_like(fresh[n:])])
+
+
 def save_planner(model: EmbodiedLM, folder: Path) -> None:
     """What `PalmePlanner.load` reads: weights in bf16 (half the size; decoded in fp32), config, tokenizer."""
     halves = {k: v.bfloat16() if v.is_floating_point() else v for k, v in model.state_dict().items()}
@@ -246,6 +262,7 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
     path = out / "checkpoint.pt"
     if path.exists():
         saved = torch.load(path, weights_only=True)
+        grow_vocabulary(saved, model)
         model.load_state_dict(saved["model"])
         for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
@@ -347,7 +364,7 @@ def answers(model: EmbodiedLM, examples: Sequence[Example], constrained: bool = 
     """What the model writes after each example's prompt, in words."""
     was_training = model.training
     model.eval()
-    mask = AnswerGrammar().mask if constrained else None
+    follow = AnswerGrammar().follow if constrained else None
     said: list[list[str]] = []
     for k in range(0, len(examples), 100):
         part = examples[k : k + 100]
@@ -359,7 +376,7 @@ def answers(model: EmbodiedLM, examples: Sequence[Example], constrained: bool = 
         state = torch.from_numpy(np.stack([e.robot for e in part]))
         with torch.inference_mode():
             x = model.embed(ids, {n: torch.from_numpy(a) for n, a in arrays.items()}, state)
-        for one in say(model, x, [e.prompt for e in part], mask, ID[EOS], max_new=80):
+        for one in say(model, x, [e.prompt for e in part], follow, ID[EOS], max_new=80):
             said.append([VOCABULARY[i] for i in one.ids])
     model.train(was_training)
     return said

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from palme.language.answers import NO, NOTHING, UNKNOWN, YES, Goal, Scene, State, answer, check, put
 from palme.language.prompts import prompt_words, success_question
-from palme.language.words import EOS, TABLE, UNK, VOCABULARY, mentions, split_words
+from palme.language.words import ANSWER_WORDS, EOS, TABLE, UNK, VOCABULARY, mentions, split_words
 from palme.training.imitated_eyes import SHARP, EyeNoise, perceive
+from palme.training.phrasings import say
 from palme.training.small_talk import nonsense
 
 ID = {word: i for i, word in enumerate(VOCABULARY)}
@@ -115,6 +116,7 @@ class QuestionMaker:
 
     Args:
         follow_ups: mean number of short questions after the first.
+        own_words: share of training sentences said by `palme.training.phrasings`, not by the task.
         rates: shares of first questions that are not a next step: "success", "vqa", "nonsense", "absent".
     """
 
@@ -126,6 +128,7 @@ class QuestionMaker:
         noise: EyeNoise | None = None,
         follow_ups: float = 0.8,
         rates: dict[str, float] | None = None,
+        own_words: float = 0.35,
     ) -> None:
         self.source = source
         self.rng = random.Random(seed)
@@ -133,6 +136,7 @@ class QuestionMaker:
         self.noise = noise or EyeNoise()
         self.follow_ups = follow_ups
         self.feature_dim = 0
+        self.own_words = own_words
         default = {
             "goal": 0.40,
             "success": 0.04,
@@ -160,6 +164,9 @@ class QuestionMaker:
         rng.shuffle(listed)
         listed = listed[:16]
         goal = goal_of(task)
+        if self.split == "train":
+            task = self.reworded(task, goal)
+            goal = goal_of(task)
         if kind == "goal":
             return self._goal_only(goal, task)
         if kind == "absent" and not (goal.order and self._hide(goal, state, listed)):
@@ -172,6 +179,10 @@ class QuestionMaker:
                 words = [f"{o.colour}_{o.kind}" for o in state.objects]
                 goal = goal_of(task, instruction, {f"obj_{k + 1}": words[i] for k, i in enumerate(listed)})
         return self.build(kind, goal, instruction, state, listed, task=task)
+
+    def reworded(self, task: Any, goal: Goal) -> Any:
+        """`task`, now and then said in the words of `palme.training.phrasings`."""
+        return replace(task, instruction=say(goal, self.rng)) if self.rng.random() < self.own_words else task
 
     def again(self, task: Any, state: State, listed: Sequence[int]) -> Example:
         """The next-step question of `task` in another state."""
@@ -343,9 +354,7 @@ _CONTENT = frozenset(
     descending increasing decreasing rising falling growing sinking topped
     """.split()
 )
-_FILLERS = [
-    ID[w] for w in "please now just the a could you would kindly robot arm so ok hey and well really".split()
-]
+_FILLERS = [i for w, i in ID.items() if w.isalpha() and w not in _CONTENT and w not in ANSWER_WORDS]
 
 
 def sharp(source: TaskSource, seed: int, split: str) -> QuestionMaker:
