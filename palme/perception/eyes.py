@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from palme.perception import namer
 from palme.perception.crop import CELLS, PITCH, CropNet
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
 from palme.perception.objects import COLOURS, ENTITIES, PerceivedObjects
@@ -22,6 +23,7 @@ from robots.types import CameraFrame, Observation
 N_SOLIDS = 2 * len(COLOURS)
 MAX_OBJECTS = 16
 MIN_SCORE = 0.20
+RIVAL = 4.0  # logits below the best at which another maximum is still looked at
 SAME_PLACE = 0.015  # [m]: two solids nearer than this are one thing seen twice
 WEIGHTS = Path(__file__).parent.parent / "weights" / "eyes.safetensors"
 
@@ -57,7 +59,7 @@ class Seen:
 
 
 class Eyes(nn.Module):
-    """Localiser, close look and holder network behind one name; weights are one safetensors file."""
+    """Localiser, namer, close look and holder network behind one name; weights are one safetensors file."""
 
     def __init__(self, camera: str = "front") -> None:
         super().__init__()
@@ -65,6 +67,7 @@ class Eyes(nn.Module):
         self.localiser = Localiser()
         self.crop = CropNet()
         self.holders = HolderNet(self.localiser.width)
+        self.namer = namer.Namer(self.localiser.width)
 
     @classmethod
     def load(cls, path: str | Path = WEIGHTS, camera: str = "front") -> Eyes:
@@ -120,12 +123,7 @@ class Eyes(nn.Module):
         points, kept = [], []
         for s, e, cell in found:
             bowl = e >= N_SOLIDS
-            head = torch.tensor([[POINTS.index("bowl") if bowl else POINTS.index("solid")]])
-            only = torch.full((1, 1, h, w), -1e4)
-            near = self._window(logits[0, e], cell)
-            only[0, 0] = near
-            point, _ = self.localiser.read_point(only, dense, head)
-            point = point[0, 0]
+            point = self._point_at(seen, logits[0, e], cell, POINTS.index("bowl" if bowl else "solid"))
             reach = 0.05 if bowl else SAME_PLACE
             twin = any(
                 (e2 >= N_SOLIDS) == bowl and (point - p2).norm() < reach
@@ -134,7 +132,7 @@ class Eyes(nn.Module):
             if not twin and len(kept) < MAX_OBJECTS:
                 kept.append((s, e, cell))
                 points.append(point)
-        return self._describe(seen, logits, kept, points)
+        return self._describe(seen, w, kept, points)
 
     @staticmethod
     def _window(heat: Tensor, cell: int) -> Tensor:
@@ -147,7 +145,7 @@ class Eyes(nn.Module):
         return out
 
     def _describe(
-        self, seen: Seen, logits: Tensor, kept: list[tuple[float, int, int]], points: list[Tensor]
+        self, seen: Seen, w: int, kept: list[tuple[float, int, int]], points: list[Tensor]
     ) -> PerceivedObjects:
         n, width = len(kept), self.localiser.width
         if n == 0:
@@ -159,18 +157,14 @@ class Eyes(nn.Module):
             )  # fmt: skip
         cells = torch.tensor([c for _, _, c in kept])
         bowl = torch.tensor([e >= N_SOLIDS for _, e, _ in kept])
-        group = (torch.arange(len(ENTITIES)) >= N_SOLIDS) == bowl[:, None]
-        at = logits[0].flatten(1)[:, cells].T  # (N, 24)
-        class_probs = F.softmax(at.masked_fill(~group, -1e4), -1)
-        size = seen.dense.sizes[0].flatten(2)[:, :, cells]  # (2, 2, N)
-        size = F.softmax(torch.where(bowl, size[1], size[0]).T, -1)  # (N, 2)
         feature = seen.dense.features[0].flatten(1)[:, cells].T  # (N, D)
         xyz = torch.stack(points)
+        names, size = self._names(seen, cells, xyz, bowl)
+        class_probs, size = F.softmax(names, -1), F.softmax(size, -1)
         present = torch.ones(1, n, dtype=torch.bool)
         holder = F.softmax(
             self.holders(class_probs[None], size[None], xyz[None], feature[None], present)[0], -1
         )  # (N, N + 1)
-        w = logits.shape[-1]
         pixel = torch.stack([cells % w, cells // w], -1) * 4 + 1.5
         score = np.array([s for s, _, _ in kept], np.float32)
         return PerceivedObjects(
@@ -188,13 +182,37 @@ class Eyes(nn.Module):
         """
         queries = self.localiser.queries(torch.tensor([encode_words(step)]))[:, :, :]  # (1, 2, D + 1)
         heat = self.localiser.heat(seen.dense.features, queries)  # (1, 2, h, w)
-        pick = self._pick(seen, heat[:, :1]) if want != "place" else None
+        pick = self._pick(seen, heat[:, :1], step) if want != "place" else None
         place = self._place(seen, heat[:, 1:], step) if want != "pick" else None
         return pick, place
 
-    def _pick(self, seen: Seen, heat: Tensor) -> Keypoint:
-        point, _ = self.localiser.read_point(heat, seen.dense, torch.tensor([[POINTS.index("solid")]]))
-        return self._closer(seen, point, 0, heat)
+    def _pick(self, seen: Seen, heat: Tensor, step: str) -> Keypoint:
+        """The best maximum of the heatmap; between rivals the namer decides which of them is so called."""
+        logits = heat[0, 0]
+        peak = (F.max_pool2d(heat, 3, 1, 1)[0, 0] == logits) & (logits > logits.max() - RIVAL)
+        cells = torch.nonzero(peak.flatten())[:, 0]
+        cells = cells[logits.flatten()[cells].argsort(descending=True)][:4]
+        points = torch.stack([self._point_at(seen, logits, c, POINTS.index("solid")) for c in cells.tolist()])
+        best = 0
+        if len(cells) > 1:
+            entity = ENTITIES.index(" ".join(step.split()[2:4]))
+            names = self._names(seen, cells, points, torch.zeros(len(cells), dtype=torch.bool))[0]
+            best = int((logits.flatten()[cells] + F.log_softmax(names, -1)[:, entity]).argmax())
+        return self._closer(seen, points[best][None, None], 0, heat)
+
+    def _point_at(self, seen: Seen, heat: Tensor, cell: int, head: int) -> Tensor:
+        """(3,) where the maximum of `heat` (h, w) at `cell` points."""
+        only = self._window(heat, cell)[None, None]
+        return self.localiser.read_point(only, seen.dense, torch.tensor([[head]]))[0][0, 0]
+
+    def _names(self, seen: Seen, cells: Tensor, points: Tensor, bowl: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of names (N, 24) and sizes (N, 2) of what stands at cells (N,) and points (N, 3)."""
+        at = self.localiser.entity_heat(seen.dense.features)[0].flatten(1)[:, cells].T  # (N, 24)
+        feature = seen.dense.features[0].flatten(1)[:, cells].T  # (N, D)
+        crops = rectified_crops(
+            seen.rgb, seen.xyz, seen.intrinsics, seen.base_from_camera, points[None], namer.CELLS, namer.PITCH
+        )
+        return self.namer(crops[0], feature, at, bowl)
 
     def _place(self, seen: Seen, heat: Tensor, step: str) -> Keypoint:
         words = step.split()
