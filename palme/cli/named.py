@@ -20,6 +20,7 @@ FOREIGN_COLOURS = frozenset(
 _KIND_OF = {word: kind for kind in KINDS for word in NOUNS[kind]}
 _COLOUR_OF = {c: c for c in COLOURS} | {shade: c for c, shades in SHADES.items() for shade in shades}
 _INTO = frozenset("in into inside within".split())
+_DETERMINERS = frozenset("the a an that this your our my".split())
 _AFTER_NOUN = frozenset("that is which are colored coloured painted of colour color looks".split())
 _WORDS = re.compile(r"[a-z]+")
 
@@ -63,8 +64,8 @@ def named_objects(sentence: str) -> tuple[tuple[str, str], ...]:
     for mention in said:
         kind = mention.kind
         if kind is None:
-            before = words[max(0, mention.at - 3) : mention.at]
-            kind = "bowl" if _INTO & set(before) else "block"
+            before = [w for w in words[max(0, mention.at - 2) : mention.at] if w not in _DETERMINERS]
+            kind = "bowl" if before[-1:] and before[-1] in _INTO else "block"
             if any(m.colour == mention.colour and m.kind for m in said):
                 continue  # "the red block ... the red one"
         objects.append((mention.colour, kind))
