@@ -118,7 +118,7 @@ def test_mentions_are_read_in_their_order_shades_included():
 
 def test_each_question_weighs_the_same_however_long():
     maker = QuestionMaker(SOURCE, 8, rates={}, follow_ups=0.0)
-    batch = collate([maker.example() for _ in range(12)])
+    batch = collate([maker.example(f) for f in ("put_in_bowl", "match_bowls") for _ in range(6)])
     rows = batch.at // batch.ids.shape[1]
     sums = np.bincount(rows, batch.weight)
     assert np.allclose(sums, 1, atol=1e-5)

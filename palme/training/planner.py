@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from palme.language.decode import say
-from palme.language.grammar import AnswerGrammar
+from palme.language.grammar import WAYS, AnswerGrammar
 from palme.language.model import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
 from palme.language.objects import collate_arrays
 from palme.language.processor import EmbodiedProcessor
@@ -36,6 +36,8 @@ from palme.training.imitated_eyes import SHARP, EyeNoise
 from palme.training.perceived import PerceivedFile, SeenQuestions
 from palme.training.questions import ID, Example, QuestionMaker, TaskSource
 
+HEAVY = 4  # up or down: one word among thirty, on which the whole tower hangs
+_WAY_IDS = frozenset(ID[w] for w in WAYS)
 FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
 
 
@@ -97,7 +99,7 @@ class Batch:
 
 
 def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
-    """Pads on the right; each question weighs the same however long its answer."""
+    """Pads on the right; each question weighs the same however long its answer (but see `HEAVY`)."""
     t = max(len(e.ids) for e in examples)
     ids = np.full((len(examples), t), ID[PAD], np.int64)
     at, target, weight, kind, options = [], [], [], [], []
@@ -108,7 +110,7 @@ def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
             for p in range(start, end):
                 at.append(i * t + p - 1)
                 target.append(e.ids[p])
-                weight.append(w / (end - start))
+                weight.append(w / (end - start) * (HEAVY if e.ids[p] in _WAY_IDS else 1))
                 kind.append(kinds.index(name))
                 options.append(e.options.get(p, ()))
     alternative = np.full((len(at), max(1, *(len(o) for o in options), 1)), -1, np.int64)
