@@ -26,8 +26,12 @@ MAX_TOWER = 6
 
 
 @lru_cache(maxsize=65536)
-def allowed(said: Words) -> Words:
-    """Words that may follow `said` in an answer to "next:" (see `palme.language.answers`)."""
+def allowed(said: Words, seen: frozenset[str] = frozenset()) -> Words:
+    """Words that may follow `said` in an answer to "next:" (see `palme.language.answers`).
+
+    Args:
+        seen: what some object is likely enough to be: that cannot be said to be nowhere.
+    """
     if not said:
         return ("goal", UNKNOWN)
     if said[-1] == ".":
@@ -43,7 +47,7 @@ def allowed(said: Words) -> Words:
     if not parts:
         return _in_goal(said)
     begun = said[at:]
-    may = [_after(segment, begun) for segment in _segments(parts[0], parts[1:])]
+    may = [_after(segment, begun) for segment in _segments(parts[0], parts[1:], seen)]
     return tuple(dict.fromkeys(w for words in may for w in words))
 
 
@@ -77,13 +81,13 @@ def _in_goal(words: Words) -> Words:
     return ((named if way == "up" else named[::-1])[len(again)],)
 
 
-def _segments(goal: Words, done: Sequence[Words]) -> list[Words]:
+def _segments(goal: Words, done: Sequence[Words], seen: frozenset[str]) -> list[Words]:
     """What may be said next as a whole: ("check", target, what), ("under", what), ("put", what, target)."""
     kind, order = goal[1], goal[2:]
     if kind == "stack":
         order = goal[goal.index(TABLE) :]
     if not done:
-        missing: list[Words] = [(NOWHERE, w) for w in order if w != TABLE]
+        missing: list[Words] = [(NOWHERE, w) for w in order if w != TABLE and w not in seen]
         return [*missing, *([("check", *order[:2])] if order else _unchecked(done))]
     last = done[-1]
     if last[-1] == NOWHERE:
@@ -154,9 +158,9 @@ class AnswerGrammar:
         self.words = tuple(vocabulary)
         self._id = {w: i for i, w in enumerate(self.words)}
 
-    def follow(self, said: Sequence[int]) -> tuple[int, ...]:
-        """Tokens that may follow in an answer to "next:"."""
-        return self.ids(allowed(tuple(self.words[i] for i in said)))
+    def follow(self, said: Sequence[int], seen: frozenset[str] = frozenset()) -> tuple[int, ...]:
+        """Tokens that may follow in an answer to "next:"; `seen` as in `allowed`."""
+        return self.ids(allowed(tuple(self.words[i] for i in said), seen))
 
     def follow_check(self, said: Sequence[int]) -> tuple[int, ...]:
         """Tokens that may follow in an answer to a success question; what it asks comes first in `said`."""

@@ -16,13 +16,14 @@ from palme.language.model import EmbodiedLM
 from palme.language.processor import EmbodiedProcessor
 from palme.language.prompts import prompt_words, success_question
 from palme.language.sentence import Sentence
-from palme.language.words import EOS
+from palme.language.words import ENTITY_WORDS, EOS
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, Verdict
 from palme.planners.step import TABLE, Step
 from robots.types import Observation
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
+DOUBT = 0.02  # what an object is this likely to be is not said to be nowhere: the eyes may have misnamed it
 _REFUSAL = (
     "I cannot do that. I can put a block or cylinder into a bowl, stack blocks in an order, "
     "and sort blocks into the bowls of their colours."
@@ -70,9 +71,10 @@ class PalmePlanner:
         # block that fell onto another one from being lifted off and put back for ever.
         objects = self.last_objects = self._look(context.observation).turned(len(context.history))
         history = [(step.text, success) for step, success in context.history]
-        said = self._say(
-            context, objects, prompt_words(context.instruction, len(objects), history), self._grammar.follow
-        )
+        prompt = prompt_words(context.instruction, len(objects), history)
+        likely = objects.class_probs.max(0, initial=0.0) > DOUBT
+        seen = frozenset(w for w, there in zip(ENTITY_WORDS, likely, strict=True) if there)
+        said = self._say(context, objects, prompt, lambda so_far: self._grammar.follow(so_far, seen))
         words = [self._words[i] for i in said.ids]
         start = len(words) - words[::-1].index(";") if ";" in words else 0
         step_words = [w.replace("_", " ") for w in words[start:] if w != "."]
