@@ -28,7 +28,9 @@ class NameTraining:
     out: str = "runs/names"
     steps: int = 3000
     batch: int = 12
-    objects: int = 6  # looked at in each picture
+    objects: int = 10  # looked at in each picture
+    cylinders: float = 3.0  # times as often as their share: they are few, and taken for blocks
+    start: str = ""  # weights to go on from; "" = from nothing
     lr: float = 1.5e-3
     warmup: int = 100
     jitter: float = 0.003  # [m] standard deviation of where the first look puts an object
@@ -48,7 +50,9 @@ def looks(
         dense = localiser(x, batch["intrinsics"], batch["base_from_camera"])
         heat = localiser.entity_heat(dense.features)  # (B, 24, h, w)
     seen = (batch["entity"] >= 0) & (batch["visible"] > VISIBLE)
-    chosen = torch.multinomial(seen.float() + 1e-6, c.objects, replacement=True, generator=generator)
+    cylinder = (batch["entity"] >= N_SOLIDS // 2) & (batch["entity"] < N_SOLIDS)
+    often = seen.float() * torch.where(cylinder, c.cylinders, 1.0)
+    chosen = torch.multinomial(often + 1e-6, c.objects, replacement=True, generator=generator)
     centre = rows(batch["point"], chosen)
     centre = centre + torch.randn(centre.shape, generator=generator) * c.jitter
     crops = rectified_crops(rgb, xyz, batch["intrinsics"], batch["base_from_camera"], centre, CELLS, PITCH)
@@ -93,6 +97,9 @@ def train(c: NameTraining) -> dict[str, float]:
     net.load_state_dict(state)
     net.eval()
     namer = Namer(net["localiser"].width)
+    if c.start:
+        before = {k[6:]: v.float() for k, v in load_file(c.start).items() if k.startswith("namer.")}
+        namer.load_state_dict({k: v.long() if k.endswith("tracked") else v for k, v in before.items()})
     optimiser = torch.optim.AdamW(namer.parameters(), lr=c.lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1.0, (s + 1) / c.warmup, max(0.0, (c.steps - s) / (0.6 * c.steps)))
