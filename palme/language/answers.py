@@ -4,7 +4,7 @@
     under red_block pink_block nothing ; put pink_block on table .
 
 `goal` names what is asked for, the thing to rest on before the thing that rests on it; for a tower
-first the blocks as the sentence mentions them, and whether that goes up or down (or mixed). Then each
+whether the sentence goes up or down (or mixed), then the blocks as it mentions them. Then each
 relation is checked in order: where it should be, the thing, where it is (down to the table or a bowl
 when a bowl is asked for, else one look), yes or no. `under` lists what must be cleared, bottom to top.
 Every token can be found with one look at the objects or one at the tokens before it: a small model
@@ -55,12 +55,15 @@ class Goal:
     mentioned: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
-        """`goal ... ;`: for a stack first the blocks as mentioned and whether that goes up or down."""
+        """`goal ... ;`: for a stack whether it is said upwards or downwards, then the blocks as mentioned.
+
+        The way comes first so that it is read off the sentence's words and not off the colours.
+        """
         if self.kind != "stack":
             return ["goal", self.kind, *self.order, ";"]
         mentioned = self.mentioned or self.order
         way = "up" if mentioned == self.order else "down" if mentioned == self.order[::-1] else "mixed"
-        return ["goal", "stack", *mentioned, way, TABLE, *self.order, ";"]
+        return ["goal", "stack", way, *mentioned, TABLE, *self.order, ";"]
 
 
 class Scene:

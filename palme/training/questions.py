@@ -138,7 +138,7 @@ class QuestionMaker:
         self.feature_dim = 0
         self.own_words = own_words
         default = {
-            "goal": 0.40,
+            "goal": 0.50,
             "success": 0.04,
             "vqa": 0.04,
             "nonsense": 0.02,
