@@ -39,11 +39,18 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _perception(config: dict[str, Any]) -> list[Path]:
-    from palme.training.perception import PerceptionTraining, train
+    from palme.training import names, perception
 
-    install = config.pop("install")
-    train(PerceptionTraining(**config))
-    weights = Path(config["out"]) / "eyes.safetensors"
+    install, name_steps = config.pop("install"), config.pop("name_steps")
+    perception.train(perception.PerceptionTraining(**config))
+    out = Path(config["out"])
+    shared = {key: config[key] for key in ("data", "seed", "threads")}
+    names.train(
+        names.NameTraining(
+            eyes=str(out / "checkpoint.safetensors"), out=str(out / "names"), steps=name_steps, **shared
+        )
+    )
+    weights = out / "names" / "eyes.safetensors"
     return [_installed(weights, WEIGHTS / "eyes.safetensors") if install else weights]
 
 
