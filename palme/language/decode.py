@@ -62,7 +62,7 @@ def say(
     model: EmbodiedLM,
     embeds: Tensor,
     lengths: Sequence[int],
-    follow: Follow | None,
+    follow: Follow | Sequence[Follow] | None,
     eos: int,
     max_new: int = 320,
 ) -> list[Said]:
@@ -71,7 +71,7 @@ def say(
     Args:
         embeds: (B, T, D) prompts, padded on the right.
         lengths: how long each prompt is.
-        follow: None = anything may follow.
+        follow: for all, or one for each sentence; None = anything may follow.
         eos: the token that ends an answer.
     """
     b, t, _ = embeds.shape
@@ -97,7 +97,7 @@ def say(
         if follow is not None:
             for i in range(b):
                 if running[i]:
-                    may = list(follow(ids[i]))
+                    may = list((follow if callable(follow) else follow[i])(ids[i]))
                     only = torch.full_like(logits[i], float("-inf"))
                     only[may] = logits[i, may]
                     logits[i] = only

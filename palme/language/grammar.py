@@ -2,13 +2,15 @@
 
 It binds the step to its reasons: what is checked follows from the goal said before, what is cleared from the
 check that failed, and the step from what was found to lie on top. Left to the model is what it has to find
-out: the goal in the sentence, where each thing is, what lies on it, whether that is right, which block next.
+out: the goal in the sentence, where each thing is, what lies on it, which block is looked at next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,14 +25,38 @@ SOLIDS: Words = tuple(w for w in ENTITY_WORDS if not w.endswith("_bowl"))
 BOWLS: Words = tuple(w for w in ENTITY_WORDS if w.endswith("_bowl"))
 WAYS: Words = ("up", "down", "mixed")
 MAX_TOWER = 6
+DOUBT = 0.02  # what an object is this likely to be is not said to be nowhere: the eyes may have misnamed it
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the eyes allow to be said. `unknown` in the first place: nothing is held against any word.
+
+    Attributes:
+        there: names of the objects seen: all blocks among them are checked before sorting is done.
+        possible: what some object may be, at least by a little: it cannot be said to be nowhere.
+    """
+
+    there: frozenset[str] = frozenset()
+    possible: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, class_probs: Any) -> Evidence:
+        """From class probabilities (N, 24)."""
+        there = frozenset(ENTITY_WORDS[k] for k in class_probs.argmax(1)) if len(class_probs) else frozenset()
+        likely = class_probs.max(0, initial=0.0) > DOUBT
+        return cls(there, frozenset(w for w, p in zip(ENTITY_WORDS, likely, strict=True) if p))
+
+
+UNSEEN = Evidence()
 
 
 @lru_cache(maxsize=65536)
-def allowed(said: Words, seen: frozenset[str] = frozenset()) -> Words:
+def allowed(said: Words, seen: Evidence = UNSEEN) -> Words:
     """Words that may follow `said` in an answer to "next:" (see `palme.language.answers`).
 
     Args:
-        seen: what some object is likely enough to be: that cannot be said to be nowhere.
+        seen: what the eyes allow to be said; without it nothing is ruled out.
     """
     if not said:
         return ("goal", UNKNOWN)
@@ -100,21 +126,21 @@ def _in_goal_way_last(words: Words) -> Words:
     return ((named if way == "up" else named[::-1])[len(again)],)
 
 
-def _segments(goal: Words, done: Sequence[Words], seen: frozenset[str]) -> list[Words]:
+def _segments(goal: Words, done: Sequence[Words], seen: Evidence) -> list[Words]:
     """What may be said next as a whole: ("check", target, what), ("under", what), ("put", what, target)."""
     kind, order = goal[1], goal[2:]
     if kind == "stack":
         order = goal[goal.index(TABLE) :]
     if not done:
-        missing: list[Words] = [(NOWHERE, w) for w in order if w != TABLE and w not in seen]
-        return [*missing, *([("check", *order[:2])] if order else _unchecked(done))]
+        missing: list[Words] = [(NOWHERE, w) for w in order if w != TABLE and w not in seen.possible]
+        return [*missing, *([("check", *order[:2])] if order else _unchecked(done, seen))]
     last = done[-1]
     if last[-1] == NOWHERE:
         return [(UNKNOWN,)]
     cleared = len(done) > 1 and done[-2][0] == "under"  # then `last` looks at what lies on top
     if last[-1] == YES:
         if kind == "match":
-            return [("put", last[1], TABLE)] if cleared else _unchecked(done)
+            return [("put", last[1], TABLE)] if cleared else _unchecked(done, seen)
         at = order.index(last[1])
         return [("check", *order[at : at + 2])] if at + 1 < len(order) else [(DONE,)]
     if last[-1] == NO:
@@ -129,10 +155,12 @@ def _segments(goal: Words, done: Sequence[Words], seen: frozenset[str]) -> list[
     return [("put", what, target)]
 
 
-def _unchecked(done: Sequence[Words]) -> list[Words]:
-    seen = {s[1] for s in done}
-    rest = [f"{c}_block" for c in COLOURS if f"{c}_block" not in seen]
-    return [*(("check", _own_bowl(b), b) for b in rest), (DONE,)]
+def _unchecked(done: Sequence[Words], seen: Evidence) -> list[Words]:
+    checked = {s[1] for s in done}
+    blocks = [f"{c}_block" for c in COLOURS]
+    rest = [b for b in blocks if b not in checked and (b in seen.there or not seen.there)]
+    checks: list[Words] = [("check", _own_bowl(b), b) for b in rest]
+    return checks if checks and seen.there else [*checks, (DONE,)]
 
 
 def _own_bowl(block: str) -> str:
@@ -167,7 +195,7 @@ def _after(segment: Words, begun: Words) -> Words:
         return tuple(w for w in (*ENTITY_WORDS, TABLE) if w != what)
     if target in BOWLS and last not in (*BOWLS, TABLE):  # down to what stands on the table
         return (*(w for w in SOLIDS if w not in begun), *BOWLS, TABLE)
-    return (YES, NO)
+    return (YES,) if last == target else (NO,)
 
 
 class AnswerGrammar:
@@ -177,7 +205,7 @@ class AnswerGrammar:
         self.words = tuple(vocabulary)
         self._id = {w: i for i, w in enumerate(self.words)}
 
-    def follow(self, said: Sequence[int], seen: frozenset[str] = frozenset()) -> tuple[int, ...]:
+    def follow(self, said: Sequence[int], seen: Evidence = UNSEEN) -> tuple[int, ...]:
         """Tokens that may follow in an answer to "next:"; `seen` as in `allowed`."""
         return self.ids(allowed(tuple(self.words[i] for i in said), seen))
 

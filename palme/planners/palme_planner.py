@@ -11,19 +11,18 @@ import torch
 from palme.errors import NoMotion
 from palme.language.decode import Follow, Said, say_one
 from palme.language.explain import explain
-from palme.language.grammar import AnswerGrammar
+from palme.language.grammar import AnswerGrammar, Evidence
 from palme.language.model import EmbodiedLM
 from palme.language.processor import EmbodiedProcessor
 from palme.language.prompts import prompt_words, success_question
 from palme.language.sentence import Sentence
-from palme.language.words import ENTITY_WORDS, EOS
+from palme.language.words import EOS
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, Verdict
 from palme.planners.step import TABLE, Step
 from robots.types import Observation
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
-DOUBT = 0.02  # what an object is this likely to be is not said to be nowhere: the eyes may have misnamed it
 _REFUSAL = (
     "I cannot do that. I can put a block or cylinder into a bowl, stack blocks in an order, "
     "and sort blocks into the bowls of their colours."
@@ -72,8 +71,7 @@ class PalmePlanner:
         objects = self.last_objects = self._look(context.observation).turned(len(context.history))
         history = [(step.text, success) for step, success in context.history]
         prompt = prompt_words(context.instruction, len(objects), history)
-        likely = objects.class_probs.max(0, initial=0.0) > DOUBT
-        seen = frozenset(w for w, there in zip(ENTITY_WORDS, likely, strict=True) if there)
+        seen = Evidence.of(objects.class_probs)
         said = self._say(context, objects, prompt, lambda so_far: self._grammar.follow(so_far, seen))
         words = [self._words[i] for i in said.ids]
         start = len(words) - words[::-1].index(";") if ";" in words else 0
@@ -112,7 +110,7 @@ class PalmePlanner:
         if verdict is None:
             return Verdict(False, 0.5, "no answer")
         success = words[verdict] == "yes"
-        p = said.probabilities[verdict]
+        p = math.prod(said.probabilities[: verdict + 1])
         return Verdict(success, p if success else 1 - p, explain([*start, *words[: verdict + 1], ";"]))
 
     def _look(self, observation: Observation) -> PerceivedObjects:

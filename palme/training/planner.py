@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from palme.language.decode import say
-from palme.language.grammar import WAYS, AnswerGrammar
+from palme.language.decode import Follow, say
+from palme.language.grammar import WAYS, AnswerGrammar, Evidence
 from palme.language.model import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
 from palme.language.objects import collate_arrays
 from palme.language.processor import EmbodiedProcessor
@@ -366,7 +366,7 @@ def answers(model: EmbodiedLM, examples: Sequence[Example], constrained: bool = 
     """What the model writes after each example's prompt, in words."""
     was_training = model.training
     model.eval()
-    follow = AnswerGrammar().follow if constrained else None
+    grammar = AnswerGrammar()
     said: list[list[str]] = []
     for k in range(0, len(examples), 100):
         part = examples[k : k + 100]
@@ -378,10 +378,16 @@ def answers(model: EmbodiedLM, examples: Sequence[Example], constrained: bool = 
         state = torch.from_numpy(np.stack([e.robot for e in part]))
         with torch.inference_mode():
             x = model.embed(ids, {n: torch.from_numpy(a) for n, a in arrays.items()}, state)
+        follow = [_bound(grammar, e) for e in part] if constrained else None
         for one in say(model, x, [e.prompt for e in part], follow, ID[EOS], max_new=80):
             said.append([VOCABULARY[i] for i in one.ids])
     model.train(was_training)
     return said
+
+
+def _bound(grammar: AnswerGrammar, example: Example) -> Follow:
+    seen = Evidence.of(example.objects["class_probs"])
+    return lambda said: grammar.follow(said, seen)
 
 
 def step_text(said: Sequence[str]) -> str:
