@@ -34,6 +34,7 @@ class PolicyTraining:
     seed: int = 0
     threads: int = 1
     save_every_s: float = 120.0
+    start: str = ""  # weights to go on from; "" = from nothing
 
 
 class Demonstrations:
@@ -81,7 +82,7 @@ def loss_of(head: ChunkHead, batch: dict[str, Tensor], c: PolicyTraining) -> tup
 
 def train(c: PolicyTraining) -> dict[str, float]:
     """Trains from scratch in minutes; writes `chunk.safetensors` (bf16) to `c.out` as it goes."""
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
     from torch.utils.tensorboard import SummaryWriter
 
     torch.set_num_threads(c.threads)
@@ -90,6 +91,8 @@ def train(c: PolicyTraining) -> dict[str, float]:
     n_held_out = len(data) // 20
     held_out = data.batch(torch.arange(0, n_held_out, 7))
     head = ChunkHead(data.arrays["q"].shape[1])
+    if c.start:
+        head.load_state_dict({k: v.float() for k, v in load_file(c.start).items()})
     optimiser = torch.optim.AdamW(head.parameters(), lr=c.lr, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1.0, (s + 1) / c.warmup, max(0.0, (c.steps - s) / (0.6 * c.steps)))
