@@ -242,6 +242,8 @@ def grow_vocabulary(saved: dict[str, Any], model: EmbodiedLM) -> None:
 def save_planner(model: EmbodiedLM, folder: Path) -> None:
     """What `PalmePlanner.load` reads: weights in bf16 (half the size; decoded in fp32), config, tokenizer."""
     halves = {k: v.bfloat16() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        halves.pop("lm.lm_head.weight", None)  # the embeddings say it already
     model.save_pretrained(folder, state_dict=halves)
     EmbodiedProcessor(build_tokenizer()).save_pretrained(folder)
 
