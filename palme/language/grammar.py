@@ -93,32 +93,12 @@ def _in_goal(words: Words) -> Words:
     if words[1] == "in":
         return (BOWLS, SOLIDS, (";",))[n - 2]
     if n == 2:
-        return (*WAYS, *SOLIDS)
-    if words[2] not in WAYS:
-        return _in_goal_way_last(words)
+        return WAYS
     if TABLE not in words:  # the blocks as mentioned; `table` ends them
         rest = tuple(b for b in SOLIDS if b not in words)
         return rest if n < 5 else (*rest, TABLE) if n < 3 + MAX_TOWER else (TABLE,)
     at, way = words.index(TABLE), words[2]
     named, again = words[3:at], words[at + 1 :]
-    if len(again) == len(named):
-        return (";",)
-    if way == "mixed":
-        return tuple(b for b in named if b not in again)
-    return ((named if way == "up" else named[::-1])[len(again)],)
-
-
-def _in_goal_way_last(words: Words) -> Words:
-    """As weights trained before 17:04 say a tower; goes when they do."""
-    n = len(words)
-    way = next((w for w in words if w in WAYS), None)
-    if way is None:
-        rest = tuple(b for b in SOLIDS if b not in words)
-        return rest if n < 4 else (*rest, *WAYS) if n < 2 + MAX_TOWER else WAYS
-    at = words.index(way)
-    named, again = words[2:at], words[at + 2 :]
-    if n == at + 1:
-        return (TABLE,)
     if len(again) == len(named):
         return (";",)
     if way == "mixed":
