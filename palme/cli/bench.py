@@ -32,14 +32,15 @@ def _env(config: dict[str, Any]) -> int:
     from sim.bench import TARGETS, bench_env
 
     found = bench_env(config["rounds"], config["steps"], config["picture_steps"]).as_dict()
+    _write(config, found)
     missed = 0
     for name, value in found.items():
         target = TARGETS.get(name)
         met = target is None or value >= target
         missed += not met
         wanted = "" if target is None else f"  (target {target:g}{'' if met else ', missed'})"
-        print(f"{name:<22} {value:12.2f}{wanted}" if isinstance(value, float) else f"{name:<22} {value:>12}")
-    _write(config, found)
+        shown = f"{value:12.2f}" if isinstance(value, float) else f"{value!s:>12}"
+        print(f"{name:<22} {shown}{wanted}")
     return 1 if missed else 0
 
 
