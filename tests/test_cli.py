@@ -117,3 +117,9 @@ def test_training_configurations_fit_their_dataclass(name, module, kind):
 def test_a_bad_override_is_a_usage_error():
     with pytest.raises(UsageError):
         load("run", ["seed=["])
+
+
+def test_keys_of_a_chosen_group_may_be_set():
+    assert load("run", ["policy=chunk", "policy.weights=there"])["policy"]["weights"] == "there"
+    with pytest.raises(UsageError, match="policy.weight"):
+        load("run", ["policy=chunk", "policy.weight=there"])

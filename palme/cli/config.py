@@ -34,7 +34,11 @@ def load(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     given = [_quoted(word) for word in overrides]
     try:
         with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            chosen = [word for word in given if _names_a_group(word)]
             standard = dict(_flat(OmegaConf.to_container(hydra.compose(name))))
+            for word in chosen:
+                _check(word, set(standard))
+            standard |= dict(_flat(OmegaConf.to_container(hydra.compose(name, chosen))))
             for word in given:
                 _check(word, set(standard))
             config = OmegaConf.to_container(hydra.compose(name, given), resolve=True)
@@ -43,6 +47,11 @@ def load(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     for path, value in _flat(config):
         _check_type(path, value, standard.get(path))
     return dict(config)
+
+
+def _names_a_group(word: str) -> bool:
+    """Whether `word` picks another file of a group, such as `policy=chunk`, which has keys of its own."""
+    return not word.startswith(("+", "~")) and (CONFIGS / word.partition("=")[0]).is_dir()
 
 
 def _check(word: str, keys: set[str]) -> None:
