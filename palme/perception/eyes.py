@@ -14,13 +14,12 @@ from torch.nn import functional as F
 from palme.perception import namer
 from palme.perception.crop import CELLS, PITCH, CropNet
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
-from palme.perception.objects import COLOURS, ENTITIES, PerceivedObjects
+from palme.perception.objects import ENTITIES, N_SOLIDS, PerceivedObjects
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, plane_points, rectified_crops, xyz_map
 from palme.perception.text import encode_words
 from robots.types import CameraFrame, Observation
 
-N_SOLIDS = 2 * len(COLOURS)
 MAX_OBJECTS = 16
 MIN_SCORE = 0.20
 RIVAL = 4.0  # logits below the best at which another maximum is still looked at
@@ -180,7 +179,7 @@ class Eyes(nn.Module):
             step: text in the skill grammar.
             want: "pick", "place" or "both"; what is not wanted is None.
         """
-        queries = self.localiser.queries(torch.tensor([encode_words(step)]))[:, :, :]  # (1, 2, D + 1)
+        queries = self.localiser.queries(torch.tensor([encode_words(step)]))  # (1, 2, D + 1)
         heat = self.localiser.heat(seen.dense.features, queries)  # (1, 2, h, w)
         pick = self._pick(seen, heat[:, :1], step) if want != "place" else None
         place = self._place(seen, heat[:, 1:], step) if want != "pick" else None

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.perception.objects import COLOURS, ENTITIES
+from palme.perception.objects import ENTITIES, N_SOLIDS
 from palme.perception.trunk import conv_block
 
 CELLS = 32
 PITCH = 0.003  # [m] between samples: about the front camera's own resolution, 9.6 cm across
-N_SOLIDS = 2 * len(COLOURS)
 FOREIGN = -1e4  # logit of names of the other sort: a solid is never called a bowl
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 KINDS = ("block", "cylinder", "bowl")
+N_SOLIDS = 2 * len(COLOURS)  # the first 16 entities are blocks and cylinders, the last 8 bowls
 ENTITIES = tuple(f"{colour} {kind}" for kind in KINDS for colour in COLOURS)
 
 FloatArray = NDArray[np.float32]
@@ -21,7 +22,7 @@ class PerceivedObjects:
     Attributes:
         class_probs: (N, 24) over `ENTITIES`, rows sum to 1.
         size_probs: (N, 2) small, large.
-        xyz: (N, 3) centre in the base frame in [m].
+        xyz: (N, 3) in the base frame in [m]: the middle of a solid's top face, of a bowl's floor.
         holder_probs: (N, N + 1): what object i rests in or on; the last column is the table.
         score: (N,) how sure the eyes are that there is an object, in [0, 1].
         feature: (N, D) visual feature at the object.

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.perception.namer import CELLS, N_SOLIDS, PITCH, Namer
+from palme.perception.namer import CELLS, PITCH, Namer
+from palme.perception.objects import N_SOLIDS
 from palme.perception.rgbd import network_input, rectified_crops, xyz_map
 from palme.training.perception import RenderedScenes, augmented, build, mirrored, rows, to_cells
 

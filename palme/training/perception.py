@@ -20,12 +20,11 @@ from torch.nn import functional as F
 
 from palme.perception.crop import CELLS, PITCH, YAW_BINS, CropNet
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
-from palme.perception.objects import COLOURS, ENTITIES
+from palme.perception.objects import ENTITIES, N_SOLIDS
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, project, rectified_crops, xyz_map
 from palme.perception.text import encode_words
 
-N_SOLIDS = 2 * len(COLOURS)  # the first 16 entities are blocks and cylinders, the last 8 bowls
 ARRAYS = (
     "rgb",
     "depth_mm",
