@@ -64,17 +64,11 @@ class SafetyGate:
         self._change = acceleration * spec.dt
         self._dt = spec.dt
         self._step = self._dq_max * spec.dt
-        self._bounds = list(
-            zip(
-                self._low.tolist(),
-                self._high.tolist(),
-                self._dq_max.tolist(),
-                self._change.tolist(),
-                strict=True,
-            )
-        )  # of each joint
-        stop = np.array([_braking(v, c, spec.dt) for _, _, v, c in self._bounds])
+        limits = (self._low, self._high, self._dq_max, self._change)
+        stop = np.array([_braking(v, c, spec.dt) for v, c in zip(self._dq_max, self._change, strict=True)])
         self._free_low, self._free_high = self._low + stop, self._high - stop  # any speed can stop from here
+        columns = (*limits, self._free_low, self._free_high)
+        self._bounds = list(zip(*(x.tolist() for x in columns), strict=True))  # of each joint
         self._followed = False  # whether the last target was met exactly
         self._gripper_step = spec.gripper_speed / spec.gripper_width * spec.dt
 
@@ -194,13 +188,14 @@ class SafetyGate:
     def _advance(self, target: Array) -> None:
         """Move the commanded state one tick towards `target`, which is finite.
 
-        Joint by joint on Python floats: for seven joints that takes a third of numpy's time.
+        Joint by joint on Python floats, compared rather than passed to min and max: for seven joints that
+        takes a quarter of numpy's time.
         """
         if self._followed and self._passes(target):
             return
-        dt = self._dt
-        speeds, goals = [], []
-        for q, dq, goal, last, (low, high, top, change) in zip(
+        dt, hz = self._dt, 1.0 / self._dt
+        speeds, goals, places, followed = [], [], [], True
+        for q, dq, goal, last, (low, high, top, change, free_low, free_high) in zip(
             self.q.tolist(),
             self.dq.tolist(),
             target.tolist(),
@@ -208,22 +203,39 @@ class SafetyGate:
             self._bounds,
             strict=True,
         ):
-            goal = min(max(goal, low), high)
+            goal = low if goal < low else high if goal > high else goal
             goals.append(goal)
-            side = 1.0 if goal >= q else -1.0
-            distance = (goal - q) * side
+            distance = goal - q
+            side = 1.0 if distance >= 0.0 else -1.0
+            distance *= side
+            room = distance
             # The target's own speed, where it moves away from the arm, need not be braked off at it.
-            arrive = min(max((goal - last) / dt * side, 0.0), top)
-            speed = _brakes_within(distance + _braking(arrive, change, dt) - arrive * dt, change, dt)
-            speed = side * min(speed, distance / dt)  # never past the target
-            # the limits have the last word, the position limits the very last
-            speed = min(max(speed, dq - change), dq + change)
-            speed = min(max(speed, -top), top)
-            down, up = _brakes_within(q - low, change, dt), _brakes_within(high - q, change, dt)
-            speeds.append(min(max(speed, -down), up))
-        self._target = np.array(goals)
-        self._move(np.array(speeds))
-        self._followed = bool((np.abs(self.q - self._target) < ROUNDING).all())
+            arrive = (goal - last) * hz * side
+            if arrive > 0.0:
+                arrive = min(arrive, top)
+                room += _braking(arrive, change, dt) - arrive * dt
+            speed = _brakes_within(room, change, dt)
+            if speed > distance * hz:  # never past the target
+                speed = distance * hz
+            speed *= side
+            # The limits have the last word, the position limits the very last.
+            if speed > dq + change:
+                speed = dq + change
+            elif speed < dq - change:
+                speed = dq - change
+            if speed > top:
+                speed = top
+            elif speed < -top:
+                speed = -top
+            if not free_low <= q <= free_high:
+                speed = max(speed, -_brakes_within(q - low, change, dt))
+                speed = min(speed, _brakes_within(high - q, change, dt))
+            place = q + speed * dt
+            followed = followed and -ROUNDING < place - goal < ROUNDING
+            speeds.append(speed)
+            places.append(place)
+        self.q, self.dq, self._target = np.array(places), np.array(speeds), np.array(goals)
+        self._followed = followed
 
     def _passes(self, target: Array) -> bool:
         """The common case, cheaply: a stream well within all limits; moves there if it is one."""
@@ -256,6 +268,7 @@ def _braking(speed: float, change: float, dt: float) -> float:
 
 def _brakes_within(distance: float, change: float, dt: float) -> float:
     """The highest speed from which `_braking` takes no more than `distance` [rad]; its inverse."""
-    distance = max(distance, 0.0)
+    if distance <= 0.0:
+        return 0.0
     n = max(math.ceil(math.sqrt(0.25 + 2 * distance / (change * dt)) - 0.5), 1)
     return distance / (n * dt) + change * ((n - 1) / 2)

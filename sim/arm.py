@@ -55,7 +55,9 @@ class SimulatedArm:
         self.substeps = round(PHYSICS_HZ / self.spec.control_hz)
         self.time = 0.0  # [s] simulated since the world was loaded
         n = self.spec.n_joints
-        self._q, self._dq, self._fingers = np.zeros(n), np.zeros(n), [0.0, 0.0]
+        self._q = np.zeros(n)
+        self._here = [0.0] * (n + 2)  # measured: joints in [rad], then fingers in [m]
+        self._states: Sequence[tuple] = ()  # PyBullet's rows: (position, speed, ...) of each of them
         self._generation = -1
         self._joints: list[int] = []
         self._forces = [*self.spec.tau_max.tolist(), FINGER_FORCE, FINGER_FORCE]
@@ -106,7 +108,8 @@ class SimulatedArm:
     def state(self) -> RobotState:
         """Joints, gripper and tool frame, without pictures."""
         self._follow_world()
-        return RobotState(self._q.copy(), self._dq.copy(), self.gripper, fk(self.spec, self._q))
+        dq = np.array([row[1] for row in self._states[: self.spec.n_joints]])
+        return RobotState(self._q.copy(), dq, self.gripper, fk(self.spec, self._q))
 
     @property
     def q(self) -> Array:
@@ -117,7 +120,7 @@ class SimulatedArm:
     @property
     def gripper(self) -> float:
         """Measured opening in [0, 1]."""
-        return min(max(sum(self._fingers) / self.spec.gripper_width, 0.0), 1.0)
+        return min(max((self._here[-2] + self._here[-1]) / self.spec.gripper_width, 0.0), 1.0)
 
     def hold(self, ticks: int = 1) -> None:
         """Let time pass at rest, for things to settle."""
@@ -148,11 +151,9 @@ class SimulatedArm:
         self._read()
 
     def _read(self) -> None:
-        states = self.world.p.getJointStates(self.world.arm, self._joints, self.world.client)
-        n = self.spec.n_joints
-        self._q = np.array([row[0] for row in states[:n]])
-        self._dq = np.array([row[1] for row in states[:n]])
-        self._fingers = [row[0] for row in states[n:]]
+        self._states = self.world.p.getJointStates(self.world.arm, self._joints, self.world.client)
+        self._here = [row[0] for row in self._states]
+        self._q = np.array(self._here[:-2])
 
     def _brake(self) -> None:
         if not self.gate.begun:
@@ -168,11 +169,10 @@ class SimulatedArm:
         spec, world = self.spec, self.world
         finger, hz = sent.gripper * spec.gripper_width / 2, spec.control_hz
         target = [*sent.q_target.tolist(), finger, finger]
-        here = [*self._q.tolist(), *self._fingers]
-        speed = [
-            min(max((there - now) * hz, -limit), limit)
-            for there, now, limit in zip(target, here, self._speed_limit, strict=True)
-        ]
+        speed = []
+        for there, now, limit in zip(target, self._here, self._speed_limit, strict=True):
+            wanted = (there - now) * hz
+            speed.append(limit if wanted > limit else -limit if wanted < -limit else wanted)
         p = world.p
         p.setJointMotorControlArray(
             world.arm,

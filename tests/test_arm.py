@@ -73,7 +73,7 @@ class TestSimulatedArm(RobotContract):
         for _ in range(20):
             executor.send(q, 0.0)
             openings.append(robot.gripper)
-            assert abs(robot._fingers[0] - robot._fingers[1]) < 1e-3
+            assert abs(robot._here[-2] - robot._here[-1]) < 1e-3
         closing = -np.diff(openings) * robot.spec.gripper_width * robot.spec.control_hz
         assert closing.max() <= robot.spec.gripper_speed * 1.05
         assert openings[-1] < 0.01

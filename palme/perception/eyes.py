@@ -18,6 +18,7 @@ from palme.perception.objects import ENTITIES, N_SOLIDS, PerceivedObjects
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, plane_points, rectified_crops, xyz_map
 from palme.perception.text import encode_words
+from palme.precision import autocast
 from robots.types import CameraFrame, Observation
 
 MAX_OBJECTS = 16
@@ -98,7 +99,7 @@ class Eyes(nn.Module):
         depth = torch.from_numpy(np.ascontiguousarray(frame.depth, np.float32))[None]
         xyz = xyz_map(depth, intrinsics, pose)
         x = network_input(rgb, xyz).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             dense = self.localiser(x, intrinsics, pose)
         dense = DenseFeatures(dense.features.float(), dense.offsets, dense.sizes, dense.anchors)
         return Seen(dense, rgb.float(), xyz, intrinsics, pose)

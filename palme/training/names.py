@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from palme.perception.namer import CELLS, PITCH, Namer
 from palme.perception.objects import N_SOLIDS
 from palme.perception.rgbd import network_input, rectified_crops, xyz_map
+from palme.precision import autocast
 from palme.training.perception import RenderedScenes, augmented, build, mirrored, rows, to_cells
 
 VISIBLE = 0.15
@@ -47,7 +48,7 @@ def looks(
     xyz = xyz_map(batch["depth_mm"], batch["intrinsics"], batch["base_from_camera"])
     x = network_input(rgb, xyz).contiguous(memory_format=torch.channels_last)
     localiser = net["localiser"]
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), autocast():
         dense = localiser(x, batch["intrinsics"], batch["base_from_camera"])
         heat = localiser.entity_heat(dense.features)  # (B, 24, h, w)
     seen = (batch["entity"] >= 0) & (batch["visible"] > VISIBLE)
@@ -74,7 +75,7 @@ def looks(
 
 def loss_of(namer: Namer, look: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
     bowl = look["entity"] >= N_SOLIDS
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         names, sizes = namer(look["crops"], look["feature"], look["logits"], bowl)
     use = look["use"]
     loss = F.cross_entropy(names[use], look["entity"][use]) + 0.3 * F.cross_entropy(

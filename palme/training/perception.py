@@ -24,6 +24,7 @@ from palme.perception.objects import ENTITIES, N_SOLIDS
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, project, rectified_crops, xyz_map
 from palme.perception.text import encode_words
+from palme.precision import autocast
 
 ARRAYS = (
     "rgb",
@@ -420,7 +421,7 @@ def one_batch(
     xyz = xyz_map(batch["depth_mm"], batch["intrinsics"], batch["base_from_camera"])
     x = network_input(rgb, xyz).contiguous(memory_format=torch.channels_last)
     texts = sample_texts(batch, c.texts, rng)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         losses, metrics = localiser_losses(net["localiser"], net["holders"], x, batch, texts)
         more, close = crop_losses(net["crop"], rgb, xyz, batch, c.crops, generator)
     losses |= more

@@ -32,6 +32,7 @@ from palme.language.objects import collate_arrays
 from palme.language.processor import EmbodiedProcessor
 from palme.language.tokenizer import build_tokenizer
 from palme.language.words import EOS, PAD, VOCABULARY
+from palme.precision import autocast
 from palme.training.imitated_eyes import SHARP, EyeNoise
 from palme.training.perceived import PerceivedFile, SeenQuestions
 from palme.training.questions import ID, Example, QuestionMaker, TaskSource
@@ -153,7 +154,7 @@ def loss_of(model: EmbodiedLM, batch: Batch) -> tuple[Tensor, Tensor]:
     ids = torch.from_numpy(batch.ids)
     attention = (torch.arange(ids.shape[1]) < torch.from_numpy(batch.length)[:, None]).long()
     objects = {k: torch.from_numpy(v) for k, v in batch.objects.items()}
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         x = model.embed(ids, objects, torch.from_numpy(batch.state))
         h = model.hidden(x, attention).flatten(0, 1)[torch.from_numpy(batch.at)]  # (M, D)
         logits = model.get_output_embeddings()(h)  # (M, V)
