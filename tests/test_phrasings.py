@@ -11,9 +11,9 @@ import pytest
 from sim.state import COLOURS
 from sim.tasks import TASKS, BadPhrasing, UnknownTask, load_phrasings, make_task, sample
 from sim.tasks.match_bowls import Matched
-from sim.tasks.phrasings import lists, match_bowls, put_in_bowl, stack_tower
+from sim.tasks.phrasings import lists, match_bowls, put_in_bowl, stack_tower, written
 from sim.tasks.phrasings.augment import augment
-from sim.tasks.phrasings.grammar import BadGrammar, Grammar
+from sim.tasks.phrasings.grammar import BadGrammar, Grammar, split_words
 from sim.tasks.phrasings.heldout import test_templates as held_out_templates
 from sim.tasks.phrasings.nouns import NOUNS, SHADES
 from sim.tasks.phrasings.tower_parts import part
@@ -49,14 +49,30 @@ def test_training_has_many_thousands_of_sentences(name):
     assert sum(grammar.count(start) for start in WORDS[name].STARTS) > 1e9
 
 
+@pytest.mark.parametrize("split", ("test", "validation"))
 @pytest.mark.parametrize("name", TASKS)
-def test_no_test_template_is_a_training_sentence(name):
-    grammar = WORDS[name].grammar()
-    templates = held_out_templates(name)
+def test_no_test_template_is_a_training_sentence(name, split):
+    grammar, by_hand = WORDS[name].grammar(), written.grammar()
+    templates = held_out_templates(name, split)
     assert len(set(templates)) >= 12
     for template in templates:
         bare = re.sub(r"\b(the|her|our) (?=\{)", "", template, flags=re.IGNORECASE)
         assert not any(grammar.accepts(start, bare) for start in WORDS[name].STARTS), template
+        assert not any(by_hand.accepts(name, text) for text in (template, bare)), template
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_test_template_shares_at_most_part_of_its_words_with_any_written_one(name):
+    rng = random.Random(7)
+    trained = [
+        frozenset(split_words(Grammar({"line": line}).expand("line", rng)))
+        for line in written.templates()[name]
+        for _ in range(3)
+    ]
+    for template in held_out_templates(name):
+        words = frozenset(split_words(template))
+        nearest = max(trained, key=lambda t: len(t & words) / len(t | words))
+        assert len(nearest & words) / len(nearest | words) < 0.75, (template, sorted(nearest))
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -16,18 +16,11 @@ from palme.language.sentence import Sentence
 from palme.language.tokenizer import build_tokenizer
 from palme.language.words import VOCABULARY, mentions
 from palme.perception.objects import ENTITIES
+from palme.training.batches import Batch, collate
 from palme.training.imitated_eyes import SHARP, EyeNoise, perceive
 from palme.training.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
-from palme.training.planner import (
-    Batch,
-    PlannerTraining,
-    closed_loop,
-    collate,
-    loss_of,
-    rate,
-    step_text,
-    train_planner,
-)
+from palme.training.planner import PlannerTraining, loss_of, rate, train_planner
+from palme.training.planner_figures import closed_loop, step_text
 from palme.training.questions import QuestionMaker, goal_of
 from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
 from tests.planner_fakes import SOURCE, scene, seen, tiny_model
@@ -42,7 +35,7 @@ def answer_of(example) -> list[str]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_answer_ends_in_an_acceptable_step(family):
-    for split in ("train", "test", "held_out"):
+    for split in ("train", "validation", "test", "held_out"):
         maker = QuestionMaker(SOURCE, 3, split, SHARP, 0.0, {})
         for _ in range(80):
             if split == "held_out" and family == "match_bowls":
@@ -163,7 +156,7 @@ def test_training_goes_on_where_it_stopped_and_its_weights_load(tmp_path):
     small = {"width": 32, "layers": 1, "heads": 2, "inner": 48, "tokens": 512, "evaluate_n": 2}
     config = PlannerTraining(out=str(tmp_path), minutes=9, max_steps=2, evaluate_every_s=1e9, **small)
     results = train_planner(config, SOURCE)
-    assert "next_step/test/stack_tower" in results
+    assert "next_step/validation/stack_tower" in results
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     config = PlannerTraining(out=str(tmp_path), minutes=9, max_steps=4, evaluate_every_s=1e9, **small)
     train_planner(config, SOURCE)

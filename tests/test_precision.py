@@ -1,4 +1,4 @@
-"""Promises of the number format: bf16 only where the processor multiplies it, and the same answers without."""
+"""Promises of the number format: bf16 only where the processor multiplies it, fp32 everywhere else."""
 
 from __future__ import annotations
 

@@ -270,8 +270,8 @@ def test_training_never_asks_for_a_held_out_pair_and_its_split_always_does(name)
 
 
 def test_an_unknown_split_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="train, test, held_out"):
-        sample("put_in_bowl", random.Random(0), "validation")
+    with pytest.raises(ValueError, match="train, validation, test, held_out"):
+        sample("put_in_bowl", random.Random(0), "holdout")
 
 
 def test_an_unknown_task_is_refused_with_the_nearest():

@@ -113,6 +113,73 @@ watching went crowded likes cluttered quick insist enjoy chaotic long full knows
 explain busy yourself fun urgent favourite lost hard word test mention fancy continues exercise meet worth
 air tidily words easy counts direction teacher sister short names son promised boss daughter brother leads
 recipe lists shows travel heard staying climb thinking respect gt dad far tuff viewed descend ascend
+past touches whoever weight empty feet overhead seat treat deepest opening storey buried cellar cake his
+accordingly backwards shoulders falls opens attic grow neighbour camera ladder nest ant pedestal bare floors
+repeat mean penthouse wears pole deck meets rain entry note point bun wet swallow everybody numbers follower
+touch bed cherry burger soil rung snowman belly climbs eye log photo toward meaning covers except pls sees
+happy sorry rim closes street neighbours closing upstairs mast rocket flag pressed opposite statue view
+basement upright gap tonight true address twin roots treetop rock elevator downstairs chimney flood pad
+diver altitude cream thread rises acrobats leader rooftop course flight cross throughout crawling face perch
+heavy stops namely grandma storeys tree riding walking camp syrup uncover creeps nose hoist page leading
+seabed rank chain landing spider valley cradle steps underfoot flick precedes shortest gravity exposed real
+glad class headline label wall him pretty oldest figure mountain wedding passes lighthouse poured sheet
+clouds wrote hits bar digging pavement copy mud elevation likewise forerunner offers appears prop forwards
+lose hidden longest squashed drawn snow safe heaped uncovered distance suit action earliest post erected bet
+enter curtain snail spec current team rebuild trouble eyes ladies gentlemen turned plinth finishes ticket
+bench error code agreed hungry contents mix shoes slice lobby slopes tier pancakes wood volume crow
+thermometer imaginary card ice jack arrival balloon crowd donkey keel ship foam heaviest mason steeple hang
+waterfall heaven anchor doormat stars weighed route newcomer per shove preceded borne contact cheese crushed
+bulb tape pulled dust heat trapped drill reveal dry energy hides shrinking pierce stood strain crane
+disturbing weigh shouldn wit stage bedrock lookout recreate score darling hem report madam em u granny shot
+oh spire description toe monument tilts grip glance mum dinner ingredient tomorrow drawing boots grandpa
+kids guests surrounded lock sugar shelter content calls decides reunited fits reunite scalp strata soot
+candle evening engine buttons g terrace chest drawers lasagne hooves running humblest lick cairn garden
+capstone feather pebble coin rooster rings chart castle church princess mattresses pea blossom league hotel
+dirty mound cornerstone onward forklift berth root toast rides slid serving caps closer platform shoulder
+succession leaning successive topping fly trickle worst soft z tablecloth potential hardest toddler flying
+glue sat feeling pressure hook deep squeeze onwards dismantled entries patient measure ride stone party
+member raised king bedtime audience rafters strongest grass index garnish masthead captain swims heading
+announced spotted scale maximum hay parcel orbit gaze st wide strikes wait looked rather though inventory
+met map brush sound planted cold launch style pleased lip angel calling thx desired rules proceed samples
+meeting wind trail doctor plain control ships forecast stool tenant net garage bath passenger lodge instead
+dock nicer chef vanish twins camouflage coded resembles clash apply horse saddle patty legs crowns residents
+tenants flats toes youngest village carve observation bride groom smoke brushes freely flame ranking sun
+shadow mercury fountain tiered cards entrance driving multi ramp exit body horns scoops beanstalk late early
+tail departure draws bubble flyer waves backs animals shell turtles muddy horizontal stripe stripes segments
+pennant drink sunken dregs dungeon battlements crypt ledges christmas trunk club scrolled reception
+directory trolley suitcases wheels folded jumpers cushion delivers postman washes parapet cleaner role
+ornament weathervane skirting bookcase cornice trifle firewood pallets warehouse sail sole mushroom fashion
+moss stalk inbox doors train bunks weathercock skylight eagle hut mountaineer rack facing butter manner prev
+adjacent etc weighs successively pressing matters fresh farther turns thereafter tread successors
+predecessors forward forerunners crowning raising aloud ranked visible alight flattened jelly hangs swipe
+sinks measuring covering honey damp reaches heights pinned fetching needing collapses lake cloth yanked
+whipped rained sway wobbles greatest worker laziest wets puddle scanner torch beam bounce sticker dictated
+topples squeezed hail crumb unpacking paw swiping drowned freeing tied demolition cheating tie string
+vanished remained widths sunlight weighing access nail driven teeth nibbling mouse brunt burning warm mist
+tap unloaded supporter mass breeze mark inky nudged attach centimetres inches trips trodden fooled began
+loud writing started unstacked reproduce chronological rightmost leftmost saving begun extend film heads
+latest grateful wearing retraces relies burden somewhere aloft buries her ridge sill frame twice descent
+requesting english tippy kid assume verb boards printed listeners antenna guest homework drilling shipmate
+surfacing lineup confirm breaking arrived landed noted chord farthest feels reason neck sweetie collar wagon
+recipient subject restore houston general precise throne sweetheart o strongman relax lone become encounter
+comprises climbed otherwise provided lines changed visit honour terribly newly adds fashioned practically
+thus elements members spell crosses walks wander aiming float alongside rode foundations presents reader
+scan blindly thru drone films border scrolling topside south north hoisted creeping trickling drifting tour
+measured mountaintop hull rig fully strike skewer dot sweeping laser hot minimum axis grows floorboards
+crouch chin recite mutter tick sesame saved succeed encounters ivy zip force pool recognise noon excuses
+displayed catalogued murmur hiya faithfully inspector bother cookie fiver shopping pictured inspected method
+ingredients stuns town local children circus bunk architect assembly engines outfit version forthwith sample
+protocol sarge picturing sturdiest frailest recap miss voicemail wild bug rendering renders hops cricket
+flea dreamt diary majesty exam luck minutes birthday tiers yelled exhibit install native servants court
+cocktail showed detective suspect arguing decided spines bales trick finale redo model via descends spine
+skull tailbone arr matey shop rearmost operator sailors rocks wardrobe sweaters fog resolve chop starter
+service rhyme practice fireman psst spells secret self reminder sight regret plaque mayor procedure bell egg
+lonely harbour dunk hoop waiter pretend treasure walls breakfast unload visitors hollow lump happier
+surround caught trap occupant loose forgot delivery custody granted filed stir season rescue aboard boat
+discover march vacant watch stocked supplied whether due nestled possession trip enclosed hover occupied
+mummy regards caption eats silly curator wise hop sea grant letters marry nests laundry jerseys players
+teams birds foreign flags bees recycling ups memory basis homes mismatch knocking wear beds suits united
+stranger w helmet rider piggyback versa vice living doll
 """.split()
 
 SHADES = {

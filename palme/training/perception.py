@@ -25,6 +25,7 @@ from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, project, rectified_crops, xyz_map
 from palme.perception.text import encode_words
 from palme.precision import autocast
+from palme.training.checkpoint import load_checkpoint, save_checkpoint
 
 ARRAYS = (
     "rgb",
@@ -443,38 +444,6 @@ def validate(
     return {k: float(np.nanmean([f[k] for f in found])) for k in found[0]}
 
 
-def save(net: nn.ModuleDict, optimiser: torch.optim.Optimizer, step: int, c: PerceptionTraining) -> None:
-    """Weights as safetensors, optimiser state beside them as tensors by name; both replaced atomically."""
-    from safetensors.torch import save_file
-
-    out = Path(c.out)
-    out.mkdir(parents=True, exist_ok=True)
-    state = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
-    names = [name for name, _ in net.named_parameters()]
-    for name, parameter in zip(names, optimiser.param_groups[0]["params"], strict=True):
-        for key, value in optimiser.state.get(parameter, {}).items():
-            state[f"adam.{name}|{key}"] = torch.as_tensor(value).contiguous().clone()
-    save_file({k: v.clone() for k, v in state.items()}, out / "checkpoint.tmp", metadata={"step": str(step)})
-    (out / "checkpoint.tmp").rename(out / "checkpoint.safetensors")
-
-
-def restore(net: nn.ModuleDict, optimiser: torch.optim.Optimizer, c: PerceptionTraining) -> int:
-    from safetensors import safe_open
-
-    path = Path(c.out) / "checkpoint.safetensors"
-    if not (c.resume and path.exists()):
-        return 0
-    with safe_open(path, "pt") as f:
-        step = int(f.metadata()["step"])
-        net.load_state_dict({k[4:]: f.get_tensor(k) for k in f.keys() if k.startswith("net.")})
-        parameters = dict(net.named_parameters())
-        for key in f.keys():
-            if key.startswith("adam."):
-                name, field = key[5:].split("|")
-                optimiser.state[parameters[name]][field] = f.get_tensor(key)
-    return step
-
-
 def export(checkpoint: str | Path, path: str | Path) -> None:
     """The networks of a checkpoint as bf16 safetensors, the file that `Eyes.load` reads."""
     from safetensors.torch import load_file, save_file
@@ -495,7 +464,9 @@ def train(c: PerceptionTraining) -> dict[str, float]:
     net = build()
     net["localiser"].trunk.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), lr=c.lr, weight_decay=0.01)
-    start = restore(net, optimiser, c)
+    path, start = Path(c.out) / "checkpoint.safetensors", 0
+    if c.resume and path.exists():
+        start = load_checkpoint(path, net, [optimiser])["step"]
     writer = SummaryWriter(c.out)
     (Path(c.out) / "config.json").write_text(json.dumps(asdict(c), indent=1))
     saved, began, figures = time.monotonic(), time.monotonic(), {}
@@ -523,8 +494,8 @@ def train(c: PerceptionTraining) -> dict[str, float]:
                 writer.add_scalar(f"held_out/{k}", v, step)
             print("held out:", json.dumps({k: round(v, 4) for k, v in figures.items()}), flush=True)
         if time.monotonic() - saved > c.save_every_s or step + 1 == c.steps:
-            save(net, optimiser, step + 1, c)
-            export(Path(c.out) / "checkpoint.safetensors", Path(c.out) / "eyes.safetensors")
+            save_checkpoint(path, net, [optimiser], {"step": step + 1})
+            export(path, Path(c.out) / "eyes.safetensors")
             saved = time.monotonic()
     writer.close()
     return figures

@@ -128,7 +128,7 @@ class QuestionMaker:
         noise: EyeNoise | None = None,
         follow_ups: float = 0.8,
         rates: dict[str, float] | None = None,
-        own_words: float = 0.35,
+        own_words: float = 0.2,
     ) -> None:
         self.source = source
         self.rng = random.Random(seed)
@@ -157,7 +157,7 @@ class QuestionMaker:
                 kind = other
                 break
             u -= share
-        if kind == "goal" and rng.random() < 0.4:
+        if kind == "goal" and rng.random() < 0.5:
             family = "stack_tower"  # its sentences are the hardest to read
         task, state = self.source.midway(rng, self.split, family)
         listed = list(range(len(state.objects)))

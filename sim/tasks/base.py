@@ -15,9 +15,10 @@ import numpy as np
 
 from sim.state import SceneState
 
-SPLITS = ("train", "test", "held_out")
-"""train: training phrasings and colour pairs. test: phrasings never trained on, any pair.
-held_out: the same phrasings, only colour pairs that are never asked for in training."""
+SPLITS = ("train", "validation", "test", "held_out")
+"""train: training phrasings and colour pairs. validation: phrasings never trained on, but looked at while
+training's were widened; any pair. test: phrasings never trained on nor looked at, any pair.
+held_out: those of test, only colour pairs that are never asked for in training."""
 
 Rng = np.random.Generator | random.Random
 """One generator seeds every draw. numpy's costs about 3 us a scalar and Python's 0.3, so a numpy

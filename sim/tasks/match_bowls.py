@@ -72,7 +72,7 @@ class MatchBowls:
         """A training sentence, or a test template."""
         if split == "train":
             return words.sentence(rng)
-        return test_template(self.name, rng)
+        return test_template(self.name, rng, split)
 
     def other_goal(self, goal: object, state: SceneState, rng: random.Random) -> Matched | None:
         """None from its own goal; matching from another, where every block has its bowl."""

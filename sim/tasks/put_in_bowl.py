@@ -88,7 +88,7 @@ class PutInBowl:
         """A training sentence, or a test template filled."""
         if split == "train":
             return words.sentence(goal.block, goal.bowl, rng)
-        return self.phrase(test_template(self.name, rng), goal, rng)
+        return self.phrase(test_template(self.name, rng, split), goal, rng)
 
     def other_goal(self, goal: object, state: SceneState, rng: random.Random) -> InBowl | None:
         """Another block, another bowl or both, not reached in `state`."""

@@ -87,7 +87,7 @@ class StackTower:
         """A training sentence, or a test template filled."""
         if split == "train":
             return words.sentence(goal.blocks, rng)
-        return self.phrase(test_template(self.name, rng), goal, rng)
+        return self.phrase(test_template(self.name, rng, split), goal, rng)
 
     def other_goal(self, goal: object, state: SceneState, rng: random.Random) -> Tower | None:
         """A tower of as many blocks of `state` in another order or of other blocks, not yet standing."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import re
 
+from sim.tasks.phrasings.nouns import SHADES
+
 _SAFE = (
     "please kindly could can would will you me my our your the a an that this now just so well okay ok"
     " hey hi hello robot thanks thank for us i we want like need to d should must has have is be let s"
@@ -22,6 +24,7 @@ ASIDES = (
     "like I told you", "as a favour", "this time", "somehow", "maybe", "indeed",
 )  # fmt: skip
 
+_COLOURS = frozenset((*SHADES, *(shade for shades in SHADES.values() for shade in shades)))
 _ONSETS = "b br c ch cl d dr f fl g gr h j k l m n p pl qu r s sh sl st str t th tr v w z".split()
 _VOWELS = "a e i o u ai ea oo ou ee".split()
 _CODAS = " b ck d ff g l ll m n nd ng nt p r rd rk s sh st t th x".split(" ")
@@ -29,9 +32,12 @@ _WORD = re.compile(r"[A-Za-z]+|[^A-Za-z]+")
 
 
 def pseudo_word(rng: random.Random) -> str:
-    """A word of one or two syllables that (most likely) does not exist."""
-    syllables = rng.choice((1, 2, 2))
-    return "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(syllables))
+    """A word of one or two syllables that (most likely) does not exist, and never a colour."""
+    while True:  # short ones are often real, and "top" or "red" would change what is asked for
+        syllables = range(rng.choice((1, 2, 2)))
+        word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in syllables)
+        if len(word) >= 5 and word not in _COLOURS:
+            return word
 
 
 def typo(word: str, rng: random.Random) -> str:

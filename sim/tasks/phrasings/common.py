@@ -21,6 +21,7 @@ def rules(name: str) -> dict[str, str]:
     return read
 
 
+WRITTEN = 0.6  # share of sentences from hand-written templates, not from the grammar
 CONTEXT = 0.22  # share of requests with a remark around them
 NOISE = 0.2  # share of sentences with lost, unknown or misspelt words
 
@@ -44,4 +45,6 @@ def dress(text: str, rng: random.Random) -> str:
         text = text[:1].upper() + text[1:]
     elif u < 0.53:
         text = text.upper()
+    if text.endswith((".", "!", "?")) and rng.random() < 0.8:
+        return text
     return text + rng.choice(("", "", ".", ".", "!", "?", " ..."))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from functools import cache
 
-from sim.tasks.phrasings.common import dress, rules
+from sim.tasks.phrasings import written
+from sim.tasks.phrasings.common import WRITTEN, dress, rules
 from sim.tasks.phrasings.grammar import Grammar
 
 STARTS = ("sentence",)
@@ -19,4 +20,6 @@ def grammar() -> Grammar:
 
 def sentence(rng: random.Random) -> str:
     """One of very many ways to ask for every block to be put into the bowl of its colour."""
+    if rng.random() < WRITTEN:
+        return dress(written.matched(rng), rng)
     return dress(grammar().expand("sentence", rng), rng)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from functools import cache
 
-from sim.tasks.phrasings import nouns
-from sim.tasks.phrasings.common import dress, rules
+from sim.tasks.phrasings import nouns, written
+from sim.tasks.phrasings.common import WRITTEN, dress, rules
 from sim.tasks.phrasings.grammar import Grammar
 
 STARTS = ("sentence",)
@@ -20,6 +20,8 @@ def grammar() -> Grammar:
 
 def sentence(block: str, bowl: str, rng: random.Random) -> str:
     """One of very many ways to ask for `block` ("red block") to be put into `bowl` ("blue bowl")."""
+    if rng.random() < WRITTEN:
+        return dress(written.in_bowl(block, bowl, rng), rng)
     text = grammar().expand("sentence", rng)
     text = text.replace("{block}", nouns.name(block, rng))
     text = text.replace("{bowl}", nouns.name(bowl, rng, alone=0.05))

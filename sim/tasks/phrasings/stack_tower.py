@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from sim.tasks.phrasings import lists
-from sim.tasks.phrasings.common import dress, rules
+from sim.tasks.phrasings import lists, written
+from sim.tasks.phrasings.common import WRITTEN, dress, rules
 from sim.tasks.phrasings.grammar import Grammar
 from sim.tasks.phrasings.tower_parts import part
 
@@ -36,6 +36,8 @@ def grammar() -> Grammar:
 
 def sentence(blocks: Sequence[str], rng: random.Random) -> str:
     """One of very many ways to ask for a tower of `blocks` ("red block", ...), given bottom to top."""
+    if rng.random() < WRITTEN:
+        return dress(written.tower(blocks, rng), rng)
     u = rng.random()
     if len(blocks) == 2:
         rule = "pair" if u < 0.5 else "parts" if u < 0.65 else "lists"

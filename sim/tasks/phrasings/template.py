@@ -20,6 +20,11 @@ class BadPhrasing(ValueError):
     """A template whose slots are not those of its family, or a phrasings file that is not one."""
 
 
+def determiner_before(text: str) -> bool:
+    """Whether `text` ends in a word such as "the" or "your", after which a name needs none."""
+    return _DETERMINER_BEFORE.search(text) is not None
+
+
 @lru_cache(maxsize=4096)
 def _split(template: str) -> tuple[str, ...]:
     """Text and slot names in turn: (text, slot, text, ..., text)."""
@@ -56,7 +61,7 @@ def fill(
     for k in range(1, len(parts), 2):
         slot = parts[k]
         text = makers[slot](slot)
-        if slot in ("block", "bowl") and not _DETERMINER_BEFORE.search(parts[k - 1]):
+        if slot in ("block", "bowl") and not determiner_before(parts[k - 1]):
             text = f"the {text}"
         parts[k] = text
     return "".join(parts)

@@ -1,0 +1,107 @@
+"""Batches of questions for the planner, drawn without end in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from palme.language.grammar import WAYS
+from palme.language.objects import collate_arrays
+from palme.language.words import PAD
+from palme.training.questions import ID, Example, QuestionMaker
+
+HEAVY = 4  # up or down: one word among thirty, on which the whole tower hangs
+_WAY_IDS = frozenset(ID[w] for w in WAYS)
+
+
+@dataclass
+class Batch:
+    """Q sequences, padded. `at` (M,) flat positions whose next token is to be said, `target` (M,) it,
+    `weight` (M,), `kind` (M,) index into `kinds`; `alternative` (M, A) further right tokens, -1 = none."""
+
+    ids: np.ndarray
+    length: np.ndarray
+    at: np.ndarray
+    target: np.ndarray
+    alternative: np.ndarray
+    weight: np.ndarray
+    kind: np.ndarray
+    kinds: list[str]
+    objects: dict[str, np.ndarray]
+    state: np.ndarray
+
+
+def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
+    """Pads on the right; each question weighs the same however long its answer (but see `HEAVY`)."""
+    t = max(len(e.ids) for e in examples)
+    ids = np.full((len(examples), t), ID[PAD], np.int64)
+    at, target, weight, kind, options = [], [], [], [], []
+    kinds = sorted({s[0] for e in examples for s in e.said})
+    for i, e in enumerate(examples):
+        ids[i, : len(e.ids)] = e.ids
+        for name, w, start, end in e.said:
+            for p in range(start, end):
+                at.append(i * t + p - 1)
+                target.append(e.ids[p])
+                weight.append(w / (end - start) * (HEAVY if e.ids[p] in _WAY_IDS else 1))
+                kind.append(kinds.index(name))
+                options.append(e.options.get(p, ()))
+    alternative = np.full((len(at), max(1, *(len(o) for o in options), 1)), -1, np.int64)
+    for i, o in enumerate(options):
+        alternative[i, : len(o)] = o
+    return Batch(
+        ids,
+        np.array([len(e.ids) for e in examples]),
+        np.array(at),
+        np.array(target),
+        alternative,
+        np.array(weight, np.float32),
+        np.array(kind),
+        kinds,
+        collate_arrays([e.objects for e in examples], feature_dim),
+        np.stack([e.robot for e in examples]),
+    )
+
+
+def batches(
+    makers: Sequence[QuestionMaker], shares: Sequence[float], tokens: int, seed: int
+) -> Iterator[Batch]:
+    """Endless batches of about `tokens` padded tokens. Sorting by length in a pool keeps padding low."""
+    rng = random.Random(seed)
+    while True:
+        pool = [rng.choices(makers, shares)[0].example() for _ in range(max(32, tokens // 8))]
+        pool.sort(key=lambda e: len(e.ids) + rng.random())
+        cuts, chunk = [], []
+        for e in pool:
+            if chunk and (len(chunk) + 1) * len(e.ids) > tokens:
+                cuts.append(chunk)
+                chunk = []
+            chunk.append(e)
+        rng.shuffle(cuts)  # the last, unfinished chunk is dropped with its length bias
+        yield from (collate(c, makers[0].feature_dim) for c in cuts)
+
+
+Makers = tuple[Sequence[QuestionMaker], Sequence[float]]
+"""Where questions come from, and how often from each."""
+
+
+def serve(make: Callable[[int], Makers], tokens: int, seeds: Sequence[int]) -> tuple[Any, list[Any]]:
+    """A queue of batches and the processes, one a seed, that fill it from what `make` says for their seed."""
+    context = mp.get_context("fork")
+    queue: Any = context.Queue(12)
+    workers = [context.Process(target=_work, args=(make, tokens, s, queue), daemon=True) for s in seeds]
+    for worker in workers:
+        worker.start()
+    return queue, workers
+
+
+def _work(make: Callable[[int], Makers], tokens: int, seed: int, queue: Any) -> None:
+    os.nice(5)
+    for batch in batches(*make(seed), tokens, seed):
+        queue.put(batch)
