@@ -45,3 +45,7 @@ class CommandJumps(CommandRejected):
 
 class ArmLatched(CommandRejected):
     """The arm was stopped and stays so until `rearm`."""
+
+
+class DriverError(RobotError):
+    """An arm's own interface is missing, silent, or refuses."""

@@ -17,9 +17,10 @@ import numpy as np
 
 from robots.errors import RobotError
 from robots.kinematics import fk, reach_down
-from robots.pickplace import go_to, grip, rise
+from robots.pickplace import LINE_SPEED, raised
 from robots.spec import ArmSpec
-from robots.types import ActionChunk, Array
+from robots.trajectory import join, joint_motion, line_motion
+from robots.types import Array
 from sim.grasps import AREA_MAX, AREA_MIN
 from sim.shapes import BOWL_FLOOR, EDGE
 
@@ -107,46 +108,80 @@ class Demonstrator:
         self.place_xyz, self.place_yaw = np.array([*support[:2], z]), yaw
 
     def _pick(self) -> None:
-        spec, rng = self.spec, self.rng
+        rng = self.rng
         tries = 2 if rng.uniform() < 0.12 else 1
         for k in range(tries):
-            hover_z = self.top[2] + HOVER
-            lift = max(hover_z, min(float(fk(spec, self.q)[2, 3]), TRAVEL_Z))
-            if rng.uniform() < 0.35:  # the target is moved on the way
-                chunk = self._approach(lift)
-                self._send("approach", chunk, int(rng.integers(1, max(2, len(chunk.q_targets)))))
+            for _ in range(rng.choice([0, 1, 2], p=[0.5, 0.4, 0.1])):  # the target is moved on the way
+                path = self._approach()
+                self._send("approach", path, self.openings[0], int(rng.integers(1, max(2, len(path)))))
                 away = rng.uniform(0.01, 0.12) * _direction(rng)
                 xy = np.clip(self.top[:2] + away, AREA_MIN, AREA_MAX)
                 self._aim(np.array([*xy, self.top[2]]), self.yaw + float(rng.normal(0, 0.5)))
             self._nudged()
-            self._send("approach", self._approach(lift))
+            self._send("approach", self._approach(), self.openings[0])
             self.holding = k == tries - 1
-            self._send("grip", grip(spec, self.q, 0.0, CLOSE_TICKS))
+            self._send("grip", self._still(CLOSE_TICKS), 0.0)
             if not self.holding:
-                self._send("approach", rise(spec, self.q, self.top[2] + HOVER, self.openings[0]))
+                self._send("approach", self._rise(self.top[2] + HOVER), self.openings[0])
 
-    def _approach(self, z: float) -> ActionChunk:
-        return go_to(self.spec, self.q, self.top - [0, 0, GRASP_DEPTH], self.yaw, z, self.openings[0])
+    def _approach(self) -> Array:
+        here = fk(self.spec, self.q)[:3, 3]
+        hover_z = self.top[2] + HOVER
+        lift = max(hover_z, min(float(here[2]), TRAVEL_Z))
+        return self._over_and_down(self.top, lift, self.hover, self.grasp)
 
     def _carry(self) -> None:
-        spec, rng = self.spec, self.rng
-        there = (self.place_xyz, self.place_yaw, TRAVEL_Z, 0.0)
+        rng = self.rng
         if rng.uniform() < 0.3:
-            chunk = go_to(spec, self.q, *there)
-            self._send("carry", chunk, int(rng.integers(1, len(chunk.q_targets))))
+            path = self._to_place()
+            self._send("carry", path, 0.0, int(rng.integers(1, len(path))))
             away = rng.uniform(0.0, 0.02) * _direction(rng)  # seen better on the way
             xy = np.clip(self.place_xyz[:2] + away, AREA_MIN, AREA_MAX)
-            z = self.place_xyz[2] - self.edge * spec.gripper_width + GRASP_DEPTH - DROP
+            z = self.place_xyz[2] - self.edge * self.spec.gripper_width + GRASP_DEPTH - DROP
             self._place_at(np.array([*xy, z]), self.place_yaw)
-            there = (self.place_xyz, self.place_yaw, TRAVEL_Z, 0.0)
         self._nudged()
-        self._send("carry", go_to(spec, self.q, *there))
+        self._send("carry", self._to_place(), 0.0)
         self.holding = False
-        self._send("release", grip(spec, self.q, self.openings[1], OPEN_TICKS))
-        self._send(
-            "retreat", rise(spec, self.q, max(self.place_xyz[2] + 0.05, 0.12), self.openings[1], home=True)
-        )
-        self._send("done", grip(spec, spec.q_home, self.openings[1], 4))
+        self._send("release", self._still(OPEN_TICKS), self.openings[1])
+        up = self._rise(max(self.place_xyz[2] + 0.05, 0.12))
+        away = [up, joint_motion(self.spec, up[-1], self.spec.q_home)]
+        self._send("retreat", join(self.spec, self.q, away), self.openings[1])
+        self._send("done", self._still(4), self.openings[1])
+
+    def _to_place(self) -> Array:
+        return self._over_and_down(self.place_xyz, TRAVEL_Z, self.over, self.place)
+
+    # Paths end exactly at the joint goals that the learner is shown: other joints for the same tool pose
+    # (an arm of seven has many) would have to be guessed.
+
+    def _over_and_down(self, xyz: Array, lift: float, over: Array, down: Array) -> Array:
+        """(T, n) up if need be, to `over`, and straight to `down`, which holds the tool at `xyz`."""
+        spec, q = self.spec, self.q
+        here = fk(spec, q)[:3, 3]
+        motions: list[Array] = []
+        if np.hypot(*(here[:2] - xyz[:2])) > 0.005 or here[2] > fk(spec, over)[2, 3] + 0.005:
+            if here[2] < lift - 0.005:
+                from_grasp = np.abs(q - self.grasp).max() < 0.05
+                motions.append(self._line(q, self.lifted) if from_grasp else self._rise(lift))
+            motions.append(joint_motion(spec, motions[-1][-1] if motions else q, over))
+        motions.append(self._line(motions[-1][-1] if motions else q, down))
+        return join(spec, q, motions)
+
+    def _line(self, q: Array, goal: Array) -> Array:
+        """(T, n) with the tool straight to where it is at `goal`, the joints ending there too."""
+        path = line_motion(self.spec, q, fk(self.spec, goal), LINE_SPEED)
+        gap = goal - path[-1]
+        if np.abs(gap).max() > 0.35:  # the wrist would have to unwind
+            return joint_motion(self.spec, q, goal)
+        return path + np.linspace(0, 1, len(path) + 1)[1:, None] * gap
+
+    def _rise(self, z: float) -> Array:
+        """(T, n) straight up to tool height `z` [m], no lower than now."""
+        here = fk(self.spec, self.q)
+        return line_motion(self.spec, self.q, raised(here, max(z, float(here[2, 3]))), LINE_SPEED)
+
+    def _still(self, ticks: int) -> Array:
+        return np.repeat(self.q[None], ticks, 0)
 
     def _nudged(self) -> None:
         """Now and then the joints are not where they were sent, as after a push."""
@@ -154,11 +189,11 @@ class Demonstrator:
             q = self.q + self.rng.normal(0, 0.02, len(self.q))
             self.q = np.clip(q, self.spec.q_min, self.spec.q_max)
 
-    def _send(self, phase: str, chunk: ActionChunk, n: int | None = None) -> None:
+    def _send(self, phase: str, path: Array, gripper: float, n: int | None = None) -> None:
         spec, out, rng = self.spec, self.out, self.rng
         step = spec.gripper_speed / spec.gripper_width * spec.dt
         goals = np.stack([self.hover, self.grasp, self.lifted, self.over, self.place])
-        for target, opening in list(zip(chunk.q_targets, chunk.gripper, strict=True))[:n]:
+        for target in path[:n]:
             out.q.append(self.q + rng.normal(0, 0.0015, len(self.q)))
             out.dq.append(self.dq)
             out.gripper.append(self.gripper)
@@ -166,10 +201,10 @@ class Demonstrator:
             out.openings.append(self.openings)
             out.phase.append(PHASES.index(phase))
             out.q_target.append(target)
-            out.grip.append(float(opening))
+            out.grip.append(float(gripper))
             self.dq, self.q = (target - self.q) * spec.control_hz, np.array(target)
             least = self.edge if self.holding else 0.0
-            moved = self.gripper + np.clip(opening - self.gripper, -step, step)
+            moved = self.gripper + np.clip(gripper - self.gripper, -step, step)
             self.gripper = float(max(moved, min(least, self.gripper)))
 
 

@@ -21,7 +21,17 @@ from palme.errors import StepFailed
 from palme.events import Look
 from palme.perception.eyes import Eyes, Keypoint
 from palme.policies.base import Motion
-from palme.policies.keypose import DROP, GRASP_DEPTH, HOVER, MIN_SCORE, RELEASE, TRAVEL_Z, pixel_of
+from palme.policies.keypose import (
+    AIMS,
+    DROP,
+    GRASP_DEPTH,
+    HOVER,
+    MIN_SCORE,
+    MOVED,
+    RELEASE,
+    TRAVEL_Z,
+    pixel_of,
+)
 from robots.types import ActionChunk, Observation
 
 Array = NDArray[np.float64]
@@ -36,7 +46,11 @@ WEIGHTS = Path(__file__).parent.parent / "weights" / "chunk.safetensors"
 
 
 class ChunkHead(nn.Module):
-    """Joints, key points and phase to `HORIZON` targets and the phase after `EXECUTED` ticks."""
+    """Joints, key points and phase to `HORIZON` targets and the phase after `EXECUTED` ticks.
+
+    A target is a blend of where the joints are and of the goals, and a small rest: to arrive exactly is to
+    give one goal all the weight, which no regression to free joint angles learns to a milliradian.
+    """
 
     def __init__(self, n_joints: int = 7, hidden: int = 512) -> None:
         super().__init__()
@@ -49,7 +63,7 @@ class ChunkHead(nn.Module):
             )
             for _ in range(2)
         )
-        self.leave = nn.Linear(hidden, HORIZON * (n_joints + 1) + len(PHASES))
+        self.leave = nn.Linear(hidden, HORIZON * (n_joints + 1 + GOALS + 1) + len(PHASES))
 
     def forward(
         self, q: Tensor, dq: Tensor, gripper: Tensor, goals: Tensor, openings: Tensor, phase: Tensor
@@ -63,24 +77,18 @@ class ChunkHead(nn.Module):
         Returns:
             q_targets (B, 16, n) in [rad], openings (B, 16), phase logits (B, 6).
         """
-        x = torch.cat(
-            [
-                q,
-                dq * 0.3,
-                gripper[:, None],
-                (goals - q[:, None]).flatten(1),
-                openings,
-                F.one_hot(phase, len(PHASES)),
-            ],
-            -1,
-        ).float()  # (B, n_in)
+        gaps = goals - q[:, None]  # (B, 5, n)
+        now = F.one_hot(phase, len(PHASES))
+        x = torch.cat([q, dq * 0.3, gripper[:, None], gaps.flatten(1), openings, now], -1).float()  # (B, n_in)
         x = F.gelu(self.enter(x))
         for block in self.blocks:
             x = x + block(x)
-        y = self.leave(x)
-        split = HORIZON * self.n_joints
-        steps = y[:, :split].unflatten(-1, (HORIZON, self.n_joints)) * ACTION_SCALE
-        return q[:, None] + steps, y[:, split : split + HORIZON], y[:, split + HORIZON :]
+        parts = (HORIZON * self.n_joints, HORIZON * (GOALS + 1), HORIZON, len(PHASES))
+        rest, blend, opening, phases = self.leave(x).split(parts, -1)
+        blend = blend.unflatten(-1, (HORIZON, GOALS + 1)).softmax(-1)[..., :GOALS]  # (B, 16, 5); the last: stay
+        steps = blend @ gaps.to(blend.dtype)  # (B, 16, n)
+        steps = steps + rest.unflatten(-1, (HORIZON, self.n_joints)) * ACTION_SCALE
+        return q[:, None] + steps, opening, phases
 
 
 class ChunkPolicy:
@@ -115,6 +123,7 @@ class ChunkPolicy:
         self.looks: list[Look] = []
         self._phase = 0
         self._chunks = 0
+        self._aims = 0
         self._pick: Keypoint | None = None
         self._place: Keypoint | None = None
         self._place_seen_from_above = False
@@ -148,8 +157,8 @@ class ChunkPolicy:
         assert pick is not None and place is not None  # noqa: S101 - both were asked for
         if first and not pick.score > MIN_SCORE:
             raise StepFailed(f"{step!r}: see nothing like it (score {pick.score:.2f})")
-        if PHASES[self._phase] == "approach" and (first or pick.score > 0.5 * self._pick.score):
-            self._pick = pick
+        if PHASES[self._phase] == "approach" and (first or self._moved(pick)):
+            self._pick, self._aims = pick, self._aims + 1
             self.looks.append(Look(self.eyes.camera, "pick", pick.heat, pixel_of(frame, pick.xyz)))
         table = step.endswith("table")
         lifted = PHASES[self._phase] == "carry"
@@ -158,6 +167,12 @@ class ChunkPolicy:
         ):
             self._place, self._place_seen_from_above = place, lifted
             self.looks.append(Look(self.eyes.camera, "place", place.heat, pixel_of(frame, place.xyz)))
+
+    def _moved(self, pick: Keypoint) -> bool:
+        """Whether the target is elsewhere than where it is aimed at. Else the look from afar stands: the arm
+        was in no way then, and a round thing's yaw, which means nothing, does not turn the wrist about."""
+        away = np.linalg.norm(pick.xyz - self._pick.xyz)
+        return bool(pick.score > 0.5 * self._pick.score and away > MOVED and self._aims < AIMS)
 
     def _goals(self) -> tuple[Array, Array]:
         """Joint goals (5, n) and the two openings from the key points as seen last."""

@@ -1,0 +1,1 @@
+"""Arms by their vendors' own interfaces, one file each, behind one protocol."""
