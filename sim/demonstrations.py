@@ -144,8 +144,8 @@ class Demonstrator:
         self.holding = False
         self._send("release", self._still(OPEN_TICKS), self.openings[1])
         up = self._rise(max(self.place_xyz[2] + 0.05, 0.12))
-        away = [up, joint_motion(self.spec, up[-1], self.spec.q_home)]
-        self._send("retreat", join(self.spec, self.q, away), self.openings[1])
+        back = [up, joint_motion(self.spec, up[-1], self.spec.q_home)]
+        self._send("retreat", join(self.spec, self.q, back), self.openings[1])
         self._send("done", self._still(4), self.openings[1])
 
     def _to_place(self) -> Array:

@@ -79,13 +79,13 @@ class ChunkHead(nn.Module):
         """
         gaps = goals - q[:, None]  # (B, 5, n)
         now = F.one_hot(phase, len(PHASES))
-        x = torch.cat([q, dq * 0.3, gripper[:, None], gaps.flatten(1), openings, now], -1).float()  # (B, n_in)
-        x = F.gelu(self.enter(x))
+        x = torch.cat([q, dq * 0.3, gripper[:, None], gaps.flatten(1), openings, now], -1)  # (B, n_in)
+        x = F.gelu(self.enter(x.float()))
         for block in self.blocks:
             x = x + block(x)
         parts = (HORIZON * self.n_joints, HORIZON * (GOALS + 1), HORIZON, len(PHASES))
         rest, blend, opening, phases = self.leave(x).split(parts, -1)
-        blend = blend.unflatten(-1, (HORIZON, GOALS + 1)).softmax(-1)[..., :GOALS]  # (B, 16, 5); the last: stay
+        blend = blend.unflatten(-1, (HORIZON, GOALS + 1)).softmax(-1)[..., :GOALS]  # (B, 16, 5), rest: stay
         steps = blend @ gaps.to(blend.dtype)  # (B, 16, n)
         steps = steps + rest.unflatten(-1, (HORIZON, self.n_joints)) * ACTION_SCALE
         return q[:, None] + steps, opening, phases

@@ -1,4 +1,4 @@
-"""Driver: the thin end between the bridge server and one arm. It decides nothing: the gate stands before it."""
+"""Driver: the thin end between the bridge server and one arm. It decides nothing; the gate does."""
 
 from __future__ import annotations
 
