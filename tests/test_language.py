@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, OPTConfi
 from palme.language.answers import Goal, Scene, answer
 from palme.language.decode import say, say_one
 from palme.language.explain import explain
-from palme.language.grammar import AnswerGrammar, allowed
+from palme.language.grammar import AnswerGrammar, Evidence, allowed
 from palme.language.model import EmbodiedConfig, EmbodiedLM
 from palme.language.objects import collate_objects
 from palme.language.processor import EmbodiedProcessor, add_words
@@ -228,6 +228,16 @@ def test_every_true_answer_is_inside_the_grammar():
         words = [*answer(goal_of(task), Scene(state, range(len(state.objects)))), EOS]
         for k, word in enumerate(words):
             assert word in allowed(tuple(words[:k])), " ".join(words[: k + 1])
+
+
+def test_what_nothing_seen_can_be_is_said_to_be_nowhere_and_nothing_is_done():
+    goal = tuple("goal in blue_bowl red_block ;".split())
+    seen = Evidence(frozenset({"blue_bowl"}), frozenset({"blue_bowl", "pink_block"}))
+    assert allowed(goal, seen) == ("red_block",)
+    assert allowed((*goal, "red_block"), seen) == ("nowhere",)
+    assert allowed((*goal, "red_block", "nowhere", ";"), seen) == ("unknown",)
+    both = Evidence(seen.there, seen.possible | {"red_block"})
+    assert allowed(goal, both) == ("blue_bowl",)
 
 
 def test_an_untrained_model_still_writes_a_legal_step():

@@ -259,3 +259,33 @@ def test_a_grammar_writes_all_of_its_choices():
     assert said == {"put", "take it", "take that", "take it now", "take that now"}
     assert grammar.count("a") == 5
     assert grammar.words("a") == {"put", "take", "it", "that", "now"}
+
+
+# templates written by hand ---------------------------------------------------------------------------
+
+
+def test_written_templates_have_the_slots_of_their_kind_in_every_choice():
+    rng = random.Random(9)
+    slots = {kind: {frozenset(names)} for kind, names in written.TOWERS.values()}
+    slots |= {name: set(family.slots) for name, family in TASKS.items()}
+    assert set(written.templates()) == set(slots)
+    for kind, lines in written.templates().items():
+        for line in lines:
+            grammar = Grammar({"line": line})
+            for _ in range(6):
+                found = re.findall(r"\{(\w+)\}", grammar.expand("line", rng))
+                assert len(set(found)) == len(found) and frozenset(found) in slots[kind], line
+
+
+def test_written_templates_name_no_colour_of_their_own():
+    colours = re.compile(rf"\b({'|'.join([*SHADES, *(s for x in SHADES.values() for s in x)])})\b")
+    for lines in written.templates().values():
+        for line in lines:
+            assert not colours.search(line.lower()), line
+
+
+def test_both_ways_of_a_tower_are_written_alike_often():
+    lines = written.templates()["stack_tower"]
+    up = sum("{bottom_to_top}" in line for line in lines)
+    assert len(lines) > 2000
+    assert 0.45 < up / len(lines) < 0.55

@@ -34,7 +34,8 @@ class Evidence:
 
     Attributes:
         there: names of the objects seen: all blocks among them are checked before sorting is done.
-        possible: what some object may be, at least by a little: it cannot be said to be nowhere.
+        possible: what some object may be, at least by a little: it cannot be said to be nowhere, and what
+            is asked for and not among these is.
     """
 
     there: frozenset[str] = frozenset()
@@ -113,6 +114,8 @@ def _segments(goal: Words, done: Sequence[Words], seen: Evidence) -> list[Words]
         order = goal[goal.index(TABLE) :]
     if not done:
         missing: list[Words] = [(NOWHERE, w) for w in order if w != TABLE and w not in seen.possible]
+        if missing and seen.possible:  # nothing is done with what nothing seen can be
+            return missing[:1]
         return [*missing, *([("check", *order[:2])] if order else _unchecked(done, seen))]
     last = done[-1]
     if last[-1] == NOWHERE:
