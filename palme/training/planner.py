@@ -44,6 +44,7 @@ class PlannerTraining:
         tokens: padded tokens a step (questions are sorted by length and cut to fit).
         muon: matrices inside the language model by Muon, the rest by AdamW.
         perceived, perceived_share: stage joined: a file of what the eyes saw, and how often it is used.
+        goal_share: part of the questions that only ask what a sentence wants: short, so many can be read.
         start: weights to begin with (a folder), "" = from nothing.
     """
 
@@ -62,6 +63,7 @@ class PlannerTraining:
     heads: int = 6
     inner: int = 512
     follow_ups: float = 0.8
+    goal_share: float = 0.5
     seed: int = 0
     threads: int = 1
     workers: int = 1
@@ -99,6 +101,7 @@ def makers_of(
 ) -> tuple[list[QuestionMaker], list[float]]:
     """The imitated eyes and, in stage joined, the real ones."""
     makers = [QuestionMaker(source, seed, "train", EyeNoise(), config.follow_ups)]
+    makers[0].rates["goal"] = config.goal_share
     makers[0].feature_dim = config.feature_dim
     if not config.perceived:
         return makers, [1.0]

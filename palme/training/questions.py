@@ -111,13 +111,17 @@ class _Empty:
 _EMPTY = _Empty()
 
 
+RATES = {"goal": 0.5, "success": 0.08, "vqa": 0.08, "nonsense": 0.04, "absent": 0.08, "referral": 0.04}
+"""How often only the goal is asked for, and of the rest, how often something else than the next step."""
+
+
 class QuestionMaker:
     """Draws examples. Every draw comes from one generator seeded by `seed`.
 
     Args:
         follow_ups: mean number of short questions after the first.
         own_words: share of training sentences said by `palme.training.phrasings`, not by the task.
-        rates: shares of first questions that are not a next step: "success", "vqa", "nonsense", "absent".
+        rates: as `RATES`, in its place.
     """
 
     def __init__(
@@ -128,7 +132,7 @@ class QuestionMaker:
         noise: EyeNoise | None = None,
         follow_ups: float = 0.8,
         rates: dict[str, float] | None = None,
-        own_words: float = 0.2,
+        own_words: float = 0.12,
     ) -> None:
         self.source = source
         self.rng = random.Random(seed)
@@ -137,27 +141,13 @@ class QuestionMaker:
         self.follow_ups = follow_ups
         self.feature_dim = 0
         self.own_words = own_words
-        default = {
-            "goal": 0.50,
-            "success": 0.04,
-            "vqa": 0.04,
-            "nonsense": 0.02,
-            "absent": 0.04,
-            "referral": 0.02,
-        }
-        self.rates = default if rates is None else rates
+        self.rates = dict(RATES if rates is None else rates)
 
     def example(self, family: str | None = None) -> Example:
         """One training sequence."""
         rng = self.rng
-        u = rng.random()
-        kind = "next"
-        for other, share in self.rates.items():
-            if u < share:
-                kind = other
-                break
-            u -= share
-        if kind == "goal" and rng.random() < 0.5:
+        kind = self._drawn_kind()
+        if kind == "goal" and rng.random() < 0.65:
             family = "stack_tower"  # its sentences are the hardest to read
         task, state = self.source.midway(rng, self.split, family)
         listed = list(range(len(state.objects)))
@@ -179,6 +169,13 @@ class QuestionMaker:
                 words = [f"{o.colour}_{o.kind}" for o in state.objects]
                 goal = goal_of(task, instruction, {f"obj_{k + 1}": words[i] for k, i in enumerate(listed)})
         return self.build(kind, goal, instruction, state, listed, task=task)
+
+    def _drawn_kind(self) -> str:
+        if self.rng.random() < self.rates.get("goal", 0.0):
+            return "goal"
+        others = {kind: share for kind, share in self.rates.items() if kind != "goal"}
+        rest = 1.0 - sum(others.values())
+        return self.rng.choices([*others, "next"], [*others.values(), rest])[0]
 
     def reworded(self, task: Any, goal: Goal) -> Any:
         """`task`, now and then said in the words of `palme.training.phrasings`."""

@@ -21,7 +21,9 @@ def rules(name: str) -> dict[str, str]:
     return read
 
 
-WRITTEN = 0.6  # share of sentences from hand-written templates, not from the grammar
+WRITTEN = {"put_in_bowl": 0.6, "stack_tower": 0.75, "match_bowls": 0.5}
+"""Shares of the sentences from hand-written templates, not from the grammar."""
+
 CONTEXT = 0.22  # share of requests with a remark around them
 NOISE = 0.2  # share of sentences with lost, unknown or misspelt words
 

@@ -20,6 +20,6 @@ def grammar() -> Grammar:
 
 def sentence(rng: random.Random) -> str:
     """One of very many ways to ask for every block to be put into the bowl of its colour."""
-    if rng.random() < WRITTEN:
+    if rng.random() < WRITTEN["match_bowls"]:
         return dress(written.matched(rng), rng)
     return dress(grammar().expand("sentence", rng), rng)

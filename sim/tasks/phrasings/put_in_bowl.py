@@ -20,7 +20,7 @@ def grammar() -> Grammar:
 
 def sentence(block: str, bowl: str, rng: random.Random) -> str:
     """One of very many ways to ask for `block` ("red block") to be put into `bowl` ("blue bowl")."""
-    if rng.random() < WRITTEN:
+    if rng.random() < WRITTEN["put_in_bowl"]:
         return dress(written.in_bowl(block, bowl, rng), rng)
     text = grammar().expand("sentence", rng)
     text = text.replace("{block}", nouns.name(block, rng))

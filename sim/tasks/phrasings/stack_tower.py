@@ -36,7 +36,7 @@ def grammar() -> Grammar:
 
 def sentence(blocks: Sequence[str], rng: random.Random) -> str:
     """One of very many ways to ask for a tower of `blocks` ("red block", ...), given bottom to top."""
-    if rng.random() < WRITTEN:
+    if rng.random() < WRITTEN["stack_tower"]:
         return dress(written.tower(blocks, rng), rng)
     u = rng.random()
     if len(blocks) == 2:
