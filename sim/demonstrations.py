@@ -29,7 +29,9 @@ HOVER = 0.075  # as the keypose policy's: [m] above the top of what is grasped
 TRAVEL_Z = 0.235
 GRASP_DEPTH = 0.019
 DROP = 0.004
-CLOSE_TICKS, OPEN_TICKS = 7, 3
+SETTLE_TICKS, OPEN_TICKS = 2, 3
+EMPTY = 0.25  # gripper opening that no object leaves: 20 of 80 mm
+SQUEEZED = 0.02  # of the opening that what is held may give way, and the fingers mismeasure
 RELEASE = 0.20
 HORIZON = 16
 
@@ -65,6 +67,7 @@ class Demonstrator:
         self.out = Demonstration([], [], [], [], [], [], [], [])
         edge = EDGE["large" if rng.uniform() < 0.5 else "small"]
         self.edge = edge / spec.gripper_width
+        self.squeezed = float(rng.uniform(0.0, SQUEEZED))
         top = self._point(edge)
         self._aim(top, float(rng.uniform(0, np.pi)))
         self.openings = np.array(
@@ -120,9 +123,15 @@ class Demonstrator:
             self._nudged()
             self._send("approach", self._approach(), self.openings[0])
             self.holding = k == tries - 1
-            self._send("grip", self._still(CLOSE_TICKS), 0.0)
+            self._send("grip", self._still(self._ticks_to_close()), 0.0)
             if not self.holding:
                 self._send("approach", self._rise(self.top[2] + HOVER), self.openings[0])
+
+    def _ticks_to_close(self) -> int:
+        """Until the fingers tell what they hold: they have come to rest on it, or closed past any of it."""
+        least = self.edge if self.holding else EMPTY
+        step = self.spec.gripper_speed / self.spec.gripper_width * self.spec.dt
+        return int(np.ceil(max(self.gripper - least, 0.0) / step)) + SETTLE_TICKS
 
     def _approach(self) -> Array:
         here = fk(self.spec, self.q)[:3, 3]
@@ -203,7 +212,7 @@ class Demonstrator:
             out.q_target.append(target)
             out.grip.append(float(gripper))
             self.dq, self.q = (target - self.q) * spec.control_hz, np.array(target)
-            least = self.edge if self.holding else 0.0
+            least = self.edge - self.squeezed if self.holding else 0.0
             moved = self.gripper + np.clip(gripper - self.gripper, -step, step)
             self.gripper = float(max(moved, min(least, self.gripper)))
 

@@ -8,7 +8,7 @@ import torch
 
 from palme.errors import StepFailed
 from palme.perception.eyes import Eyes, Keypoint
-from palme.policies.chunk import ChunkHead, ChunkPolicy
+from palme.policies.chunk import GOALS, HORIZON, PHASES, ChunkHead, ChunkPolicy
 from palme.policies.keypose import KeyposePolicy
 from robots.kinematics import fk
 from robots.motion import ArmMotion
@@ -152,7 +152,9 @@ def test_chunk_hands_out_chunks_of_the_arms_shape_and_gives_up_by_name():
     policy, arm = chunk(eyes), FakeArm(eyes)
     with torch.no_grad():
         policy.head.leave.weight.zero_()
-        policy.head.leave.bias.zero_()  # "stay, in phase 0": an untrained head that never gets anywhere
+        bias = policy.head.leave.bias.zero_()
+        blend = bias[HORIZON * 7 : HORIZON * (7 + GOALS + 1)].view(HORIZON, GOALS + 1)
+        blend[:, -1] = 50.0  # "stay, in phase 0": a head that never gets anywhere
     policy.reset()
     first = policy.act(arm.observe(), STEP)
     assert first.q_targets.shape == (8, 7) and first.gripper.shape == (8,)
@@ -176,3 +178,16 @@ def test_untrained_eyes_still_answer_a_step_with_two_keypoints():
     assert pick is not None and place is not None
     assert np.isfinite(pick.xyz).all() and 0 <= pick.yaw <= np.pi and 0 <= pick.opening <= 1
     assert eyes.keypoints(eyes.see(frame), STEP, "pick")[1] is None
+
+
+def test_a_chunk_head_that_gives_one_goal_all_the_weight_arrives_there_exactly():
+    head = ChunkHead()
+    with torch.no_grad():
+        head.leave.weight.zero_()
+        bias = head.leave.bias.zero_()
+        bias[HORIZON * 7 : HORIZON * (7 + GOALS + 1)].view(HORIZON, GOALS + 1)[:, 2] = 50.0
+    q, goals = torch.randn(1, 7), torch.randn(1, GOALS, 7)
+    one, two = torch.zeros(1), torch.zeros(1, 2)
+    targets, openings, phases = head(q, torch.zeros(1, 7), one, goals, two, torch.tensor([0]))
+    torch.testing.assert_close(targets, goals[:, 2:3].expand(1, HORIZON, 7))
+    assert openings.shape == (1, HORIZON) and phases.shape == (1, len(PHASES))
