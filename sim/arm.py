@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robots.errors import CommandRejected, RobotError
 from robots.gate import SafetyGate
@@ -116,6 +117,11 @@ class SimulatedArm:
         """(n_joints,) measured in [rad], without the tool frame that `state` works out."""
         self._follow_world()
         return self._q.copy()
+
+    def position(self) -> NDArray[np.float32]:
+        """(n_joints + 1,) measured joints in [rad] and gripper opening in [0, 1], at one stroke."""
+        self._follow_world()
+        return np.array([*self._here[:-2], self.gripper], np.float32)
 
     @property
     def gripper(self) -> float:

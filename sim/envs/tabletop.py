@@ -191,8 +191,7 @@ class TabletopEnv(gymnasium.Env):
             self._success = self.current.is_success(judge(self.world))
 
     def _observe(self) -> dict[str, Any]:
-        agent_pos = np.empty(self.action_space.shape or (), np.float32)
-        agent_pos[:-1], agent_pos[-1] = self.arm.q, self.arm.gripper
+        agent_pos = self.arm.position()
         if self.observation == "state" and self._features is not None:
             return {"agent_pos": agent_pos, "environment_state": self._features.fill(self._rows)}
         pixels = {
