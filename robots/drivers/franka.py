@@ -69,7 +69,7 @@ class FrankaDriver(VendorDriver):
             raise DriverError(f"{spec.name}: gripper {gripper!r}; there are 'none' and 'franka'")
         if not (0.0 < collision_torque <= 100.0 and 0.0 < collision_force <= 100.0):
             raise DriverError(
-                f"{spec.name}: collision_torque {collision_torque} and collision_force {collision_force} must "
+                f"{spec.name}: collision_torque {collision_torque}, collision_force {collision_force} must "
                 "lie in (0, 100] Nm, N; an arm that never feels a collision is not driven from here"
             )
         self.address, self.gripper = address, gripper
