@@ -29,9 +29,7 @@ def shortened(n: int, name: str, **changes: Any) -> ArmSpec:
     """The panda's first `n` joints under another name, so that no test depends on another arm's file."""
     cut: dict[str, Any] = {
         field: getattr(PANDA, field)[:n]
-        for field in (
-            "joint_names q_min q_max dq_max ddq_max jerk_max tau_max q_home joint_origins".split()
-        )
+        for field in ("joint_names q_min q_max dq_max ddq_max jerk_max tau_max q_home joint_origins".split())
     }
     return dataclasses.replace(PANDA, name=name, **{**cut, **changes})
 

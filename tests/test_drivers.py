@@ -23,7 +23,7 @@ def test_no_sdk_opens_with_the_drivers() -> None:
     names = ("xarm", "ur", "franka", "lerobot", "dry_run")
     code = (
         f"import sys\nfor n in {names}: __import__('robots.drivers.' + n)\n"
-        "print([m for m in ('xarm', 'rtde_control', 'rtde_receive', 'panda_py', 'torch') if m in sys.modules])"
+        "print([m for m in ('xarm', 'rtde_control', 'panda_py', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -429,3 +429,23 @@ class TestFranka(VendorContract):
         self.stroke = 0.0
         with pytest.raises(DriverError, match="home it"):
             self.make().connect()
+
+
+@pytest.mark.parametrize("driver", [XArmDriver, URDriver, FrankaDriver])
+def test_an_arm_that_is_not_there_is_said_to_be_so_by_the_real_sdk(driver: Any) -> None:
+    absent = driver(PANDA, "127.0.0.1")
+    try:
+        with pytest.raises(DriverError, match=f"{driver.vendor} arm not reached|is missing"):
+            absent.connect()
+    finally:
+        absent.close()
+
+
+def test_a_call_that_the_vendor_s_class_would_not_take_fails_here_too() -> None:
+    control = pytest.importorskip("rtde_control", reason="ur-rtde is not installed: [ur]")
+    mock = faithful(control.RTDEControlInterface, servoJ=lambda *args: True)
+    assert mock.servoJ([0.0] * 6, 0.0, 0.0, 0.002, 0.1, 300.0)
+    with pytest.raises(TypeError):
+        mock.servoJ([0.0] * 6, 0.0)
+    with pytest.raises(AttributeError):
+        faithful(control.RTDEControlInterface, servoZ=lambda: True)

@@ -76,6 +76,9 @@ class Fingers:
             aim = wish
         else:
             aim = min(max(wish + (LEAD if way > 0 else -LEAD), 0.0), 1.0)
-        if self._aim is None or abs(aim - self._aim) > CLOSE_ENOUGH:
+        if aim == self._aim:
+            return
+        # the last hundredths to an end are gone as well, or the fingers would never quite close
+        if self._aim is None or aim in (0.0, 1.0) or abs(aim - self._aim) > CLOSE_ENOUGH:
             self.hand.move(aim)
             self._aim = aim

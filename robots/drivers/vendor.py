@@ -199,8 +199,8 @@ class VendorDriver:
             if (trouble := self._asked(self._trouble)) is not None:
                 told = trouble if refused is None else f"{trouble} ({refused})"
                 self._fault = DriverError(
-                    f"{self.spec.name}: {self.vendor} arm stopped itself: {told}; find the cause, clear it at "
-                    "the arm, then close and connect again"
+                    f"{self.spec.name}: {self.vendor} arm stopped itself: {told}; find the cause, clear it "
+                    "at the arm, then close and connect again"
                 )
             else:
                 self._fault = refused
