@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from robots.drivers.fingers import Fingers
@@ -18,16 +20,31 @@ class Slow:
     """Goes a tenth of its way a look."""
 
     def __init__(self) -> None:
-        self.at, self.aims, self.broken = 1.0, [1.0], False
+        self.at, self.floor, self.aims, self.broken = 1.0, 0.0, [1.0], False
 
     def measure(self) -> float:
         if self.broken:
             raise RuntimeError("modbus: no answer")
-        self.at += max(-0.1, min(0.1, self.aims[-1] - self.at))
+        self.at = max(self.floor, self.at + max(-0.1, min(0.1, self.aims[-1] - self.at)))
         return self.at
 
     def move(self, opening: float) -> None:
         self.aims.append(opening)
+
+
+class Blocking:
+    """Comes back from `move` when it has arrived, at a block."""
+
+    def __init__(self) -> None:
+        self.at, self.aims = 1.0, list[float]()
+
+    def measure(self) -> float:
+        return self.at
+
+    def move(self, opening: float) -> None:
+        self.aims.append(opening)
+        time.sleep(0.5)
+        self.at = max(opening, 0.4)
 
 
 def test_an_opening_one_tick_ahead_of_the_fingers_still_closes_them() -> None:
@@ -39,8 +56,32 @@ def test_an_opening_one_tick_ahead_of_the_fingers_still_closes_them() -> None:
         return fingers.opening() < 1e-9
 
     wait_for(closed, "closing")
-    assert min(hand.aims) == 0.0
+    assert (np.diff(hand.aims) <= 0).all() and hand.aims[-1] == 0.0  # without turning back once
     fingers.halt()
+
+
+def test_a_noisy_opening_never_lets_go_of_what_is_held() -> None:
+    hand, rng = Slow(), np.random.default_rng(0)
+    hand.floor = 0.4  # a block between the fingers
+    fingers = Fingers(hand, "test")
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        fingers.want(max(0.0, fingers.opening() - 0.0625 + rng.uniform(-0.008, 0.008)))
+        time.sleep(0.01)
+    fingers.halt()
+    assert hand.at == 0.4
+    assert all(aim < 0.4 for aim in hand.aims[int(np.argmin(hand.aims)) :])
+
+
+def test_a_hand_that_blocks_is_not_opened_by_wishes_from_before_it_closed() -> None:
+    hand = Blocking()
+    fingers = Fingers(hand, "test")
+    until = time.monotonic() + 2.5
+    while time.monotonic() < until:
+        fingers.want(max(0.0, fingers.opening() - 0.0625))
+        time.sleep(0.05)
+    fingers.halt()
+    assert hand.aims and (np.diff(hand.aims) <= 0).all()
 
 
 def test_it_rests_where_it_is_wanted() -> None:
