@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 import time
@@ -13,7 +14,7 @@ from unittest.mock import create_autospec
 import numpy as np
 import pytest
 
-from robots.drivers import vendor
+from robots.drivers import interpolate, vendor
 from robots.drivers.base import Driver
 from robots.drivers.vendor import VendorDriver
 from robots.errors import DriverError
@@ -23,6 +24,7 @@ from robots.spec import ArmSpec
 from robots.types import JointCommand
 
 PANDA = ArmSpec.load("panda")
+PATIENCE = 0.6  # [s]
 
 
 def shortened(n: int, name: str, **changes: Any) -> ArmSpec:
@@ -50,7 +52,8 @@ def faithful(cls: type, **behaviour: Callable[..., Any]) -> Any:
     pybind11 hides its signatures from `inspect`, so that autospec accepts any call; its doc strings hold
     them. `behaviour` maps names of methods to what they do.
     """
-    mock = create_autospec(cls, instance=True)
+    mock = _autospec(cls)
+    mock.reset_mock(return_value=True, side_effect=True)
     for name, act in behaviour.items():
         method = getattr(cls, name)  # AttributeError: the SDK has lost it
         try:
@@ -59,6 +62,12 @@ def faithful(cls: type, **behaviour: Callable[..., Any]) -> Any:
         except ValueError:
             getattr(mock, name).side_effect = _checked(name, method.__doc__, act)
     return mock
+
+
+@functools.cache
+def _autospec(cls: type) -> Any:
+    """Made once: the xArm's class alone takes a third of a second."""
+    return create_autospec(cls, instance=True)
 
 
 def _checked(name: str, doc: str, act: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,6 +126,11 @@ class DriverContract:
     def set_points(self) -> list[np.ndarray]:
         """What has reached the arm so far, (n_joints,) in [rad] each, by the vendor's own conventions."""
         raise NotImplementedError
+
+    @pytest.fixture(autouse=True)
+    def patience(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """These tests are servers on a busy machine and may stall; test_interpolate.py keeps the 100 ms."""
+        monkeypatch.setattr(interpolate, "SILENCE", PATIENCE)
 
     @pytest.fixture
     def driver(self) -> Any:
@@ -178,7 +192,7 @@ class DriverContract:
         time.sleep(driver.spec.dt)
         return bool(np.abs(self.set_points()[-1] - goal).max() < 1e-6)
 
-    def follow(self, driver: Driver, far: float, ticks: int = 12) -> np.ndarray:
+    def follow(self, driver: Driver, far: float, ticks: int = 6) -> np.ndarray:
         """Tick by tick, as a server does, towards each joint `far` [rad] further; returns the last target."""
         gate = SafetyGate(driver.spec)
         q = driver.read().q
@@ -260,7 +274,9 @@ class VendorContract(DriverContract):
         def at_rest() -> bool:
             return len(self.set_points()) > 20 and np.ptp(self.set_points()[-10:], axis=0).max() < 1e-9
 
+        spoken = time.monotonic()
         wait_for(at_rest, "rest")
+        wait_for(lambda: time.monotonic() > spoken + PATIENCE, "silence")
         held = self.set_points()[-1]
         assert 0.05 < held[0] - driver.spec.q_home[0] < 1.0  # it did not go on to the goal
         with pytest.raises(DriverError, match="middle of a motion"):

@@ -168,7 +168,7 @@ class TestLeRobot(VendorContract):
 def test_the_plug_in_format_is_lerobot_s_own() -> None:
     if importlib.util.find_spec("lerobot") is None:
         pytest.skip("lerobot is not installed: its pins exclude our model stack, see docs/bring-up.md")
-    from lerobot.robots import Robot  # type: ignore[import-not-found]
+    from lerobot.robots import Robot
 
     mock = faithful(Robot, connect=lambda calibrate: None)
     mock.connect(calibrate=False)

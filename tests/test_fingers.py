@@ -64,7 +64,7 @@ def test_a_noisy_opening_never_lets_go_of_what_is_held() -> None:
     hand, rng = Slow(), np.random.default_rng(0)
     hand.floor = 0.4  # a block between the fingers
     fingers = Fingers(hand, "test")
-    until = time.monotonic() + 1.5
+    until = time.monotonic() + 1.0
     while time.monotonic() < until:
         fingers.want(max(0.0, fingers.opening() - 0.0625 + rng.uniform(-0.008, 0.008)))
         time.sleep(0.01)
@@ -76,7 +76,7 @@ def test_a_noisy_opening_never_lets_go_of_what_is_held() -> None:
 def test_a_hand_that_blocks_is_not_opened_by_wishes_from_before_it_closed() -> None:
     hand = Blocking()
     fingers = Fingers(hand, "test")
-    until = time.monotonic() + 2.5
+    until = time.monotonic() + 1.4
     while time.monotonic() < until:
         fingers.want(max(0.0, fingers.opening() - 0.0625))
         time.sleep(0.05)
