@@ -1,0 +1,197 @@
+"""LeRobotDriver: any robot that speaks LeRobot's plug-in format, flat dicts of `joint.pos` floats."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from robots.drivers.vendor import VendorDriver, sdk
+from robots.errors import DriverError
+from robots.spec import ArmSpec
+from robots.types import Array, CameraFrame, JointCommand
+
+CLIPPED = 0.5  # [vendor's unit] that a robot may change an action by rounding
+
+
+class LeRobotRobot(Protocol):
+    """What is used of LeRobot's `Robot` (lerobot/robots/robot.py, 0.4.4)."""
+
+    @property
+    def observation_features(self) -> dict: ...
+
+    @property
+    def action_features(self) -> dict: ...
+
+    @property
+    def is_connected(self) -> bool: ...
+
+    @property
+    def is_calibrated(self) -> bool: ...
+
+    def connect(self, calibrate: bool = True) -> None: ...
+
+    def get_observation(self) -> dict[str, Any]: ...
+
+    def send_action(self, action: dict[str, Any]) -> dict[str, Any]: ...
+
+    def disconnect(self) -> None: ...
+
+
+class LeRobotDriver(VendorDriver):
+    """A robot of LeRobot, built here by its type's name or given as an object.
+
+    LeRobot's pins (torch, huggingface-hub, ...) exclude ours, but only those of our training stack: `robots`
+    needs numpy, pyzmq, msgspec, ruckig and pyyaml. So this driver and the bridge server run in LeRobot's
+    environment on the computer next to the arm, and the bridge is the process boundary; a second protocol
+    between two processes on that computer would add a watchdog and save nothing.
+
+    Args:
+        spec: limits and chain.
+        address: the port of the arm's bus, passed to the robot's config as `port`.
+        robot: an object in the plug-in format; then `robot_type`, `address`, `settings` are not used.
+        robot_type: a type LeRobot knows, such as "so101_follower".
+        settings: further fields of that type's config.
+        joints: names in the dicts, without `.pos`, in the order of the spec; None = the spec's own.
+        degrees: whether `.pos` are degrees (`use_degrees=True`), else radians. LeRobot's default of -100 to
+            100 depends on each arm's calibration and is refused by whoever checks a pose against it.
+        signs, zeros: (n_joints,) so that `.pos = signs * q + zeros`, zeros in the dict's unit.
+        gripper: name of the gripper's entry without `.pos`, "" for none.
+        gripper_range: `.pos` closed and open.
+        cameras: (3, 3) intrinsics and (4, 4) base_from_camera of each camera to be offered.
+        servo_hz: actions a second; a bus of hobby servos manages 50 to 200.
+        clock: monotonic time in [s].
+    """
+
+    vendor = "LeRobot"
+
+    def __init__(
+        self,
+        spec: ArmSpec,
+        address: str = "",
+        *,
+        robot: LeRobotRobot | None = None,
+        robot_type: str = "so101_follower",
+        settings: Mapping[str, Any] | None = None,
+        joints: Sequence[str] | None = None,
+        degrees: bool = True,
+        signs: Sequence[float] | None = None,
+        zeros: Sequence[float] | None = None,
+        gripper: str = "gripper",
+        gripper_range: tuple[float, float] = (0.0, 100.0),
+        cameras: Mapping[str, tuple[Array, Array]] | None = None,
+        servo_hz: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(spec, servo_hz=servo_hz, clock=clock)
+        n = spec.n_joints
+        self.address, self.robot_type, self.settings = address, robot_type, dict(settings or {})
+        self.keys = [f"{name}.pos" for name in (spec.joint_names if joints is None else joints)]
+        self.signs = np.ones(n) if signs is None else np.array(signs, dtype=np.float64)
+        self.zeros = np.zeros(n) if zeros is None else np.array(zeros, dtype=np.float64)
+        if not (len(self.keys) == len(self.signs) == len(self.zeros) == n and (abs(self.signs) == 1).all()):
+            raise DriverError(f"{spec.name}: joints, signs and zeros need {n} entries, signs of them 1 or -1")
+        self.scale = 180.0 / np.pi if degrees else 1.0
+        self.gripper = f"{gripper}.pos" if gripper else ""
+        self.closed, self.opened = gripper_range
+        self.cameras = dict(cameras or {})
+        self.camera_names = tuple(self.cameras)
+        self._given = robot
+        self._robot: Any = None
+        self._lock = threading.Lock()  # one bus, two threads
+        self._seen: dict[str, Any] = {}
+        self._before: tuple[float, Array] | None = None
+
+    def _open(self) -> None:
+        robot: LeRobotRobot = self._given if self._given is not None else self._build()
+        wanted = {*self.keys, *filter(None, [self.gripper])}
+        taken = {key for key in robot.action_features if key.endswith(".pos")}
+        if taken != wanted or not wanted <= set(robot.observation_features):
+            raise DriverError(
+                f"{self.spec.name}: the robot takes {sorted(taken)}, the spec has {sorted(wanted)}; "
+                "set `joints` and `gripper`, or choose its own robot="
+            )
+        if missing := set(self.camera_names) - set(robot.observation_features):
+            raise DriverError(f"{self.spec.name}: the robot has no cameras {sorted(missing)}")
+        self._robot = robot
+        robot.connect(calibrate=False)  # calibration asks questions at a terminal and moves by hand
+        if not robot.is_calibrated:
+            raise DriverError(f"{self.spec.name}: not calibrated; run lerobot-calibrate for it first")
+        self._before = None
+
+    def _build(self) -> LeRobotRobot:
+        robots = sdk("lerobot.robots", "lerobot", "lerobot")
+        try:  # a type is known once its module is open
+            sdk(f"lerobot.robots.{self.robot_type}", "lerobot", "lerobot")
+        except DriverError:
+            sdk("lerobot.robots.so_follower", "lerobot", "lerobot")
+        config = robots.RobotConfig.get_choice_class(self.robot_type)
+        return robots.make_robot_from_config(config(port=self.address, **self.settings))
+
+    def _measure(self) -> tuple[Array, Array, float]:
+        asked = self.clock()
+        with self._lock:
+            self._seen = self._robot.get_observation()
+        position = np.array([self._seen[key] for key in self.keys], dtype=np.float64)
+        q = self.signs * (position - self.zeros) / self.scale
+        before, self._before = self._before, (asked, q)
+        if before is None or asked <= before[0]:
+            dq = np.zeros(self.spec.n_joints)
+        else:
+            dq = (q - before[1]) / (asked - before[0])  # the format has no speeds
+        return q, dq, self.clock() - asked
+
+    def _opening(self) -> float:
+        if not self.gripper:
+            return self._gripper
+        opening = (float(self._seen[self.gripper]) - self.closed) / (self.opened - self.closed)
+        return min(max(opening, 0.0), 1.0)
+
+    def _trouble(self) -> str | None:
+        return None if self._robot.is_connected else "no longer connected"  # the format knows no faults
+
+    def _enable(self) -> None:
+        self._gripper = self._opening()
+
+    def _action(self, q: Array, opening: float) -> dict[str, float]:
+        action = dict(zip(self.keys, (self.signs * q * self.scale + self.zeros).tolist(), strict=True))
+        if self.gripper:
+            action[self.gripper] = self.closed + opening * (self.opened - self.closed)
+        return action
+
+    def _write(self, q: Array, dq: Array) -> None:
+        action = self._action(q, self._gripper)
+        with self._lock:
+            sent = self._robot.send_action(action)
+        for key in self.keys:
+            if not abs(sent[key] - action[key]) <= CLIPPED:
+                raise DriverError(
+                    f"{self.spec.name}: {key}: the robot made {sent[key]:.2f} of {action[key]:.2f}; the gate "
+                    "limits already: unset max_relative_target"
+                )
+
+    def _halt(self) -> None:
+        """The format has no stop: the arm is told to be where it is."""
+        q, _, _ = self._measure()
+        with self._lock:
+            self._robot.send_action(self._action(q, self._opening()))
+
+    def _release(self) -> None:
+        robot, self._robot = self._robot, None
+        if robot is not None and robot.is_connected:
+            robot.disconnect()
+
+    def picture(self, camera: str) -> CameraFrame:
+        """The picture read with the last state. Raises DriverError for a camera without calibration."""
+        if camera not in self.cameras:
+            return super().picture(camera)
+        self.read()
+        intrinsics, base_from_camera = self.cameras[camera]
+        return CameraFrame(np.array(self._seen[camera], dtype=np.uint8), None, intrinsics, base_from_camera)
+
+    def describe(self, command: JointCommand) -> str:
+        action = self._action(command.q_target, command.gripper)
+        return f"send_action({ {key: round(value, 3) for key, value in action.items()} })"

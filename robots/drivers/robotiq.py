@@ -1,0 +1,60 @@
+"""RobotiqHand: a Robotiq two-finger gripper on a UR, through the socket its URCap opens on the controller."""
+
+from __future__ import annotations
+
+import socket
+
+from robots.errors import DriverError
+
+PORT = 63352
+ACTIVE = 3  # of STA: activation done
+
+
+class RobotiqHand:
+    """Lines of text, a variable each: POS is 0 open, 255 closed; STA, FLT status and fault.
+
+    It is not activated from here: activation moves the fingers through their whole stroke.
+
+    Args:
+        address: of the UR controller.
+        speed, force: 0 to 255, the gripper's own scale.
+
+    Raises:
+        DriverError: the gripper does not answer, or is not activated.
+    """
+
+    def __init__(self, address: str, port: int = PORT, speed: int = 255, force: int = 50) -> None:
+        self._socket = socket.create_connection((address, port), timeout=0.5)
+        if (status := self._get("STA")) != ACTIVE:
+            self.close()
+            raise DriverError(
+                f"Robotiq gripper: STA {status}, not {ACTIVE}; activate it at the pendant, hands off"
+            )
+        self._set(f"SPE {speed} FOR {force}")
+
+    def measure(self) -> float:
+        if (fault := self._get("FLT")) != 0:
+            raise DriverError(f"Robotiq gripper: fault {fault}; see its manual, clear it at the pendant")
+        return 1.0 - self._get("POS") / 255.0
+
+    def move(self, opening: float) -> None:
+        self._set(f"POS {round(255 * (1.0 - opening))} GTO 1")
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _set(self, words: str) -> None:
+        answer = self._ask(f"SET {words}")
+        if answer != "ack":
+            raise DriverError(f"Robotiq gripper: answered {answer!r} to SET {words}")
+
+    def _get(self, name: str) -> int:
+        answer = self._ask(f"GET {name}").split()
+        if not (len(answer) == 2 and answer[0] == name and answer[1].isdigit()):
+            raise DriverError(f"Robotiq gripper: answered {' '.join(answer)!r} to GET {name}")
+        return int(answer[1])
+
+    def _ask(self, line: str) -> str:
+        self._socket.sendall(line.encode("ascii") + b"\n")
+        # one packet an answer; some versions of the cap end it by a line feed, some do not
+        return self._socket.recv(64).decode("ascii", "replace").strip()

@@ -1,0 +1,243 @@
+"""VendorDriver: what the drivers of all vendors have in common; a vendor's file fills in the hooks."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TypeVar
+
+import numpy as np
+
+from robots.drivers.fingers import Fingers
+from robots.drivers.servo import ServoLoop
+from robots.errors import DriverError
+from robots.kinematics import fk
+from robots.spec import ArmSpec
+from robots.types import Array, CameraFrame, JointCommand, RobotState
+
+LIMIT_ROUNDING = 2e-3  # [rad] vendors round their limits to tenths of a degree
+
+T = TypeVar("T")
+
+
+def sdk(module: str, extra: str, package: str) -> ModuleType:
+    """A vendor's module, opened when first needed. Raises DriverError naming what to install."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise DriverError(
+            f"{module} is missing: {error}; install the extra: pip install 'palme-stack[{extra}]' "
+            f"(which brings {package})"
+        ) from error
+
+
+class VendorDriver:
+    """One arm behind a vendor's SDK; see `robots.drivers.base.Driver` for the contract.
+
+    Reads and faults are asked for in the caller's thread, set-points written from a thread at `servo_hz`
+    that starts with the first `send`. That first `send` also does what the vendor's mode needs (enable,
+    mode, payload) and may therefore take some tenths of a second. A fault of the vendor stays: every `read`
+    and `send` raises until `close` and `connect`, and nothing here clears it on the arm.
+
+    Args:
+        spec: limits and chain; the arm is refused where it reports others.
+        servo_hz: set-points a second.
+        clock: monotonic time in [s]; what ages are measured with.
+    """
+
+    vendor = "vendor"
+
+    def __init__(
+        self, spec: ArmSpec, *, servo_hz: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.spec = spec
+        self.camera_names: Sequence[str] = ()
+        self.servo_hz = servo_hz
+        self.clock = clock
+        self._connected = False
+        self._fault: DriverError | None = None
+        self._loop: ServoLoop | None = None
+        self._fingers: Fingers | None = None
+        self._gripper = 1.0  # last commanded, where there is nothing to measure
+
+    # -- what a vendor's file fills in ----------------------------------------------------------
+
+    def _open(self) -> None:
+        """Reach the arm; nothing moves. Raises DriverError, also when its joints or limits are others."""
+        raise NotImplementedError
+
+    def _measure(self) -> tuple[Array, Array, float]:
+        """(n_joints,) in [rad], (n_joints,) in [rad/s], and their age in [s]."""
+        raise NotImplementedError
+
+    def _trouble(self) -> str | None:
+        """The vendor's code and text when the arm has stopped itself, else None."""
+        raise NotImplementedError
+
+    def _enable(self) -> None:
+        """What the mode needs before set-points; the arm is without trouble."""
+        raise NotImplementedError
+
+    def _write(self, q: Array, dq: Array) -> None:
+        """One set-point, from the servo thread."""
+        raise NotImplementedError
+
+    def _halt(self) -> None:
+        """The vendor's controlled stop; set-points have ended."""
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        """Close the connection; called at rest, also after an `_open` that failed half way."""
+        raise NotImplementedError
+
+    def _opening(self) -> float:
+        """Measured opening in [0, 1]; the commanded one where there is nothing to measure."""
+        return self._gripper if self._fingers is None else self._fingers.opening()
+
+    def describe(self, command: JointCommand) -> str:
+        """What would be sent for `command`, in the vendor's words and units."""
+        raise NotImplementedError
+
+    # -- Driver ---------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Reach the arm, check it against the spec, read it once; nothing moves. See `Driver.connect`."""
+        if self._connected:
+            return
+        self._fault = None
+        try:
+            self._open()
+            self._connected = True
+            self._check_pose(self.read().q)
+        except DriverError:
+            self._drop()
+            raise
+        except Exception as error:  # SDKs raise RuntimeError, OSError and bare Exception alike
+            self._drop()
+            raise DriverError(
+                f"{self.spec.name}: {self.vendor} arm not reached: {type(error).__name__}: {error}"
+            ) from error
+
+    def read(self) -> RobotState:
+        """State now. Raises DriverError when it is older than one control tick, or the arm has a fault."""
+        self._check_alive()
+        q, dq, age = self._asked(self._measure)
+        if not age <= self.spec.dt:
+            raise DriverError(
+                f"{self.spec.name}: state is {age * 1000:.0f} ms old, limit {self.spec.dt * 1000:.0f} (one "
+                "control tick); the arm is silent: look at cable, power and controller"
+            )
+        if not (q.shape == dq.shape == (self.spec.n_joints,) and np.isfinite(q).all()):
+            raise DriverError(f"{self.spec.name}: read {q} and {dq}, not {self.spec.n_joints} finite joints")
+        return RobotState(q, dq, self._opening(), fk(self.spec, q))
+
+    def send(self, command: JointCommand) -> None:
+        """One gated target. The first one enables the arm, which may take some tenths of a second."""
+        self._check_alive()
+        q = np.asarray(command.q_target, dtype=np.float64)
+        fits = q.shape == (self.spec.n_joints,) and 0.0 <= command.gripper <= 1.0
+        # the last door: False for NaN too
+        if not (fits and ((self.spec.q_min <= q) & (q <= self.spec.q_max)).all()):
+            raise DriverError(
+                f"{self.spec.name}: {q}, gripper {command.gripper}: not within limits; send what a gate made"
+            )
+        if self._loop is None:
+            measured = self.read().q
+            self._asked(self._enable)
+            loop = ServoLoop(self.spec, self.servo_hz, self._write, self._halt)
+            loop.start(measured)
+            self._loop = loop
+        self._loop.put(q)
+        self._gripper = float(command.gripper)
+        if self._fingers is not None:
+            self._fingers.want(self._gripper)
+
+    def picture(self, camera: str) -> CameraFrame:
+        """Raises DriverError: these arms have no cameras of their own."""
+        raise DriverError(f"{self.spec.name}: no camera {camera!r}; there are {list(self.camera_names)}")
+
+    def stop(self) -> None:
+        """The vendor's own stop, at once. The next `send` enables the arm anew, near where it is."""
+        if not self._connected:
+            return
+        self._end_loop()
+        self._asked(self._halt)
+
+    def close(self) -> None:
+        """Let a motion end, then let go. Twice does no harm."""
+        if self._connected and self._loop is not None:
+            self._loop.settle(timeout=3.0)
+        self._drop()
+
+    # -- the rest -------------------------------------------------------------------------------
+
+    def _drop(self) -> None:
+        moved = self._loop is not None
+        self._end_loop()
+        if self._fingers is not None:
+            self._fingers.halt()
+            self._fingers = None
+        was, self._connected = self._connected, False
+        try:
+            if moved and was:
+                self._halt()
+        finally:
+            self._release()
+
+    def _end_loop(self) -> None:
+        if self._loop is not None:
+            self._loop.halt()
+            self._loop = None
+
+    def _check_alive(self) -> None:
+        if not self._connected:
+            raise DriverError(f"{self.spec.name}: not connected; call `connect` first")
+        if self._fault is None:
+            refused = None if self._loop is None else self._loop.error
+            if (trouble := self._asked(self._trouble)) is not None:
+                told = trouble if refused is None else f"{trouble} ({refused})"
+                self._fault = DriverError(
+                    f"{self.spec.name}: {self.vendor} arm stopped itself: {told}; find the cause, clear it "
+                    "at the arm, then close and connect again"
+                )
+            else:
+                self._fault = refused
+        if self._fault is not None:
+            self._end_loop()
+            raise self._fault
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        """`ask()`, with whatever an SDK raises as a DriverError."""
+        try:
+            return ask()
+        except DriverError:
+            raise
+        except Exception as error:  # SDKs raise RuntimeError, OSError and bare Exception alike
+            raise DriverError(f"{self.spec.name}: {self.vendor}: {type(error).__name__}: {error}") from error
+
+    def _check_pose(self, q: Array) -> None:
+        spec = self.spec
+        inside = (spec.q_min - LIMIT_ROUNDING <= q) & (q <= spec.q_max + LIMIT_ROUNDING)
+        if not inside.all():
+            j = int(np.argmin(inside))
+            raise DriverError(
+                f"{spec.joint_names[j]}: measured {q[j]:.3f} rad, outside [{spec.q_min[j]:.3f}, "
+                f"{spec.q_max[j]:.3f}] of {spec.name}; another arm, another zero, or move it inside by hand"
+            )
+
+    def _check_limits(self, low: Array, high: Array) -> None:
+        """Raises DriverError when the spec allows a joint more than the arm says it can do."""
+        spec = self.spec
+        if not len(low) == len(high) == spec.n_joints:
+            raise DriverError(
+                f"the arm has {len(low)} joints, {spec.name} has {spec.n_joints}; choose its own robot="
+            )
+        fits = (low - LIMIT_ROUNDING <= spec.q_min) & (spec.q_max <= high + LIMIT_ROUNDING)
+        if not fits.all():
+            j = int(np.argmin(fits))
+            raise DriverError(
+                f"{spec.joint_names[j]}: {spec.name} allows [{spec.q_min[j]:.4f}, {spec.q_max[j]:.4f}] rad, "
+                f"the arm reports [{low[j]:.4f}, {high[j]:.4f}]; another arm, or narrow the spec"
+            )
