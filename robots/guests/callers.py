@@ -134,7 +134,7 @@ class Gr00tClient:
         self._last_answer: float | None = None
 
     def infer(self, flat: Mapping[str, Any]) -> dict[str, Any]:
-        """`actions` (H, D) and `done`, where the server says it. Raises as `OpenpiClient.infer`."""
+        """`actions` (H, D), and what the server says beside them. Raises as `OpenpiClient.infer`."""
         reply = self.call("get_action", {"observation": nest(flat), "options": None})
         groups, info = (reply[0], reply[1]) if isinstance(reply, list) and len(reply) == 2 else (reply, {})
         if not isinstance(groups, dict):
@@ -147,7 +147,7 @@ class Gr00tClient:
         if not all(len(s) == 3 and s[:2] == (1, shapes[0][1]) for s in shapes):
             raise MessageRefused(f"actions {shapes} do not join; expected (1, H, D) each")
         rows = np.concatenate([groups[key][0] for key in self._actions], -1)  # (H, sum D)
-        return {"actions": rows, **({"done": info["done"]} if "done" in info else {})}
+        return {**(info if isinstance(info, dict) else {}), "actions": rows}
 
     def reset(self) -> None:
         """Tell the server that an episode begins."""

@@ -180,8 +180,8 @@ class Gr00tServer:
         begin = time.monotonic()
         answer = self._session(who).answer(flat)
         rows = answer.actions.astype(np.float32)[None]  # (1, H, n + 1)
-        told_too = {"done": answer.done, "server_timing": {"infer_ms": 1e3 * (time.monotonic() - begin)}}
-        return [{"joint_position": rows[..., :-1], "gripper_position": rows[..., -1:]}, told_too]
+        info = {**answer.said, "server_timing": {"infer_ms": 1e3 * (time.monotonic() - begin)}}
+        return [{"joint_position": rows[..., :-1], "gripper_position": rows[..., -1:]}, info]
 
     def _session(self, who: bytes) -> Session:
         now = time.monotonic()

@@ -146,4 +146,4 @@ class OpenpiServer:
             timing = {"infer_ms": 1e3 * (time.monotonic() - begin)}
         if whole_ms is not None:
             timing["prev_total_ms"] = whole_ms
-        return encode({"actions": answer.actions, "done": answer.done, "server_timing": timing})
+        return encode({"actions": answer.actions, "server_timing": timing, **answer.said})

@@ -38,6 +38,11 @@ class Answer:
     actions: Array
     done: bool
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What goes beside the actions: more than either protocol asks for, and no guest need read it."""
+        return {"done": self.done, "execute_rows": len(self.actions)}
+
 
 class Session:
     """Serves one guest. Not for two threads.
