@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import struct
 import subprocess
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from robots.guests.callers import OpenpiClient
 from robots.guests.errors import ArrayRefused, PolicyServerRefused
 from robots.guests.keys import keys_for
 from robots.guests.openpi import OpenpiServer
+from robots.guests.packed import decode
 from tests.guest_fakes import LENGTHS, SPEC, request, sweep_metadata, sweep_session
 from tests.judges.openpi import PYTHON, built
 
@@ -63,3 +67,16 @@ def test_our_client_drives_a_server_on_the_published_codec():
     finally:
         judge.stdin.close()
         judge.wait(10)
+
+
+def test_an_object_array_kills_the_published_decoder_and_is_refused_by_ours():
+    frame = {b"__ndarray__": True, b"data": struct.pack("<Q", 0xDEADBEEF), b"dtype": "|O", b"shape": [1]}
+    message = msgspec.msgpack.encode(frame)
+    code = (
+        "import sys; from openpi_client import msgpack_numpy as m; print(m.unpackb(sys.stdin.buffer.read()))"
+    )
+    assert (
+        subprocess.run([PYTHON, "-c", code], input=message, capture_output=True).returncode == -signal.SIGSEGV
+    )
+    with pytest.raises(ArrayRefused, match=r"\|O"):
+        decode(message)

@@ -15,12 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / "out" / "judges" / "openpi"
 PYTHON = HOME / "bin" / "python"
-PACKAGES = ("openpi-client==0.1.2",)
+PACKAGES = ("openpi-client==0.1.2", "typing-extensions")  # the first imports the second, undeclared
 
 
 def built() -> bool:
     """Whether the judge's environment is there and complete."""
-    return (HOME / "ready").exists()
+    ready = HOME / "ready"
+    return ready.exists() and ready.read_text() == "\n".join(PACKAGES)
 
 
 def build() -> None:
@@ -29,7 +30,7 @@ def build() -> None:
     subprocess.run(
         [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "-q", *PACKAGES], check=True
     )
-    (HOME / "ready").touch()
+    (HOME / "ready").write_text("\n".join(PACKAGES))
 
 
 def main() -> int:
