@@ -4,6 +4,7 @@
 #   make demo    a sentence, pixels, joint commands: one run on a fresh scene, then a video and a page
 #   make test    the tests
 #   make lint    ruff, and mypy on robots/ and sim/
+#   make judge   the published openpi-client against our policy server, in an environment of its own
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	    command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
@@ -18,7 +19,7 @@ OUT ?= out/demo
 export OMP_NUM_THREADS ?= 1
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint judge clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -45,6 +46,9 @@ test: setup
 lint: setup
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
+
+judge: setup
+	@$(VENV)/bin/python -m tests.judges.openpi
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache

@@ -11,11 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 STANDARD = set(sys.stdlib_module_names)
 ALLOWED = {
-    "robots": {"robots", "numpy", "msgspec", "ruckig", "yaml", "zmq"},
+    "robots": {"robots", "numpy", "msgspec", "ruckig", "yaml", "zmq", "websockets"},
     "sim": {"sim", "robots", "numpy", "pybullet", "pybullet_data", "gymnasium", "cv2", "yaml", "msgspec"},
 }
-FORBIDDEN = {"palme": {"pybullet", "pybullet_data", "zmq", "sim"}}
-LAZY = {"pybullet", "pybullet_data", "torch", "transformers"}  # only inside functions
+FORBIDDEN = {"palme": {"pybullet", "pybullet_data", "zmq", "websockets", "sim"}}
+LAZY = {"pybullet", "pybullet_data", "torch", "transformers", "websockets"}  # only inside functions
 
 
 def sources(package: str) -> list[Path]:
@@ -50,6 +50,17 @@ def test_packages_import_only_what_they_may(package: str) -> None:
             if package in ALLOWED:
                 ok = name in ALLOWED[package] or name in STANDARD
             assert ok, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_no_pickle_anywhere() -> None:
+    unpicklers = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+    for package in ("robots", "sim", "palme"):
+        for path in (ROOT / package).rglob("*.py"):
+            where = str(path.relative_to(ROOT))
+            found = {name for name, _ in imports(path)}
+            assert not found & unpicklers, f"{where} imports {found & unpicklers}"
+            # GELLO's bytes are pickles: their opcodes are read in that one file, and never run
+            assert "pickletools" not in found or where == "robots/guests/gello_bytes.py", where
 
 
 @pytest.mark.parametrize("package", ["robots", "sim"])

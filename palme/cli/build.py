@@ -17,6 +17,7 @@ from sim.world import World
 
 AWAY_Z = 0.25  # [m] height of the tool above everything that stands on the table
 PRIVILEGED = ("oracle", "expert")
+LEARNED = ("keypose", "chunk")
 
 
 @dataclass
@@ -117,16 +118,12 @@ def _planner(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes) -> tuple
 
 def _policy(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes, seed: int) -> Any:
     name = config["name"]
-    if name == "keypose":
-        from palme.policies.keypose import KeyposePolicy
-        from robots.motion import ArmMotion
+    if name in LEARNED:
+        return learned_policies(config, arm.spec, eyes)()
+    if name == "remote":
+        from palme.cli.remote import remote_policy
 
-        return KeyposePolicy(eyes(), ArmMotion(arm.spec))
-    if name == "chunk":
-        from palme.policies.chunk import WEIGHTS, ChunkPolicy
-        from robots.motion import ArmMotion
-
-        return ChunkPolicy.load(eyes(), ArmMotion(arm.spec), _weights(config, WEIGHTS))
+        return remote_policy(config, arm.spec)
     if name == "expert":
         from palme.cli.privileged import ExpertPolicy
 
@@ -135,7 +132,27 @@ def _policy(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes, seed: int
         from palme.cli.privileged import RandomPolicy
 
         return RandomPolicy(arm, seed)
-    raise unknown("policy", name, ("keypose", "chunk", "expert", "random"))
+    raise unknown("policy", name, (*LEARNED, "remote", "expert", "random"))
+
+
+def learned_policies(config: Mapping[str, Any], spec: ArmSpec, eyes: Callable[[], Any]) -> Callable[[], Any]:
+    """Makes policies of that name for one arm, each with a state of its own; networks are loaded once.
+
+    Raises FileNotFoundError, naming the weights and the remedy, and UsageError for another name.
+    """
+    from robots.motion import ArmMotion
+
+    seeing, motion, name = eyes(), ArmMotion(spec), config["name"]
+    if name == "keypose":
+        from palme.policies.keypose import KeyposePolicy
+
+        return lambda: KeyposePolicy(seeing, motion)
+    if name == "chunk":
+        from palme.policies.chunk import WEIGHTS, ChunkPolicy
+
+        head = ChunkPolicy.load(seeing, motion, _weights(config, WEIGHTS)).head
+        return lambda: ChunkPolicy(seeing, motion, head)
+    raise unknown("policy", name, LEARNED)
 
 
 def _weights(config: Mapping[str, Any], shipped: Path) -> Path:

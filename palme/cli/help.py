@@ -8,7 +8,7 @@ from palme.cli.paths import CONFIGS
 def command_help(name: str, summary: str) -> str:
     """Help text of `palme NAME`, read from configs/ without loading Hydra."""
     lines = [f"palme {name}: {summary}", ""]
-    files = sorted(CONFIGS.glob(f"{name}.yaml")) or sorted(CONFIGS.glob(f"{name}_*.yaml"))
+    files = [*sorted(CONFIGS.glob(f"{name}.yaml")), *sorted(CONFIGS.glob(f"{name}_*.yaml"))]
     for path in files:
         groups, settings = _parts(path.read_text(encoding="utf-8"))
         lines.append(f"palme {path.stem.replace('_', ' ', 1)} takes:")

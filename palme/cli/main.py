@@ -16,6 +16,7 @@ COMMANDS = {
         "palme.cli.train",
         "from nothing to the shipped weights: palme train perception | planner | policy",
     ),
+    "serve": ("palme.cli.serve", "let others in: palme serve policy=keypose protocol=openpi"),
     "tasks": ("palme.cli.tasks", "the task families, how they are said, and what they hold out"),
     "doctor": ("palme.cli.doctor", "check Python, packages, weights, rendering and the arm"),
     "bench": ("palme.cli.bench", "speed, and each part alone: palme bench env | eyes | policy | planner"),

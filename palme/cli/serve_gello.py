@@ -1,0 +1,79 @@
+"""`palme serve guest=gello`: a GELLO leader drives our arm, on this machine alone."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from palme.cli.config import load
+from palme.cli.errors import UsageError, unknown
+
+BACKENDS = ("sim",)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serves until Ctrl-C."""
+    config = load("serve_gello", arguments)
+    if config["guest"] != "gello":
+        raise unknown("guest", str(config["guest"]), ("gello",))
+    if config["backend"] not in BACKENDS:
+        raise unknown("backend", str(config["backend"]), BACKENDS)
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    world, arm = _simulated(config)
+    try:
+        return serve(arm, config["address"], config["silence_ms"] / 1e3)
+    finally:
+        world.close()
+
+
+def serve(robot: Any, address: str, silence_s: float) -> int:
+    """Let GELLO drive any `Robot` until Ctrl-C; a line "rearm" on standard input re-arms after a stop."""
+    from robots.guests.errors import AddressRefused
+    from robots.guests.gello import GelloServer
+
+    try:
+        server = GelloServer(robot, address, silence_s).start()
+    except AddressRefused as error:
+        raise UsageError(str(error)) from error
+    print(
+        f"serving {robot.spec.name} to GELLO at {server.host}:{server.port}; `rearm` re-arms, Ctrl-C ends it"
+    )
+    threading.Thread(target=_listen, args=(server,), daemon=True).start()
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        print("ended")
+    finally:
+        server.close()
+    return 0
+
+
+def _listen(server: Any) -> None:
+    from robots.errors import RobotError
+
+    for line in sys.stdin:
+        if line.strip() == "rearm":
+            try:
+                server.rearm()
+                print("re-armed; the next command must lie near where the arm is")
+            except RobotError as error:
+                print(error)
+
+
+def _simulated(config: dict[str, Any]) -> tuple[Any, Any]:
+    from palme.cli.build import _quiet
+    from palme.cli.stage import scene_for
+    from robots.spec import ArmSpec
+
+    _quiet()
+    from sim.arm import SimulatedArm
+    from sim.world import World
+
+    world = World("fast")
+    arm = SimulatedArm(world, ArmSpec.from_dict(config["robot"]), ())
+    world.load(scene_for(config["sentence"], config["seed"], 5))
+    arm.hold(5)
+    return world, arm
