@@ -29,6 +29,7 @@ from robots.gate import SafetyGate
 from robots.types import JointCommand, RobotState
 
 T = TypeVar("T")
+SETTLE = 3.0  # [s] the longest deceleration that is waited for
 STILL = 0.03  # [s] between states told while simulated time stands still
 IDLE = 0.005  # [s] between looks at the watchdog in lock-step
 
@@ -172,8 +173,8 @@ class Controller:
             done.set()
 
         with self._turn:
-            if not self.at_rest:
-                raise ArmMoving("the arm still decelerates")
+            if not self._turn.wait_for(lambda: self.at_rest, SETTLE):
+                raise ArmMoving(f"the arm is not at rest after {SETTLE} s")
             self._jobs.append(work)
             self._turn.notify_all()
         if not done.wait(timeout):
@@ -238,6 +239,9 @@ class Controller:
                 self.counts["tick_without_command"] += self.lease.begun
             self._next = now + self.spec.dt
         self._send(sent)
+        if self.at_rest:
+            with self._turn:
+                self._turn.notify_all()
 
     def _run_realtime(self) -> None:
         dt, due = self.spec.dt, self.now()
