@@ -40,16 +40,18 @@ class Settings:
         key: the server's own, in it.
         realtime: ticks by the clock; False = one command, one tick (simulation only).
         beyond_loopback: bind to an address that other computers reach.
+        dry_run: say what would be sent, and send nothing.
         control_hz: in place of the arm's own; 0 = the arm's own.
     """
 
     robot: str = "panda"
-    backend: str = "dry_run"
+    backend: str = "dry_run"  # moves nothing
     address: str = "tcp://127.0.0.1:5560"
     keys: str = ""
     key: str = "server"
     realtime: bool = True
     beyond_loopback: bool = False
+    dry_run: bool = False
     control_hz: float = 0.0
     backend_settings: dict[str, Any] = field(default_factory=dict)
 
@@ -89,7 +91,7 @@ def build(
         spec = replace(spec, control_hz=settings.control_hz)
     if not settings.realtime and settings.backend not in ("sim", "ideal"):
         raise BadSetting(f"realtime=false: {settings.backend} is moved by the clock; only a simulation waits")
-    driver = make(settings.backend, spec, settings.backend_settings, more)
+    driver = make(settings.backend, spec, settings.backend_settings, more, settings.dry_run)
     return BridgeServer(
         driver, key, folder, settings.address, settings.realtime, settings.beyond_loopback, codec
     )

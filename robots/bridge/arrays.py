@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from robots.bridge.errors import BadArray
 
-DTYPES = {name: np.dtype(name) for name in ("<f8", "<f4", "|u1", "<u2")}  # no objects, nothing of varying size
+DTYPES = {name: np.dtype(name) for name in ("<f8", "<f4", "<i8", "|u1", "<u2")}  # no objects, nothing of varying size
 MAX_SIDE = 16384
 
 Name = Annotated[str, Meta(max_length=64)]

@@ -13,7 +13,7 @@ from msgspec import Meta
 from robots.bridge.arrays import ArrayFrame, Count, Name, Text
 
 VERSION = 1
-MAX_COMMAND = 16 * 1024  # [bytes] of every frame but pictures
+MAX_COMMAND = 64 * 1024  # [bytes] of every frame but pictures
 MAX_PICTURE = 32 * 1024 * 1024  # [bytes]
 
 Jpeg = Annotated[bytes, Meta(max_length=MAX_PICTURE)]

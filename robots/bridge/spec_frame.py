@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
 
 from robots.bridge.arrays import ArrayFrame, pack, unpack
 from robots.bridge.errors import BadFrame
+from robots.errors import RobotError
 from robots.spec import ArmSpec
-
-_Value = str | float | tuple[str, ...] | ArrayFrame | None
-_decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
 
 def pack_spec(spec: ArmSpec) -> bytes:
     """Every field of `spec`."""
-    values: dict[str, Any] = {}
-    for field in fields(spec):
-        value = getattr(spec, field.name)
-        values[field.name] = pack(value, "<f8") if isinstance(value, np.ndarray) else value
-    return msgspec.msgpack.encode(values)
+    return msgspec.msgpack.encode(_packed(spec))
 
 
 def unpack_spec(data: bytes) -> ArmSpec:
-    """Raises BadFrame where a field is missing, unknown, or an array that is not finite."""
+    """Raises BadFrame where a field is missing, unknown, of the wrong type, or an array that is not finite."""
     try:
-        raw = _decode(data)
-        values: dict[str, Any] = {}
-        for name, value in raw.items():
-            if isinstance(value, list) and len(value) == 3 and isinstance(value[2], bytes):
-                value = unpack(msgspec.convert(value, ArrayFrame))
-                if not np.isfinite(value).all():
-                    raise BadFrame(f"arm description: {name} is not finite")
-            values[name] = tuple(value) if isinstance(value, list) else value
-        return ArmSpec(**values)
-    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as error:
+        return _unpacked(ArmSpec, msgspec.msgpack.decode(data), "arm description")
+    except (msgspec.MsgspecError, RobotError, RecursionError, TypeError, ValueError, AttributeError) as error:
         raise BadFrame(f"arm description: {error}"[:300]) from None
+
+
+def _packed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return pack(value, "<f8" if value.dtype.kind == "f" else "<i8")
+    if is_dataclass(value):
+        return {field.name: _packed(getattr(value, field.name)) for field in fields(value)}
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def _unpacked(kind: Any, value: Any, name: str) -> Any:
+    """`value` as the type `kind` that a field of a description has."""
+    origin = get_origin(kind) or kind
+    if origin is np.ndarray:
+        array = unpack(msgspec.convert(value, ArrayFrame))
+        if not np.isfinite(array).all():
+            raise BadFrame(f"{name} is not finite")
+        return array
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        if set(value) != set(hints):
+            raise BadFrame(f"{name} has {sorted(value)}, expected {sorted(hints)}")
+        return kind(**{key: _unpacked(hints[key], part, key) for key, part in value.items()})
+    if origin in (tuple, frozenset):
+        inner = next(iter(get_args(kind)), None)
+        return origin(_unpacked(inner, part, name) for part in value)
+    return msgspec.convert(value, kind)

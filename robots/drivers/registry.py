@@ -14,22 +14,28 @@ from robots.spec import ArmSpec
 
 DRIVERS = {
     "ideal": "robots.drivers.ideal:IdealArm",
-    "dry_run": "robots.drivers.dry_run:DryRun",
-    "xarm": "robots.drivers.xarm:XArm",
-    "ur": "robots.drivers.ur:UniversalRobot",
-    "franka": "robots.drivers.franka:Franka",
-    "lerobot": "robots.drivers.lerobot:LeRobotArm",
+    "dry_run": "robots.drivers.dry_run:DryRunDriver",
+    "xarm": "robots.drivers.xarm:XArmDriver",
+    "ur": "robots.drivers.ur:URDriver",
+    "franka": "robots.drivers.franka:FrankaDriver",
+    "lerobot": "robots.drivers.lerobot:LeRobotDriver",
 }
 
 
 def make(
-    name: str, spec: ArmSpec, settings: Mapping[str, Any] | None = None, more: Mapping[str, str] | None = None
+    name: str,
+    spec: ArmSpec,
+    settings: Mapping[str, Any] | None = None,
+    more: Mapping[str, str] | None = None,
+    dry: bool = False,
 ) -> Driver:
     """The driver `name` for `spec`, not yet connected.
 
     Args:
         settings: keyword arguments of the driver's class.
         more: names besides `DRIVERS`, as "module:Class"; of the program, never of a configuration.
+
+        dry: wrap it in `dry_run`, which says what would be sent and sends nothing; the arm is not needed.
 
     Raises:
         DriverError: unknown name or setting (with those there are), or its library is not installed.
@@ -45,9 +51,12 @@ def make(
     except (ImportError, AttributeError) as error:
         raise DriverError(f"backend {name!r} cannot be loaded: {error}; is its extra installed?") from error
     given = dict(settings or {})
-    takes = [p for p in inspect.signature(make_driver).parameters if p != "spec"]
+    takes = [p for p in inspect.signature(make_driver).parameters if p not in ("spec", "driver", "clock")]
     for key in given:
         if key not in takes:
             raise DriverError(f"backend {name!r} has no setting {key!r}; it takes {', '.join(takes) or 'none'}")
     driver: Driver = make_driver(spec, **given)
+    if dry:
+        wrap = getattr(import_module("robots.drivers.dry_run"), "DryRunDriver")
+        driver = wrap(spec, driver, reach=False)
     return driver
