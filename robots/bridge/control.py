@@ -99,6 +99,7 @@ class Controller:
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
         """See `Lease.rearm`. Raises ArmMoving while the arm still decelerates."""
         with self._lock:
+            self.lease.check_holder(key, session, token)
             if not self.at_rest:
                 raise ArmMoving("the arm still decelerates; `rearm` when it is at rest")
             self.lease.rearm(key, session, token)

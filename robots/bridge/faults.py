@@ -107,7 +107,7 @@ class FaultProxy:
             while self._later and self._later[0][0] <= time.monotonic():
                 _, _, way, route, frame = heapq.heappop(self._later)
                 self._pass(way, route, frame)
-            while self._inject:
+            if self._inject:  # one a turn: a burst would overflow the short queue
                 self._pass(0, self._route, self._inject.pop(0))
 
     def _spoil(self, way: int, route: bytes, frame: bytes) -> None:

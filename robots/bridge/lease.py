@@ -94,7 +94,7 @@ class Lease:
 
     def release(self, key: AllowedKey, session: str, token: int) -> None:
         """Give the lease back; the arm is disarmed."""
-        self._holder(key, session, token)
+        self.check_holder(key, session, token)
         self.holder = None
         self._disarm(f"{key.name} gave the lease back; `rearm` to begin")
 
@@ -102,7 +102,7 @@ class Lease:
 
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
         """Listen again, from a new first command. Raises FaultStands while there is a fault."""
-        self._holder(key, session, token)
+        self.check_holder(key, session, token)
         if self.faults:
             raise FaultStands(f"{self.faults[0]}; see to it, then `clear_fault`")
         self.latched, self.begun = None, False
@@ -121,7 +121,7 @@ class Lease:
 
     def clear_faults(self, key: AllowedKey, session: str, token: int) -> None:
         """The commander says that the causes were seen to. The arm stays latched."""
-        self._holder(key, session, token)
+        self.check_holder(key, session, token)
         self.faults.clear()
         self._disarm("a fault was cleared; `rearm` to begin")
 
@@ -141,7 +141,7 @@ class Lease:
         watched: bool = True,
     ) -> None:
         """Whether a command may go to the gate. Raises the CommandRejected that says why not."""
-        holder = self._holder(key, session, token)
+        holder = self.check_holder(key, session, token)
         self.watch(now, watched)
         if self.latched is not None:
             raise ArmLatched(f"the arm was stopped: {self.latched}; `rearm` it before commanding")
@@ -168,7 +168,7 @@ class Lease:
         watched: bool = True,
     ) -> None:
         """The commander lives. Refused like a command, so that a late or repeated one counts for nothing."""
-        holder = self._holder(key, session, token)
+        holder = self.check_holder(key, session, token)
         self.watch(now, watched)
         self._check_heard(heard, now, f"beat {n}")
         if not n > holder.beat:
@@ -202,7 +202,8 @@ class Lease:
                 "where the arm is, and `rearm`"
             )
 
-    def _holder(self, key: AllowedKey, session: str, token: int) -> Holder:
+    def check_holder(self, key: AllowedKey, session: str, token: int) -> Holder:
+        """Raises WrongSession or LeaseMissing for whoever does not command this arm now."""
         self.check_session(session)
         held = self.holder
         if held is None:
