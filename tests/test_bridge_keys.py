@@ -89,7 +89,7 @@ def test_an_allowed_key_gets_in(served: Bench) -> None:
 
 def test_an_unknown_key_does_not(served: Bench) -> None:
     with pytest.raises(LinkDead, match="is ours allowed"):
-        served.client("stranger", role=None, timeout=SHORT / 4)
+        served.client("stranger", role=None, patience=SHORT)
 
 
 def test_a_key_taken_off_the_list_is_out_though_connected(served: Bench, monkeypatch) -> None:
@@ -124,7 +124,7 @@ def test_plain_and_null_mechanisms_are_not_heard(served: Bench) -> None:
 def test_with_its_authenticator_stopped_the_server_lets_nobody_in(served: Bench, name: str) -> None:
     served.server._auth.stop()
     with pytest.raises(LinkDead):
-        served.client(name, role="policy" if name == "robo" else None, timeout=SHORT / 4)
+        served.client(name, role="policy" if name == "robo" else None, patience=SHORT)
 
 
 def test_without_enforcing_the_domain_a_stranger_would_get_in(tmp_path) -> None:
@@ -185,7 +185,7 @@ def test_another_kind_of_address_is_refused(tmp_path, address: str) -> None:
 def test_a_server_with_another_key_is_not_talked_to(served: Bench) -> None:
     other = keys.new(served.ring.folder / "other", "server")
     with pytest.raises(LinkDead, match="is its key the right one"):
-        BridgeClient(served.server.address, served.ring.client(), other.public, timeout=SHORT / 4)
+        BridgeClient(served.server.address, served.ring.client(), other.public, patience=SHORT)
 
 
 def test_a_message_larger_than_allowed_ends_only_its_sender(served: Bench) -> None:

@@ -16,6 +16,8 @@ COMMANDS = {
         "palme.cli.train",
         "from nothing to the shipped weights: palme train perception | planner | policy",
     ),
+    "serve": ("palme.cli.serve", "let others in: palme serve robot=panda backend=sim | policy=keypose | guest=gello"),
+    "keys": ("palme.cli.keys", "who may reach an arm: palme keys new | allow | list"),
     "tasks": ("palme.cli.tasks", "the task families, how they are said, and what they hold out"),
     "doctor": ("palme.cli.doctor", "check Python, packages, weights, rendering and the arm"),
     "bench": ("palme.cli.bench", "speed, and each part alone: palme bench env | eyes | policy | planner"),

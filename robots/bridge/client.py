@@ -51,6 +51,7 @@ class BridgeClient:
         name: what a log should call this client.
         human: whether a person commands: `rearm` then takes the lease over from a policy.
         timeout: [s] any answer may take; pictures ten times as long.
+        patience: [s] connecting may take.
         codec: reads JPEGs; None = pictures travel raw, exact to the bit.
         paced: whether `command` returns at the tick its target goes out, as `Robot` says; False = at once.
 
@@ -66,10 +67,11 @@ class BridgeClient:
         name: str = "palme",
         human: bool = False,
         timeout: float = 0.5,
+        patience: float = 2.0,
         codec: Codec | None = None,
         paced: bool = True,
     ) -> None:
-        self.timeout, self.human, self.paced = timeout, human, paced
+        self.timeout, self.patience, self.human, self.paced = timeout, patience, human, paced
         self.wait_s = 0.0  # [s] from the last acknowledgement to its tick
         self._address, self._name, self._codec = address, name, codec
         self._context = zmq.Context()
@@ -78,13 +80,11 @@ class BridgeClient:
         self._token = 0
         self._began = time.monotonic()
 
-        def calling(kind: int, limit: int) -> Any:
-            return sockets.calling(self._context, kind, key, server_public, limit)
-
+        self._key, self._server_public = key, server_public
         self._host, _ = sockets.parse(address)
-        self._commands = calling(zmq.DEALER, frames.MAX_COMMAND)
-        self._states = calling(zmq.SUB, frames.MAX_COMMAND)
-        self._pictures = calling(zmq.DEALER, frames.MAX_PICTURE)
+        self._commands = self._calling(zmq.DEALER, frames.MAX_COMMAND)
+        self._states = self._calling(zmq.SUB, frames.MAX_COMMAND)
+        self._pictures = self._calling(zmq.DEALER, frames.MAX_PICTURE)
         self._pulse: Pulse | None = None
         try:
             self._commands.connect(address)
@@ -218,7 +218,7 @@ class BridgeClient:
 
     def picture(self, camera: str) -> CameraFrame:
         """One picture, taken after this call. From one thread at a time; commands may go on in another."""
-        frame = self._exchange(
+        frame = self.exchange(
             self._pictures,
             lambda i: frames.Look(i, self.session, camera, self._codec is not None),
             frames.Picture,
@@ -238,10 +238,19 @@ class BridgeClient:
         """[s] since anything was heard of the server, by this computer's monotonic clock."""
         return time.monotonic() - (self._pulse.arrived if self._pulse is not None else self._began)
 
+    def another(self, kind: int, port: int) -> Any:
+        """One more socket to the same host, with the same keys; closed with this client."""
+        socket = self._calling(kind, frames.MAX_COMMAND)
+        socket.connect(f"tcp://{self._host}:{port}")
+        return socket
+
     # -- inside -------------------------------------------------------------------------------
 
+    def _calling(self, kind: int, limit: int) -> Any:
+        return sockets.calling(self._context, kind, self._key, self._server_public, limit)
+
     def _hello(self) -> frames.Welcome:
-        return self._ask(lambda i: frames.Hello(i, frames.VERSION, self._name), frames.Welcome, 4 * self.timeout)
+        return self._ask(lambda i: frames.Hello(i, frames.VERSION, self._name), frames.Welcome, self.patience)
 
     def _connect_rest(self, welcome: frames.Welcome) -> None:
         self.session, self.realtime, self.role = welcome.session, welcome.realtime, welcome.role
@@ -266,16 +275,20 @@ class BridgeClient:
     def _ask(self, make: Callable[[int], msgspec.Struct], kind: type[F], timeout: float | None = None) -> F:
         with self._lock:
             wait = self.timeout if timeout is None else timeout
-            return self._exchange(self._commands, make, kind, decode_answer, wait)
+            return self.exchange(self._commands, make, kind, decode_answer, wait)
 
     def _send(self, frame: msgspec.Struct) -> None:
         """One that is not answered."""
         with self._lock:
             self._commands.send(encode(frame), zmq.NOBLOCK)
 
-    def _exchange(
+    def exchange(
         self, socket: Any, make: Callable[[int], msgspec.Struct], kind: type[F], decode: Any, timeout: float
     ) -> F:
+        """Ask on one of this client's sockets and wait for the answer of its number and `kind`.
+
+        Raises LinkDead after `timeout` [s], or what the server refused with.
+        """
         number, limit = next(self._ids), time.monotonic() + timeout
         try:
             socket.setsockopt(zmq.SNDTIMEO, max(int(1e3 * timeout), 1))

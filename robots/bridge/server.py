@@ -70,13 +70,13 @@ class BridgeServer:
         if realtime and not spec.control_hz >= MIN_HZ:
             raise SpecError(f"{spec.name}: control_hz {spec.control_hz} must be at least {MIN_HZ} over the bridge")
         host, port = sockets.parse(address)
-        self.allowed, self.driver = AllowList(folder), driver
-        self._context = zmq.Context(io_threads=2)
-        self._auth = sockets.authenticator(self._context, self.allowed)
+        self.allowed, self.driver, self.key = AllowList(folder), driver, key
+        self.context = zmq.Context(io_threads=2)
+        self._auth = sockets.authenticator(self.context, self.allowed)
         try:
-            self._commands = sockets.listening(self._context, zmq.ROUTER, key, frames.MAX_COMMAND)
-            self._states = sockets.listening(self._context, zmq.PUB, key, frames.MAX_COMMAND)
-            self._pictures = sockets.listening(self._context, zmq.ROUTER, key, frames.MAX_COMMAND)
+            self._commands = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
+            self._states = sockets.listening(self.context, zmq.PUB, key, frames.MAX_COMMAND)
+            self._pictures = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
             self._commands.setsockopt(zmq.AFFINITY, 1)  # an I/O thread of its own: pictures are encrypted elsewhere
             self._states.setsockopt(zmq.AFFINITY, 1)
             self._pictures.setsockopt(zmq.AFFINITY, 2)
@@ -90,14 +90,14 @@ class BridgeServer:
             self.control = Controller(driver, make_gate or (lambda: SafetyGate(spec)), realtime)
         except BaseException:
             self._auth.stop()
-            self._context.destroy(linger=0)
+            self.context.destroy(linger=0)
             raise
         self.session = self.control.lease.session
         self.refusals: Counter[str] = Counter()
         self._spec = pack_spec(spec)
         self._waiting: tuple[bytes, AllowedKey, frames.Command] | None = None
         self._state_every = max(1, round(spec.control_hz / STATE_HZ))
-        self._running = True
+        self.running = True
         self.control.on_tick = self._publish
         self._camera = PictureThread(self, self._pictures, codec)
         self._threads = [
@@ -114,16 +114,16 @@ class BridgeServer:
 
     def close(self) -> None:
         """Brake to rest, let go of the arm, close every socket. Twice does no harm."""
-        if not self._running:
+        if not self.running:
             return
         if self._threads[0].is_alive():
             self.control.close()
-        self._running = self._camera.running = False
+        self.running = self._camera.running = False
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(5.0)
         self._auth.stop()
-        self._context.destroy(linger=0)
+        self.context.destroy(linger=0)
         self.driver.close()
 
     def __enter__(self) -> BridgeServer:
@@ -144,7 +144,7 @@ class BridgeServer:
 
     def _listen(self) -> None:
         socket = self._commands
-        while self._running:
+        while self.running:
             try:
                 if self._waiting is not None:
                     self._try_again()
