@@ -78,6 +78,7 @@ class BridgeClient:
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._token = 0
+        self._limits: dict[Any, float] = {}  # [s] that each socket waits
         self._began = time.monotonic()
 
         self._key, self._server_public = key, server_public
@@ -289,20 +290,22 @@ class BridgeClient:
 
         Raises LinkDead after `timeout` [s], or what the server refused with.
         """
-        number, limit = next(self._ids), time.monotonic() + timeout
-        try:
-            socket.setsockopt(zmq.SNDTIMEO, max(int(1e3 * timeout), 1))
-            socket.send(encode(make(number)))
-        except zmq.Again:
-            raise self._dead(timeout) from None
+        number, limit, left = next(self._ids), time.monotonic() + timeout, timeout
         while True:
-            left = limit - time.monotonic()
-            if left <= 0 or not socket.poll(max(int(1e3 * left), 1)):
-                raise self._dead(timeout)
+            # by the socket's own time limit, set only where it changes: a poll costs a tenth of a round trip
+            if self._limits.get(socket) != left:
+                self._limits[socket] = left
+                for option in (zmq.SNDTIMEO, zmq.RCVTIMEO):
+                    socket.setsockopt(option, max(int(1e3 * left), 1))
             try:
+                if left == timeout:
+                    socket.send(encode(make(number)))
                 answer = decode(socket.recv())
+            except zmq.Again:
+                raise self._dead(timeout) from None
             except BadFrame:
-                continue  # damaged: as good as lost
+                answer = None  # damaged: as good as lost
+            left = min(limit - time.monotonic(), 0.999 * timeout)
             if isinstance(answer, frames.Refused) and answer.id in (number, 0):
                 error = named(answer.name, answer.message)
                 raise SessionLost(str(error)) if isinstance(error, WrongSession) else error
@@ -310,6 +313,8 @@ class BridgeClient:
                 if self._pulse is not None:
                     self._pulse.alive()
                 return answer
+            if left <= 0:
+                raise self._dead(timeout)
 
     def _dead(self, timeout: float) -> LinkDead:
         return LinkDead(

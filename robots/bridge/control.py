@@ -74,6 +74,7 @@ class Controller:
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
         self._jobs: list[Callable[[], None]] = []
+        self._resters = 0  # how many wait for the arm to be at rest
         self._running = True
         self.snapshot = self._look()
 
@@ -175,7 +176,10 @@ class Controller:
 
         with self._turn:
             # in lock-step what moves stands still until the next tick, and `hold` brakes it
-            if self.realtime and not self._turn.wait_for(lambda: self.at_rest, SETTLE):
+            self._resters += 1
+            rested = not self.realtime or self._turn.wait_for(lambda: self.at_rest, SETTLE)
+            self._resters -= 1
+            if not rested:
                 raise ArmMoving(f"the arm is not at rest after {SETTLE} s")
             self._jobs.append(work)
             self._turn.notify_all()
@@ -241,7 +245,7 @@ class Controller:
                 self.counts["tick_without_command"] += self.lease.begun
             self._next = now + self.spec.dt
         self._send(sent)
-        if self.at_rest:
+        if self._resters and self.snapshot.at_rest:
             with self._turn:
                 self._turn.notify_all()
 

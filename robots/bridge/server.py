@@ -150,15 +150,17 @@ class BridgeServer:
                     self._try_again()
                     if not socket.poll(1):
                         continue
-                route, *rest = socket.recv_multipart(copy=False)
+                route, rest = socket.recv(), [socket.recv(copy=False)]
+                while rest[-1].more:
+                    rest.append(socket.recv(copy=False))
             except zmq.Again:
                 continue
             except zmq.ZMQError as error:
                 log.error("commands: %s", error)
                 return
-            answer = self.handle(route.bytes, rest)
+            answer = self.handle(route, rest)
             if answer is not None:
-                self._answer(route.bytes, answer)
+                self._answer(route, answer)
 
     def _answer(self, route: bytes, answer: msgspec.Struct) -> None:
         try:

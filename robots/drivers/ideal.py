@@ -12,7 +12,19 @@ import numpy as np
 from robots.errors import DriverError
 from robots.kinematics import fk
 from robots.spec import ArmSpec
-from robots.types import CameraFrame, JointCommand, RobotState
+from robots.types import Array, CameraFrame, JointCommand, RobotState
+
+
+class _State(RobotState):
+    """The tool frame is worked out when it is asked for: a thousand times a second it is not."""
+
+    def __init__(self, spec: ArmSpec, q: Array, dq: Array, gripper: float) -> None:
+        for name, value in (("q", q), ("dq", dq), ("gripper", gripper), ("_spec", spec)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def base_from_ee(self) -> Array:  # type: ignore[override]
+        return fk(self._spec, self.q)  # type: ignore[attr-defined]
 
 
 class IdealArm:
@@ -42,7 +54,6 @@ class IdealArm:
         self.stops = 0
         self.closed = False
         self._q, self._dq, self._gripper = np.array(spec.q_home), np.zeros(spec.n_joints), 1.0
-        self._pose, self._posed = fk(spec, self._q), self._q
         self._threads: set[int] = set()
 
     def connect(self) -> None:
@@ -52,9 +63,7 @@ class IdealArm:
     def read(self) -> RobotState:
         """Where it was last sent."""
         self._check()
-        if self._posed is not self._q:
-            self._pose, self._posed = fk(self.spec, self._q), self._q
-        return RobotState(self._q.copy(), self._dq.copy(), self._gripper, self._pose.copy())
+        return _State(self.spec, self._q.copy(), self._dq.copy(), self._gripper)
 
     def send(self, command: JointCommand) -> None:
         """Be there."""
