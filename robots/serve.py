@@ -98,7 +98,7 @@ def build(
 
 
 def serve(server: BridgeServer, settings: Settings, also: Callable[[], object] | None = None) -> None:
-    """Start, say so in one line, and serve until SIGINT or SIGTERM; then brake to rest and say what happened."""
+    """Start, say so in one line, and serve until SIGINT or SIGTERM; then brake and say what happened."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -16,7 +16,9 @@ class Jpeg:
 
     def encode(self, rgb: NDArray[np.uint8]) -> bytes:
         """About a tenth of the bytes."""
-        _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        _, jpeg = cv2.imencode(
+            ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+        )
         return jpeg.tobytes()
 
     def decode(self, jpeg: bytes) -> NDArray[np.uint8]:

@@ -76,7 +76,9 @@ class Bench:
         """Connected; closed with the bench."""
         key = self.ring.client(name, role)
         address = more.pop("address", self.server.address)
-        client = BridgeClient(address, key, self.ring.server.public, **({"timeout": 2.0, "patience": PATIENCE} | more))
+        client = BridgeClient(
+            address, key, self.ring.server.public, **({"timeout": 2.0, "patience": PATIENCE} | more)
+        )
         self._clients.append(client)
         return client
 

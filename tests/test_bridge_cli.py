@@ -27,7 +27,10 @@ def test_serving_imports_the_base_install_alone_and_starts_within_a_second(tmp_p
     ring = KeyRing(tmp_path)
     code = (
         "import sys, atexit\n"
-        f"atexit.register(lambda: print([m for m in {NOT_BASE!r} if m in sys.modules], __import__('time').process_time()))\n"
+        "import time\n"
+        f"heavy = {NOT_BASE!r}\n"
+        "say = lambda: print([m for m in heavy if m in sys.modules], time.process_time())\n"
+        "atexit.register(say)\n"
         "from palme.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))"
     )
@@ -79,12 +82,14 @@ def test_keys_are_made_allowed_and_listed(tmp_path, capsys) -> None:
         (["serve", "robot=panda", "backend=xarm", "realtime=false"], ["moved by the clock"]),
         (["run", "put it there", "robot=bridge", "planner=oracle"], ["oracle reads the simulator"]),
         (["run", "put it there", "robot=bridge", "bridge.adress=x"], ["bridge.address"]),
-        (["run", "put it there", "robot=bridge", "planner=readout", "bridge.key=nobody"], ["palme keys new name=nobody"]),
+        (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=nobody"], ["keys new name=nobody"]),
         (["eval", "robot=bridge", "workers=2", "episodes=2"], ["workers=1"]),
         (["bench", "policy", "robot=bridge"], ["moves no remote arm"]),
     ],
 )  # fmt: skip
-def test_what_is_not_understood_is_named_with_its_remedy(arguments, words, capsys, tmp_path, monkeypatch) -> None:
+def test_what_is_not_understood_is_named_with_its_remedy(
+    arguments, words, capsys, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setenv("PALME_KEYS", str(tmp_path))
     keys.new(tmp_path, "server")
     assert main(arguments) == 2
@@ -135,7 +140,9 @@ def test_only_the_commander_asks_the_table(tmp_path) -> None:
     from sim.scene import Scene
 
     ring = KeyRing(tmp_path)
-    with BridgeServer(SimulatedDriver(spec_at(20.0)), ring.server, ring.folder, "tcp://127.0.0.1:0", False) as server:
+    with BridgeServer(
+        SimulatedDriver(spec_at(20.0)), ring.server, ring.folder, "tcp://127.0.0.1:0", False
+    ) as server:
         port = TableServer(server, 0).port
         with BridgeClient(server.address, ring.client(), ring.server.public, timeout=PATIENCE) as client:
             table = RemoteTable(client, port)
@@ -143,7 +150,9 @@ def test_only_the_commander_asks_the_table(tmp_path) -> None:
                 table.hold(1)
             table.load(Scene((), ()), 2)
             assert table.truth().holder == () and client.read().latched == ""
-            with BridgeClient(server.address, ring.client("rival"), ring.server.public, timeout=PATIENCE) as rival:
+            with BridgeClient(
+                server.address, ring.client("rival"), ring.server.public, timeout=PATIENCE
+            ) as rival:
                 with pytest.raises(LeaseMissing):
                     RemoteTable(rival, port).truth()
 

@@ -1,4 +1,4 @@
-"""Frames dropped, delayed, doubled, reordered and damaged between the two ends: nothing moves that should not."""
+"""Frames dropped, delayed, doubled, reordered, damaged between the ends: nothing moves that should not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def through(served: Bench, **more) -> FaultProxy:
 
 
 def drive(client: BridgeClient, seconds: float) -> tuple[np.ndarray, int]:
-    """A slow wave for `seconds`, rearmed by hand whenever it was stopped; every target asked for, and refusals."""
+    """A slow wave for `seconds`, rearmed whenever it was stopped; all targets asked for, and refusals."""
     q, asked, refused, seq = client.observe(()).robot.q, [], 0, 0
     end = time.monotonic() + seconds
     client.rearm()
@@ -79,7 +79,7 @@ def test_all_faults_together_and_then_silence_ends_at_rest(served: Bench) -> Non
 
 def test_a_recorded_session_played_again_moves_nothing(served: Bench) -> None:
     with through(served, rate=0.0) as proxy:
-        client = served.client(address=proxy.address)
+        client = served.client(address=proxy.address, timeout=0.5)
         client.rearm()
         q = client.observe(()).robot.q
         for seq in range(30):

@@ -160,7 +160,9 @@ def test_a_socket_without_curve_is_not_bound(tmp_path) -> None:
                 sockets.bind(open_to_all, "127.0.0.1", 0, False)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "*", "10.0.0.1", "192.168.1.5", "[::]", "robot.lan", "127.evil.org"])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "*", "10.0.0.1", "192.168.1.5", "[::]", "robot.lan", "127.evil.org"]
+)
 def test_binding_beyond_the_loopback_must_be_asked_for(tmp_path, host: str) -> None:
     ring = KeyRing(tmp_path)
     with pytest.raises(Insecure, match="beyond_loopback"):
@@ -175,7 +177,9 @@ def test_binding_beyond_the_loopback_works_when_asked_for(tmp_path) -> None:
             assert client.role == "policy"
 
 
-@pytest.mark.parametrize("address", ["", "tcp://", "ipc:///tmp/x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "x"])
+@pytest.mark.parametrize(
+    "address", ["", "tcp://", "ipc:///tmp/x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "x"]
+)
 def test_another_kind_of_address_is_refused(tmp_path, address: str) -> None:
     ring = KeyRing(tmp_path)
     with pytest.raises(Insecure, match="tcp://HOST:PORT"):

@@ -1,4 +1,4 @@
-"""The bridge's promises, each by breaking the thing itself: clients die, servers are killed, frames are forged."""
+"""The bridge's promises, each by breaking the thing itself: ends are killed, frames are forged."""
 
 from __future__ import annotations
 
@@ -431,8 +431,14 @@ def test_hostile_frames_cost_their_sender_an_error_and_nobody_else_anything(serv
             (b"\x01" * 50, "BadFrame"),
             (encode(frames.Read(1, session))[:-1] + b"!", "BadFrame"),
             (frames.Command(1, session, token, 99, ArrayFrame("|O", (7,), zeros), 1.0, 0.0, 0.0), "BadArray"),
-            (frames.Command(1, session, token, 99, ArrayFrame("<f8", (8,), zeros), 1.0, 0.0, 0.0), "BadArray"),
-            (frames.Command(1, session, token, 99, ArrayFrame("<f8", (7,), zeros), 1.0, 0.0, 0.0), "LeaseMissing"),
+            (
+                frames.Command(1, session, token, 99, ArrayFrame("<f8", (8,), zeros), 1.0, 0.0, 0.0),
+                "BadArray",
+            ),
+            (
+                frames.Command(1, session, token, 99, ArrayFrame("<f8", (7,), zeros), 1.0, 0.0, 0.0),
+                "LeaseMissing",
+            ),
             (frames.Rearm(1, session, token), "LeaseMissing"),
             (frames.Read(1, "0" * 16), "WrongSession"),
             (frames.Hello(1, 99, "x"), "WrongVersion"),

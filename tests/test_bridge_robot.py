@@ -1,4 +1,4 @@
-"""A robot across the bridge is a `Robot` like any other, by the clock and in lock-step, ideal and simulated."""
+"""A robot across the bridge is a `Robot` like any other, by the clock and in lock-step."""
 
 from __future__ import annotations
 
@@ -59,11 +59,15 @@ class TestSimulated(RobotContract):
         self.client.close()
 
     def connect(self, **more) -> BridgeClient:
-        return BridgeClient(self.server.address, self.ring.client(), self.ring.server.public, timeout=5.0, **more)
+        return BridgeClient(
+            self.server.address, self.ring.client(), self.ring.server.public, timeout=5.0, **more
+        )
 
     def make_robot(self) -> Robot:
         self.client.acquire()
-        self.server.control.exclusive(lambda: (self.driver.load(Scene((), ())), self.server.control.restart()))
+        self.server.control.exclusive(
+            lambda: (self.driver.load(Scene((), ())), self.server.control.restart())
+        )
         self.client.rearm()
         return self.client
 
@@ -79,9 +83,7 @@ class TestSimulated(RobotContract):
                 executor, q = Executor(arm), arm.observe(()).robot.q
                 for k, wish in enumerate(wishes):
                     sent.append(executor.send(q + wish, 0.5 + 0.5 * np.cos(k / 9)))
-            np.testing.assert_array_equal(
-                [c.q_target for c in far_sent], [c.q_target for c in near_sent]
-            )
+            np.testing.assert_array_equal([c.q_target for c in far_sent], [c.q_target for c in near_sent])
             far, here = robot.observe(), near.observe()
             np.testing.assert_array_equal(far.robot.q, here.robot.q)
             assert far.robot.gripper == here.robot.gripper

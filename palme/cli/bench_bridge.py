@@ -44,7 +44,9 @@ def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> d
             with BridgeClient(address, me, server_key.public, timeout=2.0, paced=False) as client:
                 with _echoing(echo_address, me, server_key.public) as ask:
                     found |= _stretch(client, config, ask, bar, "")
-                looker = _child("palme.cli.bench_look", str(folder), address, *CAMERAS, str(config["camera_hz"]))
+                looker = _child(
+                    "palme.cli.bench_look", str(folder), address, *CAMERAS, str(config["camera_hz"])
+                )
                 try:
                     found |= _stretch(client, config, None, bar, "with_cameras_")
                 finally:
@@ -119,7 +121,7 @@ def _asked(ask: Callable[[bytes], bytes], client: BridgeClient, command: JointCo
 def _silence(
     config: Mapping[str, Any], folder: Path, server_key: keys.SecretKey, me: keys.SecretKey, bar: Any
 ) -> dict[str, Any]:
-    """From the last good command to the first target that the arm is sent which slows it down, and to the latch."""
+    """From the last good command to the first target that slows the arm down, and to the latch."""
     from dataclasses import replace
 
     spec = replace(ArmSpec.load("panda"), control_hz=config["silence_hz"])
@@ -148,7 +150,10 @@ def _silence(
                     latched.append(time.monotonic() - last)
                     sent = list(arm.sent)
                     for (_, a), (_, b), (t, c) in zip(sent, sent[1:], sent[2:], strict=False):
-                        if t > last and abs((c.q_target - b.q_target)[0]) < abs((b.q_target - a.q_target)[0]) - 1e-9:
+                        if (
+                            t > last
+                            and abs((c.q_target - b.q_target)[0]) < abs((b.q_target - a.q_target)[0]) - 1e-9
+                        ):
                             slowed.append(t - last)
                             break
                     progress.update(1)

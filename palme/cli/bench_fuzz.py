@@ -1,4 +1,4 @@
-"""`palme bench fuzz`: hostile frames by the million into the decoders, and into a server that another has armed."""
+"""`palme bench fuzz`: hostile frames by the million into the decoders and a server that another has armed."""
 
 from __future__ import annotations
 
@@ -120,7 +120,9 @@ def _spoilt(draw: Random, frame: bytes) -> bytes:
             case 0 if body:
                 body[at] ^= 1 << draw.randrange(8)
             case 1 if body:
-                body[at] = draw.choice((0x00, 0x7F, 0x80, 0x90, 0xC0, 0xC1, 0xC6, 0xCB, 0xCF, 0xDB, 0xDD, 0xFF))
+                body[at] = draw.choice(
+                    (0x00, 0x7F, 0x80, 0x90, 0xC0, 0xC1, 0xC6, 0xCB, 0xCF, 0xDB, 0xDD, 0xFF)
+                )
             case 2:
                 body[at:at] = draw.randbytes(draw.randrange(1, 9))
             case 3 if body:
@@ -138,8 +140,9 @@ def _requests(client: BridgeClient) -> list[bytes]:
     s, token, q = client.session, client._token, pack(np.zeros(client.spec.n_joints), "<f8")
     far = 2**40
     every = (
-        frames.Hello(1, frames.VERSION, "x"), frames.Acquire(1, s, False, token), frames.Acquire(1, s, True, token),
-        *[frames.Command(1, s, token, far, q, 1.0, 0.0, client.read().now)] * 6, frames.Beat(s, token, far, 0.0),
+        frames.Hello(1, frames.VERSION, "x"), frames.Beat(s, token, far, 0.0),
+        frames.Acquire(1, s, False, token), frames.Acquire(1, s, True, token),
+        *[frames.Command(1, s, token, far, q, 1.0, 0.0, client.read().now)] * 6,
         frames.Rearm(1, s, token), frames.ClearFault(1, s, token), frames.Release(1, s, token),
         frames.Read(1, s), frames.Tell(1, s), frames.Stop(1, "0", "x"),
     )  # fmt: skip

@@ -44,7 +44,7 @@ def _soak(
     config: Mapping[str, Any], bar: Callable[[str, int], Any], arm: IdealArm, server: BridgeServer,
     proxy: FaultProxy, client: BridgeClient,
 ) -> dict[str, Any]:  # fmt: skip
-    spec, home = arm.spec, client.observe(()).robot.q
+    home = client.observe(()).robot.q
     met: Counter[str] = Counter()
     unintended, sent, memory, rearmed, worst = 0, 0, [], 0, 0.0
     seq, seconds = 0, 60 * config["minutes"]
@@ -75,7 +75,8 @@ def _soak(
     counts = server.counts()
     return {
         "minutes": config["minutes"], "hz": config["hz"], "faults": config["faults"], "asked": seq,
-        "targets_sent": sent + n, "unintended": unintended + bad, "largest_share_of_a_limit": max(worst, most),
+        "targets_sent": sent + n, "unintended": unintended + bad,
+        "largest_share_of_a_limit": max(worst, most),
         "motion_after_the_end_rad": still, "rearmed": rearmed, "client_met": dict(met),
         "proxy_did": dict(proxy.done), "server_counts": counts,
         "server_failed": sum(n for name, n in counts.items() if "ServerFailed" in name or "fault" in name),
@@ -95,7 +96,7 @@ def _rearmed(client: BridgeClient) -> int:
 
 
 def _checked(arm: IdealArm, home: Array, tail: list[Array]) -> tuple[list[Array], int, int, float]:
-    """(last targets, how many new ones, how many of them wrong, largest share of a limit) since the last look."""
+    """(last targets, number of new ones, of wrong ones, largest share of a limit) since the last look."""
     new = []
     while arm.sent:
         new.append(arm.sent.popleft()[1].q_target)

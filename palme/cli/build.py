@@ -69,12 +69,12 @@ def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
 
 
 def _remote_rig(config: Mapping[str, Any], seed: int) -> Rig:
-    """As `build_rig`, with the arm at the other end of the bridge. It is armed with the first scene or run."""
+    """As `build_rig`, with the arm at the other end of the bridge. Scene or run arm it."""
     from palme.cli.remote import connect
 
     for part in ("planner", "policy"):
         if config[part]["name"] in PRIVILEGED:
-            raise UsageError(f"{part}={config[part]['name']} reads the simulator, which is not in this process")
+            raise UsageError(f"{part}={config[part]['name']} reads the simulator, which is not here")
     arm, table = connect(config["bridge"])
     try:
         planner, context, policy = _minds(config, arm, seed)

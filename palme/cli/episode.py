@@ -91,7 +91,7 @@ def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResu
     task, scene = draw(spec)
     table = rig.table
     if table is None:
-        raise UsageError("an evaluation sets its table: serve the simulator with table=true, and say bridge.table=true")
+        raise UsageError("an evaluation sets its table: serve with table=true, and say bridge.table=true")
     table.load(scene, SETTLE_TICKS)
     _seed(spec)
     told = task

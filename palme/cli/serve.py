@@ -1,4 +1,4 @@
-"""`palme serve robot=... backend=...`, `policy=...` or `guest=gello`: hands on to the server that is meant."""
+"""`palme serve robot=... backend=...`, `policy=...` or `guest=...`: hands on to the server that is meant."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def main(arguments: Sequence[str]) -> int:
         from palme.cli.serve_arm import main as serve
     else:
         raise UsageError(
-            "say what to serve: palme serve robot=panda backend=sim, policy=keypose protocol=openpi, or guest=gello"
+            "say what to serve: palme serve robot=panda backend=sim, "
+            "policy=keypose protocol=openpi, or guest=gello"
         )
     return serve(arguments)

@@ -40,7 +40,9 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(str(error)) from error
     assert isinstance(settings, Settings)
     if settings.table and settings.backend != "sim":
-        raise UsageError(f"table=true: backend={settings.backend} has no table that can be asked; use backend=sim")
+        raise UsageError(
+            f"table=true: backend={settings.backend} has no table that can be asked; use backend=sim"
+        )
     if settings.backend == "sim":
         from palme.cli.build import quiet
 

@@ -22,7 +22,7 @@ class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     pass
 
 
-class Load(_Frame, tag="load"):
+class Load(_Frame, frozen=True, tag="load"):
     """Rebuild the world with the scene `yaml` and let `ticks` pass at rest."""
 
     id: Count
@@ -31,7 +31,7 @@ class Load(_Frame, tag="load"):
     ticks: Annotated[int, Meta(ge=0, le=10_000)]
 
 
-class Hold(_Frame, tag="hold"):
+class Hold(_Frame, frozen=True, tag="hold"):
     """Let `ticks` pass at rest."""
 
     id: Count
@@ -39,14 +39,14 @@ class Hold(_Frame, tag="hold"):
     ticks: Annotated[int, Meta(ge=0, le=10_000)]
 
 
-class Ask(_Frame, tag="ask"):
+class Ask(_Frame, frozen=True, tag="ask"):
     """What truly rests where?"""
 
     id: Count
     session: Name
 
 
-class Truth(_Frame, tag="truth"):
+class Truth(_Frame, frozen=True, tag="truth"):
     """`holder`: what each object of the scene rests in or on; `arm_time`: [s] simulated since `Load`."""
 
     id: Count

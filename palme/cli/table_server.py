@@ -69,7 +69,9 @@ class TableServer:
             lease = server.control.lease
             lease.check_session(frame.session)
             if lease.holder is None or lease.holder.key.public != key.public:
-                raise LeaseMissing(f"{key.name} does not command this arm; only its commander may ask the table")
+                raise LeaseMissing(
+                    f"{key.name} does not command this arm; only its commander may ask the table"
+                )
             return self._do(frame)
         except SceneFileError as error:
             return server.refusal(getattr(frame, "id", None), BadFrame(str(error)))
@@ -77,7 +79,9 @@ class TableServer:
             return server.refusal(getattr(frame, "id", None), error)
         except Exception as error:
             log.exception("the table could not answer")
-            return server.refusal(getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}"))
+            return server.refusal(
+                getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}")
+            )
 
     def _do(self, frame: Any) -> frames.Truth:
         control, driver = self._server.control, self._driver

@@ -1,4 +1,4 @@
-"""Table: what stands before an arm, where it can be set and asked. In this process, or at a simulated far end."""
+"""Table: what stands before an arm, where it can be set and asked: here, or at a simulated far end."""
 
 from __future__ import annotations
 

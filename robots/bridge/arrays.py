@@ -11,7 +11,9 @@ from msgspec import Meta
 
 from robots.bridge.errors import BadArray
 
-DTYPES = {name: np.dtype(name) for name in ("<f8", "<f4", "<i8", "|u1", "<u2")}  # no objects, nothing of varying size
+DTYPES = {
+    name: np.dtype(name) for name in ("<f8", "<f4", "<i8", "|u1", "<u2")
+}  # no objects, nothing of varying size
 MAX_SIDE = 16384
 
 Name = Annotated[str, Meta(max_length=64)]
@@ -43,5 +45,7 @@ def unpack(frame: ArrayFrame) -> np.ndarray:
         raise BadArray(f"dtype {frame.dtype!r} is none of {sorted(DTYPES)}")
     wanted = math.prod(frame.shape) * dtype.itemsize
     if not len(frame.data) == wanted:
-        raise BadArray(f"{len(frame.data)} bytes do not fill {frame.shape} of {frame.dtype}, which takes {wanted}")
+        raise BadArray(
+            f"{len(frame.data)} bytes do not fill {frame.shape} of {frame.dtype}, which takes {wanted}"
+        )
     return np.frombuffer(frame.data, dtype).reshape(frame.shape)

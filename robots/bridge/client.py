@@ -119,12 +119,14 @@ class BridgeClient:
             seq, stamp = int(command.seq), float(command.t_mono)
         except (BadArray, TypeError, ValueError, msgspec.ValidationError):
             raise CommandShape(
-                f"command seq {command.seq}: {command.q_target!r} is not an array of {self.spec.n_joints} numbers"
+                f"command seq {command.seq}: {command.q_target!r} is not made of {self.spec.n_joints} numbers"
             ) from None
         try:
             gripper = float(command.gripper)
         except (TypeError, ValueError):
-            raise CommandNotFinite(f"command seq {seq}: gripper {command.gripper!r} is not a number") from None
+            raise CommandNotFinite(
+                f"command seq {seq}: gripper {command.gripper!r} is not a number"
+            ) from None
         ack = self._ask(
             lambda i: frames.Command(
                 i, self.session, self._token, seq, target, gripper, stamp, self.pulse.heard()
@@ -309,7 +311,7 @@ class BridgeClient:
             if isinstance(answer, frames.Refused) and answer.id in (number, 0):
                 error = named(answer.name, answer.message)
                 raise SessionLost(str(error)) if isinstance(error, WrongSession) else error
-            if answer.id == number and isinstance(answer, kind):
+            if isinstance(answer, kind) and answer.id == number:  # type: ignore[attr-defined]
                 if self._pulse is not None:
                     self._pulse.alive()
                 return answer

@@ -59,7 +59,9 @@ class FaultProxy:
         self.recorded: list[bytes] = []
         self._keep = keep
         self._draw = Random(seed)
-        self._held: dict[int, tuple[bytes, bytes]] = {}  # a frame that lets the next one pass it, by direction
+        self._held: dict[
+            int, tuple[bytes, bytes]
+        ] = {}  # a frame that lets the next one pass it, by direction
         self._later: list[tuple[float, int, int, bytes, bytes]] = []
         self._count = 0
         self._route = b""

@@ -26,7 +26,7 @@ class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 # -- from the client ---------------------------------------------------------------------------
 
 
-class Hello(_Frame, tag="hello"):
+class Hello(_Frame, frozen=True, tag="hello"):
     """Who is there? Answered by `Welcome`. `version`: that of the protocol the client speaks."""
 
     id: Count
@@ -34,7 +34,7 @@ class Hello(_Frame, tag="hello"):
     name: Name
 
 
-class Acquire(_Frame, tag="acquire"):
+class Acquire(_Frame, frozen=True, tag="acquire"):
     """Ask for the lease. `human`: take it over from a policy. `token`: of the lease held so far, or 0."""
 
     id: Count
@@ -43,8 +43,8 @@ class Acquire(_Frame, tag="acquire"):
     token: Count
 
 
-class Command(_Frame, tag="command"):
-    """One target. `t_mono`: the caller's stamp; `heard`: of the newest state the client had; server's clock."""
+class Command(_Frame, frozen=True, tag="command"):
+    """One target. `t_mono`: the caller's stamp; `heard`: of the newest state it had; server's clock."""
 
     id: Count
     session: Name
@@ -56,7 +56,7 @@ class Command(_Frame, tag="command"):
     heard: float
 
 
-class Beat(_Frame, tag="beat"):
+class Beat(_Frame, frozen=True, tag="beat"):
     """The commander lives and wants nothing new. Not answered."""
 
     session: Name
@@ -65,7 +65,7 @@ class Beat(_Frame, tag="beat"):
     heard: float
 
 
-class Stop(_Frame, tag="stop"):
+class Stop(_Frame, frozen=True, tag="stop"):
     """Decelerate, hold, latch. Anyone on the allow-list may say so."""
 
     id: Count
@@ -73,7 +73,7 @@ class Stop(_Frame, tag="stop"):
     reason: Text
 
 
-class Rearm(_Frame, tag="rearm"):
+class Rearm(_Frame, frozen=True, tag="rearm"):
     """Take commands again."""
 
     id: Count
@@ -81,7 +81,7 @@ class Rearm(_Frame, tag="rearm"):
     token: Count
 
 
-class ClearFault(_Frame, tag="clear"):
+class ClearFault(_Frame, frozen=True, tag="clear"):
     """The cause of the fault has been seen to."""
 
     id: Count
@@ -89,7 +89,7 @@ class ClearFault(_Frame, tag="clear"):
     token: Count
 
 
-class Release(_Frame, tag="release"):
+class Release(_Frame, frozen=True, tag="release"):
     """Give the lease back."""
 
     id: Count
@@ -97,22 +97,22 @@ class Release(_Frame, tag="release"):
     token: Count
 
 
-class Read(_Frame, tag="read"):
+class Read(_Frame, frozen=True, tag="read"):
     """Answered by `State`."""
 
     id: Count
     session: Name
 
 
-class Tell(_Frame, tag="tell"):
+class Tell(_Frame, frozen=True, tag="tell"):
     """Answered by `Counts`."""
 
     id: Count
     session: Name
 
 
-class Look(_Frame, tag="look"):
-    """One picture, taken after this was asked. On the pictures' socket. `jpeg`: whether that may be the form."""
+class Look(_Frame, frozen=True, tag="look"):
+    """One picture, taken after this was asked. `jpeg`: whether it may be one. On the pictures' socket."""
 
     id: Count
     session: Name
@@ -123,7 +123,7 @@ class Look(_Frame, tag="look"):
 # -- from the server ---------------------------------------------------------------------------
 
 
-class Welcome(_Frame, tag="welcome"):
+class Welcome(_Frame, frozen=True, tag="welcome"):
     """Who the server is. `spec`: see `spec_frame`; ports: of the other two sockets."""
 
     id: Count
@@ -137,14 +137,14 @@ class Welcome(_Frame, tag="welcome"):
     spec: bytes
 
 
-class Granted(_Frame, tag="granted"):
+class Granted(_Frame, frozen=True, tag="granted"):
     """The lease is yours; `token` goes into every frame that uses it."""
 
     id: Count
     token: Count
 
 
-class Ack(_Frame, tag="ack"):
+class Ack(_Frame, frozen=True, tag="ack"):
     """The gate let this through, and it will be sent in `wait_s` [s] at the next tick (0: it was sent)."""
 
     id: Count
@@ -155,13 +155,13 @@ class Ack(_Frame, tag="ack"):
     wait_s: float
 
 
-class Done(_Frame, tag="done"):
+class Done(_Frame, frozen=True, tag="done"):
     """What was asked for has been done."""
 
     id: Count
 
 
-class Refused(_Frame, tag="refused"):
+class Refused(_Frame, frozen=True, tag="refused"):
     """It has not, because of `name`; nothing of it was executed."""
 
     id: Count
@@ -169,8 +169,8 @@ class Refused(_Frame, tag="refused"):
     message: Text
 
 
-class State(_Frame, tag="state"):
-    """What the arm measured at `t_mono`; sent at `now`, both [s] since the server began. Streamed with id 0."""
+class State(_Frame, frozen=True, tag="state"):
+    """What the arm measured at `t_mono`; sent at `now`, [s] since the server began. Streamed with id 0."""
 
     id: Count
     session: Name
@@ -186,14 +186,14 @@ class State(_Frame, tag="state"):
     arm_time: float
 
 
-class Counts(_Frame, tag="counts"):
+class Counts(_Frame, frozen=True, tag="counts"):
     """How often each thing happened since the server began, by name."""
 
     id: Count
     counts: dict[Name, int]
 
 
-class Picture(_Frame, tag="picture"):
+class Picture(_Frame, frozen=True, tag="picture"):
     """What a camera sees. Exactly one of `rgb` and `jpeg`; depth float32 [m], or uint16 [mm], or None."""
 
     id: Count

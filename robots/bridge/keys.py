@@ -1,8 +1,8 @@
 """CURVE keys in a folder: who I am, which servers I know, and whom a server lets in, as what.
 
-    NAME.secret.json      my own pair, readable by its owner alone
-    NAME.public.json      what I give away
-    allowed/NAME.json     clients a server lets in, each with its role: nobody else gets in
+NAME.secret.json      my own pair, readable by its owner alone
+NAME.public.json      what I give away
+allowed/NAME.json     clients a server lets in, each with its role: nobody else gets in
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import zmq
 
 from robots.bridge.errors import KeyProblem
 
-Role = Literal["viewer", "policy", "human"]  # what a key may: look and stop; command as well; take over as well
+Role = Literal[
+    "viewer", "policy", "human"
+]  # what a key may: look and stop; command as well; take over as well
 T = TypeVar("T")
 ROLES: tuple[Role, ...] = ("viewer", "policy", "human")
 RECHECK = 1.0  # [s]
@@ -59,7 +61,7 @@ def default_folder() -> Path:
 
 
 def new(folder: Path, name: str) -> SecretKey:
-    """Draw a pair and write both files. Raises KeyProblem if there is one of that name: nothing is replaced."""
+    """Draw a pair and write both files. Raises KeyProblem if that name is taken: nothing is replaced."""
     _check_name(name)
     public, secret = (half.decode() for half in zmq.curve_keypair())
     key = SecretKey(name, public, secret)
@@ -68,7 +70,9 @@ def new(folder: Path, name: str) -> SecretKey:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise KeyProblem(f"{path} exists; keys are never replaced: choose another name or remove it") from None
+        raise KeyProblem(
+            f"{path} exists; keys are never replaced: choose another name or remove it"
+        ) from None
     with os.fdopen(handle, "wb") as file:
         file.write(msgspec.json.encode(key))
     _write(folder / f"{name}.public.json", PublicKey(name, public))
@@ -128,7 +132,9 @@ class AllowList:
 
     def keys(self) -> dict[str, AllowedKey]:
         """Every entry by its key. A file that cannot be read lets nobody in."""
-        seen = tuple(sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in self.folder.glob("*.json")))
+        seen = tuple(
+            sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in self.folder.glob("*.json"))
+        )
         if seen != self._seen:
             found: dict[str, AllowedKey] = {}
             for name, _, _ in seen:

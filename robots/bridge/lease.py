@@ -216,8 +216,10 @@ class Lease:
 
     def _check_heard(self, heard: float, now: float, what: str) -> None:
         if not heard <= now + ROUNDING:
-            raise CommandStale(f"{what}: its sender heard of the arm at {heard:.3f} s, which lies ahead of {now:.3f}")
+            raise CommandStale(
+                f"{what}: its sender heard of the arm at {heard:.3f} s, which lies ahead of {now:.3f}"
+            )
         if not now - heard <= self._stale:
             raise CommandStale(
-                f"{what}: its sender last heard of the arm {now - heard:.3f} s before, at most {self._stale} s"
+                f"{what}: its sender last heard of the arm {now - heard:.3f} s ago, limit {self._stale} s"
             )

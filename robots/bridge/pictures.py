@@ -1,6 +1,6 @@
-"""Pictures on their own socket and thread: taken when asked for, so none is ever old, and none delays a command.
+"""Pictures on their own socket and thread: taken when asked for, so none is old; none delays a command.
 
-A stream is a client that asks again as soon as it has one: a slow link then gets fewer pictures, not older ones.
+A stream is a client that asks again as soon as it has one: a slow link gets fewer, not older ones.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class PictureThread:
             return server.refusal(getattr(frame, "id", None), error)
         except Exception as error:
             log.exception("a picture could not be taken")
-            return server.refusal(getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}"))
+            return server.refusal(
+                getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}")
+            )
 
 
 def to_frame(id: int, camera: str, seen: CameraFrame, codec: Codec | None) -> frames.Picture:
@@ -107,9 +109,13 @@ def from_frame(frame: frames.Picture, codec: Codec | None) -> CameraFrame:
         raise PictureUnavailable(f"{frame.camera}: no pixels that this end can read; ask for raw pictures")
     k, pose = unpack(frame.intrinsics), unpack(frame.base_from_camera)
     if not (rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.dtype == np.uint8):
-        raise BadFrame(f"{frame.camera}: picture of shape {rgb.shape} and {rgb.dtype}, expected uint8 (H, W, 3)")
+        raise BadFrame(
+            f"{frame.camera}: picture of shape {rgb.shape} and {rgb.dtype}, expected uint8 (H, W, 3)"
+        )
     if not (k.shape == (3, 3) and pose.shape == (4, 4) and np.isfinite(k).all() and np.isfinite(pose).all()):
-        raise BadFrame(f"{frame.camera}: calibration of shapes {k.shape} and {pose.shape}, expected (3, 3), (4, 4)")
+        raise BadFrame(
+            f"{frame.camera}: calibration of shapes {k.shape} and {pose.shape}, expected (3, 3), (4, 4)"
+        )
     depth = None
     if frame.depth is not None:
         depth = unpack(frame.depth)

@@ -1,4 +1,4 @@
-"""Pulse: the client's own thread. It hears the states, so that the link's age is known, and beats for the lease.
+"""Pulse: the client's own thread. It hears the states, so the link's age is known, and beats for the lease.
 
 A beat says "the process that commands is alive and wants nothing new". It moves nothing: a tick without a
 command decelerates. What a beat keeps off is only the latch, so that a policy may think between two chunks.

@@ -68,7 +68,9 @@ class BridgeServer:
     ) -> None:
         spec = driver.spec
         if realtime and not spec.control_hz >= MIN_HZ:
-            raise SpecError(f"{spec.name}: control_hz {spec.control_hz} must be at least {MIN_HZ} over the bridge")
+            raise SpecError(
+                f"{spec.name}: control_hz {spec.control_hz} must be at least {MIN_HZ} over the bridge"
+            )
         host, port = sockets.parse(address)
         self.allowed, self.driver, self.key = AllowList(folder), driver, key
         self.context = zmq.Context(io_threads=2)
@@ -77,7 +79,9 @@ class BridgeServer:
             self._commands = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
             self._states = sockets.listening(self.context, zmq.PUB, key, frames.MAX_COMMAND)
             self._pictures = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
-            self._commands.setsockopt(zmq.AFFINITY, 1)  # an I/O thread of its own: pictures are encrypted elsewhere
+            self._commands.setsockopt(
+                zmq.AFFINITY, 1
+            )  # an I/O thread of its own: pictures are encrypted elsewhere
             self._states.setsockopt(zmq.AFFINITY, 1)
             self._pictures.setsockopt(zmq.AFFINITY, 2)
             self._commands.setsockopt(zmq.RCVTIMEO, LISTEN)
@@ -256,7 +260,9 @@ class BridgeServer:
         done = self.control.submit(key, frame.session, frame.token, asked, frame.heard)
         if done is None:
             if self._waiting is not None:
-                raise CommandTooSoon(f"seq {frame.seq}: this tick has its command and another waits for the next")
+                raise CommandTooSoon(
+                    f"seq {frame.seq}: this tick has its command and another waits for the next"
+                )
             self._waiting = (route, key, frame)
             return None
         sent, wait = done
@@ -275,13 +281,16 @@ class BridgeServer:
         snapshot = self.control.snapshot
         age = self.control.now() - snapshot.t
         if self.control.realtime and not age <= MAX_AGE:
-            raise DriverError(f"{self.driver.spec.name}: the arm was last read {age:.2f} s ago; is it silent?")
+            raise DriverError(
+                f"{self.driver.spec.name}: the arm was last read {age:.2f} s ago; "
+                f"{self.control.lease.latched or 'is it silent?'}"
+            )
         return self._state(id, snapshot)
 
     def _state(self, id: int, snapshot: Snapshot) -> frames.State:
         state, lease = snapshot.state, self.control.lease
         return frames.State(
-            id, self.session, snapshot.tick, snapshot.t, self.control.now(), pack(state.q, "<f8"), pack(state.dq, "<f8"),
-            float(state.gripper), self.control.at_rest, (lease.latched or "")[:1000], lease.holder_name,
-            snapshot.arm_time,
+            id, self.session, snapshot.tick, snapshot.t, self.control.now(),
+            pack(state.q, "<f8"), pack(state.dq, "<f8"), float(state.gripper),
+            self.control.at_rest, (lease.latched or "")[:1000], lease.holder_name, snapshot.arm_time,
         )  # fmt: skip

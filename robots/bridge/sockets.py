@@ -74,7 +74,7 @@ def bind(socket: zmq.Socket, host: str, port: int, beyond_loopback: bool) -> int
         socket.bind(f"tcp://{host}:{port or '*'}")
     except zmq.ZMQError as error:
         raise Insecure(f"tcp://{host}:{port}: {error}") from None
-    return parse(socket.getsockopt(zmq.LAST_ENDPOINT).decode())[1]
+    return parse(bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode())[1]
 
 
 def calling(context: zmq.Context, kind: int, key: SecretKey, server_public: str, limit: int) -> zmq.Socket:

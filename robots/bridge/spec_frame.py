@@ -20,7 +20,7 @@ def pack_spec(spec: ArmSpec) -> bytes:
 
 
 def unpack_spec(data: bytes) -> ArmSpec:
-    """Raises BadFrame where a field is missing, unknown, of the wrong type, or an array that is not finite."""
+    """Raises BadFrame where a field is missing, unknown, of the wrong type, or not finite."""
     try:
         return _unpacked(ArmSpec, msgspec.msgpack.decode(data), "arm description")
     except (msgspec.MsgspecError, RobotError, RecursionError, TypeError, ValueError, AttributeError) as error:
@@ -47,7 +47,8 @@ def _unpacked(kind: Any, value: Any, name: str) -> Any:
         hints = get_type_hints(kind)
         if set(value) != set(hints):
             raise BadFrame(f"{name} has {sorted(value)}, expected {sorted(hints)}")
-        return kind(**{key: _unpacked(hints[key], part, key) for key, part in value.items()})
+        made: Any = kind
+        return made(**{key: _unpacked(hints[key], part, key) for key, part in value.items()})
     if origin in (tuple, frozenset):
         inner = next(iter(get_args(kind)), None)
         return origin(_unpacked(inner, part, name) for part in value)

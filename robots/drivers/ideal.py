@@ -1,4 +1,4 @@
-"""An arm that is at once where it is sent, and keeps what it was sent: for tests, benches, and trying a client."""
+"""An arm that is at once where it is sent, and keeps what it was sent: for tests and benches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _State(RobotState):
             object.__setattr__(self, name, value)
 
     @property
-    def base_from_ee(self) -> Array:  # type: ignore[override]
+    def base_from_ee(self) -> Array:
         return fk(self._spec, self.q)  # type: ignore[attr-defined]
 
 

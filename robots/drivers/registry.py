@@ -1,4 +1,4 @@
-"""Which driver a name means. Its module, and the vendor's library with it, is imported when it is asked for."""
+"""Which driver a name means. Its module, and the vendor's library, is imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -54,9 +54,11 @@ def make(
     takes = [p for p in inspect.signature(make_driver).parameters if p not in ("spec", "driver", "clock")]
     for key in given:
         if key not in takes:
-            raise DriverError(f"backend {name!r} has no setting {key!r}; it takes {', '.join(takes) or 'none'}")
+            raise DriverError(
+                f"backend {name!r} has no setting {key!r}; it takes {', '.join(takes) or 'none'}"
+            )
     driver: Driver = make_driver(spec, **given)
     if dry:
-        wrap = getattr(import_module("robots.drivers.dry_run"), "DryRunDriver")
+        wrap = import_module("robots.drivers.dry_run").DryRunDriver
         driver = wrap(spec, driver, reach=False)
     return driver
