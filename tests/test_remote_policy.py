@@ -8,7 +8,7 @@ import pytest
 from palme.cli.build import learned_policies
 from palme.cli.config import load
 from palme.cli.errors import UsageError
-from palme.cli.remote import remote_policy
+from palme.cli.remote_policy import remote_policy
 from palme.cli.serve_policy import build_server
 from palme.errors import StepFailed
 from palme.policies.remote import RemoteFormat, RemotePolicy

@@ -1,4 +1,4 @@
-"""`palme bench env|eyes|policy|planner`: speed beside panda-gym, objects, single steps, next steps."""
+"""`palme bench env|eyes|policy|planner|bridge|soak|fuzz`: speed, each part alone, the wire and its faults."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def main(arguments: Sequence[str]) -> int:
         "eyes": ("bench_planner", _eyes),
         "policy": ("bench_policy", _policy),
         "planner": ("bench_planner", _planner),
+        "bridge": ("bench_bridge", _bridge),
+        "soak": ("bench_soak", _soak),
+        "fuzz": ("bench_fuzz", _fuzz),
     }
     names = [word for word in arguments if not is_override(word)]
     if len(names) != 1:
@@ -65,6 +68,39 @@ def _planner(config: dict[str, Any]) -> int:
     from palme.cli.next_steps import bench_planner
 
     return _told(config, bench_planner(build_rig(config, config["seed"]), config))
+
+
+def _bridge(config: dict[str, Any]) -> int:
+    from palme.cli.bench_bridge import bench_bridge
+
+    found = bench_bridge(config, _bar)
+    _told(config, found)
+    kept = found["ack_over_echo_p50"] <= 1.5 and found["ack_ms_p99"] < 1.0 and found["lost"] == 0
+    return 0 if kept and found["silence_to_deceleration_ms_max"] <= 110.0 else 1
+
+
+def _soak(config: dict[str, Any]) -> int:
+    from palme.cli.bench_soak import bench_soak
+
+    found = bench_soak(config, _bar)
+    _told(config, found)
+    return 1 if found["unintended"] or found["server_failed"] or found["motion_after_the_end_rad"] else 0
+
+
+def _fuzz(config: dict[str, Any]) -> int:
+    from palme.cli.bench_fuzz import bench_fuzz
+
+    found = bench_fuzz(config, _bar)
+    _told(config, found)
+    return 1 if found["crashes"] or found["executed"] or found["moved_rad"] else 0
+
+
+def _bar(what: str, total: int) -> Any:
+    import sys
+
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=what, file=sys.stderr, dynamic_ncols=True, mininterval=0.3)
 
 
 def _told(config: dict[str, Any], found: dict[str, Any]) -> int:

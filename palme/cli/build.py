@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from palme.cli.errors import UsageError, unknown
+from palme.cli.tables import LocalTable, Table
 from robots.spec import ArmSpec
 from robots.types import ActionChunk, Observation
 from sim.arm import SimulatedArm
@@ -22,10 +23,17 @@ LEARNED = ("keypose", "chunk")
 
 @dataclass
 class Rig:
-    """A world with an arm in it, and who plans and acts. One process, one rig; scenes come and go."""
+    """A world with an arm in it, and who plans and acts. One process, one rig; scenes come and go.
 
-    world: World
-    arm: SimulatedArm
+    Attributes:
+        world: None where the arm is at the other end of a bridge.
+        arm: a `Robot`: `SimulatedArm`, or a `BridgeClient`.
+        table: None where nobody can set or ask it: a real one.
+    """
+
+    world: World | None
+    arm: Any
+    table: Table | None
     planner: Any
     policy: Any
     context: Callable[..., Any]
@@ -33,8 +41,8 @@ class Rig:
     warnings: tuple[str, ...] = ()
 
     def close(self) -> None:
-        """Give the simulator back."""
-        self.world.close()
+        """Give the simulator back, or the lease."""
+        (self.arm if self.world is None else self.world).close()
 
 
 def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
@@ -45,22 +53,47 @@ def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
     """
     from robots.errors import SpecError
 
-    _quiet()
+    quiet()
+    if config["robot"]["name"] == "bridge":
+        return _remote_rig(config, seed)
     try:
         spec = ArmSpec.from_dict(config["robot"])
     except SpecError as error:
         raise UsageError(f"robot: {error}") from error
     world = World("fast")
     arm = SimulatedArm(world, spec, _cameras(config["camera"]))
+    planner, context, policy = _minds(config, arm, seed)
+    named = [str(config[part]["name"]) for part in ("planner", "policy")]
+    told = tuple(f"{n}: privileged, reads the simulator" for n in named if n in PRIVILEGED)
+    table = LocalTable(world, arm)
+    return Rig(world, arm, table, planner, policy, context, lambda seen: _away(spec, seen), told)
+
+
+def _remote_rig(config: Mapping[str, Any], seed: int) -> Rig:
+    """As `build_rig`, with the arm at the other end of the bridge. Scene or run arm it."""
+    from palme.cli.remote_arm import connect
+
+    for part in ("planner", "policy"):
+        if config[part]["name"] in PRIVILEGED:
+            raise UsageError(f"{part}={config[part]['name']} reads the simulator, which is not here")
+    arm, table = connect(config["bridge"])
+    try:
+        planner, context, policy = _minds(config, arm, seed)
+    except BaseException:
+        arm.close()
+        raise
+    spec = arm.spec
+    return Rig(None, arm, table, planner, policy, context, lambda seen: _away(spec, seen))
+
+
+def _minds(config: Mapping[str, Any], arm: Any, seed: int) -> tuple[Any, Callable[..., Any], Any]:
+    """Planner, what it reads from, and policy. Raises UsageError where weights are missing."""
     eyes = _Eyes(config)
     try:
         planner, context = _planner(config["planner"], arm, eyes)
-        policy = _policy(config["policy"], arm, eyes, seed)
+        return planner, context, _policy(config["policy"], arm, eyes, seed)
     except FileNotFoundError as error:
         raise UsageError(str(error)) from error
-    named = [str(config[part]["name"]) for part in ("planner", "policy")]
-    told = tuple(f"{n}: privileged, reads the simulator" for n in named if n in PRIVILEGED)
-    return Rig(world, arm, planner, policy, context, lambda seen: _away(spec, seen), told)
 
 
 def _away(spec: ArmSpec, observation: Observation) -> ActionChunk:
@@ -94,7 +127,7 @@ class _Eyes:
         return self._eyes
 
 
-def _planner(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes) -> tuple[Any, Callable[..., Any]]:
+def _planner(config: Mapping[str, Any], arm: Any, eyes: _Eyes) -> tuple[Any, Callable[..., Any]]:
     name = config["name"]
     if name == "oracle":
         from palme.cli.privileged import OraclePlanner, TrueContext
@@ -116,12 +149,12 @@ def _planner(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes) -> tuple
     raise unknown("planner", name, ("palme", "readout", "oracle"))
 
 
-def _policy(config: Mapping[str, Any], arm: SimulatedArm, eyes: _Eyes, seed: int) -> Any:
+def _policy(config: Mapping[str, Any], arm: Any, eyes: _Eyes, seed: int) -> Any:
     name = config["name"]
     if name in LEARNED:
         return learned_policies(config, arm.spec, eyes)()
     if name == "remote":
-        from palme.cli.remote import remote_policy
+        from palme.cli.remote_policy import remote_policy
 
         return remote_policy(config, arm.spec)
     if name == "expert":
@@ -174,7 +207,7 @@ def _cameras(config: Mapping[str, Any]) -> list[Any]:
     return chosen
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """One thread a process (workers share the cores), no chatter from libraries, nothing fetched."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

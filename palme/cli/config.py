@@ -31,7 +31,9 @@ def load(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    given = [_quoted(word) for word in overrides]
+    words = list(overrides)
+    remote = "robot=bridge" in words  # an arm whose description comes over the wire: there is no file of it
+    given = [_quoted(word) for word in words if word != "robot=bridge"]
     try:
         with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
             chosen = [word for word in given if _names_a_group(word)]
@@ -46,7 +48,12 @@ def load(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
         raise UsageError(str(error).splitlines()[0]) from error
     for path, value in _flat(config):
         _check_type(path, value, standard.get(path))
-    return dict(config)
+    config = dict(config)
+    if remote:
+        if "bridge" not in config:
+            raise UsageError("robot=bridge: this command moves no remote arm; run and eval do")
+        config["robot"] = {"name": "bridge"}
+    return config
 
 
 def _names_a_group(word: str) -> bool:
@@ -60,6 +67,8 @@ def _check(word: str, keys: set[str]) -> None:
         return
     if (CONFIGS / key).is_dir():
         options = [path.stem for path in (CONFIGS / key).glob("*.yaml")]
+        if key == "robot":
+            options.append("bridge")
         if value not in options:
             raise unknown({"robot": "arm"}.get(key, key), value, options)
     elif key not in keys:

@@ -12,12 +12,11 @@ import numpy as np
 
 from palme.agent import Agent, AgentLimits
 from palme.cli.build import Rig
+from palme.cli.errors import UsageError
 from palme.events import Acted, Event, Judged, Planned
 from robots.errors import RobotError
 from robots.executor import Executor
-from robots.types import CameraFrame, JointCommand, Observation
-from sim.arm import SimulatedArm
-from sim.judge import judge
+from robots.types import CameraFrame, JointCommand, Observation, Robot
 from sim.layout import SceneDoesNotFit, layout
 from sim.scene import Scene
 from sim.tasks import NoOtherGoal, Task, sample
@@ -90,8 +89,10 @@ def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResu
     """Play one episode in `rig`. A crash of planner or policy is an episode that failed, with its reason."""
     begin = time.perf_counter()
     task, scene = draw(spec)
-    rig.world.load(scene)
-    rig.arm.hold(SETTLE_TICKS)
+    table = rig.table
+    if table is None:
+        raise UsageError("an evaluation sets its table: serve with table=true, and say bridge.table=true")
+    table.load(scene, SETTLE_TICKS)
     _seed(spec)
     told = task
     if spec.control == "swapped":
@@ -120,9 +121,9 @@ def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResu
     result = agent.run(instruction)
     if result.finished.cause == "stopped":
         raise KeyboardInterrupt
-    arm_s = rig.arm.time
-    rig.arm.hold(SETTLE_TICKS)
-    success = task.is_success(judge(rig.world))
+    arm_s = table.time
+    table.hold(SETTLE_TICKS)
+    success = task.is_success(table.truth())
     return EpisodeResult(
         spec, instruction, success, watch.ever or success, result.done, result.finished.cause, result.reason,
         result.steps, result.finished.n_replans, arm_s, time.perf_counter() - begin,
@@ -134,7 +135,7 @@ class _Watch:
     """Listens for timings, and asks the judge after every chunk whether the goal was reached by then."""
 
     def __init__(self, rig: Rig, task: Task[Any]) -> None:
-        self._rig, self._task = rig, task
+        self._table, self._task = rig.table, task
         self.ever = False
         self.plan_ms: list[float] = []
         self.policy_ms: list[float] = []
@@ -145,13 +146,13 @@ class _Watch:
         elif isinstance(event, Acted):
             self.policy_ms.append(1e3 * event.policy_s)
         if isinstance(event, (Acted, Judged)) and not self.ever:
-            self.ever = self._task.is_success(judge(self._rig.world))
+            self.ever = self._task.is_success(self._table.truth())
 
 
 class Blanked:
     """Control: the same arm with its eyes shut. Pictures are black and a metre deep everywhere."""
 
-    def __init__(self, arm: SimulatedArm) -> None:
+    def __init__(self, arm: Robot) -> None:
         self._arm, self.spec = arm, arm.spec
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:

@@ -16,10 +16,11 @@ COMMANDS = {
         "palme.cli.train",
         "from nothing to the shipped weights: palme train perception | planner | policy",
     ),
-    "serve": ("palme.cli.serve", "let others in: palme serve policy=keypose protocol=openpi"),
+    "serve": ("palme.cli.serve", "let others in: serve robot=panda backend=sim | policy=... | guest=..."),
+    "keys": ("palme.cli.keys", "who may reach an arm: palme keys new | allow | list"),
     "tasks": ("palme.cli.tasks", "the task families, how they are said, and what they hold out"),
     "doctor": ("palme.cli.doctor", "check Python, packages, weights, rendering and the arm"),
-    "bench": ("palme.cli.bench", "speed, and each part alone: palme bench env | eyes | policy | planner"),
+    "bench": ("palme.cli.bench", "speed, and each part alone: palme bench env | policy | bridge | ..."),
 }
 
 HELP = """\

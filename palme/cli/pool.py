@@ -8,6 +8,7 @@ from typing import Any
 from palme.agent import AgentLimits
 from palme.cli.build import Rig, build_rig
 from palme.cli.episode import EpisodeResult, EpisodeSpec, run_episode
+from palme.cli.errors import UsageError
 
 _rig: Rig | None = None
 _limits = AgentLimits()
@@ -18,6 +19,8 @@ def play(config: Mapping[str, Any], specs: Sequence[EpisodeSpec], workers: int) 
 
     Workers are spawned, never forked: PyBullet and torch hold threads and handles that a fork breaks.
     """
+    if workers > 1 and config["robot"]["name"] == "bridge":
+        raise UsageError(f"workers={workers}: there is one arm at the other end of the bridge; say workers=1")
     if workers <= 1 or len(specs) < 2:
         _start(config)
         try:

@@ -145,7 +145,7 @@ class RandomPolicy:
         goal = spec.q_home + self._rng.uniform(-0.5, 0.5, spec.n_joints)
         if self.done:
             goal = spec.q_home
-        gate = self._arm.gate
-        q_from = gate.q.copy() if gate.begun else observation.robot.q
+        gate = getattr(self._arm, "gate", None)  # a remote arm's is at the other end
+        q_from = gate.q.copy() if gate is not None and gate.begun else observation.robot.q
         path = joint_motion(spec, q_from, np.clip(goal, spec.q_min + 0.05, spec.q_max - 0.05), 1.0)
         return ActionChunk(path, np.full(len(path), self._rng.uniform()), spec.control_hz)

@@ -35,29 +35,33 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     from palme.report.record import RunRecord
     from robots.errors import RobotError
     from robots.executor import Executor
-    from sim.judge import judge
 
-    scene = scene_for(sentence, config["seed"], config["distractors"], config["scene"])
+    scene = task = None
+    if config["robot"]["name"] != "bridge" or config["bridge"]["table"]:
+        scene = scene_for(sentence, config["seed"], config["distractors"], config["scene"])
     rig = build_rig(config, config["seed"])
     out = Path(config["out"])
     out.mkdir(parents=True, exist_ok=True)
-    (out / "scene.yaml").write_text(scene.to_yaml(), encoding="utf-8")
     details = _details(sentence, config)
-    rig.world.load(scene)
-    rig.arm.hold(5)
-    task = task_of(sentence, scene.state)
+    if scene is not None and rig.table is not None:
+        (out / "scene.yaml").write_text(scene.to_yaml(), encoding="utf-8")
+        rig.table.load(scene, 5)
+        task = task_of(sentence, scene.state)
+    else:
+        rig.arm.rearm()  # the person who typed the command has the arm move, on the table that is there
     if hasattr(rig.planner, "task"):
         rig.planner.task = task
     record = RunRecord(details=details, warnings=rig.warnings)
-    tape = Tape(rig.arm, sentence)
+    tape = None if rig.world is None else Tape(rig.arm, sentence)  # only a world of our own can be filmed
+    robot = rig.arm if tape is None else tape
     with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
-        listeners = (record, log, Teller(), tape)
+        listeners = (record, log, Teller(), *(() if tape is None else (tape,)))
         limits = AgentLimits(**config["limits"])
         agent = Agent(
-            tape,
+            robot,
             rig.planner,
             rig.policy,
-            Executor(tape),
+            Executor(robot),
             rig.context,
             listeners,
             limits,
@@ -65,9 +69,9 @@ def run(sentence: str, config: dict[str, Any]) -> int:
             retreat=rig.retreat,
         )
         result = agent.run(sentence)
-        rig.arm.hold(5)
-        if task is not None:
-            record.truth = task.is_success(judge(rig.world))
+        if task is not None and rig.table is not None:
+            rig.table.hold(5)
+            record.truth = task.is_success(rig.table.truth())
             log.note("simulator", goal_reached=record.truth)
         achieved = result.done and record.truth is not False
         written = _write(out, record, tape, scene, rig, config)
@@ -94,7 +98,7 @@ def _write(out: Path, record: Any, tape: Any, scene: Any, rig: Any, config: dict
 
     film = out / "video.mp4"
     film.unlink(missing_ok=True)
-    if config["video"] and tape.moments:
+    if config["video"] and tape is not None and tape.moments:
         try:
             from palme.cli.filming import make_film
 

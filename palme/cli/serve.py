@@ -1,4 +1,4 @@
-"""`palme serve policy=...` or `guest=gello`: hands on to the server that is meant."""
+"""`palme serve robot=... backend=...`, `policy=...` or `guest=...`: hands on to the server that is meant."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def main(arguments: Sequence[str]) -> int:
         from palme.cli.serve_gello import main as serve
     elif "policy" in keys:
         from palme.cli.serve_policy import main as serve
+    elif keys & {"robot", "backend"}:
+        from palme.cli.serve_arm import main as serve
     else:
-        raise UsageError("say what to serve: palme serve policy=keypose protocol=openpi, or guest=gello")
+        raise UsageError(
+            "say what to serve: palme serve robot=panda backend=sim, "
+            "policy=keypose protocol=openpi, or guest=gello"
+        )
     return serve(arguments)

@@ -12,6 +12,9 @@ from robots.types import CameraFrame, JointCommand, RobotState
 class Driver(Protocol):
     """One arm. Calls come from one thread, one `send` a control tick of `spec.control_hz`.
 
+    All but `picture`, which has a thread of its own; a driver whose pictures and motion share something
+    locks it. Before the first `send` of a session, and after a fault, the arm holds by itself.
+
     Attributes:
         spec: limits and chain of the arm.
         camera_names: what `picture` can look through, () for none.

@@ -1,0 +1,58 @@
+"""`palme keys new name=NAME | allow file=PATH role=ROLE | list`: who may reach an arm. Base install only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from palme.cli.errors import UsageError, unknown
+from robots.bridge import keys
+from robots.bridge.errors import KeyProblem
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0."""
+    commands: dict[str, tuple[Callable[[Path, dict[str, str]], None], tuple[str, ...]]] = {
+        "new": (_new, ("name",)),
+        "allow": (_allow, ("file", "role")),
+        "list": (_list, ()),
+    }
+    words = [word for word in arguments if "=" not in word]
+    if len(words) != 1:
+        raise UsageError("one of: palme keys new name=NAME | allow file=PATH role=policy | list; keys=FOLDER")
+    if words[0] not in commands:
+        raise unknown("command of palme keys", words[0], commands)
+    act, takes = commands[words[0]]
+    given = dict(word.split("=", 1) for word in arguments if "=" in word)
+    for key in given:
+        if key not in (*takes, "keys"):
+            raise unknown("key", key, (*takes, "keys"))
+    if missing := [key for key in takes if not given.get(key)]:
+        raise UsageError(f"palme keys {words[0]}: say {' '.join(f'{key}=...' for key in missing)}")
+    try:
+        act(Path(given["keys"]) if given.get("keys") else keys.default_folder(), given)
+    except KeyProblem as error:
+        raise UsageError(str(error)) from error
+    return 0
+
+
+def _new(folder: Path, given: dict[str, str]) -> None:
+    key = keys.new(folder, given["name"])
+    print(f"{folder / key.name}.secret.json  keep it on this computer")
+    print(f"{folder / key.name}.public.json  give it to whom it may concern: {key.public}")
+
+
+def _allow(folder: Path, given: dict[str, str]) -> None:
+    if given["role"] not in keys.ROLES:
+        raise unknown("role", given["role"], keys.ROLES)
+    key = keys.allow(folder, keys.load_public(Path(given["file"])), given["role"])  # type: ignore[arg-type]
+    print(f"{key.name} may reach the arms of this computer as {key.role}")
+
+
+def _list(folder: Path, given: dict[str, str]) -> None:
+    print(f"{folder}\n  own: {', '.join(keys.secrets(folder)) or 'none'}\n  allowed:")
+    allowed = sorted(keys.AllowList(folder).keys().values(), key=lambda key: key.name)
+    for key in allowed:
+        print(f"    {key.name:<16} {key.role:<8} {key.public}")
+    if not allowed:
+        print("    nobody: every client is refused")

@@ -1,0 +1,49 @@
+"""The arm at the other end of the bridge, as `robot=bridge bridge.address=...` names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from palme.cli.errors import UsageError, unknown
+from palme.cli.tables import RemoteTable
+
+PICTURES = ("raw", "jpeg")
+
+
+def connect(config: Mapping[str, Any]) -> tuple[Any, RemoteTable | None]:
+    """The connected client, and the table where one is served and asked for. Nothing is armed yet.
+
+    Args:
+        config: of configs/bridge/.
+
+    Raises:
+        UsageError: a key is missing, nobody answers, or a setting is unknown.
+    """
+    from palme.cli.serve_arm import Jpeg
+    from palme.cli.table_frames import PORT
+    from robots.bridge import keys, sockets
+    from robots.bridge.client import BridgeClient
+    from robots.errors import RobotError
+
+    if config["pictures"] not in PICTURES:
+        raise unknown("form of pictures", config["pictures"], PICTURES)
+    folder = Path(config["keys"]) if config["keys"] else keys.default_folder()
+    try:
+        client = BridgeClient(
+            config["address"],
+            keys.load_secret(folder, config["key"]),
+            keys.load_public(folder / f"{config['server']}.public.json").public,
+            human=config["human"],
+            timeout=float(config["timeout"]),
+            codec=Jpeg() if config["pictures"] == "jpeg" else None,
+        )
+    except RobotError as error:
+        raise UsageError(f"robot=bridge: {type(error).__name__}: {error}") from error
+    if not config["table"]:
+        return client, None
+    host, port = sockets.parse(config["address"])
+    if not sockets.is_loopback(host):
+        raise UsageError("bridge.table=true: a table is served on the loopback alone")
+    return client, RemoteTable(client, port + PORT)

@@ -1,0 +1,87 @@
+"""`palme serve robot=panda backend=sim|xarm|ur|franka|lerobot`: one arm over the bridge.
+
+Nothing but the base install is imported for a real arm: no Hydra, no simulator, no torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palme.cli.errors import UsageError
+from robots import serve
+from robots.bridge import sockets
+from robots.errors import RobotError
+
+BACKENDS = {"sim": "sim.driver:SimulatedDriver"}
+
+
+@dataclass
+class Settings(serve.Settings):
+    """And of the simulated arm:
+
+    Attributes:
+        table: also serve what only a simulation can be asked, on the loopback, at the address's port plus 3.
+    """
+
+    table: bool = False
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 after a signal, 1 where the arm cannot be served."""
+    try:
+        settings = serve.parse(arguments, Settings())
+    except serve.BadSetting as error:
+        raise UsageError(str(error)) from error
+    assert isinstance(settings, Settings)
+    if settings.table and settings.backend != "sim":
+        raise UsageError(
+            f"table=true: backend={settings.backend} has no table that can be asked; use backend=sim"
+        )
+    if settings.backend == "sim":
+        from palme.cli.build import quiet
+
+        quiet()
+    try:
+        server = serve.build(settings, BACKENDS, Jpeg() if Jpeg.there_is() else None)
+
+        def also() -> None:
+            if settings.table:
+                from palme.cli.table_frames import PORT
+                from palme.cli.table_server import TableServer
+
+                _, port = sockets.parse(settings.address)
+                table = TableServer(server, port and port + PORT)
+                print(f"serving its table at tcp://127.0.0.1:{table.port}: privileged, for evaluation")
+
+        serve.serve(server, settings, also)
+    except serve.BadSetting as error:
+        raise UsageError(str(error)) from error
+    except RobotError as error:
+        print(f"palme serve: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class Jpeg:
+    """`sim.jpeg.Jpeg`, imported with the first picture: OpenCV takes longer to load than an arm to start."""
+
+    @staticmethod
+    def there_is() -> bool:
+        """Whether OpenCV is installed."""
+        return importlib.util.find_spec("cv2") is not None
+
+    def encode(self, rgb: NDArray[np.uint8]) -> bytes:
+        from sim.jpeg import Jpeg as WithOpenCV
+
+        return WithOpenCV().encode(rgb)
+
+    def decode(self, jpeg: bytes) -> NDArray[np.uint8]:
+        from sim.jpeg import Jpeg as WithOpenCV
+
+        return WithOpenCV().decode(jpeg)

@@ -1,0 +1,59 @@
+"""The privileged protocol beside the bridge: what only a simulation can be asked. Never part of the robot's.
+
+Version, checksum, keys and bounds as in `robots.bridge.wire`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from robots.bridge.arrays import Count, Name, Text
+from robots.bridge.frames import Refused
+from robots.bridge.wire import Decoder
+
+MAX_SCENE = 256 * 1024  # [bytes]
+PORT = 3  # after that of the commands
+
+
+class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Load(_Frame, frozen=True, tag="load"):
+    """Rebuild the world with the scene `yaml` and let `ticks` pass at rest."""
+
+    id: Count
+    session: Name
+    yaml: Annotated[str, Meta(max_length=MAX_SCENE)]
+    ticks: Annotated[int, Meta(ge=0, le=10_000)]
+
+
+class Hold(_Frame, frozen=True, tag="hold"):
+    """Let `ticks` pass at rest."""
+
+    id: Count
+    session: Name
+    ticks: Annotated[int, Meta(ge=0, le=10_000)]
+
+
+class Ask(_Frame, frozen=True, tag="ask"):
+    """What truly rests where?"""
+
+    id: Count
+    session: Name
+
+
+class Truth(_Frame, frozen=True, tag="truth"):
+    """`holder`: what each object of the scene rests in or on; `arm_time`: [s] simulated since `Load`."""
+
+    id: Count
+    holder: tuple[int | None, ...]
+    arm_time: float
+
+
+decode_question = Decoder(Load | Hold | Ask, MAX_SCENE)
+decode_truth = Decoder(Truth | Refused)
+__all__ = ["Ask", "Hold", "Load", "PORT", "Refused", "Text", "Truth", "decode_question", "decode_truth"]

@@ -1,0 +1,332 @@
+"""BridgeClient: a `Robot` at the other end of a wire, in nothing different from one in this process.
+
+Every call ends in time: with an answer, with the refusal's own exception, or with `LinkDead`, which says
+for how long nothing has been heard. Nothing is cached: what `observe` returns was measured after the call.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+import zmq
+
+from robots.bridge import frames, sockets
+from robots.bridge.arrays import pack, unpack
+from robots.bridge.errors import (
+    ArmMoving,
+    BadArray,
+    BadFrame,
+    LinkDead,
+    NoSuchCamera,
+    SessionLost,
+    WrongSession,
+    named,
+)
+from robots.bridge.keys import SecretKey
+from robots.bridge.pictures import Codec, from_frame
+from robots.bridge.pulse import Pulse
+from robots.bridge.spec_frame import unpack_spec
+from robots.bridge.wire import decode_answer, decode_picture, encode
+from robots.errors import CommandNotFinite, CommandShape
+from robots.kinematics import fk
+from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
+
+F = TypeVar("F", bound=msgspec.Struct)
+SETTLE = 3.0  # [s] the longest deceleration that is waited for
+
+
+class BridgeClient:
+    """Connects, and looks; it commands after `rearm`.
+
+    Args:
+        address: of the server's commands, `tcp://HOST:PORT`.
+        key: this client's own, which the server must have allowed.
+        server_public: the server's key (Z85), so that no other can stand in for it.
+        name: what a log should call this client.
+        human: whether a person commands: `rearm` then takes the lease over from a policy.
+        timeout: [s] any answer may take; pictures ten times as long.
+        patience: [s] connecting may take.
+        codec: reads JPEGs; None = pictures travel raw, exact to the bit.
+        paced: whether `command` returns at the tick its target goes out, as `Robot` says; False = at once.
+
+    Raises:
+        LinkDead: nobody answers, or the server does not know the key (CURVE tells neither from the other).
+    """
+
+    def __init__(
+        self,
+        address: str,
+        key: SecretKey,
+        server_public: str,
+        name: str = "palme",
+        human: bool = False,
+        timeout: float = 0.5,
+        patience: float = 2.0,
+        codec: Codec | None = None,
+        paced: bool = True,
+    ) -> None:
+        self.timeout, self.patience, self.human, self.paced = timeout, patience, human, paced
+        self.wait_s = 0.0  # [s] from the last acknowledgement to its tick
+        self._address, self._name, self._codec = address, name, codec
+        self._context = zmq.Context()
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+        self._token = 0
+        self._limits: dict[Any, float] = {}  # [s] that each socket waits
+        self._began = time.monotonic()
+
+        self._key, self._server_public = key, server_public
+        self._host, _ = sockets.parse(address)
+        self._commands = self._calling(zmq.DEALER, frames.MAX_COMMAND)
+        self._states = self._calling(zmq.SUB, frames.MAX_COMMAND)
+        self._pictures = self._calling(zmq.DEALER, frames.MAX_PICTURE)
+        self._pulse: Pulse | None = None
+        try:
+            self._commands.connect(address)
+            self._connect_rest(self._hello())
+        except BaseException:
+            self.close()
+            raise
+
+    # -- Robot --------------------------------------------------------------------------------
+
+    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
+        """State and pictures now. `cameras`: names to look through; None = all, () = state only.
+
+        Raises NoSuchCamera, LinkDead, or what the arm or a camera reports.
+        """
+        names = self.cameras if cameras is None else tuple(cameras)
+        for name in names:
+            if name not in self.cameras:
+                raise NoSuchCamera(f"no camera {name!r}; there are {list(self.cameras)}")
+        images = {name: self.picture(name) for name in names}
+        state = self.read()
+        return Observation(images, self._robot_state(state), state.t_mono)
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """Send one target through the gate on the other side and wait for its tick; returns what is sent.
+
+        Raises CommandRejected (one of its named kinds), LinkDead, SessionLost.
+        """
+        try:
+            target = pack(command.q_target, "<f8")
+            seq, stamp = int(command.seq), float(command.t_mono)
+        except (BadArray, TypeError, ValueError, msgspec.ValidationError):
+            raise CommandShape(
+                f"command seq {command.seq}: {command.q_target!r} is not made of {self.spec.n_joints} numbers"
+            ) from None
+        try:
+            gripper = float(command.gripper)
+        except (TypeError, ValueError):
+            raise CommandNotFinite(
+                f"command seq {seq}: gripper {command.gripper!r} is not a number"
+            ) from None
+        ack = self._ask(
+            lambda i: frames.Command(
+                i, self.session, self._token, seq, target, gripper, stamp, self.pulse.heard()
+            ),
+            frames.Ack,
+        )
+        self.wait_s = ack.wait_s
+        if self.paced and 0 < ack.wait_s <= 2 * self.spec.dt:
+            time.sleep(ack.wait_s)
+        return JointCommand(_vector(ack.q_target, self.spec.n_joints), ack.gripper, ack.seq, ack.t_mono)
+
+    def stop(self, reason: str) -> None:
+        """Decelerate within limits and hold; latched until `rearm`. Returns when the arm is at rest."""
+        self._ask(lambda i: frames.Stop(i, self.session, reason[:900]), frames.Done)
+        limit = time.monotonic() + SETTLE
+        while not self.read().at_rest:
+            if not time.monotonic() < limit:
+                raise LinkDead(f"the arm was told to stop and is not at rest after {SETTLE} s")
+            time.sleep(0.005)
+        time.sleep(0.0 if not self.realtime else self.spec.dt)
+
+    # -- the lease ----------------------------------------------------------------------------
+
+    def rearm(self) -> None:
+        """Have the arm listen to this client; the first target must lie near where it is.
+
+        Asks for the lease where it is not held. Raises LeaseHeld, RoleNotAllowed, FaultStands.
+        """
+        if not self._token:
+            self.acquire()
+        limit = time.monotonic() + SETTLE
+        while True:
+            try:
+                self._ask(lambda i: frames.Rearm(i, self.session, self._token), frames.Done)
+                return
+            except ArmMoving:
+                if not time.monotonic() < limit:
+                    raise
+                time.sleep(0.01)
+
+    def acquire(self) -> None:
+        """Ask for the lease, or draw it anew: command numbers then begin again. The arm is disarmed."""
+        granted = self._ask(
+            lambda i: frames.Acquire(i, self.session, self.human, self._token), frames.Granted
+        )
+        self._token = granted.token
+        self.pulse.lease(self._token)
+
+    def release(self) -> None:
+        """Give the lease back, so that another may ask for it."""
+        self._ask(lambda i: frames.Release(i, self.session, self._token), frames.Done)
+        self._token = 0
+        self.pulse.lease(0)
+
+    def clear_fault(self) -> None:
+        """Say that the cause of a fault was seen to; the arm stays latched until `rearm`."""
+        self._ask(lambda i: frames.ClearFault(i, self.session, self._token), frames.Done)
+
+    def reconnect(self) -> None:
+        """After the server was started anew: learn its session. The arm is disarmed, the lease is gone."""
+        self._token = 0
+        self._connect_rest(self._hello())
+
+    def close(self) -> None:
+        """Give the lease back where the link still stands, and close. Twice does no harm."""
+        if self._context.closed:
+            return
+        if self._token and self._pulse is not None:
+            try:
+                self.release()
+            except Exception:
+                pass  # the watchdog sees to it
+        if self._pulse is not None:
+            self._pulse.close()
+        self._context.destroy(linger=0)
+
+    def __enter__(self) -> BridgeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- more than a Robot has ----------------------------------------------------------------
+
+    def read(self) -> frames.State:
+        """The state frame: what `observe(())` is made of, and who commands and why the arm is latched."""
+        return self._ask(lambda i: frames.Read(i, self.session), frames.State)
+
+    def counts(self) -> dict[str, int]:
+        """What happened at the server since it began, by name."""
+        return dict(self._ask(lambda i: frames.Tell(i, self.session), frames.Counts).counts)
+
+    def picture(self, camera: str) -> CameraFrame:
+        """One picture, taken after this call. From one thread at a time; commands may go on in another."""
+        frame = self.exchange(
+            self._pictures,
+            lambda i: frames.Look(i, self.session, camera, self._codec is not None),
+            frames.Picture,
+            decode_picture,
+            10 * self.timeout,
+        )
+        return from_frame(frame, self._codec)
+
+    @property
+    def pulse(self) -> Pulse:
+        """The thread that listens to states and keeps the lease alive."""
+        if self._pulse is None:
+            raise LinkDead("not connected")
+        return self._pulse
+
+    def age(self) -> float:
+        """[s] since anything was heard of the server, by this computer's monotonic clock."""
+        return time.monotonic() - (self._pulse.arrived if self._pulse is not None else self._began)
+
+    def another(self, kind: int, port: int) -> Any:
+        """One more socket to the same host, with the same keys; closed with this client."""
+        socket = self._calling(kind, frames.MAX_COMMAND)
+        socket.connect(f"tcp://{self._host}:{port}")
+        return socket
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _calling(self, kind: int, limit: int) -> Any:
+        return sockets.calling(self._context, kind, self._key, self._server_public, limit)
+
+    def _hello(self) -> frames.Welcome:
+        return self._ask(lambda i: frames.Hello(i, frames.VERSION, self._name), frames.Welcome, self.patience)
+
+    def _connect_rest(self, welcome: frames.Welcome) -> None:
+        self.session, self.realtime, self.role = welcome.session, welcome.realtime, welcome.role
+        self.spec = unpack_spec(welcome.spec)
+        self.cameras: tuple[str, ...] = welcome.cameras
+        if self._pulse is None:
+            self._states.setsockopt(zmq.SUBSCRIBE, b"")
+            self._states.connect(f"tcp://{self._host}:{welcome.state_port}")
+            self._pictures.connect(f"tcp://{self._host}:{welcome.picture_port}")
+            self._pulse = Pulse(self._states, self._send)
+        self._pulse.begin(self.session)
+        if self._pulse.heard() < 0:
+            self._pulse.hear(self.read())
+
+    def _robot_state(self, state: frames.State) -> RobotState:
+        n = self.spec.n_joints
+        q, dq = _vector(state.q, n), _vector(state.dq, n)
+        if not (np.isfinite(q).all() and np.isfinite(dq).all() and np.isfinite(state.gripper)):
+            raise BadFrame("a state that is not finite")
+        return RobotState(q, dq, state.gripper, fk(self.spec, q))
+
+    def _ask(self, make: Callable[[int], msgspec.Struct], kind: type[F], timeout: float | None = None) -> F:
+        with self._lock:
+            wait = self.timeout if timeout is None else timeout
+            return self.exchange(self._commands, make, kind, decode_answer, wait)
+
+    def _send(self, frame: msgspec.Struct) -> None:
+        """One that is not answered."""
+        with self._lock:
+            self._commands.send(encode(frame), zmq.NOBLOCK)
+
+    def exchange(
+        self, socket: Any, make: Callable[[int], msgspec.Struct], kind: type[F], decode: Any, timeout: float
+    ) -> F:
+        """Ask on one of this client's sockets and wait for the answer of its number and `kind`.
+
+        Raises LinkDead after `timeout` [s], or what the server refused with.
+        """
+        number, limit, left = next(self._ids), time.monotonic() + timeout, timeout
+        while True:
+            # by the socket's own time limit, set only where it changes: a poll costs a tenth of a round trip
+            if self._limits.get(socket) != left:
+                self._limits[socket] = left
+                for option in (zmq.SNDTIMEO, zmq.RCVTIMEO):
+                    socket.setsockopt(option, max(int(1e3 * left), 1))
+            try:
+                if left == timeout:
+                    socket.send(encode(make(number)))
+                answer = decode(socket.recv())
+            except zmq.Again:
+                raise self._dead(timeout) from None
+            except BadFrame:
+                answer = None  # damaged: as good as lost
+            left = min(limit - time.monotonic(), 0.999 * timeout)
+            if isinstance(answer, frames.Refused) and answer.id in (number, 0):
+                error = named(answer.name, answer.message)
+                raise SessionLost(str(error)) if isinstance(error, WrongSession) else error
+            if isinstance(answer, kind) and answer.id == number:  # type: ignore[attr-defined]
+                if self._pulse is not None:
+                    self._pulse.alive()
+                return answer
+            if left <= 0:
+                raise self._dead(timeout)
+
+    def _dead(self, timeout: float) -> LinkDead:
+        return LinkDead(
+            f"{self._address}: no answer in {timeout:.2f} s; nothing was heard of the server for "
+            f"{self.age():.2f} s. Is it running, is its key the right one, and is ours allowed there?"
+        )
+
+
+def _vector(frame: Any, n: int) -> Array:
+    array = unpack(frame)
+    if not (array.shape == (n,) and array.dtype == np.float64):
+        raise BadFrame(f"an array of {array.dtype} and shape {array.shape}, expected float64 ({n},)")
+    return array.copy()

@@ -1,0 +1,334 @@
+"""Controller: lease, gate and driver of one arm, ticked by one thread and asked by another.
+
+A tick with a fresh command sends it; a tick without one decelerates; silence of the commander latches.
+So the arm never moves on by itself, and what stops it waits for no network.
+
+Two clocks of two uses:
+
+- `realtime`: a tick every `spec.dt` of the wall clock, whatever comes. For real arms, and a simulated one
+  that is to behave like them.
+- lock-step: one command, one tick; in between, simulated time stands still. For evaluation, where a slow
+  planner must not change the motion. The commander's silence counts only while the arm moves.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from robots.bridge.errors import ArmMoving, CommandTooSoon, FaultStands
+from robots.bridge.keys import AllowedKey
+from robots.bridge.lease import Lease
+from robots.drivers.base import Driver
+from robots.errors import CommandRejected, DriverError, RobotError
+from robots.gate import SafetyGate
+from robots.types import JointCommand, RobotState
+
+T = TypeVar("T")
+SETTLE = 3.0  # [s] the longest deceleration that is waited for
+STILL = 0.03  # [s] between states told while simulated time stands still
+IDLE = 0.005  # [s] between looks at the watchdog in lock-step
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known of the arm after a tick."""
+
+    state: RobotState
+    tick: int
+    t: float
+    arm_time: float
+    at_rest: bool
+
+
+class Controller:
+    """One arm.
+
+    Args:
+        driver: connected; only the thread that calls `run` touches it from then on.
+        make_gate: a new gate for `driver.spec`; asked for at every `rearm`, so that numbers may begin anew.
+        realtime: see the module.
+        clock: monotonic [s]; the server's time is counted from now on.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        make_gate: Callable[[], SafetyGate],
+        realtime: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.driver, self.realtime, self.lease = driver, realtime, Lease()
+        self.spec = driver.spec
+        self.counts: Counter[str] = Counter()
+        self.on_tick: Callable[[Snapshot], None] | None = None
+        self._make_gate, self._gate = make_gate, make_gate()
+        self._clock, self._begin = clock, clock()
+        self._lock = threading.Lock()
+        self._turn = threading.Condition(self._lock)
+        self._pending: JointCommand | None = None
+        self._ticks = 0
+        self._next = self.now()  # [s] of the next tick
+        self._jobs: list[Callable[[], None]] = []
+        self._resters = 0  # how many wait for the arm to be at rest
+        self._running = True
+        self.snapshot = self._look()
+
+    def now(self) -> float:
+        """[s] since the server began."""
+        return self._clock() - self._begin
+
+    # -- from the network ---------------------------------------------------------------------
+
+    def acquire(self, key: AllowedKey, session: str, human: bool, token: int) -> int:
+        """See `Lease.acquire`; what moves is braked."""
+        with self._lock:
+            token = self.lease.acquire(key, session, human, token)
+            self._halt()
+            return token
+
+    def release(self, key: AllowedKey, session: str, token: int) -> None:
+        """See `Lease.release`; what moves is braked."""
+        with self._lock:
+            self.lease.release(key, session, token)
+            self._halt()
+
+    def rearm(self, key: AllowedKey, session: str, token: int) -> None:
+        """See `Lease.rearm`. Raises ArmMoving while the arm still decelerates."""
+        with self._lock:
+            self.lease.check_holder(key, session, token)
+            if not self.at_rest:
+                raise ArmMoving("the arm still decelerates; `rearm` when it is at rest")
+            self.lease.rearm(key, session, token)
+            self._gate = self._make_gate()
+
+    def clear_fault(self, key: AllowedKey, session: str, token: int) -> None:
+        """See `Lease.clear_faults`. Raises FaultStands where the arm is silent still."""
+        with self._lock:
+            fresh = self.now() - self.snapshot.t <= 1.0 + 2 * self.spec.dt
+            if self.lease.faults and self.realtime and not fresh:
+                raise FaultStands(f"{self.lease.faults[0]}, and the arm is silent still")
+            self.lease.clear_faults(key, session, token)
+
+    def stop(self, reason: str) -> None:
+        """Decelerate, hold, latch."""
+        with self._lock:
+            self.lease.latch(reason)
+            self._halt()
+
+    def beat(self, key: AllowedKey, session: str, token: int, n: int, heard: float) -> None:
+        """See `Lease.beat`."""
+        with self._lock:
+            self.lease.beat(key, session, token, n, heard, self.now(), self._watched)
+
+    def submit(
+        self, key: AllowedKey, session: str, token: int, command: JointCommand, heard: float
+    ) -> tuple[JointCommand, float] | None:
+        """Gate `command` for the next tick.
+
+        Returns:
+            What will be sent and in how many seconds; in lock-step it has been. None where the next tick has
+            its command already: ask again after it.
+
+        Raises:
+            CommandRejected: one of its named kinds. In lock-step the tick is spent braking.
+        """
+        with self._lock:
+            now = self.now()
+            self.lease.check(key, session, token, command.seq, heard, now, self._watched)
+            if self._pending is not None:
+                return None
+            here = self.snapshot.state
+            try:
+                sent = self._gate.filter(command, here.q, here.gripper, now)
+            except CommandRejected:
+                if not self.realtime and self._gate.begun:
+                    self._step(self._gate.brake(now))
+                raise
+            self._pending = sent
+            self.lease.accepted(command.seq, now)
+            self.counts["command"] += 1
+            if self.realtime:
+                return sent, max(self._next - now, 0.0)
+            self._step(sent)
+            return sent, 0.0
+
+    def exclusive(self, job: Callable[[], T], timeout: float = 30.0) -> T:
+        """Run `job` in the control thread, between two ticks; by the clock, with the arm at rest.
+
+        For what only a simulation can do (load a scene, let things settle). Raises ArmMoving.
+        """
+        done = threading.Event()
+        out: list[T] = []
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                out.append(job())
+                self.snapshot = self._look()
+            except Exception as error:
+                errors.append(error)
+            done.set()
+
+        with self._turn:
+            # in lock-step what moves stands still until the next tick, and `hold` brakes it
+            self._resters += 1
+            rested = not self.realtime or self._turn.wait_for(lambda: self.at_rest, SETTLE)
+            self._resters -= 1
+            if not rested:
+                raise ArmMoving(f"the arm is not at rest after {SETTLE} s")
+            self._jobs.append(work)
+            self._turn.notify_all()
+        if not done.wait(timeout):
+            raise CommandTooSoon(f"the control thread did not get to it in {timeout} s")
+        if errors:
+            raise errors[0]
+        return out[0]
+
+    def hold(self, ticks: int) -> None:
+        """A job for `exclusive`: let `ticks` pass with the arm where it was last sent, or where it is."""
+        gate = self._gate
+        if not gate.begun:
+            gate = self._make_gate()
+            gate.start(self.snapshot.state.q, self.snapshot.state.gripper)
+        for _ in range(ticks):
+            self._send(gate.brake(self.now()))
+
+    def restart(self) -> None:
+        """A job for `exclusive`: the arm was put elsewhere; the next command is a first one."""
+        self._gate, self.lease.begun = self._make_gate(), False
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether what was sent last does not move."""
+        return self._gate.at_rest and self._pending is None
+
+    @property
+    def _watched(self) -> bool:
+        """Whether silence counts now."""
+        return self.realtime or not self._gate.at_rest
+
+    # -- the control thread -------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Tick until `close`."""
+        while self._running:
+            try:
+                self._run_realtime() if self.realtime else self._run_lockstep()
+            except Exception as error:  # a bug here must not leave an arm without its watchdog
+                self._fault(f"{type(error).__name__}: {error}", error)
+
+    def close(self) -> None:
+        """Brake to rest and end `run`; what comes now is refused."""
+        self.stop("the server ends")
+        limit = self._clock() + 2.0
+        while self._clock() < limit and not self.at_rest:
+            time.sleep(self.spec.dt / 4)
+        with self._turn:
+            self._running = False
+            self._turn.notify_all()
+
+    def tick(self) -> None:
+        """One tick: watch, send, read."""
+        with self._lock:
+            now = self.now()
+            if self.lease.watch(now, self._watched):
+                self.counts["silence"] += 1
+                self._halt()
+            sent, self._pending = self._pending, None
+            if sent is None and self._gate.begun and not self.lease.faults:
+                sent = self._gate.brake(now)
+                self.counts["tick_without_command"] += self.lease.begun
+            self._next = now + self.spec.dt
+        self._send(sent)
+        if self._resters and self.snapshot.at_rest:
+            with self._turn:
+                self._turn.notify_all()
+
+    def _run_realtime(self) -> None:
+        dt, due = self.spec.dt, self.now()
+        while self._running:
+            due += dt
+            late = self.now() - due
+            if late > dt / 2:  # never two ticks in quick succession: that would be a jump
+                self.counts["late_tick"] += 1
+                due += late
+            with self._turn:
+                self._next = due
+                jobs, self._jobs = self._jobs, []
+            for job in jobs:
+                job()
+            wait = due - self.now()
+            if wait > 0:
+                time.sleep(wait)
+            self.tick()
+
+    def _run_lockstep(self) -> None:
+        idle = 0.0
+        while self._running:
+            with self._turn:
+                self._turn.wait_for(self._has_work, IDLE)
+                jobs, self._jobs = self._jobs, []
+                now = self.now()
+                if self.lease.watch(now, self._watched):
+                    self.counts["silence"] += 1
+                    self._halt()
+                braking = self.lease.latched is not None and not self._gate.at_rest
+            for job in jobs:
+                job()
+            if self._pending is None and not braking and self.on_tick is not None and self.now() >= idle:
+                idle = self.now() + STILL
+                self.on_tick(self.snapshot)
+            if self._pending is not None or braking:
+                self.tick()
+                with self._turn:
+                    self._turn.notify_all()
+
+    def _has_work(self) -> bool:
+        return self._pending is not None or bool(self._jobs) or not self._running
+
+    def _step(self, sent: JointCommand) -> None:
+        """Lock-step, with the lock held: have the control thread send `sent`, and wait until it did."""
+        tick, self._pending = self._ticks, sent
+        self._turn.notify_all()
+        if not self._turn.wait_for(lambda: self._ticks > tick and self._pending is None, 10.0):
+            raise CommandTooSoon("the simulation did not finish its tick in 10 s")
+
+    def _send(self, sent: JointCommand | None) -> None:
+        """Hand one target to the arm and read it; a driver that fails is a fault."""
+        try:
+            if sent is not None:
+                self.driver.send(sent)
+            self.snapshot = self._look()
+        except RobotError as error:
+            self._fault(f"{type(error).__name__}: {error}", error)
+        self._ticks += 1
+        if self.on_tick is not None:
+            self.on_tick(self.snapshot)
+
+    def _look(self) -> Snapshot:
+        state, now = self.driver.read(), self.now()
+        arm_time = getattr(self.driver, "time", now)
+        return Snapshot(state, self._ticks, now, arm_time, self.at_rest)
+
+    def _fault(self, reason: str, error: Exception) -> None:
+        new = reason not in self.lease.faults
+        with self._lock:
+            self.lease.fault(reason)
+            self._pending = None
+            self._gate = self._make_gate()  # nothing to hold by: the arm's own controller holds it
+            self.counts[f"fault:{type(error).__name__}"] += 1
+        if new:
+            try:
+                self.driver.stop()
+            except DriverError as second:
+                with self._lock:
+                    self.lease.fault(f"stop failed: {second}")
+
+    def _halt(self) -> None:
+        """The gate takes nothing more; it brakes tick by tick from here. The lock is held."""
+        self._gate.stop(self.lease.latched or "stopped")

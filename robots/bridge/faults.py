@@ -1,0 +1,145 @@
+"""FaultProxy: stands between client and server and spoils frames. For tests and soaks, never for an arm.
+
+It needs both ends' secret keys, for CURVE would end the connection at the first flipped bit: what is tried
+here is what a broken relay, a bad memory or a hostile insider could do within CURVE.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import zmq
+
+from robots.bridge import sockets
+from robots.bridge.frames import MAX_COMMAND
+from robots.bridge.keys import AllowList, SecretKey
+
+KINDS = ("drop", "delay", "duplicate", "reorder", "flip")
+TICK = 2  # [ms] between looks at what is due
+
+
+class FaultProxy:
+    """Relays commands both ways; started at once.
+
+    Args:
+        server: address of the real one.
+        server_key, client_key: secrets of the two ends that it stands in for.
+        folder: allow-list of the clients it takes.
+        rate: probability that a frame is spoilt, in [0, 1]; may be changed at any time.
+        kinds: how, one drawn for each.
+        delay: [s] the longest delay.
+        seed: of the draws.
+        keep: how many of the last frames from the client to keep in `recorded`, for replays.
+
+    Attributes:
+        done: how many of each kind.
+        cut: True = nothing passes.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        server_key: SecretKey,
+        client_key: SecretKey,
+        folder: Path,
+        rate: float = 0.05,
+        kinds: tuple[str, ...] = KINDS,
+        delay: float = 0.05,
+        seed: int = 0,
+        keep: int = 1000,
+    ) -> None:
+        self.rate, self.kinds, self.delay = rate, kinds, delay
+        self.cut = False
+        self.done: Counter[str] = Counter()
+        self.recorded: list[bytes] = []
+        self._keep = keep
+        self._draw = Random(seed)
+        self._held: dict[
+            int, tuple[bytes, bytes]
+        ] = {}  # a frame that lets the next one pass it, by direction
+        self._later: list[tuple[float, int, int, bytes, bytes]] = []
+        self._count = 0
+        self._route = b""
+        self._running = True
+        self._inject: list[bytes] = []
+        self._context = zmq.Context()
+        self._auth = sockets.authenticator(self._context, AllowList(folder))
+        self._front = sockets.listening(self._context, zmq.ROUTER, server_key, MAX_COMMAND)
+        port = sockets.bind(self._front, "127.0.0.1", 0, False)
+        self._back = sockets.calling(self._context, zmq.DEALER, client_key, server_key.public, MAX_COMMAND)
+        self._back.connect(server)
+        self.address = f"tcp://127.0.0.1:{port}"
+        self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
+        self._thread.start()
+
+    def replay(self, frames: list[bytes]) -> None:
+        """Send these to the server again, as the client would."""
+        self._inject += frames
+
+    def close(self) -> None:
+        """End the thread and close the sockets."""
+        self._running = False
+        self._thread.join(2.0)
+        self._auth.stop()
+        self._context.destroy(linger=0)
+
+    def __enter__(self) -> FaultProxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._front, zmq.POLLIN)
+        poller.register(self._back, zmq.POLLIN)
+        while self._running:
+            ready = dict(poller.poll(TICK))
+            if self._front in ready:
+                self._route, frame = self._front.recv_multipart()
+                self.recorded = [*self.recorded[-self._keep :], frame] if self._keep else []
+                self._spoil(0, self._route, frame)
+            if self._back in ready:
+                self._spoil(1, self._route, self._back.recv())
+            while self._later and self._later[0][0] <= time.monotonic():
+                _, _, way, route, frame = heapq.heappop(self._later)
+                self._pass(way, route, frame)
+            if self._inject:  # one a turn: a burst would overflow the short queue
+                self._pass(0, self._route, self._inject.pop(0))
+
+    def _spoil(self, way: int, route: bytes, frame: bytes) -> None:
+        kind = self._draw.choice(self.kinds) if self._draw.random() < self.rate else ""
+        if self.cut:
+            kind = "drop"
+        held = self._held.pop(way, None)
+        if kind:
+            self.done[kind] += 1
+        if kind == "delay":
+            self._count += 1
+            due = time.monotonic() + self._draw.uniform(0, self.delay)
+            heapq.heappush(self._later, (due, self._count, way, route, frame))
+        elif kind == "reorder":
+            self._held[way] = (route, frame)
+        elif kind != "drop":
+            if kind == "flip":
+                spoilt = bytearray(frame)
+                spoilt[self._draw.randrange(len(spoilt))] ^= 1 << self._draw.randrange(8)
+                frame = bytes(spoilt)
+            for _ in range(2 if kind == "duplicate" else 1):
+                self._pass(way, route, frame)
+        if held is not None:
+            self._pass(way, *held)
+
+    def _pass(self, way: int, route: bytes, frame: bytes) -> None:
+        try:
+            if way == 0:
+                self._back.send(frame, zmq.NOBLOCK)
+            elif route:
+                self._front.send_multipart([route, frame], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            self.done["lost"] += 1

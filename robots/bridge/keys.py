@@ -1,0 +1,175 @@
+"""CURVE keys in a folder: who I am, which servers I know, and whom a server lets in, as what.
+
+NAME.secret.json      my own pair, readable by its owner alone
+NAME.public.json      what I give away
+allowed/NAME.json     clients a server lets in, each with its role: nobody else gets in
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+import zmq
+
+from robots.bridge.errors import KeyProblem
+
+Role = Literal[
+    "viewer", "policy", "human"
+]  # what a key may: look and stop; command as well; take over as well
+T = TypeVar("T")
+ROLES: tuple[Role, ...] = ("viewer", "policy", "human")
+RECHECK = 1.0  # [s]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}")
+_Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
+
+
+class PublicKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be given away."""
+
+    name: str
+    public: str
+
+
+class SecretKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key pair. Printing it shows the public half alone."""
+
+    name: str
+    public: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"SecretKey({self.name}, {self.public})"
+
+
+class AllowedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A client that is let in."""
+
+    name: str
+    public: str
+    role: Role
+
+
+def default_folder() -> Path:
+    """`$PALME_KEYS`, or `.palme/keys` in the home directory."""
+    return Path(os.environ.get("PALME_KEYS") or Path.home() / ".palme" / "keys")
+
+
+def new(folder: Path, name: str) -> SecretKey:
+    """Draw a pair and write both files. Raises KeyProblem if that name is taken: nothing is replaced."""
+    _check_name(name)
+    public, secret = (half.decode() for half in zmq.curve_keypair())
+    key = SecretKey(name, public, secret)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{name}.secret.json"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise KeyProblem(
+            f"{path} exists; keys are never replaced: choose another name or remove it"
+        ) from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.encode(key))
+    _write(folder / f"{name}.public.json", PublicKey(name, public))
+    return key
+
+
+def allow(folder: Path, public: PublicKey, role: Role) -> AllowedKey:
+    """Let the holder of `public` in as `role`. A server that runs learns of it at once."""
+    if role not in ROLES:
+        raise KeyProblem(f"role {role!r} is none of {list(ROLES)}")
+    _check_name(public.name)
+    allowed = AllowedKey(public.name, public.public, role)
+    (folder / "allowed").mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(folder / "allowed" / f"{public.name}.json", allowed)
+    return allowed
+
+
+def load_secret(folder: Path, name: str) -> SecretKey:
+    """Raises KeyProblem if it is missing, malformed, or anybody but its owner may read it."""
+    path = folder / f"{name}.secret.json"
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise KeyProblem(f"{path}: {error.strerror}; make it with `palme keys new name={name}`") from None
+    if mode & 0o077:
+        raise KeyProblem(f"{path} has mode {mode:04o}: others can read it; `chmod 600` it, or draw a new one")
+    return _read(path, SecretKey)
+
+
+def load_public(path: Path) -> PublicKey:
+    """Raises KeyProblem if it is missing or malformed."""
+    return _read(path, PublicKey)
+
+
+def secrets(folder: Path) -> list[str]:
+    """Names of the pairs in `folder`."""
+    return sorted(p.name.removesuffix(".secret.json") for p in folder.glob("*.secret.json"))
+
+
+class AllowList:
+    """Whom a server lets in, read from the folder anew when it has changed. Closed where it is empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "allowed"
+        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._keys: dict[str, AllowedKey] = {}
+        self._looked = -1.0
+
+    def find(self, public: str) -> AllowedKey | None:
+        """The entry of the key `public` (Z85), or None; asked for every frame, so the folder is read once a
+        second. A key taken off the list is out within that second, connected or not."""
+        now = time.monotonic()
+        if not 0 <= now - self._looked < RECHECK:
+            self.keys()
+            self._looked = now
+        return self._keys.get(public)
+
+    def keys(self) -> dict[str, AllowedKey]:
+        """Every entry by its key. A file that cannot be read lets nobody in."""
+        seen = tuple(
+            sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in self.folder.glob("*.json"))
+        )
+        if seen != self._seen:
+            found: dict[str, AllowedKey] = {}
+            for name, _, _ in seen:
+                try:
+                    key = _read(self.folder / name, AllowedKey)
+                except KeyProblem:
+                    continue
+                found[key.public] = key
+            self._keys, self._seen = found, seen
+        return self._keys
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """What pyzmq's authenticator asks at each handshake."""
+        return key.decode("ascii") in self.keys()
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    try:
+        key = msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise KeyProblem(f"{path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise KeyProblem(f"{path} is no {kind.__name__}: {error}") from None
+    for field in ("public", "secret"):
+        if not _Z85.fullmatch(getattr(key, field, "0" * 40)):
+            raise KeyProblem(f"{path}: {field} is not a CURVE key of 40 Z85 characters")
+    return key
+
+
+def _write(path: Path, key: msgspec.Struct) -> None:
+    beside = path.with_name(path.name + ".new")
+    beside.write_bytes(msgspec.json.encode(key) + b"\n")
+    beside.replace(path)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise KeyProblem(f"{name!r}: a key's name is letters, digits, '_', '.' and '-', at most 48")

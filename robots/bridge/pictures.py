@@ -1,0 +1,126 @@
+"""Pictures on their own socket and thread: taken when asked for, so none is old; none delays a command.
+
+A stream is a client that asks again as soon as it has one: a slow link gets fewer, not older ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from robots.bridge import frames
+from robots.bridge.arrays import pack, unpack
+from robots.bridge.errors import BadFrame, NoSuchCamera, PictureUnavailable, ServerFailed
+from robots.bridge.wire import decode_look, encode
+from robots.errors import RobotError
+from robots.types import CameraFrame
+
+if TYPE_CHECKING:
+    from robots.bridge.server import BridgeServer
+
+LISTEN = 50  # [ms]
+DEPTH_MM_MAX = 65535
+log = logging.getLogger(__name__)
+
+
+class Codec(Protocol):
+    """JPEG, from whatever library there is; `robots` itself brings none. Pixels are (H, W, 3) uint8 RGB."""
+
+    def encode(self, rgb: NDArray[np.uint8]) -> bytes: ...
+
+    def decode(self, jpeg: bytes) -> NDArray[np.uint8]: ...
+
+
+class PictureThread:
+    """Answers `Look` frames of one server. The driver's `picture` is called from this thread alone."""
+
+    def __init__(self, server: BridgeServer, socket: zmq.Socket, codec: Codec | None) -> None:
+        self._server, self._socket, self._codec = server, socket, codec
+        self.running = True
+        socket.setsockopt(zmq.RCVTIMEO, LISTEN)
+        socket.setsockopt(zmq.SNDTIMEO, 0)
+
+    def run(self) -> None:
+        """Until `running` is False."""
+        while self.running:
+            try:
+                route, *parts = self._socket.recv_multipart(copy=False)
+            except zmq.Again:
+                continue
+            except zmq.ZMQError as error:
+                log.error("pictures: %s", error)
+                return
+            answer = self._handle(parts)
+            try:
+                self._socket.send_multipart([route.bytes, encode(answer)], copy=False)
+            except zmq.ZMQError:
+                self._server.refusals["picture_lost"] += 1
+
+    def _handle(self, parts: list[zmq.Frame]) -> msgspec.Struct:
+        server, frame = self._server, None
+        try:
+            if len(parts) != 1:
+                raise BadFrame(f"{len(parts)} parts; a message is one frame")
+            server.who(parts[0])
+            frame = decode_look(parts[0].bytes)
+            server.control.lease.check_session(frame.session)
+            names = server.driver.camera_names
+            if frame.camera not in names:
+                raise NoSuchCamera(f"no camera {frame.camera!r}; there are {list(names)}")
+            seen = server.driver.picture(frame.camera)
+            server.control.counts["picture"] += 1
+            return to_frame(frame.id, frame.camera, seen, self._codec if frame.jpeg else None)
+        except RobotError as error:
+            return server.refusal(getattr(frame, "id", None), error)
+        except Exception as error:
+            log.exception("a picture could not be taken")
+            return server.refusal(
+                getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}")
+            )
+
+
+def to_frame(id: int, camera: str, seen: CameraFrame, codec: Codec | None) -> frames.Picture:
+    """A picture as it travels: raw and exact, or with a codec as JPEG and whole millimetres of depth."""
+    depth = None
+    if seen.depth is not None:
+        if codec is None:
+            depth = pack(seen.depth, "<f4")
+        else:  # not finite and too far become 0: not measured
+            mm = np.rint(seen.depth * 1000.0)
+            depth = pack(np.where((0 <= mm) & (mm <= DEPTH_MM_MAX), mm, 0).astype("<u2"), "<u2")
+    rgb = pack(seen.rgb, "|u1") if codec is None else None
+    jpeg = None if codec is None else codec.encode(seen.rgb)
+    pose, k = pack(seen.base_from_camera, "<f8"), pack(seen.intrinsics, "<f8")
+    return frames.Picture(id, camera, rgb, jpeg, depth, k, pose)
+
+
+def from_frame(frame: frames.Picture, codec: Codec | None) -> CameraFrame:
+    """The picture in `frame`. Raises BadFrame where its parts do not fit together."""
+    if frame.rgb is not None:
+        rgb = unpack(frame.rgb)
+    elif frame.jpeg is not None and codec is not None:
+        rgb = codec.decode(frame.jpeg)
+    else:
+        raise PictureUnavailable(f"{frame.camera}: no pixels that this end can read; ask for raw pictures")
+    k, pose = unpack(frame.intrinsics), unpack(frame.base_from_camera)
+    if not (rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.dtype == np.uint8):
+        raise BadFrame(
+            f"{frame.camera}: picture of shape {rgb.shape} and {rgb.dtype}, expected uint8 (H, W, 3)"
+        )
+    if not (k.shape == (3, 3) and pose.shape == (4, 4) and np.isfinite(k).all() and np.isfinite(pose).all()):
+        raise BadFrame(
+            f"{frame.camera}: calibration of shapes {k.shape} and {pose.shape}, expected (3, 3), (4, 4)"
+        )
+    depth = None
+    if frame.depth is not None:
+        depth = unpack(frame.depth)
+        if depth.dtype == np.dtype("<u2"):
+            depth = depth.astype(np.float32) / np.float32(1000.0)
+        if not (depth.dtype == np.float32 and depth.shape == rgb.shape[:2]):
+            raise BadFrame(f"{frame.camera}: depth of shape {depth.shape} for a picture of {rgb.shape[:2]}")
+    return CameraFrame(rgb.copy(), None if depth is None else depth.copy(), k.copy(), pose.copy())

@@ -1,0 +1,296 @@
+"""BridgeServer: one arm, reachable by whom its keys let in.
+
+Three sockets, so that nothing waits for a picture: commands (ROUTER), states (PUB), pictures (ROUTER).
+Four threads: control (ticks, watches, alone touches the arm), commands, pictures, and the authenticator's.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from robots.bridge import frames, sockets
+from robots.bridge.arrays import pack, unpack
+from robots.bridge.control import Controller, Snapshot
+from robots.bridge.errors import BadFrame, CommandTooSoon, Insecure, ServerFailed, WrongVersion
+from robots.bridge.keys import AllowedKey, AllowList, SecretKey
+from robots.bridge.pictures import Codec, PictureThread
+from robots.bridge.spec_frame import pack_spec
+from robots.bridge.wire import decode_request, encode
+from robots.drivers.base import Driver
+from robots.errors import DriverError, RobotError, SpecError
+from robots.gate import SafetyGate
+from robots.types import JointCommand
+
+STATE_HZ = 100.0  # at most so many states a second are streamed
+MIN_HZ = 20.0  # slower than that, silence would start the deceleration later than promised
+MAX_AGE = 0.25  # [s] of a state that is called the present one
+LISTEN = 50  # [ms] between looks at whether to end
+log = logging.getLogger(__name__)
+
+
+class BridgeServer:
+    """Serves `driver` at `address` until `close`.
+
+    Args:
+        driver: not yet connected.
+        key: the server's own.
+        folder: of the allow-list; see `keys`.
+        address: `tcp://HOST:PORT` of the commands; states and pictures take the next two ports. PORT 0 =
+            any free ones.
+        realtime: see `control`.
+        beyond_loopback: bind to an address that other computers reach.
+        codec: makes JPEGs; None = pictures travel raw.
+        make_gate: None = `SafetyGate(driver.spec)`.
+
+    Raises:
+        Insecure: `address` is not on the loopback and that was not asked for.
+        DriverError: the arm cannot be reached.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        key: SecretKey,
+        folder: Path,
+        address: str = "tcp://127.0.0.1:5560",
+        realtime: bool = True,
+        beyond_loopback: bool = False,
+        codec: Codec | None = None,
+        make_gate: Callable[[], SafetyGate] | None = None,
+    ) -> None:
+        spec = driver.spec
+        if realtime and not spec.control_hz >= MIN_HZ:
+            raise SpecError(
+                f"{spec.name}: control_hz {spec.control_hz} must be at least {MIN_HZ} over the bridge"
+            )
+        host, port = sockets.parse(address)
+        self.allowed, self.driver, self.key = AllowList(folder), driver, key
+        self.context = zmq.Context(io_threads=2)
+        self._auth = sockets.authenticator(self.context, self.allowed)
+        try:
+            self._commands = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
+            self._states = sockets.listening(self.context, zmq.PUB, key, frames.MAX_COMMAND)
+            self._pictures = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
+            self._commands.setsockopt(
+                zmq.AFFINITY, 1
+            )  # an I/O thread of its own: pictures are encrypted elsewhere
+            self._states.setsockopt(zmq.AFFINITY, 1)
+            self._pictures.setsockopt(zmq.AFFINITY, 2)
+            self._commands.setsockopt(zmq.RCVTIMEO, LISTEN)
+            self._commands.setsockopt(zmq.SNDTIMEO, 0)  # a client that does not read loses its answers
+            self.port = sockets.bind(self._commands, host, port, beyond_loopback)
+            self.state_port = sockets.bind(self._states, host, port and port + 1, beyond_loopback)
+            self.picture_port = sockets.bind(self._pictures, host, port and port + 2, beyond_loopback)
+            self.address = f"tcp://{host}:{self.port}"
+            driver.connect()
+            self.control = Controller(driver, make_gate or (lambda: SafetyGate(spec)), realtime)
+        except BaseException:
+            self._auth.stop()
+            self.context.destroy(linger=0)
+            raise
+        self.session = self.control.lease.session
+        self.refusals: Counter[str] = Counter()
+        self._spec = pack_spec(spec)
+        self._waiting: tuple[bytes, AllowedKey, frames.Command] | None = None
+        self._state_every = max(1, round(spec.control_hz / STATE_HZ))
+        self.running = True
+        self.control.on_tick = self._publish
+        self._camera = PictureThread(self, self._pictures, codec)
+        self._threads = [
+            threading.Thread(target=self._control, name="bridge-control", daemon=True),
+            threading.Thread(target=self._listen, name="bridge-commands", daemon=True),
+            threading.Thread(target=self._camera.run, name="bridge-pictures", daemon=True),
+        ]
+
+    def start(self) -> BridgeServer:
+        """Begin to serve; returns itself."""
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def close(self) -> None:
+        """Brake to rest, let go of the arm, close every socket. Twice does no harm."""
+        if not self.running:
+            return
+        if self._threads[0].is_alive():
+            self.control.close()
+        self.running = self._camera.running = False
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(5.0)
+        self._auth.stop()
+        self.context.destroy(linger=0)
+        self.driver.close()
+
+    def __enter__(self) -> BridgeServer:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def counts(self) -> dict[str, int]:
+        """What happened since the start, by name; refusals as `refused:NAME`."""
+        refused = {f"refused:{name}": n for name, n in self.refusals.items()}
+        return dict(self.control.counts) | refused
+
+    # -- threads ------------------------------------------------------------------------------
+
+    def _control(self) -> None:
+        self.control.run()
+
+    def _listen(self) -> None:
+        socket = self._commands
+        while self.running:
+            try:
+                if self._waiting is not None:
+                    self._try_again()
+                    if not socket.poll(1):
+                        continue
+                route, rest = socket.recv(), [socket.recv(copy=False)]
+                while rest[-1].more:
+                    rest.append(socket.recv(copy=False))
+            except zmq.Again:
+                continue
+            except zmq.ZMQError as error:
+                log.error("commands: %s", error)
+                return
+            answer = self.handle(route, rest)
+            if answer is not None:
+                self._answer(route, answer)
+
+    def _answer(self, route: bytes, answer: msgspec.Struct) -> None:
+        try:
+            self._commands.send_multipart([route, encode(answer)])
+        except zmq.ZMQError:
+            self.refusals["answer_lost"] += 1
+
+    def _try_again(self) -> None:
+        """The one command that came before its tick was free."""
+        assert self._waiting is not None
+        route, key, frame = self._waiting
+        self._waiting = None
+        try:
+            answer: Any = self._command(key, frame, route)
+        except RobotError as error:
+            answer = self.refusal(frame.id, error)
+        if answer is not None:
+            self._answer(route, answer)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        if snapshot.tick % self._state_every == 0:
+            try:
+                self._states.send(encode(self._state(0, snapshot)), zmq.NOBLOCK)
+            except zmq.ZMQError:
+                self.control.counts["state_lost"] += 1
+
+    # -- frames -------------------------------------------------------------------------------
+
+    def handle(self, route: bytes, parts: list[zmq.Frame]) -> msgspec.Struct | None:
+        """The answer to one message, or None. Whatever the bytes are, nobody but their sender notices."""
+        frame: Any = None
+        try:
+            if len(parts) != 1:
+                raise BadFrame(f"{len(parts)} parts; a message is one frame")
+            key = self.who(parts[0])
+            frame = decode_request(parts[0].bytes)
+            return self._do(key, frame, route)
+        except RobotError as error:
+            return self.refusal(getattr(frame, "id", None), error)
+        except Exception as error:
+            log.exception("a frame could not be handled")
+            return self.refusal(getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}"))
+
+    def who(self, part: zmq.Frame) -> AllowedKey:
+        """Whose frame it is. Raises Insecure for nobody's, and for a key taken off the list."""
+        public = sockets.sender(part)
+        key = self.allowed.find(public)
+        if key is None:
+            raise Insecure(f"key {public} is not on the allow-list (any more)")
+        return key
+
+    def refusal(self, id: int | None, error: RobotError) -> frames.Refused:
+        """Count it, and say it; id 0 where the frame could not be read."""
+        name = type(error).__name__
+        self.refusals[name] += 1
+        return frames.Refused(id or 0, name, str(error)[:1000])
+
+    def _do(self, key: AllowedKey, frame: Any, route: bytes) -> msgspec.Struct | None:
+        control, lease = self.control, self.control.lease
+        match frame:
+            case frames.Command():
+                return self._command(key, frame, route)
+            case frames.Beat():
+                try:
+                    control.beat(key, frame.session, frame.token, frame.n, frame.heard)
+                except RobotError as error:
+                    self.refusal(0, error)  # counted, and not answered
+                return None
+            case frames.Hello():
+                return self._welcome(key, frame)
+        lease.check_session(frame.session)
+        match frame:
+            case frames.Read():
+                return self._fresh(frame.id)
+            case frames.Acquire():
+                return frames.Granted(frame.id, control.acquire(key, frame.session, frame.human, frame.token))
+            case frames.Stop():
+                control.stop(f"{frame.reason} (by {key.name})")
+            case frames.Rearm():
+                control.rearm(key, frame.session, frame.token)
+            case frames.ClearFault():
+                control.clear_fault(key, frame.session, frame.token)
+            case frames.Release():
+                control.release(key, frame.session, frame.token)
+            case frames.Tell():
+                counts = list(self.counts().items())[:200]
+                return frames.Counts(frame.id, {name[:64]: n for name, n in counts})
+        return frames.Done(frame.id)
+
+    def _command(self, key: AllowedKey, frame: frames.Command, route: bytes) -> frames.Ack | None:
+        target = unpack(frame.q_target)
+        asked = JointCommand(target, frame.gripper, frame.seq, frame.t_mono)
+        done = self.control.submit(key, frame.session, frame.token, asked, frame.heard)
+        if done is None:
+            if self._waiting is not None:
+                raise CommandTooSoon(
+                    f"seq {frame.seq}: this tick has its command and another waits for the next"
+                )
+            self._waiting = (route, key, frame)
+            return None
+        sent, wait = done
+        return frames.Ack(frame.id, sent.seq, pack(sent.q_target, "<f8"), sent.gripper, sent.t_mono, wait)
+
+    def _welcome(self, key: AllowedKey, frame: frames.Hello) -> frames.Welcome:
+        if frame.version != frames.VERSION:
+            raise WrongVersion(f"{key.name} speaks version {frame.version}, this server {frames.VERSION}")
+        return frames.Welcome(
+            frame.id, frames.VERSION, self.session, key.role, self.control.realtime, self.state_port,
+            self.picture_port, tuple(self.driver.camera_names), self._spec,
+        )  # fmt: skip
+
+    def _fresh(self, id: int) -> frames.State:
+        """The state now. In lock-step it stands still between ticks; else one that is old is refused."""
+        snapshot = self.control.snapshot
+        age = self.control.now() - snapshot.t
+        if self.control.realtime and not age <= MAX_AGE:
+            raise DriverError(
+                f"{self.driver.spec.name}: the arm was last read {age:.2f} s ago; "
+                f"{self.control.lease.latched or 'is it silent?'}"
+            )
+        return self._state(id, snapshot)
+
+    def _state(self, id: int, snapshot: Snapshot) -> frames.State:
+        state, lease = snapshot.state, self.control.lease
+        return frames.State(
+            id, self.session, snapshot.tick, snapshot.t, self.control.now(),
+            pack(state.q, "<f8"), pack(state.dq, "<f8"), float(state.gripper),
+            self.control.at_rest, (lease.latched or "")[:1000], lease.holder_name, snapshot.arm_time,
+        )  # fmt: skip

@@ -1,0 +1,115 @@
+"""Sockets that are CURVE or nothing, on the loopback unless another address was asked for by name.
+
+CURVE fails open in two ways, both met here: a socket with `curve_server` forgotten takes plaintext, and
+one whose authenticator is missing or has stopped takes every key. So the mechanism is read back, the ZAP
+domain is enforced (no answer from the authenticator: no entry), and each frame must carry the key's name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from robots.bridge.errors import Insecure
+from robots.bridge.keys import AllowList, SecretKey
+
+DOMAIN = "palme"
+_ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:]+\]|[\w.*-]+):(?P<port>\d{1,5})")
+
+
+def parse(address: str) -> tuple[str, int]:
+    """(host, port) of `tcp://host:port`. Raises Insecure for anything else."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not int(match["port"]) < 65536 - 2:
+        raise Insecure(f"address {address!r}: expected tcp://HOST:PORT, as in tcp://127.0.0.1:5560")
+    return match["host"], int(match["port"])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nothing outside this computer reaches `host`. A name other than localhost may lead anywhere."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def authenticator(context: zmq.Context, allowed: AllowList) -> ThreadAuthenticator:
+    """The thread that answers ZAP for `context` from the allow-list; `stop` it at the end."""
+    auth = ThreadAuthenticator(context)
+    auth.start()
+    auth.configure_curve_callback(domain=DOMAIN, credentials_provider=allowed)
+    return auth
+
+
+def listening(context: zmq.Context, kind: int, key: SecretKey, limit: int) -> zmq.Socket:
+    """A server's socket, CURVE, not yet bound. `limit`: [bytes] of the largest message it takes."""
+    socket = _bounded(context.socket(kind), limit)
+    socket.curve_server = True
+    socket.curve_publickey, socket.curve_secretkey = key.public.encode(), key.secret.encode()
+    socket.zap_domain = DOMAIN.encode()
+    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+    return socket
+
+
+def bind(socket: zmq.Socket, host: str, port: int, beyond_loopback: bool) -> int:
+    """Bind, port 0 = any free one; returns the port.
+
+    Raises:
+        Insecure: the socket is not CURVE and enforced, or `host` can be reached from outside and
+            `beyond_loopback` was not said.
+    """
+    if not (socket.getsockopt(zmq.MECHANISM) == zmq.CURVE and socket.getsockopt(zmq.CURVE_SERVER) == 1):
+        raise Insecure("the socket is not a CURVE server; it would take plaintext")
+    if not (socket.getsockopt(zmq.ZAP_ENFORCE_DOMAIN) == 1 and socket.getsockopt(zmq.ZAP_DOMAIN)):
+        raise Insecure("the socket does not enforce its ZAP domain; it would take any key")
+    if not (is_loopback(host) or beyond_loopback):
+        raise Insecure(
+            f"{host} can be reached from outside this computer; say `beyond_loopback=true` if that is meant"
+        )
+    try:
+        socket.bind(f"tcp://{host}:{port or '*'}")
+    except zmq.ZMQError as error:
+        raise Insecure(f"tcp://{host}:{port}: {error}") from None
+    return parse(bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode())[1]
+
+
+def calling(context: zmq.Context, kind: int, key: SecretKey, server_public: str, limit: int) -> zmq.Socket:
+    """A client's socket, CURVE, not yet connected.
+
+    `IMMEDIATE` and a short queue: what is sent while the server is away fails here and now, instead of
+    being delivered to the next server.
+    """
+    socket = _bounded(context.socket(kind), limit)
+    socket.curve_serverkey = server_public.encode()
+    socket.curve_publickey, socket.curve_secretkey = key.public.encode(), key.secret.encode()
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+    return socket
+
+
+def sender(frame: zmq.Frame) -> str:
+    """The authenticated key that `frame` came from. Raises Insecure where there is none."""
+    try:
+        name = frame.get("User-Id")
+    except (zmq.ZMQError, KeyError):
+        name = ""
+    if not name:
+        raise Insecure("a frame without an authenticated key")
+    return str(name)
+
+
+def _bounded(socket: zmq.Socket, limit: int) -> Any:
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.MAXMSGSIZE, limit)
+    socket.setsockopt(zmq.SNDHWM, 16)
+    socket.setsockopt(zmq.RCVHWM, 16)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 1000)  # a peer that vanished without a word is found out
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3000)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    return socket

@@ -1,0 +1,91 @@
+"""SimulatedDriver: the simulated arm as the bridge's server drives a real one. The gate is the server's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from robots.errors import DriverError, RobotError
+from robots.spec import ArmSpec
+from robots.types import CameraFrame, JointCommand, RobotState
+from sim.arm import SimulatedArm
+from sim.camera import Camera
+from sim.scene import Scene
+from sim.world import World
+
+T = TypeVar("T")
+
+
+class SimulatedDriver:
+    """A Panda in PyBullet, behind `robots.drivers.base.Driver`. Each `send` is one control tick of physics.
+
+    PyBullet is asked by two threads, ticks and pictures, one at a time.
+
+    Args:
+        spec: the arm.
+        scene: what stands on the table at first; a YAML file, or None = nothing.
+        cameras: names of `sim.camera.CAMERAS`, or `Camera`s.
+    """
+
+    def __init__(
+        self, spec: ArmSpec, scene: str | None = None, cameras: Sequence[str | Camera] = ("front", "wrist")
+    ) -> None:
+        self.spec = spec
+        self.world = World("fast")
+        self.arm = SimulatedArm(self.world, spec, cameras)
+        self.camera_names = tuple(self.arm.cameras)
+        self._scene = scene
+        self._lock = threading.Lock()
+
+    def connect(self) -> None:
+        """Build the world."""
+        from pathlib import Path
+
+        try:
+            scene = Scene((), ()) if self._scene is None else Scene.from_yaml(Path(self._scene))
+        except (OSError, ValueError) as error:
+            raise DriverError(f"scene={self._scene}: {error}") from error
+        self.load(scene)
+
+    @property
+    def time(self) -> float:
+        """[s] simulated since the world was loaded."""
+        return self.arm.time
+
+    def read(self) -> RobotState:
+        """See `Driver`."""
+        return self._alone(self.arm.state)
+
+    def send(self, command: JointCommand) -> None:
+        """One control tick towards what the server's gate let through."""
+        self._alone(lambda: self.arm.drive(command))
+
+    def picture(self, camera: str) -> CameraFrame:
+        """Drawn now."""
+        return self._alone(lambda: self.arm.observe((camera,)).images[camera])
+
+    def stop(self) -> None:
+        """A simulated arm stands still where it is not driven."""
+
+    def close(self) -> None:
+        """Give the simulator back."""
+        with self._lock:
+            self.world.close()
+
+    def load(self, scene: Scene) -> None:
+        """Rebuild the world with `scene`; the arm is home, at rest."""
+        self._alone(lambda: self.world.load(scene, q=self.spec.q_home))
+
+    def look(self, question: Callable[[World], T]) -> T:
+        """Ask the world something that only a simulation knows."""
+        return self._alone(lambda: question(self.world))
+
+    def _alone(self, work: Callable[[], T]) -> T:
+        with self._lock:
+            try:
+                return work()
+            except RobotError:
+                raise
+            except Exception as error:  # pybullet.error, once the world has been closed
+                raise DriverError(f"the simulator: {error}") from error

@@ -1,0 +1,175 @@
+"""`palme serve`, `palme keys`, and the same evaluation on an arm across the wire."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from palme.cli.main import main
+from palme.cli.table_server import TableServer
+from robots.bridge import keys
+from robots.bridge.server import BridgeServer
+from sim.driver import SimulatedDriver
+from tests.bridge_rig import PATIENCE, KeyRing, spec_at
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_BASE = ("hydra", "omegaconf", "torch", "transformers", "pybullet", "cv2", "gymnasium", "sim")
+
+
+def test_serving_imports_the_base_install_alone_and_starts_within_a_second(tmp_path) -> None:
+    ring = KeyRing(tmp_path)
+    code = (
+        "import sys, atexit\n"
+        "import time\n"
+        f"heavy = {NOT_BASE!r}\n"
+        "say = lambda: print([m for m in heavy if m in sys.modules], time.process_time())\n"
+        "atexit.register(say)\n"
+        "from palme.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["serve", "robot=panda", "backend=ideal", "address=tcp://127.0.0.1:0", f"keys={ring.folder}"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    try:
+        assert child.stdout is not None
+        assert "serving panda" in child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        said, _ = child.communicate(timeout=PATIENCE)
+    finally:
+        child.kill()
+        child.wait()
+    loaded, seconds = said.strip().splitlines()[-1].rsplit(" ", 1)
+    assert loaded == "[]" and child.returncode == 0
+    assert float(seconds) < 1.0  # of the processor, start-up included: the machine may be busy
+
+
+def test_keys_are_made_allowed_and_listed(tmp_path, capsys) -> None:
+    folder = f"keys={tmp_path / 'arm'}"
+    assert main(["keys", "new", "name=server", folder]) == 0
+    assert main(["keys", "new", "name=me", f"keys={tmp_path / 'mine'}"]) == 0
+    assert main(["keys", "list", folder]) == 0
+    assert "nobody" in capsys.readouterr().out
+    assert main(["keys", "allow", f"file={tmp_path / 'mine' / 'me.public.json'}", "role=human", folder]) == 0
+    assert main(["keys", "list", folder]) == 0
+    said = capsys.readouterr().out
+    mine = keys.load_secret(tmp_path / "mine", "me")
+    assert mine.public in said and mine.secret not in said and "human" in said
+    assert keys.AllowList(tmp_path / "arm").find(mine.public) is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["keys"], ["new name=NAME"]),
+        (["keys", "nwe"], ["did you mean 'new'"]),
+        (["keys", "new"], ["name=..."]),
+        (["keys", "new", "nam=x"], ["did you mean 'name'"]),
+        (["keys", "allow", "file=/nowhere.json", "role=policy"], ["/nowhere.json"]),
+        (["keys", "allow", "file=/nowhere.json", "role=king"], ["viewer", "human"]),
+        (["serve"], ["robot=panda backend=sim"]),
+        (["serve", "robot=panda", "adress=x"], ["did you mean 'address'"]),
+        (["serve", "robot=panda", "realtime=perhaps"], ["realtime='perhaps'", "bool"]),
+        (["serve", "robot=panda", "backend=ideal", "table=true"], ["backend=sim"]),
+        (["serve", "robot=panda", "backend=xarm", "realtime=false"], ["moved by the clock"]),
+        (["run", "put it there", "robot=bridge", "planner=oracle"], ["oracle reads the simulator"]),
+        (["run", "put it there", "robot=bridge", "bridge.adress=x"], ["bridge.address"]),
+        (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=nobody"], ["keys new name=nobody"]),
+        (["eval", "robot=bridge", "workers=2", "episodes=2"], ["workers=1"]),
+        (["bench", "policy", "robot=bridge"], ["moves no remote arm"]),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_is_named_with_its_remedy(
+    arguments, words, capsys, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("PALME_KEYS", str(tmp_path))
+    keys.new(tmp_path, "server")
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    for word in words:
+        assert word in said, said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["backend=idael"], "did you mean 'ideal'"),
+        (["backend=ideal", "backend.speed=3"], "it takes cameras, size, keep"),
+        (["backend=ideal", "key=nobody"], "palme keys new name=nobody"),
+        (["backend=ideal", "robot=pandda"], "did you mean 'panda'"),
+        (["backend=ideal", "address=tcp://0.0.0.0:0"], "beyond_loopback=true"),
+    ],
+)
+def test_an_arm_that_cannot_be_served_says_why(words, said, capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PALME_KEYS", str(tmp_path))
+    keys.new(tmp_path, "server")
+    assert main(["serve", "robot=panda", *words]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_an_evaluation_across_the_wire_comes_out_as_in_process(tmp_path, capsys) -> None:
+    ring = KeyRing(tmp_path / "keys")
+    ring.client("me")
+    words = ["eval", "tasks=[put_in_bowl]", "episodes=1", "seed=1000", "planner=readout", "policy=keypose"]
+    assert main([*words, f"out={tmp_path / 'near'}"]) == 0
+    base = _free_ports()
+    driver = SimulatedDriver(spec_at(20.0))
+    with BridgeServer(driver, ring.server, ring.folder, f"tcp://127.0.0.1:{base}", realtime=False) as server:
+        TableServer(server, base + 3)
+        far = [f"bridge.address={server.address}", f"bridge.keys={ring.folder}", "bridge.table=true"]
+        assert main([*words, "robot=bridge", *far, "bridge.timeout=20.0", f"out={tmp_path / 'far'}"]) == 0
+        assert server.counts()["command"] > 50 and not [n for n in server.counts() if "refused" in n]
+    near, across = (json.loads((tmp_path / x / "results.json").read_text()) for x in ("near", "far"))
+    assert near["tasks"] == across["tasks"]
+    assert near["timing"]["arm_s"] == across["timing"]["arm_s"]  # to the tick
+
+
+def test_only_the_commander_asks_the_table(tmp_path) -> None:
+    from palme.cli.tables import RemoteTable
+    from robots.bridge.client import BridgeClient
+    from robots.bridge.errors import LeaseMissing
+    from sim.scene import Scene
+
+    ring = KeyRing(tmp_path)
+    with BridgeServer(
+        SimulatedDriver(spec_at(20.0)), ring.server, ring.folder, "tcp://127.0.0.1:0", False
+    ) as server:
+        port = TableServer(server, 0).port
+        with BridgeClient(server.address, ring.client(), ring.server.public, timeout=PATIENCE) as client:
+            table = RemoteTable(client, port)
+            with pytest.raises(LeaseMissing, match="only its commander"):
+                table.hold(1)
+            table.load(Scene((), ()), 2)
+            assert table.truth().holder == () and client.read().latched == ""
+            with BridgeClient(
+                server.address, ring.client("rival"), ring.server.public, timeout=PATIENCE
+            ) as rival:
+                with pytest.raises(LeaseMissing):
+                    RemoteTable(rival, port).truth()
+
+
+def _free_ports() -> int:
+    """A port with the three after it free too, most likely."""
+    import socket
+
+    for _ in range(100):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        try:
+            for k in range(1, 4):
+                with socket.socket() as other:
+                    other.bind(("127.0.0.1", port + k))
+            return port
+        except OSError:
+            time.sleep(0.01)
+    raise RuntimeError("no four free ports in a row")

@@ -1,0 +1,105 @@
+"""Frames dropped, delayed, doubled, reordered, damaged between the ends: nothing moves that should not."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from robots.bridge.client import BridgeClient
+from robots.bridge.errors import LinkDead
+from robots.bridge.faults import KINDS, FaultProxy
+from robots.errors import ArmLatched, RobotError
+from robots.types import JointCommand
+from tests.bridge_rig import Bench, assert_within_limits, bench, path, until
+
+
+@pytest.fixture
+def served(tmp_path):
+    with bench(tmp_path, hz=100.0) as made:
+        yield made
+
+
+def through(served: Bench, **more) -> FaultProxy:
+    key = served.ring.client()
+    return FaultProxy(served.server.address, served.ring.server, key, served.ring.folder, **more)
+
+
+def drive(client: BridgeClient, seconds: float) -> tuple[np.ndarray, int]:
+    """A slow wave for `seconds`, rearmed whenever it was stopped; all targets asked for, and refusals."""
+    q, asked, refused, seq = client.observe(()).robot.q, [], 0, 0
+    end = time.monotonic() + seconds
+    client.rearm()
+    while time.monotonic() < end:
+        seq += 1
+        asked.append(q + 0.1 * np.sin(seq / 60))
+        try:
+            client.command(JointCommand(asked[-1], 1.0, seq, 0.0))
+        except (LinkDead, RobotError) as error:
+            refused += 1
+            if isinstance(error, ArmLatched):
+                try:
+                    client.rearm()
+                except RobotError:
+                    pass
+    return np.array(asked), refused
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_kind_of_fault_at_a_time_moves_nothing_unasked(served: Bench, kind: str) -> None:
+    with through(served, rate=0.0, kinds=(kind,)) as proxy:
+        client = served.client(address=proxy.address, timeout=0.06)
+        proxy.rate = 0.15
+        asked, _ = drive(client, 1.0)
+        proxy.rate = 0.0
+        assert proxy.done[kind] > 5
+    sent = path(served.arm)
+    assert len(sent) > 20
+    assert_within_limits(served.arm)
+    assert asked.min() - 0.02 <= sent.min() and sent.max() <= asked.max() + 0.02
+    assert not any("ServerFailed" in name for name in served.server.counts())
+
+
+def test_all_faults_together_and_then_silence_ends_at_rest(served: Bench) -> None:
+    with through(served, rate=0.0) as proxy:
+        client = served.client(address=proxy.address, timeout=0.06)
+        proxy.rate = 0.3
+        drive(client, 1.5)
+        proxy.cut = True
+        viewer = served.client("viewer", "viewer")
+        until(lambda: viewer.read().at_rest and viewer.read().latched)
+        with pytest.raises(LinkDead):
+            client.observe(())
+    assert_within_limits(served.arm)
+    n = len(served.arm.sent)
+    until(lambda: len(served.arm.sent) > n + 20)
+    assert np.ptp(path(served.arm)[-20:], axis=0).max() == 0.0
+
+
+def test_a_recorded_session_played_again_moves_nothing(served: Bench) -> None:
+    with through(served, rate=0.0) as proxy:
+        client = served.client(address=proxy.address, timeout=0.5)
+        client.rearm()
+        q = client.observe(()).robot.q
+        for seq in range(30):
+            client.command(JointCommand(q + 0.002 * seq, 1.0, seq, 0.0))
+        until(lambda: client.read().at_rest)
+        done = served.server.counts()["command"]
+        at = path(served.arm)[-1]
+        frames = [frame for frame in proxy.recorded if b"command" in frame]
+        assert len(frames) == 30
+        proxy.replay(frames)
+        until(lambda: served.server.counts().get("refused:CommandOutOfOrder", 0) >= 30)
+        assert served.server.counts()["command"] == done
+        np.testing.assert_array_equal(path(served.arm)[-1], at)
+
+
+def test_a_dead_link_says_for_how_long(served: Bench) -> None:
+    with through(served, rate=0.0) as proxy:
+        client = served.client(address=proxy.address, timeout=0.1)
+        client.pulse.close()  # states come past the proxy: only answers count here
+        proxy.cut = True
+        time.sleep(0.4)
+        with pytest.raises(LinkDead, match=r"heard of the server for 0\.[5-9]|heard of the server for [1-9]"):
+            client.observe(())

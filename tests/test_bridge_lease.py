@@ -1,0 +1,249 @@
+"""Who commands, and when the arm stops listening: the logic alone, with the time given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from robots.bridge.errors import (
+    CommandStale,
+    FaultStands,
+    LeaseHeld,
+    LeaseMissing,
+    RoleNotAllowed,
+    WrongSession,
+)
+from robots.bridge.keys import AllowedKey
+from robots.bridge.lease import SILENCE, STALE, Lease
+from robots.errors import ArmLatched, CommandOutOfOrder, CommandRejected
+
+ROBO, OTHER = AllowedKey("robo", "a" * 40, "policy"), AllowedKey("other", "b" * 40, "policy")
+ANNA, BERT = AllowedKey("anna", "c" * 40, "human"), AllowedKey("bert", "d" * 40, "human")
+VIEWER = AllowedKey("viewer", "e" * 40, "viewer")
+
+
+class Commander:
+    """One client's view of a lease."""
+
+    def __init__(self, lease: Lease, key: AllowedKey, human: bool = False) -> None:
+        self.lease, self.key, self.human = lease, key, human
+        self.session, self.token = lease.session, 0
+
+    def take(self) -> Commander:
+        self.token = self.lease.acquire(self.key, self.session, self.human, self.token)
+        return self
+
+    def arm(self) -> Commander:
+        self.lease.rearm(self.key, self.session, self.token)
+        return self
+
+    def command(self, seq: int, now: float, heard: float | None = None, watched: bool = True) -> None:
+        heard = now if heard is None else heard
+        self.lease.check(self.key, self.session, self.token, seq, heard, now, watched)
+        self.lease.accepted(seq, now)
+
+    def beat(self, n: int, now: float, heard: float | None = None) -> None:
+        self.lease.beat(self.key, self.session, self.token, n, now if heard is None else heard, now)
+
+
+@pytest.fixture
+def lease() -> Lease:
+    return Lease()
+
+
+@pytest.fixture
+def robo(lease: Lease) -> Commander:
+    return Commander(lease, ROBO).take().arm()
+
+
+def test_a_boot_is_disarmed_and_has_a_session_of_its_own(lease: Lease) -> None:
+    assert lease.latched and lease.holder is None
+    assert len({Lease().session for _ in range(100)}) == 100
+
+
+def test_a_command_without_a_lease_is_refused(lease: Lease) -> None:
+    with pytest.raises(LeaseMissing, match="rearm"):
+        Commander(lease, ROBO).command(0, 1.0)
+
+
+def test_a_lease_alone_does_not_arm(lease: Lease) -> None:
+    with pytest.raises(ArmLatched, match="rearm"):
+        Commander(lease, ROBO).take().command(0, 1.0)
+
+
+def test_commands_count_up(robo: Commander) -> None:
+    robo.command(0, 1.0)
+    robo.command(7, 1.01)
+    for seq in (7, 6, 0, -1):
+        with pytest.raises(CommandOutOfOrder, match="7"):
+            robo.command(seq, 1.02)
+    robo.command(8, 1.03)
+
+
+def test_a_frame_of_another_boot_is_refused(robo: Commander) -> None:
+    robo.session = "0" * 16
+    for refused in (lambda: robo.command(0, 1.0), lambda: robo.beat(0, 1.0), robo.arm, robo.take):
+        with pytest.raises(WrongSession, match="anew"):
+            refused()
+
+
+def test_a_second_client_is_refused_by_name(robo: Commander, lease: Lease) -> None:
+    other = Commander(lease, OTHER)
+    with pytest.raises(LeaseHeld, match="robo"):
+        other.take()
+    other.token = robo.token  # even if it had overheard the token
+    with pytest.raises(LeaseMissing, match="robo"):
+        other.command(0, 1.0)
+    robo.command(0, 1.0)
+
+
+def test_the_same_key_from_a_second_process_is_refused_while_armed(robo: Commander, lease: Lease) -> None:
+    twin = Commander(lease, ROBO)
+    with pytest.raises(LeaseHeld, match="another process"):
+        twin.take()
+    robo.command(0, 1.0)
+    lease.watch(1.0 + 2 * SILENCE)
+    twin.take().arm().command(0, 2.0)  # its twin has died: the key may come back
+    with pytest.raises(LeaseMissing, match="over"):
+        robo.command(1, 2.01)
+
+
+def test_a_human_takes_over_from_a_policy_and_nobody_from_a_human(robo: Commander, lease: Lease) -> None:
+    robo.command(0, 1.0)
+    anna = Commander(lease, ANNA, human=True).take()
+    with pytest.raises(LeaseMissing, match="anna"):
+        robo.command(1, 1.01)
+    with pytest.raises(ArmLatched, match="taken over"):  # and it begins by a rearm
+        anna.command(0, 1.01)
+    anna.arm().command(0, 1.02)
+    for key, human in ((ROBO, False), (OTHER, False), (BERT, True), (BERT, False)):
+        with pytest.raises(LeaseHeld, match="anna"):
+            Commander(lease, key, human).take()
+
+
+def test_a_policy_s_key_cannot_call_itself_human_and_a_viewer_s_cannot_command(lease: Lease) -> None:
+    with pytest.raises(RoleNotAllowed, match="policy"):
+        Commander(lease, ROBO, human=True).take()
+    with pytest.raises(RoleNotAllowed, match="viewer"):
+        Commander(lease, VIEWER).take()
+
+
+def test_a_lease_given_back_is_free(robo: Commander, lease: Lease) -> None:
+    lease.release(ROBO, lease.session, robo.token)
+    assert lease.latched
+    Commander(lease, OTHER).take().arm().command(0, 1.0)
+
+
+def test_silence_latches_until_rearmed_and_not_before(robo: Commander, lease: Lease) -> None:
+    robo.command(0, 1.0)
+    assert not lease.watch(1.0 + 0.999 * SILENCE)
+    assert lease.watch(1.0 + 1.001 * SILENCE) and not lease.watch(1.0 + 2 * SILENCE)
+    for t in (1.2, 5.0, 500.0):
+        with pytest.raises(ArmLatched, match="silent: .* robo"):
+            robo.command(1, t)
+        with pytest.raises((ArmLatched, CommandOutOfOrder)):
+            robo.beat(0, t)
+            robo.command(1, t)
+    robo.arm()
+    robo.command(1, 501.0)
+
+
+def test_a_command_that_comes_after_the_silence_is_itself_too_late(robo: Commander) -> None:
+    robo.command(0, 1.0)
+    with pytest.raises(ArmLatched, match="silent"):
+        robo.command(1, 1.0 + 1.01 * SILENCE)
+
+
+def test_beats_keep_the_latch_off_and_nothing_else(robo: Commander, lease: Lease) -> None:
+    robo.command(0, 1.0)
+    for n in range(20):
+        robo.beat(n, 1.0 + 0.09 * (n + 1))
+        with pytest.raises(CommandOutOfOrder):
+            robo.beat(n, 1.0 + 0.09 * (n + 1))
+    assert lease.latched is None
+    with pytest.raises(CommandOutOfOrder):
+        robo.command(0, 2.85)
+    assert lease.watch(1.0 + 0.09 * 20 + 1.01 * SILENCE)
+
+
+def test_refused_frames_do_not_count_as_signs_of_life(robo: Commander, lease: Lease) -> None:
+    robo.command(5, 1.0)
+    for k in range(1, 10):
+        with pytest.raises(CommandRejected):
+            robo.command(5, 1.0 + 0.02 * k)
+    assert lease.latched or lease.watch(1.0 + 1.01 * SILENCE)
+
+
+def test_armed_and_not_begun_nothing_moves_and_nothing_latches(robo: Commander, lease: Lease) -> None:
+    assert not lease.watch(1e6)
+    robo.command(0, 1e6)
+
+
+def test_in_lock_step_silence_counts_only_while_the_arm_moves(robo: Commander, lease: Lease) -> None:
+    robo.command(0, 1.0)
+    assert not lease.watch(50.0, watched=False)
+    robo.command(1, 51.0, watched=False)
+    assert lease.watch(52.0, watched=True)
+
+
+@pytest.mark.parametrize("heard", [10.0 - 1.01 * STALE, -1.0, 11.0, np.nan, np.inf, -np.inf])
+def test_what_was_long_on_its_way_or_from_the_future_is_refused(robo: Commander, heard: float) -> None:
+    with pytest.raises(CommandStale):
+        robo.command(0, 10.0, heard)
+    with pytest.raises(CommandStale):
+        robo.beat(0, 10.0, heard)
+    robo.command(0, 10.0, 10.0 - 0.9 * STALE)
+
+
+def test_no_fault_clears_itself(robo: Commander, lease: Lease) -> None:
+    robo.command(0, 1.0)
+    lease.fault("joint 3 too hot")
+    for step in (robo.arm, lambda: robo.take().arm(), lambda: Commander(lease, ANNA, True).take().arm()):
+        with pytest.raises(FaultStands, match="joint 3 too hot"):
+            step()
+    anna = Commander(lease, ANNA, True)
+    anna.token = lease.holder.token if lease.holder else 0
+    with pytest.raises(LeaseMissing):
+        lease.clear_faults(OTHER, lease.session, anna.token)
+    lease.clear_faults(ANNA, lease.session, anna.token)
+    assert lease.latched  # cleared is not armed
+    anna.arm().command(0, 2.0)
+
+
+def test_the_first_cause_of_a_stop_is_the_one_that_is_told(robo: Commander, lease: Lease) -> None:
+    lease.latch("somebody pressed stop")
+    lease.latch("another thing")
+    with pytest.raises(ArmLatched, match="somebody pressed stop"):
+        robo.command(0, 1.0)
+
+
+def test_whatever_happens_a_command_passes_only_from_the_armed_holder_in_order() -> None:
+    """Ten thousand random steps against the rules, said once more and more simply."""
+    rng, lease, now = np.random.default_rng(0), Lease(), 0.0
+    clients = [Commander(lease, key, key.role == "human") for key in (ROBO, OTHER, ANNA, VIEWER)]
+    armed, last_seq, last_seen, passed = None, -1, None, 0
+    for _ in range(10_000):
+        now += rng.choice([0.001, 0.05, 0.11])
+        if armed and last_seen is not None and now - last_seen > SILENCE:
+            armed = None
+        who = clients[rng.integers(len(clients))]
+        try:
+            match rng.choice(["take", "arm", "command", "command", "command", "stop"]):
+                case "take":
+                    who.take()
+                    armed, last_seq, last_seen = None, -1, None
+                case "arm":
+                    who.arm()
+                    armed, last_seen = who, None
+                case "command":
+                    seq = int(rng.integers(last_seq - 1, last_seq + 3))
+                    who.command(seq, now)
+                    assert who is armed and seq > last_seq
+                    last_seq, last_seen, passed = seq, now, passed + 1
+                case "stop":
+                    if rng.random() < 0.1:
+                        lease.latch("stop")
+                        armed = None
+        except CommandRejected:
+            pass
+    assert passed > 100
