@@ -64,11 +64,11 @@ def _listen(server: Any) -> None:
 
 
 def _simulated(config: dict[str, Any]) -> tuple[Any, Any]:
-    from palme.cli.build import _quiet
+    from palme.cli.build import quiet
     from palme.cli.stage import scene_for
     from robots.spec import ArmSpec
 
-    _quiet()
+    quiet()
     from sim.arm import SimulatedArm
     from sim.world import World
 

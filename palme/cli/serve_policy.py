@@ -42,7 +42,7 @@ def build_server(config: dict[str, Any]) -> Any:
         UsageError: an unknown protocol or policy, unreadable weights, calibration or token.
         AddressRefused: an address that others could reach, and no token.
     """
-    from palme.cli.build import LEARNED, _Eyes, _quiet, learned_policies
+    from palme.cli.build import LEARNED, _Eyes, learned_policies, quiet
     from palme.errors import StepFailed
     from robots.guests.keys import PORTS, PROTOCOLS, keys_for
     from robots.guests.reader import Reader
@@ -56,7 +56,7 @@ def build_server(config: dict[str, Any]) -> Any:
         raise unknown("policy to serve", policy["name"], LEARNED)
     if not 1 <= config["horizon"] <= 256:
         raise UsageError(f"horizon={config['horizon']}: rows of an answer, 1 to 256")
-    _quiet()
+    quiet()
     spec, eyes = ArmSpec.from_dict(config["robot"]), _Eyes(config)
     try:
         new_policy = learned_policies(policy, spec, eyes)
