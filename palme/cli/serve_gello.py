@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from palme.cli.config import load
+from palme.cli.ending import until_asked
 from palme.cli.errors import UsageError, unknown
 
 BACKENDS = ("sim",)
@@ -38,17 +39,9 @@ def serve(robot: Any, address: str, silence_s: float) -> int:
         server = GelloServer(robot, address, silence_s).start()
     except AddressRefused as error:
         raise UsageError(str(error)) from error
-    print(
-        f"serving {robot.spec.name} to GELLO at {server.host}:{server.port}; `rearm` re-arms, Ctrl-C ends it"
-    )
     threading.Thread(target=_listen, args=(server,), daemon=True).start()
-    try:
-        server.wait()
-    except KeyboardInterrupt:
-        print("ended")
-    finally:
-        server.close()
-    return 0
+    at = f"{server.host}:{server.port}"
+    return until_asked(server, f"serving {robot.spec.name} to GELLO at {at}; `rearm` re-arms, Ctrl-C ends it")
 
 
 def _listen(server: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from palme.cli.config import load
+from palme.cli.ending import until_asked
 from palme.cli.errors import UsageError, unknown
 
 TOKEN_BYTES = (16, 1024)
@@ -24,15 +25,8 @@ def main(arguments: Sequence[str]) -> int:
         server = build_server(config).start()
     except RobotError as error:
         raise UsageError(str(error)) from error
-    said = config["policy"]["name"]
-    print(f"serving {said} to {config['protocol']} clients at {server.host}:{server.port}; Ctrl-C ends it")
-    try:
-        server.wait()
-    except KeyboardInterrupt:
-        print("ended")
-    finally:
-        server.close()
-    return 0
+    said = f"serving {config['policy']['name']} to {config['protocol']} clients"
+    return until_asked(server, f"{said} at {server.host}:{server.port}; Ctrl-C ends it")
 
 
 def build_server(config: dict[str, Any]) -> Any:
