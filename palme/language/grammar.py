@@ -25,7 +25,7 @@ SOLIDS: Words = tuple(w for w in ENTITY_WORDS if not w.endswith("_bowl"))
 BOWLS: Words = tuple(w for w in ENTITY_WORDS if w.endswith("_bowl"))
 WAYS: Words = ("up", "down", "mixed")
 MAX_TOWER = 6
-DOUBT = 0.02  # what an object is this likely to be is not said to be nowhere: the eyes may have misnamed it
+DOUBT = 0.005  # what an object is this likely to be is not said to be nowhere: the eyes may have misnamed it
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,13 @@ discover march vacant watch stocked supplied whether due nestled possession trip
 mummy regards caption eats silly curator wise hop sea grant letters marry nests laundry jerseys players
 teams birds foreign flags bees recycling ups memory basis homes mismatch knocking wear beds suits united
 stranger w helmet rider piggyback versa vice living doll
+presses gave neat typed drew climber giving previously happen wonder types appear understood chose rungs
+ended rush ideal swap treating reckoned writes underpinning stairs spelled flat serves uses lovely pans
+perched raindrop bricklayer initial prove taller handed served wire sketch crawled unit scanned imagining
+saying sleeping require title baker perching dresser cabinet carpet longer actual handle differently crust
+speaking mimic waving poster fast showing removed pushes describes spirit geological comma distant sniff
+dismantling roofs cannot describing bows staircase blankets hats hiker depths precede overlies underlies
+props clink lob henceforth tooth
 """.split()
 
 SHADES = {
