@@ -4,8 +4,8 @@ Every constraint is a margin in [m], kept where it is >= 0, with a bound on how 
 margin k falls by more than `reach[k] @ abs(change of q)`. The gate lives on that bound, and for walls on a
 sharper one: their slope where the arm is, and `bend`, which bounds how much the slope can change.
 
-Whatever is fixed to a link is a linear function of the link's frame, so all points of all links at all postures
-come out of one product with `LinkRows`, which is why a look costs tens of microseconds.
+Whatever is fixed to a link is a linear function of the link's frame, so all points of all links at all
+postures come out of one product with `LinkRows`, which is why a look costs tens of microseconds.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class LinkRows:
         return (self.n + 2) * 12
 
     def of(self, q: Array) -> Array:
-        """(S, width): for base, every link and the tool the top three rows of its pose, for `q` (S, n_joints).
+        """(S, width): the top three rows of the pose of base, every link and tool, for `q` (S, n_joints).
 
         A turn by q about z multiplies the first two columns, read as one complex number, by exp(-iq).
         """
@@ -59,7 +59,7 @@ class LinkRows:
         np.dot(here, self._steps[n], out[n + 1])
         return out.reshape(n + 2, size, 12).swapaxes(0, 1).reshape(size, -1)
 
-    def pick(self, links: Array, points: Array, rows: Sequence[int] = (0, 1, 2)) -> Array:
+    def pick(self, links: NDArray[np.intp], points: Array, rows: Sequence[int] = (0, 1, 2)) -> Array:
         """(width, len(rows) * P): `of(q) @` it gives coordinate `rows` of each homogeneous point (P, 4)."""
         out = np.zeros((self.n + 2, 3, 4, len(rows), len(points)))
         for p, (link, point) in enumerate(zip(links, points, strict=True)):
@@ -137,7 +137,9 @@ class Walls:
 class SelfDistance:
     """The arm from itself: every pair of capsules whose links are not neighbours.
 
-    Attributes: as `Walls`.
+    Attributes:
+        names, reach: as of `Walls`.
+        capsules: C of links, hand and fingers; first, second: (K,) the two of each pair.
     """
 
     def __init__(self, spec: ArmSpec) -> None:
@@ -155,7 +157,8 @@ class SelfDistance:
             if rigid_to[b] - rigid_to[a] >= 2
             and (int(capsules.links[a]), int(capsules.links[b])) not in spec.never_meet
         ]
-        self._a, self._b = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        self.capsules = capsules
+        self.first, self.second = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
         along = capsules.ends[:, 1] - capsules.ends[:, 0]
         rows = LinkRows(spec)
         starts = rows.pick(capsules.links, _homogeneous(capsules.ends[:, 0]))
@@ -163,8 +166,8 @@ class SelfDistance:
         self._from_rows = np.concatenate([starts, alongs], 1)  # (width, 2 * 3 * C)
         self._size = len(capsules)
         lengths = (along * along).sum(1)
-        self._aa, self._bb = lengths[self._a], lengths[self._b]  # (K,) squared lengths
-        self._apart = capsules.radii[self._a] + capsules.radii[self._b] + spec.self_margin + ROUNDING
+        self._aa, self._bb = lengths[self.first], lengths[self.second]  # (K,) squared lengths
+        self._apart = capsules.radii[self.first] + capsules.radii[self.second] + spec.self_margin + ROUNDING
         named = [
             (link_name(spec, int(x)) if c < len(spec.capsules) else "fingers")
             for c, x in enumerate(capsules.links)
@@ -180,15 +183,16 @@ class SelfDistance:
     def margins(self, rows: Array) -> Array:
         """(S, K) in [m] for `LinkRows.of`."""
         placed = (rows @ self._from_rows).reshape(len(rows), 2, 3, self._size)
-        first, second = placed.take(self._a, 3), placed.take(self._b, 3)  # (S, 2, 3, K)
+        first, second = placed.take(self.first, 3), placed.take(self.second, 3)  # (S, 2, 3, K)
         between = first[:, 0] - second[:, 0]
         gap = segment_distance(between, first[:, 1], second[:, 1], self._aa, self._bb)
         return gap - self._apart
 
     def unsure(self, a: Array, b: Array, at_a: Array, at_b: Array) -> NDArray[np.bool_]:
-        """As `Walls.unsure`: a margin is no less than the mean of both ends less half of what it can change."""
+        """As `Walls.unsure`: a margin is no less than the mean of both ends less half of its change."""
         change = np.abs(b - a) @ self.reach.T
-        return ((at_a + at_b < change) & (change > LOOK_EVERY)).any(1)
+        near: NDArray[np.bool_] = (at_a + at_b < change) & (change > LOOK_EVERY)
+        return np.any(near, axis=1)
 
 
 def hand_points(spec: ArmSpec) -> tuple[Array, Array]:
@@ -220,7 +224,7 @@ def link_name(spec: ArmSpec, link: int) -> str:
 def _reach_outward(spec: ArmSpec, link: int, points: Array) -> Array:
     """(n_joints,) no point (P, 3) of `link` moves further than this a radian of each joint, in [m/rad].
 
-    From the axis of joint j: the radius at which the next frame sits, and from there on the lengths of the links.
+    From the axis of joint j: the radius at which the next frame sits, and from there the links' lengths.
     """
     out = np.zeros(spec.n_joints)
     if link == 0:

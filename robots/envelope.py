@@ -19,7 +19,8 @@ from robots.spec import ArmSpec
 from robots.types import Array
 
 KNOTS = 24  # ticks of a braking way that are looked at first; at high rates it is longer and they are spread
-SHARES = np.array([0.75, 0.5, 0.25, 0.125, 0.0625, 0.03125])[:, None]  # parts of a motion tried, largest first
+# Parts of a motion that are tried, the largest first: (L, 1).
+SHARES = np.array([[0.75], [0.5], [0.25], [0.125], [0.0625], [0.03125]])
 WALLS, SELF = 0, 1
 
 
@@ -42,7 +43,7 @@ class Envelope:
         self.held_by: str | None = None
         self.held: Counter[str] = Counter()
         self._links, self._walls, self._self = _built(spec)
-        self._kinds = (self._walls, self._self)
+        self._kinds: tuple[Walls | SelfDistance, ...] = (self._walls, self._self)
         self._dt, self._change = spec.dt, change
         self._half, self._way_of_speed = change / 2, spec.dt / (2 * change)
         self._rest_error = change * spec.dt / 8  # [rad] by which `_braking` may be too long
@@ -134,8 +135,8 @@ class Envelope:
     def _bounds_of_walls(self, q: Array, speeds: Array, sure: bool = False) -> tuple[Array, str | None]:
         """(L,) what the least margin of walls and table cannot fall below on the ways from `q` to rest.
 
-        Slope and bend where they were looked at last; every joint moves one way only, so a way lies in the box
-        between its ends. With `sure`, also the wall or the table that the first way crosses beyond doubt.
+        Slope and bend where they were looked at last; every joint moves one way only, so a way lies in the
+        box between its ends. With `sure`, also the wall or the table that the first way crosses beyond doubt.
 
         Args:
             speeds: (L, n_joints) of the next tick.
@@ -157,7 +158,7 @@ class Envelope:
         return lowest, self._walls.names[worst] if crossed[worst] < 0 else None
 
     def _braking(self, size: Array) -> Array:
-        """[rad] that braking takes at most after a tick at speed `size` >= 0, and at least but `_rest_error`."""
+        """[rad] that braking takes at most after a tick at speed `size` >= 0; too long by `_rest_error`."""
         over = np.maximum(size - self._half, 0.0)
         return over * over * self._way_of_speed
 

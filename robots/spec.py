@@ -208,7 +208,7 @@ def _numbers(key: str, value: Any, shape: tuple[int | None, ...]) -> Array:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise SpecError(f"{key}: {value!r} is not made of numbers") from error
-    if not (array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))):
+    if len(shape) != array.ndim or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
         raise SpecError(f"{key}: shape {array.shape}, expected {shape}")
     if not np.isfinite(array).all():
         raise SpecError(f"{key}: {value!r} must be finite; no limit may be left open")

@@ -18,7 +18,7 @@ COMMANDS = {
     ),
     "tasks": ("palme.cli.tasks", "the task families, how they are said, and what they hold out"),
     "doctor": ("palme.cli.doctor", "check Python, packages, weights, rendering and the arm"),
-    "bench": ("palme.cli.bench", "speed, and each part alone: palme bench env | eyes | policy | planner"),
+    "bench": ("palme.cli.bench", "speed, each part alone: palme bench env | gate | eyes | policy | planner"),
 }
 
 HELP = """\
