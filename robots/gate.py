@@ -1,7 +1,8 @@
 """SafetyGate: what stands before every arm, simulated or real.
 
 A bad command is refused, never repaired; a good one that asks too much is brought within the
-arm's position, velocity, acceleration and jerk limits, and the caller is told what was sent.
+arm's position, velocity, acceleration and jerk limits, its workspace, above the table and off itself, and
+the caller is told what was sent.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 
 import numpy as np
 
+from robots.envelope import Envelope
 from robots.errors import (
     ArmLatched,
     CommandFromFuture,
@@ -36,12 +38,14 @@ class SafetyGate:
     - no further than `ddq_max * dt` from the last one (jerk: see `_change`), and
     - from which braking tick by tick ends inside the position limits,
 
-    which is never an empty set, because braking itself is always in it. A stream within the limits
-    passes unchanged, without lag; a far step is reached as fast as the limits allow, without overshoot.
+    and of the motion so found the largest part that stays clear of walls, table and itself (`Envelope`).
+    It is never an empty set, because braking itself is always in it. A stream within the limits passes
+    unchanged, without lag; a far step is reached as fast as the limits allow, without overshoot.
 
     Attributes:
         begun: whether a session has begun.
         latched: why the arm was stopped, or None.
+        envelope: the geometric constraints; `envelope.held` counts what held the arm back, by name.
         q, dq: (n_joints,) commanded position in [rad] and speed in [rad/s].
         gripper: commanded opening in [0, 1].
     """
@@ -62,6 +66,7 @@ class SafetyGate:
         # so at high rates it is the jerk that bounds it.
         acceleration = np.minimum(spec.ddq_max, spec.jerk_max * spec.dt / 2) * (1 - ROUNDING)
         self._change = acceleration * spec.dt
+        self.envelope = Envelope(spec, self._change)
         self._dt = spec.dt
         self._step = self._dq_max * spec.dt
         limits = (self._low, self._high, self._dq_max, self._change)
@@ -70,7 +75,7 @@ class SafetyGate:
         columns = (*limits, self._free_low, self._free_high)
         self._bounds = list(zip(*(x.tolist() for x in columns), strict=True))  # of each joint
         self._followed = False  # whether the last target was met exactly
-        self._gripper_step = spec.gripper_speed / spec.gripper_width * spec.dt
+        self._gripper_step = spec.gripper_speed / spec.gripper_width * spec.dt if spec.has_gripper else 0.0
 
     def start(self, q_measured: Array, gripper: float) -> None:
         """Begin a session at the measured joints: the arm is where it is, at rest.
@@ -82,6 +87,7 @@ class SafetyGate:
         self.dq = np.zeros(self.spec.n_joints)
         self._target = self.q
         self.begun = self._followed = True
+        self.envelope.start(self.q)
         self.gripper = min(max(float(gripper), 0.0), 1.0)
 
     def filter(
@@ -135,11 +141,19 @@ class SafetyGate:
         """
         if not self.begun:
             raise CommandRejected(f"{self.spec.name}: no session has begun; the arm holds by itself")
-        self._move(self.dq - np.minimum(np.maximum(self.dq, -self._change), self._change))
+        if self.dq.any():
+            self.dq = self._slower()
+            self.q = self.q + self.dq * self._dt
+            self.envelope.follow(self.q)
         self._target, self._followed = self.q, True
         if now is not None:
             self._t_mono = now
         return self._sent(self.gripper)
+
+    @property
+    def held_by(self) -> str | None:
+        """The wall, table or part of itself that took something from the last command's motion, or None."""
+        return self.envelope.held_by
 
     @property
     def at_rest(self) -> bool:
@@ -186,13 +200,34 @@ class SafetyGate:
             )
 
     def _advance(self, target: Array) -> None:
-        """Move the commanded state one tick towards `target`, which is finite.
+        """Move the commanded state one tick towards `target`, which is finite."""
+        moved = (self._followed and self._passes(target)) or self._towards(target)
+        place, speed, goal, followed = moved
+        part = self.envelope.part(self.q, self.dq, place, speed)
+        if part < 1.0:
+            slow = self._slower()
+            speed, followed = slow + part * (speed - slow), False
+            place = self.q + speed * self._dt
+        self.q, self.dq, self._target, self._followed = place, speed, goal, followed
+
+    def _passes(self, target: Array) -> tuple[Array, Array, Array, bool] | None:
+        """The common case, cheaply: a stream well within all limits; as `_towards`, None if it is not one."""
+        step = target - self.q
+        if not (np.abs(step) <= self._step).all():
+            return None
+        speed = step * self.spec.control_hz
+        ok = np.abs(speed - self.dq) <= self._change
+        if not (ok & (self._free_low <= target) & (target <= self._free_high)).all():
+            return None
+        target = target.copy()  # the caller keeps his array
+        return target, speed, target, True
+
+    def _towards(self, target: Array) -> tuple[Array, Array, Array, bool]:
+        """Position and speed a tick later within the joints' limits, the goal, and whether it was met.
 
         Joint by joint on Python floats, compared rather than passed to min and max: for seven joints that
         takes a quarter of numpy's time.
         """
-        if self._followed and self._passes(target):
-            return
         dt, hz = self._dt, 1.0 / self._dt
         speeds, goals, places, followed = [], [], [], True
         for q, dq, goal, last, (low, high, top, change, free_low, free_high) in zip(
@@ -234,24 +269,11 @@ class SafetyGate:
             followed = followed and -ROUNDING < place - goal < ROUNDING
             speeds.append(speed)
             places.append(place)
-        self.q, self.dq, self._target = np.array(places), np.array(speeds), np.array(goals)
-        self._followed = followed
+        return np.array(places), np.array(speeds), np.array(goals), followed
 
-    def _passes(self, target: Array) -> bool:
-        """The common case, cheaply: a stream well within all limits; moves there if it is one."""
-        step = target - self.q
-        if not (np.abs(step) <= self._step).all():
-            return False
-        speed = step * self.spec.control_hz
-        ok = np.abs(speed - self.dq) <= self._change
-        if not (ok & (self._free_low <= target) & (target <= self._free_high)).all():
-            return False
-        self.q, self.dq, self._target = target.copy(), speed, target.copy()  # the caller keeps his array
-        return True
-
-    def _move(self, speed: Array) -> None:
-        self.dq = speed
-        self.q = self.q + speed * self.spec.dt
+    def _slower(self) -> Array:
+        """(n_joints,) speed of the next tick when braking, in [rad/s]."""
+        return self.dq - np.minimum(np.maximum(self.dq, -self._change), self._change)
 
     def _sent(self, opening: float) -> JointCommand:
         step = self._gripper_step

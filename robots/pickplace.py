@@ -90,6 +90,8 @@ def raised(base_from_ee: Array, z: float) -> Array:
 
 def ticks_to_move(spec: ArmSpec, opening_from: float, opening_to: float, extra: int = 1) -> int:
     """Control ticks the fingers need between two openings in [0, 1], and a few more."""
+    if not spec.has_gripper:
+        return extra
     seconds = abs(opening_to - opening_from) * spec.gripper_width / spec.gripper_speed
     return int(np.ceil(seconds * spec.control_hz)) + extra
 

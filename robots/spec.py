@@ -10,21 +10,25 @@ from typing import Any
 import numpy as np
 import yaml
 
+from robots.capsules import Capsules
 from robots.errors import SpecError, UnknownRobot
 from robots.types import Array
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "configs" / "robot"
 JOINT_LIMITS = ("q_min", "q_max", "dq_max", "ddq_max", "jerk_max", "tau_max", "q_home")
 POSITIVE = ("dq_max", "ddq_max", "jerk_max", "tau_max")
-SCALARS = (
+SCALARS = ("control_hz", "first_command_tolerance", "table_margin", "self_margin")
+GRIPPER_SCALARS = (
     "gripper_width", "gripper_speed", "gripper_force", "finger_width", "finger_thickness", "finger_reach",
-    "control_hz", "first_command_tolerance",
 )  # fmt: skip
+GRIPPER = (*GRIPPER_SCALARS, "finger_joints", "hand_link", "finger_capsules")  # all of them, or no hand
+CHAIN = ("mdh", "joint_origins")
+OPTIONAL = (*GRIPPER, *CHAIN, "urdf", "never_meet")
 
 
 @dataclass(frozen=True, eq=False)
 class ArmSpec:
-    """One arm with its hand. Arrays are read-only.
+    """One arm with its hand, or without one. Arrays are read-only.
 
     Attributes:
         joint_names: (n_joints,) of the actuated arm joints, base to tip.
@@ -34,7 +38,7 @@ class ArmSpec:
         joint_origins: (n_joints, 4, 4) pose of each joint frame in the one before it at q = 0;
             every joint then turns about its own z.
         tool: (4, 4) the `ee` frame in the frame of the last joint.
-        gripper_width: [m] between the pads at opening 1.
+        gripper_width: [m] between the pads at opening 1; this and the next seven are 0 or () without a hand.
         gripper_speed: [m/s] pads relative to one another.
         gripper_force: [N] a finger pushes with.
         finger_width, finger_thickness: [m] footprint of a finger tip, across and along closing.
@@ -42,7 +46,12 @@ class ArmSpec:
         control_hz: commands a second.
         first_command_tolerance: [rad] largest distance of a session's first target.
         workspace_min, workspace_max: (3,) in [m], box the tool may move in, base frame.
-        urdf: below pybullet_data; finger_joints, hand_link: names in it.
+        table_z: [m] height of the table in the base frame.
+        table_margin: [m] that every part of the arm but its first link keeps above the table.
+        self_margin: [m] that capsules of links which are not neighbours keep from one another.
+        capsules, finger_capsules: bodies of links and hand, and of the fingers at any opening.
+        never_meet: (link, link) pairs, the lower first, that are not looked at.
+        urdf: below pybullet_data, "" where that has none; finger_joints, hand_link: names in it.
     """
 
     name: str
@@ -66,6 +75,12 @@ class ArmSpec:
     first_command_tolerance: float
     workspace_min: Array
     workspace_max: Array
+    table_z: float
+    table_margin: float
+    self_margin: float
+    capsules: Capsules
+    finger_capsules: Capsules
+    never_meet: frozenset[tuple[int, int]]
     urdf: str
     finger_joints: tuple[str, ...]
     hand_link: str
@@ -73,6 +88,10 @@ class ArmSpec:
     @property
     def n_joints(self) -> int:
         return len(self.joint_names)
+
+    @property
+    def has_gripper(self) -> bool:
+        return self.gripper_width > 0
 
     @property
     def dt(self) -> float:
@@ -98,31 +117,37 @@ class ArmSpec:
             raise SpecError(f"a robot description is a mapping of names to values, not {type(raw).__name__}")
         derived = {"joint_origins", "tool"}
         known = [f.name for f in fields(cls) if f.name not in derived]
-        known += ["mdh", "joint_origins", "tool_xyz", "tool_rpy"]
+        known += [*CHAIN, "tool_xyz", "tool_rpy"]
         for key in raw:
             if key not in known:
                 raise SpecError(f"unknown entry {key!r}{_nearest(str(key), known)}; known: {sorted(known)}")
-        chain = [key for key in ("mdh", "joint_origins") if key in raw]
+        chain = [key for key in CHAIN if key in raw]
         if len(chain) != 1:
             raise SpecError(
                 "give the chain once: `mdh` rows [a, d, alpha] or `joint_origins` rows [xyz, rpy]"
             )
-        needed = [k for k in known if k not in ("mdh", "joint_origins")]
+        needed = [k for k in known if k not in OPTIONAL]
+        if any(k in raw for k in GRIPPER):  # half a hand is a mistake
+            needed += GRIPPER
         if missing := [k for k in needed if k not in raw]:
             raise SpecError(f"missing entries {missing}")
         names = tuple(str(n) for n in raw["joint_names"])
         n = len(names)
-        values: dict[str, Any] = {k: str(raw[k]) for k in ("name", "urdf", "hand_link")}
+        values: dict[str, Any] = {k: str(raw.get(k, "")) for k in ("name", "urdf", "hand_link")}
         values["joint_names"] = names
-        values["finger_joints"] = tuple(str(j) for j in raw["finger_joints"])
+        values["finger_joints"] = tuple(str(j) for j in raw.get("finger_joints", ()))
         for key in JOINT_LIMITS:
             values[key] = _numbers(key, raw[key], (n,))
-        for key in SCALARS:
+        for key in (*SCALARS, *(GRIPPER_SCALARS if "gripper_width" in raw else ())):
             values[key] = float(_numbers(key, raw[key], ()))
             if not values[key] > 0:
                 raise SpecError(f"{key}: {values[key]} must be > 0")
+        values = dict.fromkeys(GRIPPER_SCALARS, 0.0) | values
+        values["table_z"] = float(_numbers("table_z", raw["table_z"], ()))
         for key in ("workspace_min", "workspace_max"):
             values[key] = _numbers(key, raw[key], (3,))
+        if not (values["workspace_min"] < values["workspace_max"]).all():
+            raise SpecError("workspace_min must lie below workspace_max on every axis")
         for key in POSITIVE:
             if not (values[key] > 0).all():
                 raise SpecError(f"{key}: {values[key]} must be > 0 for every joint")
@@ -135,6 +160,11 @@ class ArmSpec:
         values["joint_origins"] = np.stack(origins)
         xyz, rpy = _numbers("tool_xyz", raw["tool_xyz"], (3,)), _numbers("tool_rpy", raw["tool_rpy"], (3,))
         values["tool"] = rigid(xyz, rpy)
+        values["capsules"] = _capsules("capsules", raw["capsules"], n + 1)
+        fingers = [[n + 1, *row] for row in raw.get("finger_capsules", ())]
+        values["finger_capsules"] = _capsules("finger_capsules", fingers, n + 1)
+        pairs = _numbers("never_meet", raw["never_meet"], (None, 2)) if raw.get("never_meet") else ()
+        values["never_meet"] = frozenset((int(a), int(b)) for a, b in pairs)
         for value in values.values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
@@ -158,13 +188,27 @@ def _from_mdh(a: float, d: float, alpha: float) -> Array:
     return np.array([[1, 0, 0, a], [0, c, -s, -s * d], [0, s, c, c * d], [0, 0, 0, 1.0]])
 
 
-def _numbers(key: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """`value` as float64 of `shape`, finite. Raises SpecError naming the entry."""
+def _capsules(key: str, rows: Any, last_link: int) -> Capsules:
+    """From rows [link, xyz of one end, xyz of the other, radius]. Raises SpecError."""
+    if not len(rows):
+        if key == "capsules":
+            raise SpecError("capsules: an arm without a body; give one row [link, xyz, xyz, radius] a link")
+        return Capsules.of(np.empty((0, 8)))
+    table = _numbers(key, rows, (None, 8))
+    if not np.isin(table[:, 0], np.arange(last_link + 1)).all():
+        raise SpecError(f"{key}: link numbers {table[:, 0].tolist()} must be whole, from 0 to {last_link}")
+    if not (table[:, 7] > 0).all():
+        raise SpecError(f"{key}: radii {table[:, 7].tolist()} must be > 0")
+    return Capsules.of(table)
+
+
+def _numbers(key: str, value: Any, shape: tuple[int | None, ...]) -> Array:
+    """`value` as float64 of `shape` (None = any length), finite. Raises SpecError naming the entry."""
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise SpecError(f"{key}: {value!r} is not made of numbers") from error
-    if array.shape != shape:
+    if len(shape) != array.ndim or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
         raise SpecError(f"{key}: shape {array.shape}, expected {shape}")
     if not np.isfinite(array).all():
         raise SpecError(f"{key}: {value!r} must be finite; no limit may be left open")

@@ -54,7 +54,7 @@ class TestSimulatedArm(RobotContract):
     def test_arm_follows_what_was_sent_within_milliradians(self, robot: SimulatedArm) -> None:
         q, executor = robot.observe(()).robot.q, Executor(robot)
         for k in range(40):
-            sent = executor.send(q + 0.3 * (1 - np.cos(0.1 * k)), 1.0)
+            sent = executor.send(q + 0.15 * (1 - np.cos(0.1 * k)), 1.0)
             assert np.abs(robot.state().q - sent.q_target).max() < 3e-3
 
     def test_a_tick_is_one_control_period_even_when_refused(self, robot: SimulatedArm) -> None:

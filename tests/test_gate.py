@@ -56,13 +56,13 @@ def test_no_limit_is_ever_exceeded(control_hz: float) -> None:
 def test_a_stream_within_the_limits_passes_unchanged() -> None:
     gate, q = begun(), PANDA.q_home
     for k in range(100):
-        target = q + 0.4 * (1 - np.cos(0.15 * k)) / 2
+        target = q + 0.3 * (1 - np.cos(0.15 * k)) / 2
         sent = gate.filter(JointCommand(target, 1.0, k, 0.0), q)
         np.testing.assert_allclose(sent.q_target, target, atol=1e-9)
 
 
 def test_a_far_step_is_reached_without_overshoot() -> None:
-    gate, goal = begun(), PANDA.q_home + 0.6
+    gate, goal = begun(), PANDA.q_home + 0.3  # within the workspace
     path = np.array([gate.filter(JointCommand(goal, 1.0, k, 0.0), goal).q_target for k in range(40)])
     assert (path <= goal + 1e-12).all()
     np.testing.assert_allclose(path[-1], goal, atol=1e-9)
@@ -72,7 +72,7 @@ def test_a_far_step_is_reached_without_overshoot() -> None:
 def test_braking_ends_at_rest_and_stays() -> None:
     gate = begun()
     for k in range(8):
-        gate.filter(JointCommand(PANDA.q_max, 1.0, k, 0.0), PANDA.q_home)
+        gate.filter(JointCommand(PANDA.q_home + 0.5, 1.0, k, 0.0), PANDA.q_home)
     assert not gate.at_rest
     ticks = 0
     while not gate.at_rest:

@@ -9,7 +9,7 @@ import yaml
 from robots.errors import SpecError, UnknownRobot
 from robots.gate import SafetyGate
 from robots.kinematics import fk, ik
-from robots.spec import CONFIG_DIR, ArmSpec
+from robots.spec import CONFIG_DIR, GRIPPER, ArmSpec
 from robots.types import JointCommand
 
 
@@ -36,11 +36,30 @@ def test_unknown_entry_names_the_nearest() -> None:
         ({"q_home": [9.0] * 7}, "q_home"),
         ({"q_min": ["a"] * 7}, "not made of numbers"),
         ({"control_hz": -1}, "control_hz"),
+        ({"table_margin": 0.0}, "table_margin"),
+        ({"capsules": []}, "without a body"),
+        ({"capsules": [[9, 0, 0, 0, 0, 0, 1, 0.1]]}, "from 0 to 8"),
+        ({"capsules": [[1.5, 0, 0, 0, 0, 0, 1, 0.1]]}, "whole"),
+        ({"capsules": [[1, 0, 0, 0, 0, 0, 1, 0.0]]}, "radii"),
+        ({"workspace_min": [0.8, -0.45, 0.0]}, "below workspace_max"),
     ],
 )
 def test_no_limit_may_be_missing_open_or_absurd(change: dict, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         ArmSpec.from_dict(panda() | change)
+
+
+def test_an_arm_has_a_whole_hand_or_none() -> None:
+    raw = panda()
+    del raw["gripper_force"]
+    with pytest.raises(SpecError, match="gripper_force"):
+        ArmSpec.from_dict(raw)
+    for key in GRIPPER:
+        raw.pop(key, None)
+    bare = ArmSpec.from_dict(raw)
+    assert not bare.has_gripper and len(bare.finger_capsules) == 0
+    gate = SafetyGate(bare)
+    assert gate.filter(JointCommand(bare.q_home, 0.2, 0, 0.0), bare.q_home).gripper == 1.0  # nothing to move
 
 
 def test_limits_are_the_vendor_s_and_tighter_than_the_urdf_s() -> None:
@@ -55,6 +74,8 @@ def test_an_arm_of_six_joints_by_origins_works_throughout() -> None:
     raw = panda()
     for key in ("q_min", "q_max", "dq_max", "ddq_max", "jerk_max", "tau_max", "q_home", "joint_names"):
         raw[key] = raw[key][:2] + raw[key][3:]
+    raw["capsules"] = [[0, 0, 0, 0.05, 0, 0, 0.1, 0.08], [6, 0, 0, 0.05, 0, 0, 0.05, 0.05]]
+    raw["never_meet"] = []
     del raw["mdh"]
     half = np.pi / 2
     raw["joint_origins"] = [

@@ -1,4 +1,4 @@
-"""`palme bench env|eyes|policy|planner|bridge|soak|fuzz`: speed, each part alone, the wire and its faults."""
+"""`palme bench env|gate|eyes|policy|planner|bridge|soak|fuzz`: speed, parts alone, the wire and its faults."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from palme.cli.errors import UsageError, unknown
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0, or 1 where a target of `sim.bench.TARGETS` is missed."""
+    """Returns 0, or 1 where a target of `sim.bench.TARGETS` is missed or the gate let something through."""
     benches: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
         "env": ("bench", _env),
+        "gate": ("bench_gate", _gate),
         "eyes": ("bench_planner", _eyes),
         "policy": ("bench_policy", _policy),
         "planner": ("bench_planner", _planner),
@@ -45,6 +46,29 @@ def _env(config: dict[str, Any]) -> int:
         shown = f"{value:12.2f}" if isinstance(value, float) else f"{value!s:>12}"
         print(f"{name:<22} {shown}{wanted}")
     return 1 if missed else 0
+
+
+def _gate(config: dict[str, Any]) -> int:
+    from robots.gate_bench import bench_gate
+    from robots.spec import ArmSpec
+
+    arms = config["arms"] or ArmSpec.available()
+    for name in arms:
+        if name not in ArmSpec.available():
+            raise unknown("arm", name, ArmSpec.available())
+    found = bench_gate(arms, config["commands"], config["rates"], config["seed"])
+    _write(config, {f"{arm.robot}_{arm.control_hz:g}_hz": arm.as_dict() for arm in found})
+    for arm in found:
+        print(
+            f"{arm.robot} at {arm.control_hz:g} Hz: {arm.commands} commands, {arm.ticks} sent, "
+            f"{arm.rate:.0f} a second"
+        )
+        print("  most used    " + ", ".join(f"{name} {share:.9f}" for name, share in arm.used.items()))
+        print("  least room   " + ", ".join(f"{name} {1e3 * room:.4f} mm" for name, room in arm.room.items()))
+        print("  refused      " + ", ".join(f"{name} {n}" for name, n in sorted(arm.refusals.items())))
+        print("  held back by " + ", ".join(f"{name} {n}" for name, n in sorted(arm.held.items())))
+        print("  violations   " + (", ".join(f"{name} {n}" for name, n in arm.violations.items()) or "none"))
+    return 1 if any(arm.violations for arm in found) else 0
 
 
 def _eyes(config: dict[str, Any]) -> int:

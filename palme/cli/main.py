@@ -20,7 +20,7 @@ COMMANDS = {
     "keys": ("palme.cli.keys", "who may reach an arm: palme keys new | allow | list"),
     "tasks": ("palme.cli.tasks", "the task families, how they are said, and what they hold out"),
     "doctor": ("palme.cli.doctor", "check Python, packages, weights, rendering and the arm"),
-    "bench": ("palme.cli.bench", "speed, and each part alone: palme bench env | policy | bridge | ..."),
+    "bench": ("palme.cli.bench", "speed, and each part alone: palme bench env | gate | policy | bridge ..."),
 }
 
 HELP = """\
