@@ -14,6 +14,7 @@ from unittest.mock import create_autospec
 import numpy as np
 import pytest
 
+from robots.capsules import Capsules
 from robots.drivers import interpolate, vendor
 from robots.drivers.base import Driver
 from robots.drivers.vendor import VendorDriver
@@ -33,7 +34,15 @@ def shortened(n: int, name: str, **changes: Any) -> ArmSpec:
         field: getattr(PANDA, field)[:n]
         for field in ("joint_names q_min q_max dq_max ddq_max jerk_max tau_max q_home joint_origins".split())
     }
-    return dataclasses.replace(PANDA, name=name, **{**cut, **changes})
+    base = PANDA.capsules.links == 0
+    body = {  # of no real arm: nothing that it could meet
+        "capsules": Capsules(*(getattr(PANDA.capsules, field)[base] for field in ("links", "ends", "radii"))),
+        "finger_capsules": dataclasses.replace(
+            PANDA.finger_capsules, links=np.full_like(PANDA.finger_capsules.links, n + 1)
+        ),
+        "workspace_min": np.full(3, -9.0), "workspace_max": np.full(3, 9.0), "table_z": -9.0,
+    }  # fmt: skip
+    return dataclasses.replace(PANDA, name=name, **{**cut, **body, **changes})
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""`palme bench env|gate|eyes|policy|planner|bridge|soak|fuzz`: speed, parts alone, the wire and its faults."""
+"""`palme bench env|gate|eyes|policy|planner|bridge|soak|fuzz`: speed, parts, the wire and its faults."""
 
 from __future__ import annotations
 
