@@ -42,15 +42,20 @@ class SafetyGate:
     It is never an empty set, because braking itself is always in it. A stream within the limits passes
     unchanged, without lag; a far step is reached as fast as the limits allow, without overshoot.
 
+    Args:
+        geometry: whether walls, table and the arm's own body are minded: False only where nothing can break,
+            as in a learner's simulation, since near a wall that costs as much as the physics.
+
     Attributes:
         begun: whether a session has begun.
         latched: why the arm was stopped, or None.
-        envelope: the geometric constraints; `envelope.held` counts what held the arm back, by name.
+        envelope: the geometric constraints, None without `geometry`;
+            `envelope.held` counts what held the arm back, by name.
         q, dq: (n_joints,) commanded position in [rad] and speed in [rad/s].
         gripper: commanded opening in [0, 1].
     """
 
-    def __init__(self, spec: ArmSpec) -> None:
+    def __init__(self, spec: ArmSpec, geometry: bool = True) -> None:
         self.spec = spec
         self.begun = False
         self.latched: str | None = None
@@ -66,7 +71,7 @@ class SafetyGate:
         # so at high rates it is the jerk that bounds it.
         acceleration = np.minimum(spec.ddq_max, spec.jerk_max * spec.dt / 2) * (1 - ROUNDING)
         self._change = acceleration * spec.dt
-        self.envelope = Envelope(spec, self._change)
+        self.envelope = Envelope(spec, self._change) if geometry else None
         self._dt = spec.dt
         self._step = self._dq_max * spec.dt
         limits = (self._low, self._high, self._dq_max, self._change)
@@ -87,7 +92,8 @@ class SafetyGate:
         self.dq = np.zeros(self.spec.n_joints)
         self._target = self.q
         self.begun = self._followed = True
-        self.envelope.start(self.q)
+        if self.envelope is not None:
+            self.envelope.start(self.q)
         self.gripper = min(max(float(gripper), 0.0), 1.0)
 
     def filter(
@@ -144,7 +150,8 @@ class SafetyGate:
         if self.dq.any():
             self.dq = self._slower()
             self.q = self.q + self.dq * self._dt
-            self.envelope.follow(self.q)
+            if self.envelope is not None:
+                self.envelope.follow(self.q)
         self._target, self._followed = self.q, True
         if now is not None:
             self._t_mono = now
@@ -153,7 +160,7 @@ class SafetyGate:
     @property
     def held_by(self) -> str | None:
         """The wall, table or part of itself that took something from the last command's motion, or None."""
-        return self.envelope.held_by
+        return None if self.envelope is None else self.envelope.held_by
 
     @property
     def at_rest(self) -> bool:
@@ -183,7 +190,8 @@ class SafetyGate:
             raise CommandShape(
                 f"{what}: shape {array.shape}, expected ({n},) for {self.spec.name}; arm holding"
             )
-        if not np.isfinite(array).all():
+        # The sum of finite numbers is finite but for overflow: one look instead of two passes.
+        if not math.isfinite(sum(array.tolist())) and not np.isfinite(array).all():
             joint = self.spec.joint_names[int(np.argmin(np.isfinite(array)))]
             raise CommandNotFinite(f"{what}: {joint} is not finite; refused, arm holding")
         return array
@@ -203,7 +211,7 @@ class SafetyGate:
         """Move the commanded state one tick towards `target`, which is finite."""
         moved = (self._followed and self._passes(target)) or self._towards(target)
         place, speed, goal, followed = moved
-        part = self.envelope.part(self.q, self.dq, place, speed)
+        part = 1.0 if self.envelope is None else self.envelope.part(self.q, self.dq, place, speed)
         if part < 1.0:
             slow = self._slower()
             speed, followed = slow + part * (speed - slow), False

@@ -117,7 +117,9 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
             judge.look(np.array(sent))
             sent = sent[-3:]
     judge.look(np.array(sent))
-    found.commands, found.held = commands, gate.envelope.held
+    found.commands = commands
+    if gate.envelope is not None:
+        found.held = gate.envelope.held
     found.rate = commands / spent
     return found
 

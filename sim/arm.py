@@ -39,6 +39,7 @@ class SimulatedArm:
         cameras: what `observe` looks through when not told otherwise; names of `sim.camera.CAMERAS`,
             or `Camera`s.
         image_size: (width, height) of all pictures in [px]; None = each camera's own.
+        geometry: whether the gate minds walls, table and the arm's own body, as on a real arm.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class SimulatedArm:
         spec: ArmSpec | None = None,
         cameras: Sequence[str | Camera] = ("front", "wrist"),
         image_size: tuple[int, int] | None = None,
+        geometry: bool = True,
     ) -> None:
         self.world = world
+        self._geometry = geometry
         self.spec = ArmSpec.load("panda") if spec is None else spec
         self.image_size = image_size
         self.cameras: Mapping[str, Camera] = {c.name: c for c in map(_camera, cameras)}
-        self.gate = SafetyGate(self.spec)
+        self.gate = SafetyGate(self.spec, self._geometry)
         self.substeps = round(PHYSICS_HZ / self.spec.control_hz)
         self.time = 0.0  # [s] simulated since the world was loaded
         n = self.spec.n_joints
@@ -157,7 +160,7 @@ class SimulatedArm:
             raise RobotError(f"{self.spec.name}: the model in the world has no joints {missing}")
         self._joints = [number[name] for name in wanted]
         self._generation = world.generation
-        self.gate = SafetyGate(self.spec)
+        self.gate = SafetyGate(self.spec, self._geometry)
         self.time = 0.0
         self._read()
 

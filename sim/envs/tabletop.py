@@ -59,6 +59,8 @@ class TabletopEnv(gymnasium.Env):
         split: phrasings and colour pairs, see `sim.tasks.SPLITS`.
         n_distractors: objects that the sentence does not name; None = drawn.
         look: "fast" or "photo", for `render`.
+        geometry: whether the gate also keeps the arm in its box, above the table and off itself, as on a real
+            arm; the joints' limits are kept in any case.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (gymnasium's)
@@ -75,6 +77,7 @@ class TabletopEnv(gymnasium.Env):
         split: str = "train",
         n_distractors: int | None = None,
         look: str = "fast",
+        geometry: bool = False,
     ) -> None:
         family_named(family)
         check_split(split)
@@ -94,7 +97,7 @@ class TabletopEnv(gymnasium.Env):
         self._max_episode_steps = round(MAX_EPISODE_STEPS[family] * control_hz / 20)
         spec = replace(ArmSpec.load(robot), control_hz=float(control_hz))
         self.world = World(look)
-        self.arm = SimulatedArm(self.world, spec, self.cameras, self.image_size)
+        self.arm = SimulatedArm(self.world, spec, self.cameras, self.image_size, geometry)
         self.action_space = spaces.Box(
             np.append(spec.q_min, 0.0).astype(np.float32), np.append(spec.q_max, 1.0).astype(np.float32)
         )
