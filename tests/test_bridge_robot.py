@@ -18,7 +18,7 @@ from sim.driver import SimulatedDriver
 from sim.jpeg import Jpeg
 from sim.scene import Scene
 from sim.world import World
-from tests.bridge_rig import ANYWHERE, Bench, KeyRing, bench, spec_at
+from tests.bridge_rig import ANYWHERE, Bench, KeyRing, bench, path, spec_at
 from tests.robot_contract import RobotContract
 
 
@@ -34,6 +34,9 @@ class TestByTheClock(OverTheBridge):
     def _bench(self, tmp_path) -> Iterator[None]:
         with bench(tmp_path, hz=100.0) as self.bench:
             yield
+
+    def sent_to(self, robot: Robot, answers: list[np.ndarray]) -> np.ndarray:
+        return path(self.bench.arm)
 
 
 class TestInLockStep(OverTheBridge):
