@@ -90,7 +90,7 @@ class Walls:
         tool_xyz = rows.pick(np.array([n + 1]), at_tool)
         heights = rows.pick(links, _homogeneous(points), (2,))
         self._from_rows = np.concatenate([tool_xyz, -tool_xyz, heights], 1)  # (width, K)
-        self._points_from_rows = rows.pick(links, _homogeneous(points))
+        self._points_from_rows = rows.pick(links, _homogeneous(points), (0, 1))
         self._moves = (np.arange(1, n + 1) <= links[:, None]).astype(np.float64)  # (P, n) joint moves point
         self._less = ROUNDING + np.concatenate(
             [spec.workspace_min, -spec.workspace_max, radii + spec.table_z + spec.table_margin]
@@ -125,11 +125,12 @@ class Walls:
     def slopes(self, rows: Array) -> Array:
         """(K, n_joints) in [m/rad]: how each margin changes with each joint, for one row (width,)."""
         frames = rows.reshape(-1, 3, 4)
-        (ax, ay, az), (ox, oy, oz) = frames[1:-1, :, 2].T, frames[1:-1, :, 3].T  # axis, origin: (n,) each
-        px, py, pz = (rows @ self._points_from_rows).reshape(3, -1, 1)  # (P, 1) each
-        heights = (ax * (py - oy) - ay * (px - ox)) * self._moves  # axis x arm, its z
-        tx, ty, tz = frames[-1, :, 3]
-        x, y, z = tx - ox, ty - oy, tz - oz
+        axes, origins = frames[1:-1, :, 2], frames[1:-1, :, 3]  # (n, 3)
+        ax, ay, az = axes.T
+        points = (rows @ self._points_from_rows).reshape(2, -1)  # (2, P): x, y
+        turn = np.array([-ay, ax])
+        heights = (points.T @ turn - (ax * origins[:, 1] - ay * origins[:, 0])) * self._moves  # axis x arm
+        x, y, z = (frames[-1, :, 3] - origins).T
         tool = np.array([ay * z - az * y, az * x - ax * z, ax * y - ay * x])
         return np.concatenate([tool, -tool, heights])
 

@@ -87,6 +87,8 @@ class Envelope:
             after, speed: (n_joints,) the state wanted a tick later.
         """
         self.held_by = None
+        if not speed.any():  # where the arm is, it is clear
+            return 1.0
         gone = np.abs(after - self._looked_at)  # (2, n)
         short = self._reach @ np.maximum(gone + self._braking(np.abs(speed)), self._gone).ravel() > self._room
         if not short.any():
@@ -119,6 +121,8 @@ class Envelope:
             if any(self._outside):  # no bounds there: all or nothing
                 break
             if again:
+                if (self._looked_at == q).all():
+                    break
                 rows = self._links.of(q[None])
                 for i, kind in enumerate(self._kinds):
                     self._remember(i, q, kind.margins(rows)[0], rows[0])
@@ -167,10 +171,11 @@ class Envelope:
         self._looks += 1
         way, sag = self._way(q, speed)
         rows = self._links.of(way)
-        looks = {i: self._kinds[i].margins(rows) for i in unsure}
+        looks: dict[int, Array] = {}
         found = None
-        for i, margins in looks.items():
-            if (found := self._first_below(i, way, margins, sag)) is not None:
+        for i in unsure:
+            looks[i] = self._kinds[i].margins(rows)
+            if (found := self._first_below(i, way, looks[i], sag)) is not None:
                 break
         clear = int(found is None)  # remember where the arm goes, or where it is
         for i, margins in looks.items():
