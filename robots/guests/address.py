@@ -52,6 +52,9 @@ def limit_send(sock: socket.socket, seconds: float) -> None:
     timeout would wake.
     """
     whole = int(seconds)
-    sock.setsockopt(
-        socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", whole, int(1e6 * (seconds - whole)))
-    )
+    span = struct.pack("@ll", whole, int(1e6 * (seconds - whole)))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
+    except OSError:
+        if sock.fileno() >= 0:  # else the other end hung up already: the next `recv` tells why
+            raise
