@@ -39,6 +39,7 @@ from robots.types import Array, CameraFrame, JointCommand, Observation, RobotSta
 
 F = TypeVar("F", bound=msgspec.Struct)
 SETTLE = 3.0  # [s] the longest deceleration that is waited for
+GREET_AGAIN = 0.5  # [s] after which a greeting counts as lost
 
 
 class BridgeClient:
@@ -253,7 +254,19 @@ class BridgeClient:
         return sockets.calling(self._context, kind, self._key, self._server_public, limit)
 
     def _hello(self) -> frames.Welcome:
-        return self._ask(lambda i: frames.Hello(i, frames.VERSION, self._name), frames.Welcome, self.patience)
+        """Asked again until it is answered: a greeting may be lost, and moves nothing twice."""
+        limit = time.monotonic() + self.patience
+        while True:
+            left = limit - time.monotonic()
+            try:
+                return self._ask(
+                    lambda i: frames.Hello(i, frames.VERSION, self._name),
+                    frames.Welcome,
+                    max(min(left, GREET_AGAIN), 1e-3),
+                )
+            except LinkDead:
+                if left <= GREET_AGAIN:
+                    raise self._dead(self.patience) from None
 
     def _connect_rest(self, welcome: frames.Welcome) -> None:
         self.session, self.realtime, self.role = welcome.session, welcome.realtime, welcome.role
