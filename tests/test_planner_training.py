@@ -14,14 +14,14 @@ from palme.language.decode import say
 from palme.language.processor import EmbodiedProcessor
 from palme.language.sentence import Sentence
 from palme.language.tokenizer import build_tokenizer
-from palme.language.words import VOCABULARY, mentions
+from palme.language.words import PLAIN_WORDS, UNK, VOCABULARY, mentions
 from palme.perception.objects import ENTITIES
 from palme.training.batches import Batch, collate
 from palme.training.imitated_eyes import SHARP, EyeNoise, perceive
 from palme.training.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
 from palme.training.planner import PlannerTraining, loss_of, rate, train_planner
 from palme.training.planner_figures import closed_loop, step_text
-from palme.training.questions import QuestionMaker, goal_of
+from palme.training.questions import QuestionMaker, encode, goal_of
 from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
 from tests.planner_fakes import SOURCE, scene, seen, tiny_model
 
@@ -42,6 +42,22 @@ def test_every_answer_ends_in_an_acceptable_step(family):
                 continue
             e = maker.example(family)
             assert step_text(answer_of(e)) in e.task.acceptable_steps(e.state), e.task.instruction
+
+
+def test_noise_on_words_neither_takes_nor_brings_one_that_tells_the_way():
+    maker = QuestionMaker(SOURCE, 5)
+    words = "<s> human : kindly stack it from cellar to attic , top last , buddy robot :".split()
+    telling = {"cellar", "attic", "top", "last", "from", "to"}
+    changed = 0
+    for _ in range(400):
+        ids = encode(words)
+        maker._drop_words(ids, words, len(words))
+        now = [VOCABULARY[i] for i in ids]
+        assert [w for w in now if w in telling] == [w for w in words if w in telling]
+        new = set(now) - set(words) - {UNK}
+        assert new <= PLAIN_WORDS
+        changed += now != words
+    assert changed > 40
 
 
 def test_the_same_seed_gives_the_same_questions():

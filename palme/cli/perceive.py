@@ -1,14 +1,9 @@
-"""What the trained eyes make of scenes whose truth is known: the planner's stage `joined`, and its test.
-
-`python -m palme.cli.perceive collect out=runs/perceived.npz n=4000 seed=7`
-`python -m palme.cli.perceive evaluate weights=runs/planner/model n=200 seed=12345`
-"""
+"""What the trained eyes make of scenes whose truth is known, for the planner's stage `joined`."""
 
 from __future__ import annotations
 
 import json
 import random
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,82 +115,7 @@ def accuracy(seen: Sequence[PerceivedObjects], found: Sequence[Sequence[int]], s
     }
 
 
-def evaluate(weights: str, n: int, seed: int, eyes: str = "") -> dict[str, float]:
-    """Next step in the acceptable set from pixels: language model, and readout of the same eyes beside it."""
-    from types import SimpleNamespace
-
-    from palme.errors import NoMotion
-    from palme.planners.base import Context
-    from palme.planners.palme_planner import WEIGHTS, PalmePlanner
-    from palme.planners.readout import ReadoutPlanner
-    from palme.planners.step import BadStep
-    from robots.types import RobotState
-    from sim.layout import SceneDoesNotFit
-    from sim.tasks.symbolic import sample_midway
-
-    looker, draw = Looker(_eyes(eyes), seed), random.Random(seed)
-    now = SimpleNamespace(seen=None)
-    planners: dict[str, Any] = {
-        "palme": PalmePlanner.load(lambda _: now.seen, weights or WEIGHTS),
-        "readout": ReadoutPlanner(lambda _: now.seen),
-    }
-    arm = RobotState(np.array([0, -0.4, 0, -2.2, 0, 1.9, 0.8]), np.zeros(7), 1.0, np.eye(4))
-    results: dict[str, float] = {}
-    observed, found, states = [], [], []
-    for split in ("test", "held_out"):
-        for family in ("put_in_bowl", "stack_tower", "match_bowls"):
-            if (split, family) == ("held_out", "match_bowls"):
-                continue
-            right = dict.fromkeys(planners, 0)
-            done = 0
-            while done < n:
-                task, state = sample_midway(draw, split, family)
-                try:
-                    now.seen, which = next(looker.look(state))
-                except SceneDoesNotFit:
-                    continue
-                done += 1
-                observed.append(now.seen)
-                found.append(which)
-                states.append(state)
-                observation = SimpleNamespace(robot=arm)
-                for name, planner in planners.items():
-                    try:
-                        step = planner.next_step(Context(task.instruction, observation)).text  # type: ignore[arg-type]
-                    except (NoMotion, BadStep) as error:
-                        step = str(error)
-                    good = step in task.acceptable_steps(state)
-                    right[name] += good
-                    if not good and name == "palme":
-                        words = planner.last_sentence.text.split("next")[0][:10]
-                        print(f"{words} {split} {family}: {task.instruction!r}: {step!r}", file=sys.stderr)
-            for name in planners:
-                results[f"{name}/{split}/{family}"] = round(right[name] / n, 4)
-    return {**results, **accuracy(observed, found, states)}
-
-
 def _eyes(weights: str) -> Any:
     from palme.perception.eyes import WEIGHTS, Eyes
 
     return Eyes.load(weights or WEIGHTS)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`collect` or `evaluate` with key=value."""
-    import torch
-
-    torch.set_num_threads(1)
-    values = dict(a.split("=", 1) for a in arguments[1:])
-    n, seed = int(values.get("n", 500)), int(values.get("seed", 7))
-    if arguments[:1] == ["collect"]:
-        collect(values.get("out", "runs/perceived.npz"), n, seed, values.get("eyes", ""))
-    elif arguments[:1] == ["evaluate"]:
-        print(json.dumps(evaluate(values.get("weights", ""), n, seed, values.get("eyes", "")), indent=1))
-    else:
-        print("say collect or evaluate", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

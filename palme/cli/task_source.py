@@ -1,13 +1,8 @@
-"""Joins `sim.tasks` to the planner's training, which may not import it.
-
-`python -m palme.cli.task_source minutes=80 out=runs/planner` trains with `key=value` of `PlannerTraining`.
-"""
+"""Joins `sim.tasks` to the planner's training, which may not import it."""
 
 from __future__ import annotations
 
-import dataclasses
 import random
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,24 +77,3 @@ def _on_state(rng: random.Random, split: str, state: Any) -> Any:
     if goal is None or (split == "train" and (family.is_held_out(goal) or _tells_the_way(goal))):
         return None
     return Task(name, goal, family.say(goal, rng, split))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Train; 0 when done, 2 for an unknown key."""
-    from palme.training.planner import PlannerTraining, train_planner
-
-    fields = {f.name: f.default for f in dataclasses.fields(PlannerTraining)}
-    values: dict[str, Any] = {}
-    for argument in arguments:
-        key, _, text = argument.partition("=")
-        if key not in fields:
-            print(f"no key {key!r}; there are {', '.join(fields)}", file=sys.stderr)
-            return 2
-        default = fields[key]
-        values[key] = text.lower() == "true" if isinstance(default, bool) else type(default)(text)
-    train_planner(PlannerTraining(**values), task_source())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

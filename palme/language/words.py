@@ -113,6 +113,10 @@ watching went crowded likes cluttered quick insist enjoy chaotic long full knows
 explain busy yourself fun urgent favourite lost hard word test mention fancy continues exercise meet worth
 air tidily words easy counts direction teacher sister short names son promised boss daughter brother leads
 recipe lists shows travel heard staying climb thinking respect gt dad far tuff viewed descend ascend
+""".split()
+
+# Words of the hand-written templates (`sim/tasks/phrasings/written`): many say which way a tower goes.
+_WRITTEN = """
 past touches whoever weight empty feet overhead seat treat deepest opening storey buried cellar cake his
 accordingly backwards shoulders falls opens attic grow neighbour camera ladder nest ant pedestal bare floors
 repeat mean penthouse wears pole deck meets rain entry note point bun wet swallow everybody numbers follower
@@ -197,8 +201,10 @@ SHADES = {
 }  # fmt: skip
 
 VOCABULARY: tuple[str, ...] = tuple(
-    dict.fromkeys([*SPECIAL, *ENTITY_WORDS, *OBJECT_WORDS, *ANSWER_WORDS, *_PLAIN])
+    dict.fromkeys([*SPECIAL, *ENTITY_WORDS, *OBJECT_WORDS, *ANSWER_WORDS, *_PLAIN, *_WRITTEN])
 )
+
+PLAIN_WORDS = frozenset(_PLAIN)
 
 _KINDS = "|".join(KINDS)
 _ENTITY = re.compile(rf"\b({'|'.join(COLOURS)}) ({_KINDS})\b")

@@ -24,7 +24,6 @@ from palme.policies.base import Motion
 from palme.policies.keypose import (
     AIMS,
     DROP,
-    EMPTY,
     GRASP_DEPTH,
     HOVER,
     MIN_SCORE,
@@ -33,7 +32,7 @@ from palme.policies.keypose import (
     TRAVEL_Z,
     pixel_of,
 )
-from robots.types import ActionChunk, Observation, RobotState
+from robots.types import ActionChunk, Observation
 
 Array = NDArray[np.float64]
 
@@ -44,8 +43,6 @@ EXECUTED = 8  # ticks of a chunk that run before the next is decided
 ACTION_SCALE = 0.15  # [rad] a unit of the head's output
 MAX_CHUNKS = 60  # 24 s at 20 Hz
 HIDDEN = 0.08  # [m] of the tool from the place, sideways, within which the place is not looked for again
-STILL = 0.01  # [rad] a joint may move during a chunk in which the arm counts as standing still
-PATIENCE = 3  # such chunks end a phase
 WEIGHTS = Path(__file__).parent.parent / "weights" / "chunk.safetensors"
 
 
@@ -128,8 +125,6 @@ class ChunkPolicy:
         self._phase = 0
         self._chunks = 0
         self._aims = 0
-        self._last: Array | None = None  # joints and phase at the chunk before
-        self._stood = 0
         self._pick: Keypoint | None = None
         self._place: Keypoint | None = None
         self._place_seen_from_above = False
@@ -145,7 +140,6 @@ class ChunkPolicy:
         if self.cameras:
             self._look(observation, step)
         robot = observation.robot
-        self._end_what_stands_still(robot)
         q_targets, gripper, phase = self._decide(robot.q, robot.dq, robot.gripper)
         if PHASES[self._phase] in ("grip", "carry"):
             self._edge = robot.gripper
@@ -180,17 +174,6 @@ class ChunkPolicy:
         ):
             self._place, self._place_seen_from_above = place, lifted
             self.looks.append(Look(self.eyes.camera, "place", place.heat, pixel_of(frame, place.xyz)))
-
-    def _end_what_stands_still(self, robot: RobotState) -> None:
-        """A phase in which the joints have not moved for a while is over, whatever the head thinks of it."""
-        now = np.append(robot.q, self._phase)
-        still = self._last is not None and np.abs(now - self._last).max() < STILL
-        self._last, self._stood = now, self._stood + 1 if still else 0
-        if self._stood < PATIENCE:
-            return
-        self._stood = 0
-        missed = PHASES[self._phase] == "grip" and not robot.gripper > EMPTY
-        self._phase = 0 if missed else min(self._phase + 1, PHASES.index("retreat"))
 
     def _moved(self, pick: Keypoint) -> bool:
         """Whether the target is elsewhere than where it is aimed at. Else the look from afar stands: the arm

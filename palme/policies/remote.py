@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from palme.errors import StepFailed
 from palme.events import Look
 from robots.guests.errors import ActionsRefused
+from robots.guests.keys import Keys
 from robots.types import ActionChunk, Observation
 
 Array = NDArray[np.float64]
@@ -24,20 +25,6 @@ ACTIONS = ("joint_position", "joint_velocity")
 # A joint_velocity of 1 moves a joint that far in one row: `joint_velocity_to_delta` of DROID's IK solver.
 DROID_STEP = 0.2  # [rad]
 MAX_ROWS = 1024
-
-
-class Names(Protocol):
-    """What the server calls things; see `robots.guests.keys.Keys`."""
-
-    image: str
-    wrist_image: str
-    depth: str
-    intrinsics: str
-    base_from_camera: str
-    joints: str
-    joint_speed: str
-    gripper: str
-    prompt: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +38,7 @@ class RemoteFormat:
         step_ticks: of the arm, after which a step counts as carried out unless the server says `done`.
     """
 
-    keys: Names
+    keys: Keys
     camera: str = "front"
     wrist_camera: str | None = "wrist"
     image_size: tuple[int, int] | None = None

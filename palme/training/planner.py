@@ -31,7 +31,7 @@ from palme.training.imitated_eyes import EyeNoise
 from palme.training.muon import Muon
 from palme.training.perceived import PerceivedFile, SeenQuestions
 from palme.training.planner_figures import evaluate
-from palme.training.questions import QuestionMaker, TaskSource
+from palme.training.questions import RATES, QuestionMaker, TaskSource
 
 
 @dataclass
@@ -100,8 +100,8 @@ def makers_of(
     config: PlannerTraining, source: TaskSource, seed: int
 ) -> tuple[list[QuestionMaker], list[float]]:
     """The imitated eyes and, in stage joined, the real ones."""
-    makers = [QuestionMaker(source, seed, "train", EyeNoise(), config.follow_ups)]
-    makers[0].rates["goal"] = config.goal_share
+    rates = RATES | {"goal": config.goal_share}
+    makers = [QuestionMaker(source, seed, "train", EyeNoise(), config.follow_ups, rates)]
     makers[0].feature_dim = config.feature_dim
     if not config.perceived:
         return makers, [1.0]

@@ -15,7 +15,7 @@ import numpy as np
 
 from palme.language.answers import NO, NOTHING, UNKNOWN, YES, Goal, Scene, State, answer, check, put
 from palme.language.prompts import prompt_words, success_question
-from palme.language.words import ANSWER_WORDS, EOS, TABLE, UNK, VOCABULARY, mentions, split_words
+from palme.language.words import ANSWER_WORDS, EOS, PLAIN_WORDS, TABLE, UNK, VOCABULARY, mentions, split_words
 from palme.training.imitated_eyes import SHARP, EyeNoise, perceive
 from palme.training.phrasings import say
 from palme.training.small_talk import nonsense
@@ -321,7 +321,7 @@ class QuestionMaker:
         for i in range(3, prompt):
             if words[i] == "robot":
                 break
-            if "_" not in words[i] and words[i] not in _CONTENT and rng.random() < 0.12:
+            if words[i] in _DROPPABLE and rng.random() < 0.12:
                 ids[i] = _UNK if rng.random() < 0.6 else rng.choice(_FILLERS)
 
     def _robot(self) -> np.ndarray:
@@ -351,7 +351,8 @@ _CONTENT = frozenset(
     descending increasing decreasing rising falling growing sinking topped
     """.split()
 )
-_FILLERS = [i for w, i in ID.items() if w.isalpha() and w not in _CONTENT and w not in ANSWER_WORDS]
+_DROPPABLE = PLAIN_WORDS - _CONTENT - frozenset(ANSWER_WORDS)  # never an image: "attic" is a way up
+_FILLERS = sorted(ID[w] for w in _DROPPABLE if w.isalpha())
 
 
 def sharp(source: TaskSource, seed: int, split: str) -> QuestionMaker:
