@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -131,6 +132,19 @@ def test_an_evaluation_across_the_wire_comes_out_as_in_process(tmp_path, capsys)
     near, across = (json.loads((tmp_path / x / "results.json").read_text()) for x in ("near", "far"))
     assert near["tasks"] == across["tasks"]
     assert near["timing"]["arm_s"] == across["timing"]["arm_s"]  # to the tick
+
+
+def test_a_server_ends_after_every_thread_that_reads_its_sockets(tmp_path) -> None:
+    """A socket closed under the thread that reads it aborts the whole process."""
+    ring = KeyRing(tmp_path)
+    for _ in range(5):
+        with BridgeServer(
+            SimulatedDriver(spec_at(20.0)), ring.server, ring.folder, "tcp://127.0.0.1:0", False
+        ) as server:
+            TableServer(server, 0)
+            assert "bridge-table" in [thread.name for thread in threading.enumerate()]
+        assert not [t.name for t in threading.enumerate() if t.name.startswith("bridge-")]
+        assert server.context.closed
 
 
 def test_only_the_commander_asks_the_table(tmp_path) -> None:

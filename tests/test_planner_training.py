@@ -46,7 +46,8 @@ def test_every_answer_ends_in_an_acceptable_step(family):
 
 def test_noise_on_words_neither_takes_nor_brings_one_that_tells_the_way():
     maker = QuestionMaker(SOURCE, 5)
-    words = "<s> human : kindly stack it from cellar to attic , top last , buddy robot :".split()
+    said = "kindly would you please stack it for me from cellar to attic , top last , buddy"
+    words = ["<s>", "human", ":", *said.split(), "robot", ":"]
     telling = {"cellar", "attic", "top", "last", "from", "to"}
     changed = 0
     for _ in range(400):

@@ -7,7 +7,6 @@ Only the commander of the arm is heard.
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Any
 
 import zmq
@@ -43,7 +42,7 @@ class TableServer:
         self._socket = sockets.listening(server.context, zmq.ROUTER, server.key, frames.MAX_SCENE)
         self._socket.setsockopt(zmq.RCVTIMEO, LISTEN)
         self.port = sockets.bind(self._socket, "127.0.0.1", port, False)
-        threading.Thread(target=self._run, name="bridge-table", daemon=True).start()
+        server.beside("bridge-table", self._run)
 
     def _run(self) -> None:
         while self._server.running:
@@ -51,13 +50,10 @@ class TableServer:
                 route, *parts = self._socket.recv_multipart(copy=False)
             except zmq.Again:
                 continue
-            except zmq.ZMQError:
-                break
             try:
                 self._socket.send_multipart([route.bytes, encode(self._handle(parts))], zmq.NOBLOCK)
             except zmq.ZMQError as error:
                 log.error("table: %s", error)
-        self._socket.close(0)
 
     def _handle(self, parts: list[zmq.Frame]) -> Any:
         server, frame = self._server, None

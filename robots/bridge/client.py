@@ -200,9 +200,7 @@ class BridgeClient:
                 self.release()
             except Exception:
                 pass  # the watchdog sees to it
-        if self._pulse is not None:
-            self._pulse.close()
-        self._context.destroy(linger=0)
+        sockets.end(self._context, [] if self._pulse is None else [self._pulse.end()])
 
     def __enter__(self) -> BridgeClient:
         return self

@@ -84,9 +84,8 @@ class FaultProxy:
     def close(self) -> None:
         """End the thread and close the sockets."""
         self._running = False
-        self._thread.join(2.0)
         self._auth.stop()
-        self._context.destroy(linger=0)
+        sockets.end(self._context, [self._thread])
 
     def __enter__(self) -> FaultProxy:
         return self

@@ -64,10 +64,10 @@ class Pulse:
         """The newest streamed state (or None) and its age in [s] since it arrived here."""
         return self._state, time.monotonic() - self.arrived
 
-    def close(self) -> None:
-        """End the thread."""
+    def end(self) -> threading.Thread:
+        """Tell the thread to end; returns it, for its socket may be closed only after it."""
         self._running = False
-        self._thread.join(1.0)
+        return self._thread
 
     def _run(self) -> None:
         due = 0.0

@@ -116,6 +116,12 @@ class BridgeServer:
             thread.start()
         return self
 
+    def beside(self, name: str, run: Callable[[], None]) -> None:
+        """Serve something else too: `run` on a thread of its own, until `running` is False."""
+        self._threads.append(threading.Thread(target=run, name=name, daemon=True))
+        if self._threads[0].is_alive():
+            self._threads[-1].start()
+
     def close(self) -> None:
         """Brake to rest, let go of the arm, close every socket. Twice does no harm."""
         if not self.running:
@@ -123,11 +129,8 @@ class BridgeServer:
         if self._threads[0].is_alive():
             self.control.close()
         self.running = self._camera.running = False
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(5.0)
         self._auth.stop()
-        self.context.destroy(linger=0)
+        sockets.end(self.context, self._threads)
         self.driver.close()
 
     def __enter__(self) -> BridgeServer:

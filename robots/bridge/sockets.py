@@ -8,7 +8,10 @@ domain is enforced (no answer from the authenticator: no entry), and each frame 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
+import threading
+from collections.abc import Iterable
 from typing import Any
 
 import zmq
@@ -18,6 +21,8 @@ from robots.bridge.errors import Insecure
 from robots.bridge.keys import AllowList, SecretKey
 
 DOMAIN = "palme"
+ENDING = 10.0  # [s] that a thread has to leave its socket
+log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:]+\]|[\w.*-]+):(?P<port>\d{1,5})")
 
 
@@ -101,6 +106,24 @@ def sender(frame: zmq.Frame) -> str:
     if not name:
         raise Insecure("a frame without an authenticated key")
     return str(name)
+
+
+def end(context: zmq.Context, threads: Iterable[threading.Thread]) -> None:
+    """Wait for `threads`, then close `context` and every socket in it.
+
+    A socket closed under a thread that reads it aborts the process (libzmq's assertion), so where a thread
+    does not end, everything is left open and that is logged.
+    """
+    late = []
+    for thread in threads:
+        if thread.is_alive():
+            thread.join(ENDING)
+        if thread.is_alive():
+            late.append(thread.name)
+    if late:
+        log.error("%s did not end within %g s; the sockets stay open", ", ".join(late), ENDING)
+    else:
+        context.destroy(linger=0)
 
 
 def _bounded(socket: zmq.Socket, limit: int) -> Any:
