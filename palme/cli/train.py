@@ -1,4 +1,4 @@
-"""`palme train perception | planner | policy`: from nothing to the shipped weights, resumable.
+"""`palme train perception | reader | planner | policy`: from nothing to the shipped weights, resumable.
 
 Progress is printed and written as TensorBoard curves beside the checkpoint; `install=true` puts the result
 where `palme run` looks for it.
@@ -20,6 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     """Train one part. Returns 0; Ctrl-C leaves a checkpoint that the same command goes on from."""
     parts: dict[str, Callable[[dict[str, Any]], list[Path]]] = {
         "perception": _perception,
+        "reader": _reader,
         "planner": _planner,
         "policy": _policy,
     }
@@ -52,6 +53,14 @@ def _perception(config: dict[str, Any]) -> list[Path]:
     )
     weights = out / "names" / "eyes.safetensors"
     return [_installed(weights, WEIGHTS / "eyes.safetensors") if install else weights]
+
+
+def _reader(config: dict[str, Any]) -> list[Path]:
+    from palme.cli.task_source import task_source
+    from palme.training.reader import ReaderTraining, train_reader
+
+    train_reader(ReaderTraining(**config), task_source())
+    return [Path(config["out"]) / "model"]
 
 
 def _planner(config: dict[str, Any]) -> list[Path]:

@@ -22,6 +22,7 @@ from palme.language.words import (
     NOTHING,
     OBJECT_TOKENS,
     OBJECT_WORDS,
+    READING_TOKEN,
     STATE_TOKEN,
     TABLE,
 )
@@ -47,6 +48,7 @@ class EmbodiedConfig(PretrainedConfig):
         feature_dim: width of the eyes' visual feature of an object, 0 = not used.
         state_dim: numbers in a robot state (7 joints, gripper, 3 of the tool's place).
         image_dim: width of an image encoder's features, 0 = no image tokens.
+        reading_dim: width of a text encoder's reading of the instruction (`Reader`), 0 = it is not read.
         freeze_backbone: only connectors learn.
         lora: keywords of `peft.LoraConfig` (r, target_modules ...); the backbone learns through these alone.
     """
@@ -60,6 +62,7 @@ class EmbodiedConfig(PretrainedConfig):
         feature_dim: int = 0,
         state_dim: int = 11,
         image_dim: int = 0,
+        reading_dim: int = 0,
         freeze_backbone: bool = False,
         lora: Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -69,6 +72,7 @@ class EmbodiedConfig(PretrainedConfig):
         self.feature_dim = feature_dim
         self.state_dim = state_dim
         self.image_dim = image_dim
+        self.reading_dim = reading_dim
         self.freeze_backbone = freeze_backbone
         self.lora = dict(lora) if lora else None
         self.tie_word_embeddings = self.backbone.get("tie_word_embeddings", True)
@@ -77,7 +81,10 @@ class EmbodiedConfig(PretrainedConfig):
     @classmethod
     def for_tokenizer(cls, tokenizer: Any, backbone: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
         """The config whose word ids and vocabulary size are those of `tokenizer`."""
-        named = (*ENTITY_WORDS, TABLE, NOTHING, *OBJECT_WORDS, *OBJECT_TOKENS, IMAGE_TOKEN, STATE_TOKEN)
+        named = (
+            *ENTITY_WORDS, TABLE, NOTHING, *OBJECT_WORDS, *OBJECT_TOKENS, IMAGE_TOKEN, STATE_TOKEN,
+            READING_TOKEN,
+        )  # fmt: skip
         ids = {word: tokenizer.convert_tokens_to_ids(word) for word in named}
         backbone = {
             **(backbone or SMALL_BACKBONE),
@@ -97,6 +104,7 @@ class EmbodiedLM(PreTrainedModel):
         objects: `ObjectBatch`; `<obj:k>` is row k - 1.
         state: (B, state_dim); `<state>`.
         image: (B, K, image_dim) features of an encoder; K times `<img>` in a row, all pictures joined.
+        reading: (B, reading_dim); `<read>`.
     """
 
     config_class = EmbodiedConfig
@@ -113,6 +121,7 @@ class EmbodiedLM(PreTrainedModel):
         self.object_connector = ObjectConnector(width, config.feature_dim)
         self.state_connector = LinearConnector(config.state_dim, width)
         self.image_connector = LinearConnector(config.image_dim, width) if config.image_dim else None
+        self.reading_connector = LinearConnector(config.reading_dim, width) if config.reading_dim else None
         words = config.words
 
         def ids(names: Any) -> Tensor:
@@ -122,6 +131,8 @@ class EmbodiedLM(PreTrainedModel):
         self.register_buffer("referral_ids", ids(OBJECT_WORDS), persistent=True)
         self.register_buffer("object_ids", ids(OBJECT_TOKENS), persistent=True)
         self.register_buffer("other_ids", ids((IMAGE_TOKEN, STATE_TOKEN)), persistent=True)
+        if config.reading_dim:
+            self.register_buffer("reading_ids", ids((READING_TOKEN,)), persistent=True)
         self._keys_to_ignore_on_load_missing = ["object_connector.centre", "object_connector.scale"]
         self.post_init()
         if config.freeze_backbone:
@@ -183,6 +194,7 @@ class EmbodiedLM(PreTrainedModel):
         objects: ObjectBatch | None = None,
         state: Tensor | None = None,
         image: Tensor | None = None,
+        reading: Tensor | None = None,
     ) -> Tensor:
         """The sentence as vectors (B, T, D_lm): words, and soft tokens where their placeholders stand."""
         x = self.get_input_embeddings()(input_ids)  # (B, T, D)
@@ -196,6 +208,9 @@ class EmbodiedLM(PreTrainedModel):
         if state is not None:
             here = input_ids == self.other_ids[1]
             x = _stand_in(x, here, torch.zeros_like(input_ids), self.state_connector(state[:, None]))
+        if reading is not None and self.reading_connector is not None:
+            here = input_ids == self.reading_ids[0]
+            x = _stand_in(x, here, torch.zeros_like(input_ids), self.reading_connector(reading[:, None]))
         return x
 
     def object_tokens(self, objects: ObjectBatch) -> Tensor:
@@ -221,13 +236,14 @@ class EmbodiedLM(PreTrainedModel):
         objects: ObjectBatch | None = None,
         state: Tensor | None = None,
         image: Tensor | None = None,
+        reading: Tensor | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits (B, T, V) and, with `labels` (-100 on the prefix), the cross-entropy on the rest."""
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("EmbodiedLM needs input_ids or inputs_embeds")
-            inputs_embeds = self.embed(input_ids, objects, state, image)
+            inputs_embeds = self.embed(input_ids, objects, state, image, reading)
         return self.lm(inputs_embeds=inputs_embeds, attention_mask=attention_mask, labels=labels, **kwargs)
 
     def hidden(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Tensor:
@@ -243,10 +259,11 @@ class EmbodiedLM(PreTrainedModel):
         objects: ObjectBatch | None = None,
         state: Tensor | None = None,
         image: Tensor | None = None,
+        reading: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor:
         """New token ids (B, T_new). Keywords as `transformers`' generate; prompts pad on the left."""
-        x = self.embed(input_ids, objects, state, image)
+        x = self.embed(input_ids, objects, state, image, reading)
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
         return self.lm.generate(inputs_embeds=x, attention_mask=attention_mask, **kwargs)

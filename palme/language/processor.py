@@ -11,7 +11,14 @@ from transformers import BatchFeature, ProcessorMixin
 
 from palme.language.objects import collate_objects
 from palme.language.sentence import PLACEHOLDER, Sentence
-from palme.language.words import ENTITY_WORDS, IMAGE_TOKEN, OBJECT_TOKENS, OBJECT_WORDS, STATE_TOKEN
+from palme.language.words import (
+    ENTITY_WORDS,
+    IMAGE_TOKEN,
+    OBJECT_TOKENS,
+    OBJECT_WORDS,
+    READING_TOKEN,
+    STATE_TOKEN,
+)
 
 
 class EmbodiedProcessor(ProcessorMixin):
@@ -26,7 +33,8 @@ class EmbodiedProcessor(ProcessorMixin):
     def __call__(
         self, sentences: Sentence | Sequence[Sentence], side: str = "right", feature_dim: int = 0
     ) -> BatchFeature:
-        """input_ids, attention_mask (B, T); where there are any, objects, state (B, D), image (B, K, D).
+        """input_ids, attention_mask (B, T); where there are any, objects, state and reading (B, D), image
+        (B, K, D).
 
         Args:
             side: of padding; "left" for `generate`.
@@ -46,6 +54,8 @@ class EmbodiedProcessor(ProcessorMixin):
             out["objects"] = collate_objects([s.objects for s in batch], feature_dim)  # type: ignore[misc]
         if any(s.state is not None for s in batch):
             out["state"] = torch.from_numpy(np.stack([s.state_vector() for s in batch]))
+        if any(s.reading is not None for s in batch):
+            out["reading"] = torch.from_numpy(np.stack([s.reading for s in batch]))  # type: ignore[arg-type]
         pictures = [self._pictures(s) for s in batch]
         if any(len(p) for p in pictures):
             k, d = max(len(p) for p in pictures), pictures[0].shape[-1]
@@ -74,7 +84,8 @@ class EmbodiedProcessor(ProcessorMixin):
 def add_words(tokenizer: Any) -> Any:
     """Teaches the tokenizer of a pretrained model the placeholders, entities and `obj_k`; returns it."""
     tokenizer.add_tokens([*ENTITY_WORDS, *OBJECT_WORDS])
-    tokenizer.add_special_tokens({"additional_special_tokens": [*OBJECT_TOKENS, IMAGE_TOKEN, STATE_TOKEN]})
+    special = [*OBJECT_TOKENS, IMAGE_TOKEN, STATE_TOKEN, READING_TOKEN]
+    tokenizer.add_special_tokens({"additional_special_tokens": special})
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from palme.language.words import BOS, split_words
+from palme.language.words import BOS, READING_TOKEN, split_words
 
 MAX_HISTORY = 3  # steps said before; training never shows more
 
@@ -15,7 +15,11 @@ def step_words(text: str) -> list[str]:
 
 
 def prompt_words(
-    question: str, n_objects: int, history: Sequence[tuple[str, bool]] = (), ask: str = "next"
+    question: str,
+    n_objects: int,
+    history: Sequence[tuple[str, bool]] = (),
+    ask: str = "next",
+    read: bool = False,
 ) -> list[str]:
     """The sentence up to where the model goes on.
 
@@ -24,8 +28,9 @@ def prompt_words(
     Args:
         history: steps so far and whether each was judged successful.
         ask: "next" for a step, "answer" for anything else.
+        read: whether what a text encoder made of the question stands behind it.
     """
-    words = [BOS, "human", ":", *split_words(question), "robot", ":"]
+    words = [BOS, "human", ":", *split_words(question), *([READING_TOKEN] if read else ()), "robot", ":"]
     for text, success in history[-MAX_HISTORY:]:
         words += [*step_words(text)[:-1], "yes" if success else "no", ";"]
     return [*words, "<state>", "i", "see", *(f"<obj:{k + 1}>" for k in range(n_objects)), ".", ask, ":"]

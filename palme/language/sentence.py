@@ -12,7 +12,7 @@ import numpy as np
 from palme.perception.objects import PerceivedObjects
 from robots.types import RobotState
 
-PLACEHOLDER = re.compile(r"<(img:\w+|state|obj:\d+)>")
+PLACEHOLDER = re.compile(r"<(img:\w+|state|read|obj:\d+)>")
 
 
 class BadSentence(ValueError):
@@ -29,12 +29,14 @@ class Sentence:
         images: features (K, D) of each picture by its name.
         state: the arm's measured state, or (D,) numbers.
         objects: what the eyes found.
+        reading: (D,) what a text encoder made of the instruction; it stands at `<read>`.
     """
 
     text: str
     images: Mapping[str, Any] = field(default_factory=dict)
     state: RobotState | np.ndarray | None = None
     objects: PerceivedObjects | None = None
+    reading: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name in self.placeholders:
@@ -43,6 +45,8 @@ class Sentence:
                 raise BadSentence(f"<{name}>: no such picture; there are {sorted(self.images) or 'none'}")
             if kind == "state" and self.state is None:
                 raise BadSentence("<state>: the sentence has no robot state; give state=")
+            if kind == "read" and self.reading is None:
+                raise BadSentence("<read>: nobody has read the sentence; give reading=")
             if kind == "obj" and not 1 <= int(which) <= (0 if self.objects is None else len(self.objects)):
                 n = 0 if self.objects is None else len(self.objects)
                 raise BadSentence(f"<{name}>: the eyes found {n} objects; use <obj:1> to <obj:{n}>")
@@ -54,7 +58,7 @@ class Sentence:
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """("words", text) and ("img" | "state" | "obj", placeholder) in turn: what a report draws."""
+        """("words", text) and ("img", "state", "read" or "obj", placeholder) in turn, for reports."""
         parts, at = [], 0
         for match in PLACEHOLDER.finditer(self.text):
             if self.text[at : match.start()].strip():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from palme.language.words import BOS, EOS, PAD, SPECIAL, UNK, VOCABULARY
+from palme.language.words import BOS, EOS, PAD, READING_TOKEN, SPECIAL, UNK, VOCABULARY
 from palme.perception.objects import ENTITIES
 
 if TYPE_CHECKING:
@@ -34,6 +34,6 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         unk_token=UNK,
         bos_token=BOS,
         eos_token=EOS,
-        additional_special_tokens=[t for t in SPECIAL if t not in (PAD, UNK, BOS, EOS)],
+        additional_special_tokens=[t for t in (*SPECIAL, READING_TOKEN) if t not in (PAD, UNK, BOS, EOS)],
         clean_up_tokenization_spaces=False,
     )

@@ -11,6 +11,7 @@ MAX_OBJECTS = 16
 PAD, UNK, BOS, EOS = "<pad>", "<unk>", "<s>", "</s>"
 OBJECT_TOKENS = tuple(f"<obj:{k}>" for k in range(1, MAX_OBJECTS + 1))  # where a soft token stands
 IMAGE_TOKEN, STATE_TOKEN = "<img>", "<state>"
+READING_TOKEN = "<read>"  # what a text encoder made of the sentence
 OBJECT_WORDS = tuple(f"obj_{k}" for k in range(1, MAX_OBJECTS + 1))  # how a sentence refers to it
 ENTITY_WORDS = tuple(name.replace(" ", "_") for name in ENTITIES)
 TABLE, NOTHING = "table", "nothing"
@@ -201,7 +202,7 @@ SHADES = {
 }  # fmt: skip
 
 VOCABULARY: tuple[str, ...] = tuple(
-    dict.fromkeys([*SPECIAL, *ENTITY_WORDS, *OBJECT_WORDS, *ANSWER_WORDS, *_PLAIN, *_WRITTEN])
+    dict.fromkeys([*SPECIAL, *ENTITY_WORDS, *OBJECT_WORDS, *ANSWER_WORDS, *_PLAIN, *_WRITTEN, READING_TOKEN])
 )
 
 PLAIN_WORDS = frozenset(_PLAIN)
@@ -213,6 +214,8 @@ _WORD = re.compile(r"<[a-z]+(?::\d+)?>|[a-z]+(?:_[a-z0-9]+)?|\d+|[^\sa-z0-9]")
 
 _COLOUR = re.compile(rf"\b({'|'.join([*sorted(SHADES, key=len, reverse=True), *COLOURS])}|obj_\d+)\b")
 
+_IN_TURN = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "cyan")
+
 
 def mentions(text: str) -> list[str]:
     """Colours and `obj_k` in the order in which `text` first names them; shades as their colour."""
@@ -221,6 +224,17 @@ def mentions(text: str) -> list[str]:
             SHADES.get(w, w) for w in _COLOUR.findall(text.lower().replace("_", " ").replace("obj ", "obj_"))
         )
     )
+
+
+def recoloured(text: str) -> str:
+    """`text` in lower case, what it names first called red, then blue, green, yellow and so on.
+
+    Which colours are named says nothing of what is to become of them; what reads a sentence as a whole
+    (`Reader`) need not learn that.
+    """
+    text = text.lower().replace("_", " ").replace("obj ", "obj_")
+    order = {name: _IN_TURN[k % len(_IN_TURN)] for k, name in enumerate(mentions(text))}
+    return _COLOUR.sub(lambda m: order[SHADES.get(m[0], m[0])], text)
 
 
 def split_words(text: str) -> list[str]:

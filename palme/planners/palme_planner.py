@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from palme.errors import NoMotion
@@ -15,8 +16,9 @@ from palme.language.grammar import AnswerGrammar, Evidence
 from palme.language.model import EmbodiedLM
 from palme.language.processor import EmbodiedProcessor
 from palme.language.prompts import prompt_words, success_question
+from palme.language.reader import FOLDER, Reader
 from palme.language.sentence import Sentence
-from palme.language.words import EOS
+from palme.language.words import EOS, READING_TOKEN
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, Verdict
 from palme.planners.step import TABLE, Step
@@ -35,18 +37,27 @@ class PalmePlanner:
     Args:
         model, processor: as saved beside each other.
         eyes: observation -> `PerceivedObjects`; looked through once for each observation.
+        reader: reads each instruction once, where the model was trained with one.
 
     `last_sentence` and `last_objects` are what the last answer was made from.
     """
 
     def __init__(
-        self, model: EmbodiedLM, processor: EmbodiedProcessor, eyes: Callable[[Observation], PerceivedObjects]
+        self,
+        model: EmbodiedLM,
+        processor: EmbodiedProcessor,
+        eyes: Callable[[Observation], PerceivedObjects],
+        reader: Reader | None = None,
     ) -> None:
+        if bool(model.config.reading_dim) != (reader is not None):
+            raise ValueError(f"a model of reading_dim {model.config.reading_dim} and reader {reader}")
         self.model = model.eval()
         self.processor = processor
         self.last_sentence: Sentence | None = None
         self.last_objects: PerceivedObjects | None = None
         self._eyes = eyes
+        self._reader = reader
+        self._read: tuple[str, np.ndarray] | None = None  # the last instruction and what was made of it
         self._words: list[str] = processor.tokenizer.convert_ids_to_tokens(range(len(processor.tokenizer)))
         self._ids = {w: i for i, w in enumerate(self._words)}
         self._grammar = AnswerGrammar(self._words)
@@ -62,7 +73,8 @@ class PalmePlanner:
                 f"{folder}: no planner weights there; train them with `palme train planner`"
             )
         model = EmbodiedLM.from_pretrained(folder, dtype=torch.float32)
-        return cls(model, EmbodiedProcessor.from_pretrained(folder), eyes)
+        reader = Reader.load(Path(folder) / FOLDER) if model.config.reading_dim else None
+        return cls(model, EmbodiedProcessor.from_pretrained(folder), eyes, reader)
 
     def next_step(self, context: Context) -> Step:
         """The next step. Raises NoMotion for a sentence outside the skills, or about what is not there."""
@@ -70,7 +82,7 @@ class PalmePlanner:
         # block that fell onto another one from being lifted off and put back for ever.
         objects = self.last_objects = self._look(context.observation).turned(len(context.history))
         history = [(step.text, success) for step, success in context.history]
-        prompt = prompt_words(context.instruction, len(objects), history)
+        prompt = prompt_words(context.instruction, len(objects), history, read=self._reader is not None)
         seen = Evidence.of(objects.class_probs)
         said = self._say(context, objects, prompt, lambda so_far: self._grammar.follow(so_far, seen))
         words = [self._words[i] for i in said.ids]
@@ -122,12 +134,23 @@ class PalmePlanner:
     def _say(
         self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], follow: Follow
     ) -> Said:
-        sentence = Sentence(" ".join(prompt), state=context.observation.robot, objects=objects)
+        reading = self._reading(context.instruction) if READING_TOKEN in prompt else None
+        sentence = Sentence(
+            " ".join(prompt), state=context.observation.robot, objects=objects, reading=reading
+        )
         self.last_sentence = sentence
         inputs = self.processor(sentence, feature_dim=self.model.config.feature_dim)
         with torch.inference_mode():
-            x = self.model.embed(inputs["input_ids"], inputs["objects"], inputs["state"])
+            x = self.model.embed(
+                inputs["input_ids"], inputs["objects"], inputs["state"], reading=inputs.get("reading")
+            )
         return say_one(self.model, x, follow, self._ids[EOS])
+
+    def _reading(self, instruction: str) -> np.ndarray:
+        assert self._reader is not None
+        if self._read is None or self._read[0] != instruction:
+            self._read = (instruction, self._reader.read([instruction])[0])
+        return self._read[1]
 
     def _refusal(self, words: Sequence[str]) -> str:
         if "nowhere" in words:

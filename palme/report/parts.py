@@ -95,6 +95,8 @@ def _token(kind: str, which: str | None, observation: Observation, objects: Any)
         name = which if which in observation.images else next(iter(observation.images))
         picture = f'<img alt="" src="{data_address(observation.images[name].rgb)}">'
         return f'<span class="token wide">{picture}<span>{escape(name)} <small>picture</small></span></span>'
+    if kind == "read":
+        return '<span class="token text-only"><span>the sentence <small>read as a whole</small></span></span>'
     if kind == "state":
         q = " ".join(f"{value:+.2f}" for value in observation.robot.q)
         return f'<span class="token text-only"><span>arm <small>{q} rad</small></span></span>'

@@ -23,7 +23,8 @@ _WAY_IDS = frozenset(ID[w] for w in WAYS)
 @dataclass
 class Batch:
     """Q sequences, padded. `at` (M,) flat positions whose next token is to be said, `target` (M,) it,
-    `weight` (M,), `kind` (M,) index into `kinds`; `alternative` (M, A) further right tokens, -1 = none."""
+    `weight` (M,), `kind` (M,) index into `kinds`; `alternative` (M, A) further right tokens, -1 = none;
+    `heard` the instructions of Q and `reading` (Q, D) what a text encoder made of them."""
 
     ids: np.ndarray
     length: np.ndarray
@@ -35,6 +36,8 @@ class Batch:
     kinds: list[str]
     objects: dict[str, np.ndarray]
     state: np.ndarray
+    heard: list[str]
+    reading: np.ndarray | None = None
 
 
 def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
@@ -66,6 +69,7 @@ def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
         kinds,
         collate_arrays([e.objects for e in examples], feature_dim),
         np.stack([e.robot for e in examples]),
+        [e.heard for e in examples],
     )
 
 
@@ -91,17 +95,27 @@ Makers = tuple[Sequence[QuestionMaker], Sequence[float]]
 """Where questions come from, and how often from each."""
 
 
-def serve(make: Callable[[int], Makers], tokens: int, seeds: Sequence[int]) -> tuple[Any, list[Any]]:
-    """A queue of batches and the processes, one a seed, that fill it from what `make` says for their seed."""
+Read = Callable[[Sequence[str]], np.ndarray]
+"""Sentences -> (B, D), as `Reader.read`."""
+
+
+def serve(
+    make: Callable[[int], Makers], tokens: int, seeds: Sequence[int], read: Read | None = None
+) -> tuple[Any, list[Any]]:
+    """A queue of batches and the processes, one a seed, that fill it from what `make` says for their seed.
+
+    Instructions are read there too: it takes about as long as learning from them.
+    """
     context = mp.get_context("fork")
     queue: Any = context.Queue(12)
-    workers = [context.Process(target=_work, args=(make, tokens, s, queue), daemon=True) for s in seeds]
+    workers = [context.Process(target=_work, args=(make, tokens, s, queue, read), daemon=True) for s in seeds]
     for worker in workers:
         worker.start()
     return queue, workers
 
 
-def _work(make: Callable[[int], Makers], tokens: int, seed: int, queue: Any) -> None:
+def _work(make: Callable[[int], Makers], tokens: int, seed: int, queue: Any, read: Read | None) -> None:
     os.nice(5)
     for batch in batches(*make(seed), tokens, seed):
+        batch.reading = None if read is None else read(batch.heard)
         queue.put(batch)

@@ -98,13 +98,20 @@ class SeenQuestions:
     not asked for.
     """
 
-    def __init__(self, source: TaskSource, file: PerceivedFile, seed: int, follow_ups: float = 0.4) -> None:
+    def __init__(
+        self,
+        source: TaskSource,
+        file: PerceivedFile,
+        seed: int,
+        follow_ups: float = 0.4,
+        read: bool = False,
+    ) -> None:
         if source.on_state is None or source.make_state is None:
             raise ValueError("stage joined needs a TaskSource with on_state and make_state")
         self.feature_dim = file.feature_dim
         self._on_state, self._make_state = source.on_state, source.make_state
         self._file = file
-        self._questions = QuestionMaker(source, seed, follow_ups=follow_ups)
+        self._questions = QuestionMaker(source, seed, follow_ups=follow_ups, read=read)
         self.rng = self._questions.rng
 
     def example(self, split: str = "train", scene: int | None = None, kind: str = "") -> Example:

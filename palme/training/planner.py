@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 import time
 from collections import defaultdict
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from palme.language.model import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
 from palme.language.processor import EmbodiedProcessor
+from palme.language.reader import FOLDER, Reader
 from palme.language.tokenizer import build_tokenizer
 from palme.precision import autocast
 from palme.training.batches import Batch, serve
@@ -46,6 +48,7 @@ class PlannerTraining:
         perceived, perceived_share: stage joined: a file of what the eyes saw, and how often it is used.
         goal_share: part of the questions that only ask what a sentence wants: short, so many can be read.
         start: weights to begin with (a folder), "" = from nothing.
+        reader: a folder with the text encoder that reads instructions, "" = none; it does not learn here.
     """
 
     out: str = "runs/planner"
@@ -71,6 +74,7 @@ class PlannerTraining:
     evaluate_every_s: float = 420.0
     evaluate_n: int = 120
     start: str = ""
+    reader: str = ""
     perceived: str = ""
     perceived_share: float = 0.5
     feature_dim: int = 0
@@ -82,7 +86,8 @@ def loss_of(model: EmbodiedLM, batch: Batch) -> tuple[Tensor, Tensor]:
     attention = (torch.arange(ids.shape[1]) < torch.from_numpy(batch.length)[:, None]).long()
     objects = {k: torch.from_numpy(v) for k, v in batch.objects.items()}
     with autocast():
-        x = model.embed(ids, objects, torch.from_numpy(batch.state))
+        reading = None if batch.reading is None else torch.from_numpy(batch.reading)
+        x = model.embed(ids, objects, torch.from_numpy(batch.state), reading=reading)
         h = model.hidden(x, attention).flatten(0, 1)[torch.from_numpy(batch.at)]  # (M, D)
         logits = model.get_output_embeddings()(h)  # (M, V)
     logits = logits.float()
@@ -101,11 +106,13 @@ def makers_of(
 ) -> tuple[list[QuestionMaker], list[float]]:
     """The imitated eyes and, in stage joined, the real ones."""
     rates = RATES | {"goal": config.goal_share}
-    makers = [QuestionMaker(source, seed, "train", EyeNoise(), config.follow_ups, rates)]
+    read = bool(config.reader)
+    makers = [QuestionMaker(source, seed, "train", EyeNoise(), config.follow_ups, rates, read=read)]
     makers[0].feature_dim = config.feature_dim
     if not config.perceived:
         return makers, [1.0]
-    makers.append(SeenQuestions(source, PerceivedFile(config.perceived, config.feature_dim), seed + 1))
+    file = PerceivedFile(config.perceived, config.feature_dim)
+    makers.append(SeenQuestions(source, file, seed + 1, read=read))
     return makers, [1 - config.perceived_share, config.perceived_share]
 
 
@@ -126,17 +133,17 @@ def rate(seconds: float, step: int, config: PlannerTraining) -> float:
     return max(0.0, min(1.0, (step + 1) / config.warmup, left / max(config.decay_share, 1e-9)))
 
 
-def new_model(config: PlannerTraining) -> EmbodiedLM:
+def new_model(config: PlannerTraining, reading_dim: int = 0) -> EmbodiedLM:
     """An untrained planner of the configured size, or the one in `start`, its vocabulary as it is now."""
     tokenizer = build_tokenizer()
+    dims = {"feature_dim": config.feature_dim, "reading_dim": reading_dim}
     if config.start:
         began = EmbodiedLM.from_pretrained(config.start, dtype=torch.float32)
-        model = EmbodiedLM(
-            EmbodiedConfig.for_tokenizer(tokenizer, began.config.backbone, feature_dim=config.feature_dim)
-        )
+        model = EmbodiedLM(EmbodiedConfig.for_tokenizer(tokenizer, began.config.backbone, **dims))
         fresh = model.state_dict()  # words that are new since `start` was written begin untrained
         ids = {k: v for k, v in fresh.items() if k.endswith("_ids")}
-        model.load_state_dict({**{k: grown(v, fresh[k]) for k, v in began.state_dict().items()}, **ids})
+        kept = {k: grown(v, fresh[k]) for k, v in began.state_dict().items() if k in fresh}
+        model.load_state_dict({**fresh, **kept, **ids})
         return model
     backbone = {
         **SMALL_BACKBONE,
@@ -146,7 +153,7 @@ def new_model(config: PlannerTraining) -> EmbodiedLM:
         "num_key_value_heads": config.heads,
         "intermediate_size": config.inner,
     }
-    return EmbodiedLM(EmbodiedConfig.for_tokenizer(tokenizer, backbone, feature_dim=config.feature_dim))
+    return EmbodiedLM(EmbodiedConfig.for_tokenizer(tokenizer, backbone, **dims))
 
 
 def save_planner(model: EmbodiedLM, folder: Path) -> None:
@@ -171,7 +178,8 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
-    model = new_model(config)
+    reader = Reader.load(config.reader) if config.reader else None
+    model = new_model(config, 0 if reader is None else reader.dim)
     optimizers = optimizers_of(model, config)
     step, seconds, questions = 0, 0.0, 0
     path = out / "checkpoint.safetensors"
@@ -184,9 +192,12 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
         numbers = {"step": step, "seconds": seconds, "questions": questions}
         save_checkpoint(path, model, optimizers, numbers)
         save_planner(model, out / "model")
+        if reader is not None and not (out / "model" / FOLDER).exists():
+            shutil.copytree(config.reader, out / "model" / FOLDER)
 
     seeds = [config.seed * 1_000_003 + 7919 * step + 31 * w + 1 for w in range(config.workers)]
-    queue, workers = serve(lambda seed: makers_of(config, source, seed), config.tokens, seeds)
+    read = None if reader is None else reader.read
+    queue, workers = serve(lambda seed: makers_of(config, source, seed), config.tokens, seeds, read)
     writer = SummaryWriter(str(out / "tensorboard"))
     log = (out / "log.jsonl").open("a")
 
@@ -249,7 +260,7 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
                 save()
                 last_save = seconds
             if seconds - last_evaluation > config.evaluate_every_s:
-                results = evaluate(model, source, config.evaluate_n, seed=90_001)
+                results = evaluate(model, source, config.evaluate_n, seed=90_001, reader=reader)
                 tell({"step": step, "seconds": round(seconds, 1), "questions": questions, **results})
                 last_evaluation = seconds
             begin = time.monotonic()
@@ -257,7 +268,7 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
         for worker in workers:
             worker.terminate()
         save()
-    results = evaluate(model, source, 2 * config.evaluate_n, seed=90_002)
+    results = evaluate(model, source, 2 * config.evaluate_n, seed=90_002, reader=reader)
     tell({"step": step, "seconds": round(seconds, 1), "questions": questions, "final": True, **results})
     writer.close()
     return results

@@ -11,6 +11,7 @@ from palme.language.decode import Follow, say
 from palme.language.grammar import AnswerGrammar, Evidence
 from palme.language.model import EmbodiedLM
 from palme.language.objects import collate_arrays
+from palme.language.reader import Reader
 from palme.language.words import EOS, PAD, VOCABULARY
 from palme.training.imitated_eyes import SHARP, EyeNoise
 from palme.training.questions import ID, Example, QuestionMaker, TaskSource
@@ -18,7 +19,9 @@ from palme.training.questions import ID, Example, QuestionMaker, TaskSource
 FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
 
 
-def answers(model: EmbodiedLM, examples: Sequence[Example], constrained: bool = True) -> list[list[str]]:
+def answers(
+    model: EmbodiedLM, examples: Sequence[Example], constrained: bool = True, reader: Reader | None = None
+) -> list[list[str]]:
     """What the model writes after each example's prompt, in words."""
     was_training = model.training
     model.eval()
@@ -32,8 +35,10 @@ def answers(model: EmbodiedLM, examples: Sequence[Example], constrained: bool = 
             ids[i, : e.prompt] = torch.tensor(e.ids[: e.prompt])
         arrays = collate_arrays([e.objects for e in part], model.config.feature_dim)
         state = torch.from_numpy(np.stack([e.robot for e in part]))
+        objects = {n: torch.from_numpy(a) for n, a in arrays.items()}
+        reading = None if reader is None else torch.from_numpy(reader.read([e.heard for e in part]))
         with torch.inference_mode():
-            x = model.embed(ids, {n: torch.from_numpy(a) for n, a in arrays.items()}, state)
+            x = model.embed(ids, objects, state, reading=reading)
         follow = [_bound(grammar, e) for e in part] if constrained else None
         for one in say(model, x, [e.prompt for e in part], follow, ID[EOS], max_new=80):
             said.append([VOCABULARY[i] for i in one.ids])
@@ -65,6 +70,7 @@ def evaluate(
     seed: int,
     noise: EyeNoise | None = None,
     wrong: list | None = None,
+    reader: Reader | None = None,
 ) -> dict[str, float]:
     """Next step in the acceptable set (training and validation phrasings), closed loop, short questions.
 
@@ -74,9 +80,9 @@ def evaluate(
     results: dict[str, float] = {}
     for split in ("train", "validation"):
         for family in FAMILIES:
-            maker = QuestionMaker(source, seed, split, noise, 0.0, {})
+            maker = QuestionMaker(source, seed, split, noise, 0.0, {}, read=reader is not None)
             examples = [maker.example(family) for _ in range(n)]
-            said = answers(model, examples)
+            said = answers(model, examples, reader=reader)
             right = [
                 step_text(s) in e.task.acceptable_steps(e.state) for s, e in zip(said, examples, strict=True)
             ]
@@ -85,12 +91,12 @@ def evaluate(
                 wrong += [(split, e, s) for s, e, r in zip(said, examples, right, strict=True) if not r]
     for family in FAMILIES:
         results[f"closed_loop/{family}"] = closed_loop(
-            model, source, family, max(20, n // 3), seed + 1, noise
+            model, source, family, max(20, n // 3), seed + 1, noise, reader=reader
         )
     for kind in ("success", "vqa", "nonsense", "absent"):
-        maker = QuestionMaker(source, seed, "train", noise, 0.0, {kind: 1.0})
+        maker = QuestionMaker(source, seed, "train", noise, 0.0, {kind: 1.0}, read=reader is not None)
         examples = [maker.example("put_in_bowl" if kind == "absent" else None) for _ in range(n)]
-        said = answers(model, examples, constrained=kind in ("nonsense", "absent"))
+        said = answers(model, examples, kind in ("nonsense", "absent"), reader)
         truth = [[VOCABULARY[i] for i in e.ids[e.said[0][2] : e.said[0][3] - 1]] for e in examples]
         results[f"question/{kind}"] = sum(s[-2:] == t[-2:] for s, t in zip(said, truth, strict=True)) / n
     return {name: round(value, 4) for name, value in results.items()}
@@ -104,9 +110,10 @@ def closed_loop(
     seed: int,
     noise: EyeNoise,
     max_steps: int = 16,
+    reader: Reader | None = None,
 ) -> float:
     """Share of tasks brought to "done" with the goal reached, symbolic world, validation phrasings."""
-    maker = QuestionMaker(source, seed, "validation", noise, 0.0, {})
+    maker = QuestionMaker(source, seed, "validation", noise, 0.0, {}, read=reader is not None)
     tasks = [maker.example(family) for _ in range(n)]
     going = [(e.task, e.state) for e in tasks]
     achieved = 0
@@ -117,7 +124,7 @@ def closed_loop(
             maker.rng.shuffle(listed)
             examples.append(maker.again(task, state, listed))
         following = []
-        for (task, state), said in zip(going, answers(model, examples), strict=True):
+        for (task, state), said in zip(going, answers(model, examples, reader=reader), strict=True):
             text = step_text(said)
             if text == "done":
                 achieved += "done" in task.acceptable_steps(state)

@@ -63,6 +63,7 @@ class Example:
         objects: fields of `PerceivedObjects`.
         robot: (11,) robot state.
         task, state: what it was made from.
+        heard: the instruction that a text encoder reads for `<read>`, "" = the sequence has none.
     """
 
     ids: list[int]
@@ -73,6 +74,7 @@ class Example:
     state: Any = None
     prompt: int = 0
     options: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    heard: str = ""
 
 
 def goal_of(task: Task, instruction: str = "", names: dict[str, str] | None = None) -> Goal:
@@ -122,6 +124,7 @@ class QuestionMaker:
         follow_ups: mean number of short questions after the first.
         own_words: share of training sentences said by `palme.training.phrasings`, not by the task.
         rates: as `RATES`, in its place.
+        read: whether a text encoder reads the instruction too.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class QuestionMaker:
         follow_ups: float = 0.8,
         rates: dict[str, float] | None = None,
         own_words: float = 0.12,
+        read: bool = False,
     ) -> None:
         self.source = source
         self.rng = random.Random(seed)
@@ -141,6 +145,7 @@ class QuestionMaker:
         self.follow_ups = follow_ups
         self.feature_dim = 0
         self.own_words = own_words
+        self.read = read
         self.rates = dict(RATES if rates is None else rates)
 
     def example(self, family: str | None = None) -> Example:
@@ -216,7 +221,9 @@ class QuestionMaker:
             about = self._success if kind == "success" else self._vqa
             question, said, name = about(scene, state)
             ask, weight = "answer", 0.7
-        words = prompt_words(question, n, self._history(state), ask)
+        read = self.read and ask == "next"
+        heard = question if read else ""
+        words = prompt_words(question, n, self._history(state), ask, read)
         prompt = len(words)
         spans = [(name, weight, prompt, prompt + len(said) + 1)]
         words += [*said, EOS]
@@ -229,18 +236,19 @@ class QuestionMaker:
             words += [*said, EOS]
         ids = encode(words)
         self._drop_words(ids, words, prompt)
-        return Example(ids, spans, objects, self._robot(), task, state, prompt)
+        return Example(ids, spans, objects, self._robot(), task, state, prompt, heard=heard)
 
     def _goal_only(self, goal: Goal, task: Task) -> Example:
         """Only what the sentence asks for, no objects: short, so that many sentences can be read."""
-        words = prompt_words(task.instruction, 0)
+        words = prompt_words(task.instruction, 0, read=self.read)
         prompt, said = len(words), goal.words()
         words += said
         ids = encode(words)
         self._drop_words(ids, words, prompt)
         nothing = perceive(_EMPTY, (), self.rng, SHARP)
         spans = [(f"goal_{goal.kind}", 1.0, prompt, prompt + len(said))]
-        return Example(ids, spans, nothing, self._robot(), task, None, prompt)
+        heard = task.instruction if self.read else ""
+        return Example(ids, spans, nothing, self._robot(), task, None, prompt, heard=heard)
 
     def _refer(self, goal: Goal, state: State, listed: Sequence[int]) -> str:
         """The goal said with `obj_k` for some of its objects."""
