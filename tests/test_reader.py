@@ -15,7 +15,8 @@ from palme.language.prompts import prompt_words
 from palme.language.reader import FOLDER, Reader, ReaderMissing
 from palme.language.sentence import BadSentence, Sentence
 from palme.language.tokenizer import build_tokenizer
-from palme.language.words import READING_TOKEN, VOCABULARY
+from palme.language.words import PLAIN_WORDS, READING_TOKEN, VOCABULARY
+from palme.perception.objects import COLOURS
 from palme.planners.base import Context
 from palme.planners.palme_planner import PalmePlanner
 from palme.planners.step import Step
@@ -123,6 +124,18 @@ def test_what_is_to_be_read_is_the_instruction_whatever_noise_is_on_the_words():
         assert here == (1 if e.heard else 0)
         if e.task is not None and e.said[0][0] in ("put_in_bowl", "stack_tower", "match_bowls"):
             assert e.heard
+
+
+def test_a_model_that_hears_the_names_alone_still_has_the_whole_sentence_read():
+    maker = QuestionMaker(SOURCE, 4, noise=SHARP, follow_ups=0.0, rates={"goal": 1.0}, read=True)
+    deaf = 0
+    for _ in range(150):
+        e = maker.example("stack_tower")
+        words = [VOCABULARY[i] for i in e.ids[3 : e.ids.index(VOCABULARY.index("robot"), 3)]]
+        plain = [w for w in words if w in PLAIN_WORDS and w not in COLOURS and w not in ("light", "dark")]
+        deaf += not plain
+        assert words[-1] == READING_TOKEN and len(e.heard.split()) > 2
+    assert 20 < deaf < 90
 
 
 def test_every_kind_and_way_is_asked_for():

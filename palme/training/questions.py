@@ -15,7 +15,21 @@ import numpy as np
 
 from palme.language.answers import NO, NOTHING, UNKNOWN, YES, Goal, Scene, State, answer, check, put
 from palme.language.prompts import prompt_words, success_question
-from palme.language.words import ANSWER_WORDS, EOS, PLAIN_WORDS, TABLE, UNK, VOCABULARY, mentions, split_words
+from palme.language.words import (
+    ANSWER_WORDS,
+    ENTITY_WORDS,
+    EOS,
+    OBJECT_WORDS,
+    PLAIN_WORDS,
+    READING_TOKEN,
+    SHADES,
+    TABLE,
+    UNK,
+    VOCABULARY,
+    mentions,
+    split_words,
+)
+from palme.perception.objects import COLOURS
 from palme.training.imitated_eyes import SHARP, EyeNoise, perceive
 from palme.training.phrasings import say
 from palme.training.small_talk import nonsense
@@ -115,6 +129,7 @@ _EMPTY = _Empty()
 
 RATES = {"goal": 0.5, "success": 0.08, "vqa": 0.08, "nonsense": 0.04, "absent": 0.08, "referral": 0.04}
 """How often only the goal is asked for, and of the rest, how often something else than the next step."""
+DEAF = 0.35  # share of towers of whose words the model hears the names alone, where a reader reads them all
 
 
 class QuestionMaker:
@@ -236,6 +251,8 @@ class QuestionMaker:
             words += [*said, EOS]
         ids = encode(words)
         self._drop_words(ids, words, prompt)
+        if heard and goal.kind == "stack":
+            self._deafen(ids, words)
         return Example(ids, spans, objects, self._robot(), task, state, prompt, heard=heard)
 
     def _goal_only(self, goal: Goal, task: Task) -> Example:
@@ -248,6 +265,8 @@ class QuestionMaker:
         nothing = perceive(_EMPTY, (), self.rng, SHARP)
         spans = [(f"goal_{goal.kind}", 1.0, prompt, prompt + len(said))]
         heard = task.instruction if self.read else ""
+        if heard and goal.kind == "stack":
+            self._deafen(ids, words)
         return Example(ids, spans, nothing, self._robot(), task, None, prompt, heard=heard)
 
     def _refer(self, goal: Goal, state: State, listed: Sequence[int]) -> str:
@@ -332,6 +351,13 @@ class QuestionMaker:
             if words[i] in _DROPPABLE and rng.random() < 0.12:
                 ids[i] = _UNK if rng.random() < 0.6 else rng.choice(_FILLERS)
 
+    def _deafen(self, ids: list[int], words: list[str]) -> None:
+        """Now and then only the names in the sentence are heard: the way is taken from the reading."""
+        if self.rng.random() < DEAF:
+            for i in range(3, words.index("robot", 3)):
+                if words[i] not in _NAMES:
+                    ids[i] = _UNK
+
     def _robot(self) -> np.ndarray:
         rng = self.rng
         q = [rng.uniform(-1.5, 1.5) for _ in range(7)]
@@ -340,6 +366,9 @@ class QuestionMaker:
         )
 
 
+_NAMES = frozenset((
+    *COLOURS, *(w for shade in SHADES for w in shade.split()), *ENTITY_WORDS, *OBJECT_WORDS, READING_TOKEN,
+))  # fmt: skip
 _CONTENT = frozenset(
     """
     red orange yellow green cyan blue purple pink in into inside on onto upon over above under
