@@ -18,6 +18,7 @@ from robots.clearance import ROUNDING, LinkRows, SelfDistance, Walls
 from robots.spec import ArmSpec
 from robots.types import Array
 
+LOOK_AGAIN = 16  # ticks at least between looks that are taken only because the bounds have become loose
 KNOTS = 24  # ticks of a braking way that are looked at first; at high rates it is longer and they are spread
 # Parts of a motion that are tried, the largest first: (L, 1).
 SHARES = np.array([[0.75], [0.5], [0.25], [0.125], [0.0625], [0.03125]])
@@ -59,6 +60,7 @@ class Envelope:
         self._knots = np.arange(KNOTS + 1.0)[:, None]
         self._walls_rows = np.empty(0)  # of `LinkRows` where the walls were looked at
         self._looks = 0  # one after the other: when bounds do not help, they are not tried first
+        self._loose = 0  # ticks since the last look that the slopes had to prove
         self._slopes: Array | None = None  # there, (n, K); worked out when first needed
         self._slopes_by_sign = np.empty(0)  # (2 n, K): rising over falling
 
@@ -87,19 +89,23 @@ class Envelope:
             after, speed: (n_joints,) the state wanted a tick later.
         """
         self.held_by = None
-        if not speed.any():  # where the arm is, it is clear
+        if not np.count_nonzero(speed):  # where the arm is, it is clear
             return 1.0
         gone = np.abs(after - self._looked_at)  # (2, n)
         short = self._reach @ np.maximum(gone + self._braking(np.abs(speed)), self._gone).ravel() > self._room
-        if not short.any():
+        if not np.count_nonzero(short):
             self._gone, self._looks = gone, 0
             return 1.0
         name = None
-        unsure = [i for i, rows in enumerate(self._rows) if short[rows].any()]
+        unsure = [i for i, rows in enumerate(self._rows) if np.count_nonzero(short[rows])]
         if unsure[0] == WALLS and not self._outside[WALLS] and (self._looks < 2 or self._looks % 6 == 0):
             least, name = self._bounds_of_walls(q, speed[None], True)
             if least[0] >= 0:
                 unsure, self._looks = unsure[1:], 0
+                self._loose += 1
+                if not unsure and self._loose >= LOOK_AGAIN:  # `reach` alone may do again from here
+                    rows = self._links.of(after[None])
+                    self._remember(WALLS, after, self._walls.margins(rows)[0], rows[0])
         if name is None and (not unsure or (name := self._look(q, speed, unsure)) is None):
             self.follow(after)
             return 1.0
@@ -192,7 +198,7 @@ class Envelope:
         self._looked_at[i], self._gone[i] = q, 0.0
         self._room[self._rows[i]] = -1.0 if self._outside[i] else margins  # outside every tick is looked at
         if i == WALLS:
-            self._walls_rows, self._slopes = rows, None
+            self._walls_rows, self._slopes, self._loose = rows, None, 0
 
     def _way(self, q: Array, speed: Array) -> tuple[Array, Array | None]:
         """`q`, the position a tick later at `speed`, then braking, all (n_joints,): (S, n_joints).
