@@ -195,7 +195,7 @@ def test_a_server_with_another_key_is_not_talked_to(served: Bench) -> None:
 def test_a_message_larger_than_allowed_ends_only_its_sender(served: Bench) -> None:
     good, bad = served.client(), served.client("other")
     try:
-        bad._commands.send(b"\x01" * (frames.MAX_COMMAND * 4))
+        bad._link.commands.send(b"\x01" * (frames.MAX_COMMAND * 4))
     except zmq.ZMQError:
         pass
     assert good.read().at_rest
