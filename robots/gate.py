@@ -149,8 +149,6 @@ class SafetyGate:
         if np.count_nonzero(self.dq):
             self.dq = self._slower()
             self.q = self.q + self.dq * self._dt
-            if self.envelope is not None:
-                self.envelope.follow(self.q)
         self._target, self._followed = self.q, True
         if now is not None:
             self._t_mono = now
@@ -164,7 +162,8 @@ class SafetyGate:
     @property
     def at_rest(self) -> bool:
         """True when the commanded state does not move."""
-        return not self.begun or not np.count_nonzero(np.abs(self.dq) > 1e-6)
+        dq = self.dq.tolist()
+        return not self.begun or (max(dq) <= 1e-6 and min(dq) >= -1e-6)
 
     def stop(self, reason: str) -> None:
         """Refuse everything from now on; the caller sends `brake()` until `at_rest`."""
@@ -224,7 +223,7 @@ class SafetyGate:
         its ticks can be for any number of them. Where that place of rest is within the limits the target is
         too, for it lies between there and `q`: braking from the state so reached ends within, as ever.
         """
-        dt, hz = self._dt, self.spec.control_hz
+        dt, hz, speeds = self._dt, self.spec.control_hz, []
         for goal, q, dq, (low, high, top, change, free_low, free_high) in zip(
             target.tolist(), self.q.tolist(), self.dq.tolist(), self._bounds, strict=True
         ):
@@ -236,8 +235,9 @@ class SafetyGate:
                 rest = goal + math.copysign(over * over * dt / (2 * change), speed)
                 if not low <= rest <= high:
                     return None
+            speeds.append(speed)
         target = target.copy()  # the caller keeps his array
-        return target, (target - self.q) * hz, target, True
+        return target, np.array(speeds), target, True
 
     def _towards(self, target: Array) -> tuple[Array, Array, Array, bool]:
         """Position and speed a tick later within the joints' limits, the goal, and whether it was met.
