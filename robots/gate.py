@@ -280,8 +280,12 @@ class SafetyGate:
             elif speed < -top:
                 speed = -top
             if not free_low <= q <= free_high:
-                speed = max(speed, -_brakes_within(q - low, change, dt))
-                speed = min(speed, _brakes_within(high - q, change, dt))
+                over = max(abs(speed) - change / 2, 0.0)
+                rest = q + speed * dt + math.copysign(over * over * dt / (2 * change), speed)  # see `_passes`
+                if not rest <= high:
+                    speed = min(speed, _brakes_within(high - q, change, dt))
+                if not low <= rest:
+                    speed = max(speed, -_brakes_within(q - low, change, dt))
             place = q + speed * dt
             followed = followed and -ROUNDING < place - goal < ROUNDING
             speeds.append(speed)

@@ -3,13 +3,13 @@
 Three sockets, so that nothing waits for a picture: commands (ROUTER), states (PUB), pictures (ROUTER).
 Four threads: control (ticks, watches, alone touches the arm), commands, pictures, and the authenticator's.
 Commands that came early are answered when their tick comes, which is in the control thread: it hands the
-answer over and rings a bell, and the commands' thread, whose socket it is, sends it.
+answer over and rings a bell, and the commands' thread, whose socket it is, sends it. The bell is an empty
+message from within this process to that socket, so that one wait is for both.
 """
 
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -33,6 +33,8 @@ from robots.gate import SafetyGate
 STATE_HZ = 100.0  # at most so many states a second are streamed
 MIN_HZ = 20.0  # slower than that, silence would start the deceleration later than promised
 LISTEN = 50  # [ms] between looks at whether to end
+BELL = b"bell"  # the route of what this process sends itself
+MORE = int(zmq.SNDMORE)  # as a plain number: pyzmq's own flags cost a twentieth of a round trip to combine
 log = logging.getLogger(__name__)
 
 
@@ -86,6 +88,7 @@ class BridgeServer:
             self._pictures.setsockopt(zmq.AFFINITY, 2)
             self._commands.setsockopt(zmq.RCVTIMEO, LISTEN)
             self._commands.setsockopt(zmq.SNDTIMEO, 0)  # a client that does not read loses its answers
+            self._bell = sockets.bell(self._commands, BELL)
             self.port = sockets.bind(self._commands, host, port, beyond_loopback)
             self.state_port = sockets.bind(self._states, host, port and port + 1, beyond_loopback)
             self.picture_port = sockets.bind(self._pictures, host, port and port + 2, beyond_loopback)
@@ -100,11 +103,8 @@ class BridgeServer:
         self.refusals: Counter[str] = Counter()
         ports = (self.state_port, self.picture_port)
         self._requests = Requests(self.control, ports, self.refusal, self.counts)
-        self._owed = 0  # answers that the control thread still owes
-        self._due: deque[tuple[bytes, msgspec.Struct]] = deque()  # of them, those that can be sent
-        self._bell, self._rope = socket.socketpair()  # rung when something is due; a byte a pull
-        self._bell.setblocking(False)
-        self._rope.setblocking(False)
+        self._due: deque[tuple[bytes, msgspec.Struct]] = deque()  # answers of other threads
+        self._ringing = threading.Lock()
         self._state_every = max(1, round(spec.control_hz / STATE_HZ))
         self.running = True
         self.control.on_tick = self._publish
@@ -136,8 +136,6 @@ class BridgeServer:
         self.running = self._camera.running = False
         self._auth.stop()
         sockets.end(self.context, self._threads)
-        self._bell.close()
-        self._rope.close()
         self.driver.close()
 
     def __enter__(self) -> BridgeServer:
@@ -157,17 +155,9 @@ class BridgeServer:
         self.control.run()
 
     def _listen(self) -> None:
-        commands, either = self._commands, zmq.Poller()
-        either.register(commands, zmq.POLLIN)
-        either.register(self._bell, zmq.POLLIN)
+        commands = self._commands
         while self.running:
             try:
-                if self._owed:  # else the socket alone is waited for: a poll costs a tenth of a round trip
-                    ready = [found for found, _ in either.poll(LISTEN)]
-                    if self._bell.fileno() in ready:
-                        self._pay()
-                    if commands not in ready:
-                        continue
                 route, rest = commands.recv(), [commands.recv(copy=False)]
                 while rest[-1].more:
                     rest.append(commands.recv(copy=False))
@@ -176,31 +166,27 @@ class BridgeServer:
             except zmq.ZMQError as error:
                 log.error("commands: %s", error)
                 return
+            while self._due:
+                self._answer(*self._due.popleft())
+            if route == BELL:
+                continue
             answer = self.handle(route, rest)
             if answer is not None:
                 self._answer(route, answer)
-
-    def _pay(self) -> None:
-        """Send what the control thread has left here."""
-        try:
-            self._bell.recv(256)
-        except BlockingIOError:
-            pass
-        while self._due:
-            self._owed -= 1
-            self._answer(*self._due.popleft())
 
     def _later(self, route: bytes, answer: msgspec.Struct) -> None:
         """From any thread: have `answer` sent."""
         self._due.append((route, answer))
         try:
-            self._rope.send(b"!")
-        except OSError:
+            with self._ringing:
+                self._bell.send(b"", zmq.NOBLOCK)
+        except zmq.ZMQError:
             pass  # it rings already, or the server has ended
 
     def _answer(self, route: bytes, answer: msgspec.Struct) -> None:
         try:
-            self._commands.send_multipart([route, encode(answer)])
+            self._commands.send(route, MORE)
+            self._commands.send(encode(answer))
         except zmq.ZMQError:
             self.refusals["answer_lost"] += 1
 
@@ -221,9 +207,7 @@ class BridgeServer:
                 raise BadFrame(f"{len(parts)} parts; a message is one frame")
             key = self.who(parts[0])
             frame = decode_request(parts[0].bytes)
-            answer = self._requests.answer(key, frame, lambda told: self._later(route, told))
-            self._owed += answer is None and type(frame) is frames.Command
-            return answer
+            return self._requests.answer(key, frame, lambda told: self._later(route, told))
         except RobotError as error:
             return self.refusal(getattr(frame, "id", None), error)
         except Exception as error:
