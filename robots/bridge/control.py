@@ -22,6 +22,7 @@ from typing import NamedTuple, TypeVar
 
 from robots.bridge.early import Early, EarlyCommands
 from robots.bridge.errors import ArmMoving, CommandStale, CommandTooSoon, FaultStands
+from robots.bridge.jobs import Jobs
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import Lease
 from robots.drivers.base import Driver
@@ -30,7 +31,6 @@ from robots.gate import SafetyGate
 from robots.types import JointCommand, RobotState
 
 T = TypeVar("T")
-SETTLE = 3.0  # [s] the longest deceleration that is waited for
 STILL = 0.03  # [s] between states told while simulated time stands still
 IDLE = 0.005  # [s] between looks at the watchdog in lock-step
 
@@ -74,8 +74,7 @@ class Controller:
         self._early = EarlyCommands()
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
-        self._jobs: list[Callable[[], None]] = []
-        self._resters = 0  # how many wait for the arm to be at rest
+        self._jobs = Jobs(self._turn)
         self._running = True
         self.snapshot = self._look()
 
@@ -172,32 +171,14 @@ class Controller:
 
         For what only a simulation can do (load a scene, let things settle). Raises ArmMoving.
         """
-        done = threading.Event()
-        out: list[T] = []
-        errors: list[BaseException] = []
 
-        def work() -> None:
-            try:
-                out.append(job())
-                self.snapshot = self._look()
-            except Exception as error:
-                errors.append(error)
-            done.set()
+        def work() -> T:
+            out = job()
+            self.snapshot = self._look()
+            return out
 
-        with self._turn:
-            # in lock-step what moves stands still until the next tick, and `hold` brakes it
-            self._resters += 1
-            rested = not self.realtime or self._turn.wait_for(lambda: self.at_rest, SETTLE)
-            self._resters -= 1
-            if not rested:
-                raise ArmMoving(f"the arm is not at rest after {SETTLE} s")
-            self._jobs.append(work)
-            self._turn.notify_all()
-        if not done.wait(timeout):
-            raise CommandTooSoon(f"the control thread did not get to it in {timeout} s")
-        if errors:
-            raise errors[0]
-        return out[0]
+        # in lock-step what moves stands still until the next tick, and `hold` brakes it
+        return self._jobs.ask(work, lambda: not self.realtime or self.at_rest, timeout)
 
     def hold(self, ticks: int) -> None:
         """A job for `exclusive`: let `ticks` pass with the arm where it was last sent, or where it is."""
@@ -263,7 +244,7 @@ class Controller:
         self._send(sent)
         if early is not None and said is not None:
             early.answer(said)
-        if self._resters and self.snapshot.at_rest:
+        if self._jobs.waiting and self.snapshot.at_rest:
             with self._turn:
                 self._turn.notify_all()
 
@@ -277,7 +258,7 @@ class Controller:
                 due += late
             with self._turn:
                 self._next = due
-                jobs, self._jobs = self._jobs, []
+                jobs = self._jobs.take()
             for job in jobs:
                 job()
             wait = due - self.now()
@@ -290,7 +271,7 @@ class Controller:
         while self._running:
             with self._turn:
                 self._turn.wait_for(self._has_work, IDLE)
-                jobs, self._jobs = self._jobs, []
+                jobs = self._jobs.take()
                 now = self.now()
                 if self.lease.watch(now, self._watched):
                     self.counts["silence"] += 1
@@ -307,7 +288,7 @@ class Controller:
                     self._turn.notify_all()
 
     def _has_work(self) -> bool:
-        return self._pending is not None or bool(self._jobs) or not self._running
+        return self._pending is not None or len(self._jobs) > 0 or not self._running
 
     def _step(self, sent: JointCommand) -> None:
         """Lock-step, with the lock held: have the control thread send `sent`, and wait until it did."""
