@@ -455,7 +455,8 @@ def test_hostile_frames_cost_their_sender_an_error_and_nobody_else_anything(serv
     assert served.server.counts()["command"] == 10
 
 
-def test_nobody_takes_the_route_that_the_server_rings_itself_by(served: Bench) -> None:
+def test_nobody_takes_the_route_that_the_server_rings_itself_by(served: Bench, monkeypatch) -> None:
+    served.wait_for_all(monkeypatch)
     context = zmq.Context()
     rival = sockets.calling(
         context, zmq.DEALER, served.ring.client("rival"), served.ring.server.public, frames.MAX_COMMAND

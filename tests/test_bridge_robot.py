@@ -132,8 +132,9 @@ def wave(client: BridgeClient, ticks: int, seq: int = 0) -> list[JointCommand]:
 
 
 @pytest.mark.parametrize(("hz", "realtime"), [(200.0, True), (20.0, True), (20.0, False)])
-def test_a_stream_is_executed_in_order_and_whole(tmp_path, hz: float, realtime: bool) -> None:
+def test_a_stream_is_executed_in_order_and_whole(tmp_path, monkeypatch, hz: float, realtime: bool) -> None:
     with bench(tmp_path, hz=hz, realtime=realtime) as made:
+        made.wait_for_all(monkeypatch)
         client = made.armed()
         commands = wave(client, 150 if hz > 100 else 30)
         acknowledged = []
@@ -145,6 +146,7 @@ def test_a_stream_is_executed_in_order_and_whole(tmp_path, hz: float, realtime: 
                 acknowledged.append(stream.collect())
         said = [sent for sent in acknowledged if sent is not None]
         assert [sent.seq for sent in said] == [command.seq for command in commands]
+        until(lambda: made.arm.sent[-1][1].seq == commands[-1].seq)  # acknowledged before its tick
         sent = [command for _, command in list(made.arm.sent)]
         executed = [next(c for c in sent if c.seq == seq).q_target for seq in range(len(commands))]
         np.testing.assert_array_equal(executed, [sent.q_target for sent in said])
@@ -154,8 +156,9 @@ def test_a_stream_is_executed_in_order_and_whole(tmp_path, hz: float, realtime: 
 
 
 @pytest.fixture
-def fast(tmp_path) -> Iterator[Bench]:
+def fast(tmp_path, monkeypatch) -> Iterator[Bench]:
     with bench(tmp_path, hz=200.0) as made:
+        made.wait_for_all(monkeypatch)
         yield made
 
 

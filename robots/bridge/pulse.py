@@ -79,9 +79,9 @@ class Pulse:
                 return
             now = time.monotonic()
             if self.beating and self._token and now >= due:
-                due = now + BEAT
                 self._n += 1
                 try:
                     self._link.say(frames.Beat(self._session, self._token, self._n, self.heard()), BEAT)
+                    due = now + BEAT
                 except zmq.ZMQError:
                     pass  # the link is down: the server's watchdog is what counts then
