@@ -110,14 +110,14 @@ def test_a_key_taken_off_the_list_is_out_though_connected(served: Bench, monkeyp
 def test_plaintext_beside_the_allow_list_is_not_heard(served: Bench) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
         knock(stranger, served.server.address)
-    assert not served.server.counts()
+    assert not set(served.server.counts()) - {"late_tick"}
 
 
 def test_plain_and_null_mechanisms_are_not_heard(served: Bench) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
         stranger.plain_username, stranger.plain_password = b"admin", b"admin"
         knock(stranger, served.server.address)
-    assert not served.server.counts()
+    assert not set(served.server.counts()) - {"late_tick"}
 
 
 @pytest.mark.parametrize("name", ["robo", "stranger"])
