@@ -6,6 +6,7 @@ part of it for which that is proven, and in the worst case braking itself, which
 
 Looking is paid for only near a boundary: the margins of the last look, less the most that they can have
 fallen since, prove most ticks clear. Far from everything one product with `reach` does; nearer, the slopes.
+What such a product leaves over is spent by the ticks after it, on plain numbers, before another is taken.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from robots.clearance import ROUNDING, LinkRows, SelfDistance, Walls
 from robots.spec import ArmSpec
 from robots.types import Array
 
+LOOK_AGAIN = 16  # ticks at least between looks that are taken only because the bounds have become loose
 KNOTS = 24  # ticks of a braking way that are looked at first; at high rates it is longer and they are spread
 # Parts of a motion that are tried, the largest first: (L, 1).
 SHARES = np.array([[0.75], [0.5], [0.25], [0.125], [0.0625], [0.03125]])
@@ -52,13 +54,19 @@ class Envelope:
         self._reach = np.zeros((k + len(self._self.names), 2 * n))  # each kind has its own last look
         self._reach[:k, :n], self._reach[k:, n:] = self._walls.reach, self._self.reach
         self._looked_at = np.zeros((2, n))  # where each kind was looked at last
-        self._gone = np.zeros((2, n))  # [rad] from there to the commanded position
+        self._spare = -1.0  # [m] that the last product with `reach` left over; negative = take another
+        # Of each joint: the most that a margin falls a [rad], and what braking needs.
+        most = np.maximum(self._walls.reach.max(0, initial=0.0), self._self.reach.max(0, initial=0.0))
+        columns = (most, self._half, self._way_of_speed)
+        self._joints = list(zip(*(x.tolist() for x in columns), strict=True))
+        self._since: list[tuple[float, float]] = []  # there, of each joint: position, [rad] that braking took
         self._room = np.full(len(self._reach), -1.0)  # margins there; negative = look every tick
         self._floor = [np.zeros(k), np.zeros(len(self._self.names))]
         self._outside = [False, False]  # whether some floor is below 0
         self._knots = np.arange(KNOTS + 1.0)[:, None]
         self._walls_rows = np.empty(0)  # of `LinkRows` where the walls were looked at
         self._looks = 0  # one after the other: when bounds do not help, they are not tried first
+        self._loose = 0  # ticks since the last look that the slopes had to prove
         self._slopes: Array | None = None  # there, (n, K); worked out when first needed
         self._slopes_by_sign = np.empty(0)  # (2 n, K): rising over falling
 
@@ -87,29 +95,47 @@ class Envelope:
             after, speed: (n_joints,) the state wanted a tick later.
         """
         self.held_by = None
-        if not speed.any():  # where the arm is, it is clear
+        if self._spare >= 0 and self._spent(q, after, speed) <= self._spare:
             return 1.0
-        gone = np.abs(after - self._looked_at)  # (2, n)
-        short = self._reach @ np.maximum(gone + self._braking(np.abs(speed)), self._gone).ravel() > self._room
-        if not short.any():
-            self._gone, self._looks = gone, 0
+        if not np.count_nonzero(speed):  # where the arm is, it is clear
             return 1.0
+        braking = self._braking(np.abs(speed))
+        far = np.maximum(np.abs(after - self._looked_at) + braking, np.abs(q - self._looked_at))  # (2, n)
+        left = self._room - self._reach @ far.ravel()
+        self._spare = float(left.min(initial=np.inf)) - ROUNDING
+        if self._spare >= 0:
+            self._since, self._looks = list(zip(after.tolist(), braking.tolist(), strict=True)), 0
+            return 1.0
+        short = left < 0
         name = None
-        unsure = [i for i, rows in enumerate(self._rows) if short[rows].any()]
+        unsure = [i for i, rows in enumerate(self._rows) if np.count_nonzero(short[rows])]
         if unsure[0] == WALLS and not self._outside[WALLS] and (self._looks < 2 or self._looks % 6 == 0):
             least, name = self._bounds_of_walls(q, speed[None], True)
             if least[0] >= 0:
                 unsure, self._looks = unsure[1:], 0
+                self._loose += 1
+                if not unsure and self._loose >= LOOK_AGAIN:  # `reach` alone may do again from here
+                    rows = self._links.of(after[None])
+                    self._remember(WALLS, after, self._walls.margins(rows)[0], rows[0])
         if name is None and (not unsure or (name := self._look(q, speed, unsure)) is None):
-            self.follow(after)
             return 1.0
         self.held_by = name
         self.held[name] += 1
         return self._proven_part(q, dq, speed)
 
-    def follow(self, q: Array) -> None:
-        """The arm braked to `q` (n_joints,), which needs no asking."""
-        self._gone = np.abs(q - self._looked_at)
+    def _spent(self, q: Array, after: Array, speed: Array) -> float:
+        """[m] that no margin can have fallen by more than since `_since`, on the way to `after` and to rest.
+
+        Joint by joint on Python floats: between other work a handful of numpy's calls takes three times that.
+        """
+        spent = 0.0
+        for here, there, v, (was, braked), (most, half, way) in zip(
+            q.tolist(), after.tolist(), speed.tolist(), self._since, self._joints, strict=True
+        ):
+            over = abs(v) - half
+            longer = over * over * way - braked if over > 0.0 else 0.0
+            spent += most * (max(abs(here - was), abs(there - was)) + max(longer, 0.0))
+        return spent
 
     def _proven_part(self, q: Array, dq: Array, speed: Array) -> float:
         """As `part` below 1: by the bounds alone, which are sharp at the speeds that a boundary allows."""
@@ -130,10 +156,7 @@ class Envelope:
             most = np.maximum(gone + braking, here) @ self._self.reach.T
             good = (most <= self._room[self._rows[SELF]]).all(1) & (self._bounds_of_walls(q, speeds)[0] >= 0)
             if good.any():
-                k = int(np.argmax(good))
-                self._gone = np.abs(after[k] - self._looked_at)
-                return float(SHARES[k, 0])
-        self.follow(q + slow * self._dt)
+                return float(SHARES[int(np.argmax(good)), 0])
         return 0.0
 
     def _bounds_of_walls(self, q: Array, speeds: Array, sure: bool = False) -> tuple[Array, str | None]:
@@ -189,10 +212,10 @@ class Envelope:
         self._outside[i] = bool((self._floor[i] < 0).any())
 
     def _remember(self, i: int, q: Array, margins: Array, rows: Array) -> None:
-        self._looked_at[i], self._gone[i] = q, 0.0
+        self._looked_at[i], self._spare = q, -1.0
         self._room[self._rows[i]] = -1.0 if self._outside[i] else margins  # outside every tick is looked at
         if i == WALLS:
-            self._walls_rows, self._slopes = rows, None
+            self._walls_rows, self._slopes, self._loose = rows, None, 0
 
     def _way(self, q: Array, speed: Array) -> tuple[Array, Array | None]:
         """`q`, the position a tick later at `speed`, then braking, all (n_joints,): (S, n_joints).

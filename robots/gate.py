@@ -26,6 +26,7 @@ from robots.types import Array, JointCommand
 
 ROUNDING = 1e-9  # kept off every limit, so that rounding never exceeds one
 FUTURE_TOLERANCE = 0.005  # [s] a stamp may lie ahead: clock resolution, not skew
+NUMBER = (int, float, np.number)
 
 
 class SafetyGate:
@@ -73,11 +74,9 @@ class SafetyGate:
         self._change = acceleration * spec.dt
         self.envelope = Envelope(spec, self._change) if geometry else None
         self._dt = spec.dt
-        self._step = self._dq_max * spec.dt
         limits = (self._low, self._high, self._dq_max, self._change)
         stop = np.array([_braking(v, c, spec.dt) for v, c in zip(self._dq_max, self._change, strict=True)])
-        self._free_low, self._free_high = self._low + stop, self._high - stop  # any speed can stop from here
-        columns = (*limits, self._free_low, self._free_high)
+        columns = (*limits, self._low + stop, self._high - stop)  # the last two: any speed can stop from here
         self._bounds = list(zip(*(x.tolist() for x in columns), strict=True))  # of each joint
         self._followed = False  # whether the last target was met exactly
         self._gripper_step = spec.gripper_speed / spec.gripper_width * spec.dt if spec.has_gripper else 0.0
@@ -119,7 +118,7 @@ class SafetyGate:
             raise ArmLatched(f"{self.spec.name} was stopped: {self.latched}; `rearm` it before commanding")
         target = self._finite(f"command seq {command.seq}", command.q_target)
         opening = command.gripper
-        if not (isinstance(opening, int | float | np.number) and math.isfinite(opening)):
+        if not (isinstance(opening, NUMBER) and math.isfinite(opening)):
             raise CommandNotFinite(f"command seq {command.seq}: gripper {opening!r} is not a finite number")
         if not command.seq > self._seq:
             raise CommandOutOfOrder(
@@ -147,11 +146,9 @@ class SafetyGate:
         """
         if not self.begun:
             raise CommandRejected(f"{self.spec.name}: no session has begun; the arm holds by itself")
-        if self.dq.any():
+        if np.count_nonzero(self.dq):
             self.dq = self._slower()
             self.q = self.q + self.dq * self._dt
-            if self.envelope is not None:
-                self.envelope.follow(self.q)
         self._target, self._followed = self.q, True
         if now is not None:
             self._t_mono = now
@@ -165,7 +162,8 @@ class SafetyGate:
     @property
     def at_rest(self) -> bool:
         """True when the commanded state does not move."""
-        return not self.begun or not (np.abs(self.dq) > 1e-6).any()
+        dq = self.dq.tolist()
+        return not self.begun or (max(dq) <= 1e-6 and min(dq) >= -1e-6)
 
     def stop(self, reason: str) -> None:
         """Refuse everything from now on; the caller sends `brake()` until `at_rest`."""
@@ -219,16 +217,27 @@ class SafetyGate:
         self.q, self.dq, self._target, self._followed = place, speed, goal, followed
 
     def _passes(self, target: Array) -> tuple[Array, Array, Array, bool] | None:
-        """The common case, cheaply: a stream well within all limits; as `_towards`, None if it is not one."""
-        step = target - self.q
-        if not (np.abs(step) <= self._step).all():
-            return None
-        speed = step * self.spec.control_hz
-        ok = np.abs(speed - self.dq) <= self._change
-        if not (ok & (self._free_low <= target) & (target <= self._free_high)).all():
-            return None
+        """The common case, cheaply: a stream well within all limits; as `_towards`, None if it is not one.
+
+        Braking from the target takes no more than `over ** 2 * dt / (2 * change)`, the most that the sum of
+        its ticks can be for any number of them. Where that place of rest is within the limits the target is
+        too, for it lies between there and `q`: braking from the state so reached ends within, as ever.
+        """
+        dt, hz, speeds = self._dt, self.spec.control_hz, []
+        for goal, q, dq, (low, high, top, change, free_low, free_high) in zip(
+            target.tolist(), self.q.tolist(), self.dq.tolist(), self._bounds, strict=True
+        ):
+            speed = (goal - q) * hz
+            if not (-top <= speed <= top and -change <= speed - dq <= change):
+                return None
+            if not free_low <= goal <= free_high:
+                over = max(abs(speed) - change / 2, 0.0)
+                rest = goal + math.copysign(over * over * dt / (2 * change), speed)
+                if not low <= rest <= high:
+                    return None
+            speeds.append(speed)
         target = target.copy()  # the caller keeps his array
-        return target, speed, target, True
+        return target, np.array(speeds), target, True
 
     def _towards(self, target: Array) -> tuple[Array, Array, Array, bool]:
         """Position and speed a tick later within the joints' limits, the goal, and whether it was met.
@@ -271,8 +280,12 @@ class SafetyGate:
             elif speed < -top:
                 speed = -top
             if not free_low <= q <= free_high:
-                speed = max(speed, -_brakes_within(q - low, change, dt))
-                speed = min(speed, _brakes_within(high - q, change, dt))
+                over = max(abs(speed) - change / 2, 0.0)
+                rest = q + speed * dt + math.copysign(over * over * dt / (2 * change), speed)  # see `_passes`
+                if not rest <= high:
+                    speed = min(speed, _brakes_within(high - q, change, dt))
+                if not low <= rest:
+                    speed = max(speed, -_brakes_within(q - low, change, dt))
             place = q + speed * dt
             followed = followed and -ROUNDING < place - goal < ROUNDING
             speeds.append(speed)

@@ -116,7 +116,8 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
         if len(sent) == BLOCK + 3:
             judge.look(np.array(sent))
             sent = sent[-3:]
-    judge.look(np.array(sent))
+    if len(sent) > 3:
+        judge.look(np.array(sent))
     found.commands = commands
     if gate.envelope is not None:
         found.held = gate.envelope.held

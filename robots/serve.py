@@ -6,6 +6,7 @@ Only the base install is needed. Settings are `key=value`; `backend.KEY=VALUE` g
 from __future__ import annotations
 
 import difflib
+import gc
 import signal
 import sys
 import threading
@@ -106,6 +107,8 @@ def serve(server: BridgeServer, settings: Settings, also: Callable[[], object] |
     with server:
         if also is not None:
             also()
+        gc.collect()
+        gc.freeze()  # what start-up made stays: looking through it again and again would cost ticks
         mode = "by the clock" if settings.realtime else "one tick a command"
         allowed = len(server.allowed.keys())
         print(

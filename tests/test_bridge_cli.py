@@ -18,7 +18,7 @@ from palme.cli.table_server import TableServer
 from robots.bridge import keys
 from robots.bridge.server import BridgeServer
 from sim.driver import SimulatedDriver
-from tests.bridge_rig import PATIENCE, KeyRing, spec_at
+from tests.bridge_rig import PATIENCE, KeyRing, bench, spec_at
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_BASE = ("hydra", "omegaconf", "torch", "transformers", "pybullet", "cv2", "gymnasium", "sim")
@@ -86,6 +86,7 @@ def test_keys_are_made_allowed_and_listed(tmp_path, capsys) -> None:
         (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=nobody"], ["keys new name=nobody"]),
         (["eval", "robot=bridge", "workers=2", "episodes=2"], ["workers=1"]),
         (["bench", "policy", "robot=bridge"], ["moves no remote arm"]),
+        (["bench", "bridge", "pictures=png"], ["auto, raw, jpeg"]),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_named_with_its_remedy(
@@ -187,3 +188,38 @@ def _free_ports() -> int:
         except OSError:
             time.sleep(0.01)
     raise RuntimeError("no four free ports in a row")
+
+
+def test_the_bench_of_the_bridge_measures_and_judges(tmp_path, capsys) -> None:
+    """Short and slow: what is promised here is that nothing is lost, not how fast a busy machine is."""
+    out = tmp_path / "figures.json"
+    words = ["hz=100", "ack_seconds=0.5", "seconds=0.5", "silence_tries=2", "camera_hz=10", f"out={out}"]
+    code = main(["bench", "bridge", *words])
+    found, said = json.loads(out.read_text()), capsys.readouterr().out
+    assert code in (0, 1) and (code == 1) == ("missed" in said)
+    for name in ("stream_", "with_cameras_"):
+        assert found[name + "commands"] == 50 and found[name + "lost"] == 0 and found[name + "in_order"]
+        assert found[name + "acknowledged"] == found[name + "executed"]
+    assert found["commands"] == 50 and found["lost"] == 0
+    assert found["ack_ms_p50"] > 0 and found["echo_ms_p99"] >= found["echo_ms_p50"] > 0
+    assert len(found["camera_hz_seen"]) == 2 and min(found["camera_hz_seen"]) > 0
+    assert found["camera_pictures"] in ("raw", "jpeg") and found["silence_noticed"] == 2
+
+
+def test_one_who_looks_ends_quietly_when_nobody_listens_any_more(tmp_path) -> None:
+    with bench(tmp_path, cameras=("left",), size=(64, 48)) as made:
+        made.ring.client("me")
+        words = [str(tmp_path), made.server.address, "left", "30", "raw"]
+        looker = subprocess.Popen(
+            [sys.executable, "-m", "palme.cli.bench_look", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        try:
+            assert looker.stdout is not None and looker.stdout.readline() == "seeing\n"
+            looker.stdout.close()
+            looker.send_signal(signal.SIGTERM)
+            assert looker.wait(PATIENCE) == 0
+            assert looker.stderr is not None and looker.stderr.read() == ""
+        finally:
+            looker.kill()
+            looker.wait()

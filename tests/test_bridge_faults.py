@@ -103,3 +103,45 @@ def test_a_dead_link_says_for_how_long(served: Bench) -> None:
         time.sleep(0.4)
         with pytest.raises(LinkDead, match=r"heard of the server for 0\.[5-9]|heard of the server for [1-9]"):
             client.observe(())
+
+
+def test_a_stream_over_a_dead_link_says_so_and_for_which_command(served: Bench) -> None:
+    with through(served, rate=0.0) as proxy:
+        client = served.client(address=proxy.address, timeout=0.3)
+        client.rearm()
+        q = client.observe(()).robot.q
+        with pytest.raises(LinkDead, match="command seq .*nothing was heard"):
+            with client.stream(depth=3) as stream:
+                for seq in range(4000):
+                    stream.send(JointCommand(q + 0.0005 * min(seq, 30), 1.0, seq, 0.0))
+                    proxy.cut = seq >= 30
+        viewer = served.client("viewer", "viewer")
+        until(lambda: viewer.read().at_rest and "silent" in viewer.read().latched)
+    assert_within_limits(served.arm)
+
+
+def test_a_stream_through_all_faults_executes_nothing_twice_and_nothing_out_of_order(served: Bench) -> None:
+    with through(served, rate=0.0) as proxy:
+        client = served.client(address=proxy.address, timeout=0.06)
+        client.rearm()
+        q, seq, stream = client.observe(()).robot.q, 0, client.stream(depth=3)
+        proxy.rate = 0.15
+        end = time.monotonic() + 2.0
+        while time.monotonic() < end:
+            seq += 1
+            try:
+                stream.send(JointCommand(q + 0.1 * np.sin(seq / 60), 1.0, seq, 0.0))
+            except RobotError as error:
+                if isinstance(error, ArmLatched):
+                    try:
+                        client.rearm()
+                    except RobotError:
+                        pass
+        proxy.cut = True
+        until(lambda: served.server.control.lease.latched and served.server.control.at_rest)
+    sent = [command.seq for _, command in list(served.arm.sent)]
+    assert sent == sorted(sent) and len(set(sent)) > 20
+    counts = served.server.counts()
+    assert counts["command"] == len(set(sent) - {-1})
+    assert not any("ServerFailed" in name for name in counts)
+    assert_within_limits(served.arm)

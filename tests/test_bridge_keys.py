@@ -110,14 +110,14 @@ def test_a_key_taken_off_the_list_is_out_though_connected(served: Bench, monkeyp
 def test_plaintext_beside_the_allow_list_is_not_heard(served: Bench) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
         knock(stranger, served.server.address)
-    assert not served.server.counts()
+    assert not set(served.server.counts()) - {"late_tick"}
 
 
 def test_plain_and_null_mechanisms_are_not_heard(served: Bench) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
         stranger.plain_username, stranger.plain_password = b"admin", b"admin"
         knock(stranger, served.server.address)
-    assert not served.server.counts()
+    assert not set(served.server.counts()) - {"late_tick"}
 
 
 @pytest.mark.parametrize("name", ["robo", "stranger"])
@@ -195,7 +195,7 @@ def test_a_server_with_another_key_is_not_talked_to(served: Bench) -> None:
 def test_a_message_larger_than_allowed_ends_only_its_sender(served: Bench) -> None:
     good, bad = served.client(), served.client("other")
     try:
-        bad._commands.send(b"\x01" * (frames.MAX_COMMAND * 4))
+        bad._link.commands.send(b"\x01" * (frames.MAX_COMMAND * 4))
     except zmq.ZMQError:
         pass
     assert good.read().at_rest

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from robots.bridge.control import Controller
+from robots.bridge.early import PLACES
 from robots.bridge.errors import (
+    ArmMoving,
     CommandStale,
+    CommandTooSoon,
     FaultStands,
     LeaseHeld,
     LeaseMissing,
@@ -15,7 +21,11 @@ from robots.bridge.errors import (
 )
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import SILENCE, STALE, Lease
-from robots.errors import ArmLatched, CommandOutOfOrder, CommandRejected
+from robots.drivers.ideal import IdealArm
+from robots.errors import ArmLatched, CommandNotFinite, CommandOutOfOrder, CommandRejected
+from robots.gate import SafetyGate
+from robots.types import JointCommand
+from tests.bridge_rig import assert_within_limits, path, spec_at
 
 ROBO, OTHER = AllowedKey("robo", "a" * 40, "policy"), AllowedKey("other", "b" * 40, "policy")
 ANNA, BERT = AllowedKey("anna", "c" * 40, "human"), AllowedKey("bert", "d" * 40, "human")
@@ -247,3 +257,189 @@ def test_whatever_happens_a_command_passes_only_from_the_armed_holder_in_order()
         except CommandRejected:
             pass
     assert passed > 100
+
+
+# -- commands that come early, tick by tick ------------------------------------------------------
+
+
+class Ticked:
+    """A controller whose clock and ticks are the test's, with ROBO in command.
+
+    Attributes:
+        told: seq to what became of each command that had to wait: what was sent, or the refusal.
+    """
+
+    def __init__(self, hz: float = 100.0) -> None:
+        spec = spec_at(hz)
+        self.t, self.arm, self.told = 0.0, IdealArm(spec), dict[int, JointCommand | CommandRejected]()
+        self.control = Controller(self.arm, lambda: SafetyGate(spec), clock=lambda: self.t)
+        self.session, self.token = self.control.lease.session, 0
+        self.arm_again()
+
+    def arm_again(self) -> None:
+        self.token = self.control.acquire(ROBO, self.session, False, self.token)
+        self.tick(50)
+        self.control.rearm(ROBO, self.session, self.token)
+
+    def submit(self, seq: int, step: float = 1e-3, heard: float | None = None) -> bool:
+        """Ask for `seq` steps [rad] from home; returns whether the next tick has it, else it waits."""
+        command = JointCommand(self.arm.spec.q_home + step * seq, 1.0, seq, 0.0)
+        heard = self.t if heard is None else heard
+        later = lambda said: self.told.__setitem__(seq, said)  # noqa: E731
+        return self.control.submit(ROBO, self.session, self.token, command, heard, later) is not None
+
+    def tick(self, n: int = 1) -> None:
+        for _ in range(n):
+            self.t += self.arm.spec.dt
+            self.control.tick()
+
+
+def test_early_commands_wait_in_order_and_each_has_its_own_tick() -> None:
+    made = Ticked()
+    assert [made.submit(seq, 5e-4) for seq in range(4)] == [True, False, False, False]
+    begin = len(made.arm.sent)
+    made.tick(4)
+    sent = path(made.arm)[begin:] - made.arm.spec.q_home
+    np.testing.assert_allclose(sent, 5e-4 * np.arange(4)[:, None] * np.ones(7), atol=1e-12)
+    assert list(made.told) == [1, 2, 3]
+    for seq, said in made.told.items():
+        np.testing.assert_array_equal(said.q_target, path(made.arm)[begin + seq])
+    assert made.control.counts["tick_without_command"] == 0 and made.control.counts["command"] == 4
+
+
+def test_no_more_than_a_few_wait() -> None:
+    made = Ticked()
+    for seq in range(1 + PLACES):
+        made.submit(seq)
+    with pytest.raises(CommandTooSoon, match=f"seq {1 + PLACES}"):
+        made.submit(1 + PLACES)
+    made.tick()  # the first was the tick's own; every place is still taken
+    with pytest.raises(CommandTooSoon):
+        made.submit(1 + PLACES)
+    made.tick()
+    made.submit(1 + PLACES)
+
+
+def test_who_comes_after_one_that_waits_waits_too() -> None:
+    made = Ticked()
+    made.submit(0), made.submit(1)
+    made.tick()  # its command is out, and 1 waits for the next: 2 must not overtake it
+    assert not made.submit(2)
+    for seq in (2, 1, 0):  # nor does one come twice
+        with pytest.raises(CommandOutOfOrder):
+            made.submit(seq)
+    made.tick(3)
+    assert list(made.told) == [1, 2]
+
+
+def take_over(made: Ticked) -> None:
+    made.control.acquire(ANNA, made.session, True, 0)
+
+
+def draw_anew(made: Ticked) -> None:
+    made.token = made.control.acquire(ROBO, made.session, False, made.token)
+
+
+def break_down(made: Ticked) -> None:
+    made.arm.fails = "too hot"
+    made.tick()
+    made.arm.fails = None
+
+
+def put_elsewhere(made: Ticked) -> None:
+    made.control.restart()
+    made.control.stop("so that it begins anew")
+
+
+@pytest.mark.parametrize(
+    ("stops", "named"),
+    [
+        (lambda made: made.control.stop("a hand in the way"), "a hand in the way"),
+        (lambda made: made.control.release(ROBO, made.session, made.token), "nobody holds the lease"),
+        (draw_anew, "drawn anew"),
+        (take_over, "anna does"),
+        (lambda made: made.control.lease.latch("latched by itself"), "latched by itself"),
+        (break_down, "too hot"),
+        (put_elsewhere, "put elsewhere"),
+    ],
+)
+def test_nothing_that_waited_is_executed_after_whatever_stops_the_arm(
+    stops: Callable[[Ticked], None], named: str
+) -> None:
+    made = Ticked()
+    for seq in range(20):
+        made.submit(seq)
+        made.tick()
+    for seq in range(20, 24):
+        made.submit(seq)
+    stops(made)
+    taken, at = made.control.counts["command"], path(made.arm)[-1]
+    assert taken == 21  # the one whose tick is next was acknowledged before
+    made.tick(60)
+    assert sorted(made.told) == [21, 22, 23]
+    assert all(isinstance(said, CommandRejected) and named in str(said) for said in made.told.values())
+    assert np.abs(path(made.arm)[-1] - at).max() < 0.003  # 20 and braking; 23 lay further
+    assert made.control.at_rest
+    if made.control.lease.holder is not None and made.control.lease.holder.key is ROBO:
+        made.control.clear_fault(ROBO, made.session, made.token)
+        made.arm_again()
+        made.tick(60)
+    assert made.control.counts["command"] == taken
+    assert_within_limits(made.arm)
+
+
+def test_silence_forgets_what_waits_and_executing_it_is_no_sign_of_life() -> None:
+    made = Ticked(hz=20.0)
+    made.submit(0)
+    made.tick()
+    for seq in range(1, 5):
+        made.submit(seq)  # the last word of this commander
+    last = made.t
+    while made.control.lease.latched is None:
+        made.tick()
+    assert made.t - last <= SILENCE + 2 * made.arm.spec.dt
+    assert "silent" in made.control.lease.latched
+    executed = [t for t in made.told.values() if isinstance(t, JointCommand)]
+    assert len(executed) <= 1 + SILENCE * 20 and sorted(made.told) == [2, 3, 4]
+    made.tick(20)
+    assert made.control.counts["command"] == 2 + len(executed)
+
+
+def test_what_waits_for_a_tick_grows_stale() -> None:
+    made = Ticked(hz=25.0)
+    for seq in range(5):
+        made.submit(seq)
+    for n in range(5):  # beats keep the latch off
+        made.tick()
+        made.control.beat(ROBO, made.session, made.token, n, made.t)
+    assert [type(made.told[seq]) for seq in (1, 2, 3, 4)] == [
+        JointCommand,
+        CommandStale,
+        CommandStale,
+        CommandStale,
+    ]
+    made = Ticked()
+    made.submit(0)
+    made.submit(1, heard=made.t - 0.99 * STALE)  # fresh enough when it came, and not when its tick does
+    made.tick(2)
+    assert isinstance(made.told[1], CommandStale)
+
+
+def test_one_bad_command_among_those_that_wait_costs_its_own_tick_alone() -> None:
+    made = Ticked()
+    made.submit(0)
+    made.submit(1), made.submit(2, step=np.nan), made.submit(3)
+    made.tick(4)
+    assert isinstance(made.told[2], CommandNotFinite) and isinstance(made.told[3], JointCommand)
+    assert made.control.counts["tick_without_command"] == 1
+    assert_within_limits(made.arm)
+
+
+def test_an_arm_for_which_commands_wait_is_not_at_rest() -> None:
+    made = Ticked()
+    made.submit(0, step=0.0), made.submit(1, step=0.0)
+    made.tick()
+    with pytest.raises(ArmMoving):
+        made.control.rearm(ROBO, made.session, made.token)
+    made.tick()
+    made.control.rearm(ROBO, made.session, made.token)

@@ -28,6 +28,7 @@ from robots.bridge.errors import (
     SessionLost,
 )
 from robots.bridge.lease import SILENCE
+from robots.bridge.server import BELL
 from robots.bridge.wire import decode_answer, encode
 from robots.errors import (
     ArmLatched,
@@ -452,6 +453,27 @@ def test_hostile_frames_cost_their_sender_an_error_and_nobody_else_anything(serv
         hostile.close()
     move(client, 5, seq=seq)
     assert served.server.counts()["command"] == 10
+
+
+def test_nobody_takes_the_route_that_the_server_rings_itself_by(served: Bench, monkeypatch) -> None:
+    served.wait_for_all(monkeypatch)
+    context = zmq.Context()
+    rival = sockets.calling(
+        context, zmq.DEALER, served.ring.client("rival"), served.ring.server.public, frames.MAX_COMMAND
+    )
+    rival.setsockopt(zmq.ROUTING_ID, BELL)
+    rival.setsockopt(zmq.IMMEDIATE, 0)
+    rival.connect(served.server.address)
+    rival.send(encode(frames.Hello(1, frames.VERSION, "rival")))
+    try:
+        client = served.armed("robo")
+        with client.stream(depth=3) as stream:  # is acknowledged by that bell
+            for k in range(30):
+                stream.send(JointCommand(served.arm.spec.q_home, 1.0, k, 0.0))
+        assert client.counts()["command"] == 30
+        assert not rival.poll(100)
+    finally:
+        context.destroy(linger=0)
 
 
 def test_pictures_never_delay_commands_that_much(tmp_path) -> None:

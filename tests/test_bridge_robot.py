@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from robots.bridge.client import BridgeClient
-from robots.bridge.errors import NoSuchCamera
+from robots.bridge.errors import CommandTooSoon, LeaseMissing, NoSuchCamera
 from robots.bridge.server import BridgeServer
+from robots.errors import ArmLatched, CommandNotFinite
 from robots.executor import Executor
 from robots.types import JointCommand, Robot
 from sim.arm import SimulatedArm
@@ -18,7 +20,7 @@ from sim.driver import SimulatedDriver
 from sim.jpeg import Jpeg
 from sim.scene import Scene
 from sim.world import World
-from tests.bridge_rig import ANYWHERE, Bench, KeyRing, bench, path, spec_at
+from tests.bridge_rig import ANYWHERE, Bench, KeyRing, assert_within_limits, bench, path, spec_at, until
 from tests.robot_contract import RobotContract
 
 
@@ -118,3 +120,112 @@ class TestSimulated(RobotContract):
     def test_unknown_camera_names_those_there_are(self, robot: BridgeClient) -> None:
         with pytest.raises(NoSuchCamera, match="front"):
             robot.observe(["frnt"])
+
+
+# -- commands that stream --------------------------------------------------------------------------
+
+
+def wave(client: BridgeClient, ticks: int, seq: int = 0) -> list[JointCommand]:
+    """From where the arm is and back, so slowly that the gate lets it pass unchanged."""
+    q, t = client.observe(()).robot.q, np.arange(ticks)
+    return [JointCommand(q + 0.02 * (1 - np.cos(k / 60)), 1.0, seq + int(k), 0.0) for k in t]
+
+
+@pytest.mark.parametrize(("hz", "realtime"), [(200.0, True), (20.0, True), (20.0, False)])
+def test_a_stream_is_executed_in_order_and_whole(tmp_path, monkeypatch, hz: float, realtime: bool) -> None:
+    with bench(tmp_path, hz=hz, realtime=realtime) as made:
+        made.wait_for_all(monkeypatch)
+        client = made.armed()
+        commands = wave(client, 150 if hz > 100 else 30)
+        acknowledged = []
+        with client.stream(depth=3) as stream:
+            for command in commands:
+                acknowledged.append(stream.send(command))
+                assert len(stream) <= stream.depth
+            while len(stream):
+                acknowledged.append(stream.collect())
+        said = [sent for sent in acknowledged if sent is not None]
+        assert [sent.seq for sent in said] == [command.seq for command in commands]
+        until(lambda: made.arm.sent[-1][1].seq == commands[-1].seq)  # acknowledged before its tick
+        sent = [command for _, command in list(made.arm.sent)]
+        executed = [next(c for c in sent if c.seq == seq).q_target for seq in range(len(commands))]
+        np.testing.assert_array_equal(executed, [sent.q_target for sent in said])
+        assert_within_limits(made.arm)
+        counts = client.counts()
+        assert counts["command"] == len(commands) and not [name for name in counts if "refused" in name]
+
+
+@pytest.fixture
+def fast(tmp_path, monkeypatch) -> Iterator[Bench]:
+    with bench(tmp_path, hz=200.0) as made:
+        made.wait_for_all(monkeypatch)
+        yield made
+
+
+def test_a_refusal_in_a_stream_names_its_command_and_the_others_go_on(fast: Bench) -> None:
+    client = fast.armed()
+    commands = wave(client, 40)
+    commands[20] = JointCommand(commands[20].q_target * np.nan, 1.0, 20, 0.0)
+    refused = []
+    with client.stream(depth=3) as stream:
+        for command in commands:
+            try:
+                stream.send(command)
+            except CommandNotFinite as error:
+                refused.append(str(error))
+                stream.send(command)  # the one that was not sent
+    assert len(refused) == 1 and "seq 20" in refused[0]
+    assert client.counts()["command"] == 39
+
+
+def test_calls_and_beats_go_on_beside_a_stream(fast: Bench) -> None:
+    client = fast.armed()
+    heard = []
+    with client.stream(depth=3) as stream:
+        for command in wave(client, 120):
+            stream.send(command)
+            if command.seq % 10 == 0:
+                heard.append(client.read().tick)  # meets acknowledgements that are the stream's
+        until(lambda: client.read().at_rest)  # all executed, none collected yet
+    assert heard == sorted(heard) and client.counts()["command"] == 120
+    assert client.read().latched == ""  # and nobody was silent meanwhile
+
+
+def test_a_stop_from_another_thread_ends_a_stream_and_nothing_under_way_is_executed(fast: Bench) -> None:
+    client = fast.armed()
+    stopper = threading.Thread(target=client.stop, args=("a hand in the way",))
+    with pytest.raises(ArmLatched, match="command seq .*a hand in the way"):
+        with client.stream(depth=4) as stream:
+            for command in wave(client, 4000):
+                stream.send(command)
+                if command.seq == 50:
+                    stopper.start()
+    stopper.join()
+    assert client.read().at_rest and client.read().latched
+    taken = client.counts()["command"]
+    client.rearm()
+    time.sleep(20 * fast.arm.spec.dt)
+    assert client.counts()["command"] == taken < 4000
+    assert_within_limits(fast.arm)
+
+
+def test_a_takeover_ends_a_stream(fast: Bench) -> None:
+    client, human = fast.armed(), fast.client("anna", "human", human=True)
+    with pytest.raises(LeaseMissing, match="seq .*anna"):
+        with client.stream() as stream:
+            for command in wave(client, 4000):
+                stream.send(command)
+                if command.seq == 50:
+                    human.acquire()
+    assert_within_limits(fast.arm)
+
+
+def test_a_stream_deeper_than_the_server_s_queue_is_not_begun(fast: Bench) -> None:
+    client = fast.armed()
+    for depth in (0, 5):
+        with pytest.raises(ValueError, match="1 to 4"):
+            client.stream(depth)
+    ahead = [client._link.launch(client.frame_of(command)) for command in wave(client, 12)]
+    with pytest.raises(CommandTooSoon):
+        for number in ahead:
+            client._link.fetch(number)

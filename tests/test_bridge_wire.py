@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from robots.bridge import frames
 from robots.bridge.arrays import DTYPES, ArrayFrame, pack, unpack
 from robots.bridge.errors import BadArray, BadFrame, FrameTooLarge, WrongVersion, named
+from robots.bridge.pictures import from_frame, to_frame
 from robots.bridge.spec_frame import pack_spec, unpack_spec
-from robots.bridge.wire import Decoder, decode_answer, decode_request, encode
+from robots.bridge.wire import Decoder, decode_answer, decode_picture, decode_request, encode
 from robots.errors import RobotError
 from robots.spec import ArmSpec
+from robots.types import CameraFrame
 
 BRIDGE = Path(__file__).resolve().parent.parent / "robots" / "bridge"
 COMMAND = frames.Command(3, "5e5510n", 77, 12, pack(np.arange(7.0), "<f8"), 0.5, 1.0, 0.9)
@@ -173,3 +175,21 @@ def test_the_bridge_uses_nothing_that_executes_what_it_reads() -> None:
                 assert node.func.id not in {"eval", "exec", "compile", "__import__"}, path
             if isinstance(node, ast.Attribute):
                 assert node.attr not in {"recv_pyobj", "send_pyobj", "allow_pickle"}, path
+
+
+def test_depth_that_was_not_measured_travels_as_zero_millimetres() -> None:
+    depth = np.array([[0.5004, 0.0, -0.1, np.nan], [np.inf, -np.inf, 65.535, 65.536]], np.float32)
+    rgb, still = np.zeros((2, 4, 3), np.uint8), depth.copy()
+
+    class Codec:
+        def encode(self, rgb: np.ndarray) -> bytes:
+            return b"jpeg"
+
+        def decode(self, jpeg: bytes) -> np.ndarray:
+            return rgb
+
+    frame = to_frame(1, "front", CameraFrame(rgb, depth, np.eye(3), np.eye(4)), Codec())
+    seen = from_frame(decode_picture(encode(frame)), Codec())
+    expected = np.array([[0.5, 0, 0, 0], [0, 0, 65.535, 0]], np.float32)
+    np.testing.assert_allclose(seen.depth, expected, atol=1e-6)
+    np.testing.assert_array_equal(depth, still)  # the camera's own array is left alone

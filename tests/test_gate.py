@@ -61,6 +61,63 @@ def test_a_stream_within_the_limits_passes_unchanged() -> None:
         np.testing.assert_allclose(sent.q_target, target, atol=1e-9)
 
 
+def targets_near_limits(spec: ArmSpec, ticks: int, seed: int = 0) -> np.ndarray:
+    """(T, n_joints): waves near the position limits and across them, with jumps between; some noisy."""
+    rng, out = np.random.default_rng(seed), []
+    centre = np.where(rng.uniform(size=spec.n_joints) < 0.5, spec.q_min + 0.1, spec.q_max - 0.1)
+    inward = np.sign(spec.q_min + spec.q_max - 2 * centre)
+    while len(out) < ticks:
+        t = np.arange(0.0, rng.uniform(0.2, 2.0), spec.dt)[:, None]
+        across = rng.uniform() < 0.3
+        size = (-inward if across else inward) * rng.choice([1e-3, 0.05, 0.2], spec.n_joints)
+        noise = rng.choice([0.0, 0.0, 0.0, 1e-6, 1e-3]) * rng.normal(size=(len(t), spec.n_joints))
+        out += list(centre + size * (1 - np.cos(rng.uniform(0.2, 2.0, spec.n_joints) * t)) + noise)
+        jump = rng.choice([0.0, 0.003, 0.02]) * rng.normal(size=spec.n_joints)
+        centre = np.clip(centre + jump, spec.q_min + 0.02, spec.q_max - 0.02)
+    return np.array(out[:ticks])
+
+
+@pytest.mark.parametrize("control_hz", [20.0, 1000.0])
+def test_the_short_way_through_the_gate_sends_what_the_long_way_sends(control_hz: float, monkeypatch) -> None:
+    spec = dataclasses.replace(PANDA, control_hz=control_hz)
+    gate, twin = SafetyGate(spec, geometry=False), SafetyGate(spec, geometry=False)
+    monkeypatch.setattr(twin, "_passes", lambda target: None)
+    targets = targets_near_limits(spec, 6000, seed=2)
+    for one in (gate, twin):
+        one.start(targets[0], 1.0)
+    for seq, target in enumerate(targets):
+        a, b = (one.filter(JointCommand(target, 1.0, seq, 0.0), spec.q_home) for one in (gate, twin))
+        np.testing.assert_allclose(a.q_target, b.q_target, atol=1e-7, err_msg=f"seq {seq}")
+
+
+@pytest.mark.parametrize("control_hz", [20.0, 1000.0])
+def test_braking_from_every_state_ends_within_the_position_limits(control_hz: float) -> None:
+    spec = dataclasses.replace(PANDA, control_hz=control_hz)
+    gate, targets = SafetyGate(spec, geometry=False), targets_near_limits(spec, 6000, seed=1)
+    gate.start(targets[0], 1.0)
+    change = np.minimum(spec.ddq_max, spec.jerk_max * spec.dt / 2) * spec.dt
+    passed = 0
+    for seq, target in enumerate(targets):
+        gate.filter(JointCommand(target, 1.0, seq, 0.0), spec.q_home)
+        passed += gate._followed
+        ticks = np.arange(1, np.ceil(np.abs(gate.dq) / change).max() + 1)[:, None]
+        slower = np.maximum(np.abs(gate.dq) - change * ticks, 0.0)  # (ticks to rest, n_joints)
+        rest = gate.q + np.sign(gate.dq) * slower.sum(0) * spec.dt
+        assert ((spec.q_min <= rest) & (rest <= spec.q_max)).all(), seq
+    assert passed > 600
+
+
+def test_a_harmless_stream_at_1_khz_takes_the_short_way_near_a_limit_too(monkeypatch) -> None:
+    spec = dataclasses.replace(PANDA, control_hz=1000.0)
+    gate, q = SafetyGate(spec, geometry=False), spec.q_max - 0.25  # too near for the highest speed to stop
+    gate.start(q, 1.0)
+    monkeypatch.setattr(gate, "_towards", lambda target: pytest.fail("the long way"))
+    for k in range(4000):
+        target = q + 0.1 * (1 - np.cos(2 * np.pi * k * spec.dt / 4))
+        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), q)
+        np.testing.assert_array_equal(sent.q_target, target)
+
+
 def test_a_far_step_is_reached_without_overshoot() -> None:
     gate, goal = begun(), PANDA.q_home + 0.3  # within the workspace
     path = np.array([gate.filter(JointCommand(goal, 1.0, k, 0.0), goal).q_target for k in range(40)])

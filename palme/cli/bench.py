@@ -95,12 +95,18 @@ def _planner(config: dict[str, Any]) -> int:
 
 
 def _bridge(config: dict[str, Any]) -> int:
-    from palme.cli.bench_bridge import bench_bridge
+    from palme.cli.bench_bridge import LIMITS, bench_bridge, missed
 
     found = bench_bridge(config, _bar)
-    _told(config, found)
-    kept = found["ack_over_echo_p50"] <= 1.5 and found["ack_ms_p99"] < 1.0 and found["lost"] == 0
-    return 0 if kept and found["silence_to_deceleration_ms_max"] <= 110.0 else 1
+    outside = missed(found)
+    _write(config, found)
+    for name, value in found.items():
+        shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+        least, most = LIMITS.get(name, (0.0, 0.0))
+        wanted = f">= {least:g}" if most == float("inf") else f"<= {most:g}"
+        judged = f"  ({wanted}{', missed' if name in outside else ''})" if name in LIMITS else ""
+        print(f"{name:<36} {shown:>12}{judged}")
+    return 1 if outside else 0
 
 
 def _soak(config: dict[str, Any]) -> int:

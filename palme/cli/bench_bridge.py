@@ -1,7 +1,13 @@
-"""`palme bench bridge`: what the wire costs, whether it keeps pace, and how soon silence is noticed."""
+"""`palme bench bridge`: what the wire costs, whether it keeps pace, and how soon silence is noticed.
+
+Three stretches at the arm's rate, the arm in a process of its own: one command at a time, each beside a raw
+echo of the same bytes (`ack_`, `echo_`); commands that stream (`stream_`); and those again with two cameras
+beside them (`with_cameras_`). Then a commander falls silent.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -14,67 +20,92 @@ from typing import Any
 import numpy as np
 import zmq
 
+from palme.cli.bench_silence import bench_silence
+from palme.cli.errors import UsageError
 from robots.bridge import frames, keys, sockets
 from robots.bridge.arrays import pack
 from robots.bridge.client import BridgeClient
 from robots.bridge.errors import LinkDead
-from robots.bridge.server import BridgeServer
+from robots.bridge.stream import CommandStream
 from robots.bridge.wire import encode
-from robots.drivers.ideal import IdealArm
-from robots.errors import CommandRejected
-from robots.spec import ArmSpec
-from robots.types import JointCommand
+from robots.errors import ArmLatched, CommandRejected
+from robots.types import Array, JointCommand
 
 CAMERAS = ("left", "right")
 AFTER_TICK = 0.2  # share of a tick that the client lets pass after one before it sends for the next
+LOST = 20  # answers at most that are waited for in vain
+# (least, most) that a figure may be.
+LIMITS: dict[str, tuple[float, float]] = {
+    "ack_over_echo_p50": (0.0, 1.5),
+    "ack_ms_p99": (0.0, 1.0),
+    "lost": (0, 0),
+    "stream_lost": (0, 0),
+    "stream_refused": (0, 0),
+    "stream_share_of_rate": (0.99, np.inf),
+    "with_cameras_lost": (0, 0),
+    "with_cameras_refused": (0, 0),
+    "with_cameras_ticks_without_command": (0, 0),
+    "silence_to_deceleration_ms_max": (0.0, 110.0),
+}
 
 
 def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
     """Figures by name, times in ms. `bar(what, total)` makes a progress bar."""
+    pictures = config["pictures"]
+    if pictures not in ("auto", "raw", "jpeg"):
+        raise UsageError(f"pictures={pictures!r} is none of auto, raw, jpeg")
+    if pictures == "auto":
+        pictures = "jpeg" if importlib.util.find_spec("cv2") is not None else "raw"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server_key, me = keys.new(folder, "server"), keys.new(folder, "me")
         keys.allow(folder, keys.load_public(folder / "me.public.json"), "policy")
         found: dict[str, Any] = {"hz": config["hz"], "seconds": config["seconds"]}
-        serve = _child("robots.serve", f"keys={folder}", "backend=ideal", f"control_hz={config['hz']}",
-                       "address=tcp://127.0.0.1:0", f"backend.cameras=[{','.join(CAMERAS)}]")  # fmt: skip
+        serve = _child("palme.cli.serve_arm", f"keys={folder}", "backend=ideal",
+                       f"control_hz={config['hz']}", "address=tcp://127.0.0.1:0",
+                       f"backend.cameras=[{','.join(CAMERAS)}]")  # fmt: skip
         echo = _child("palme.cli.bench_echo", str(folder))
         try:
             address, echo_address = _address(serve), _address(echo)
             with BridgeClient(address, me, server_key.public, timeout=2.0, paced=False) as client:
                 with _echoing(echo_address, me, server_key.public) as ask:
-                    found |= _stretch(client, config, ask, bar, "")
-                looker = _child(
-                    "palme.cli.bench_look", str(folder), address, *CAMERAS, str(config["camera_hz"])
-                )
-                try:
-                    found |= _stretch(client, config, None, bar, "with_cameras_")
-                finally:
-                    looker.terminate()
-                    said = looker.communicate(timeout=10)[0].split()
-                    found["camera_hz_seen"] = [round(float(x), 1) for x in said[-len(CAMERAS) :]]
+                    found |= _one_at_a_time(client, config, ask, bar)
+                found |= _streamed(client, config, bar, "stream_")
+                with _looking(folder, address, config["camera_hz"], pictures) as seen:
+                    found |= _streamed(client, config, bar, "with_cameras_")
+                found |= {"camera_pictures": pictures, "camera_hz_seen": seen}
         finally:
             for child in (serve, echo):
                 child.terminate()
                 child.wait(10)
-        found |= _silence(config, folder, server_key, me, bar)
+        found |= bench_silence(config, folder, server_key, me, bar)
     return found
 
 
-def _stretch(
-    client: BridgeClient, config: Mapping[str, Any], ask: Any, bar: Callable[[str, int], Any], name: str
+def missed(found: Mapping[str, Any]) -> list[str]:
+    """The figures of `LIMITS` that are outside."""
+    return [name for name, (least, most) in LIMITS.items() if not least <= found[name] <= most]
+
+
+def _wave(q: Array, t: float) -> Array:
+    """(n_joints,) in [rad]: from `q` by 0.2 rad and back in 4 s."""
+    return q + 0.1 * (1 - np.cos(2 * np.pi * t / 4))
+
+
+def _one_at_a_time(
+    client: BridgeClient, config: Mapping[str, Any], ask: Callable[[bytes], bytes], bar: Any
 ) -> dict[str, Any]:
-    """Commands at the arm's rate, each beside an echo of the same bytes."""
+    """One command a tick, its acknowledgement waited for, beside an echo of the same bytes."""
     client.acquire()
     client.rearm()
     q, dt = client.observe(()).robot.q, client.spec.dt
-    before, n = client.counts(), int(config["seconds"] * config["hz"])
+    n = int(config["ack_seconds"] * config["hz"])
     took, echoed, lost, refused, late = [], [], 0, 0, 0
-    begin = due = time.perf_counter()
-    with bar(f"bridge {name}".strip("_ "), n) as progress:
+    due = time.perf_counter()
+    with bar("bridge", n) as progress:
         for k in range(n):
-            command = JointCommand(q + 0.1 * (1 - np.cos(2 * np.pi * k * dt / 4)), 1.0, k, 0.0)
-            if ask is not None and k % 2:  # whoever comes first after the sleep finds cold caches: take turns
+            command = JointCommand(_wave(q, k * dt), 1.0, k, 0.0)
+            if k % 2:  # whoever comes first after the sleep finds cold caches: take turns
                 echoed.append(_asked(ask, client, command))
             start = time.perf_counter()
             try:
@@ -82,31 +113,85 @@ def _stretch(
                 took.append(time.perf_counter() - start)
                 due = time.perf_counter() + client.wait_s + AFTER_TICK * dt
                 late += time.perf_counter() - start > dt
-            except CommandRejected:
+            except CommandRejected as error:
                 refused += 1
+                _rearmed(client, error)
             except LinkDead:
                 lost += 1
-            if ask is not None and not k % 2:
+                if lost > LOST:
+                    raise
+            if not k % 2:
                 echoed.append(_asked(ask, client, command))
             if k % 500 == 499:
                 progress.update(500)
             time.sleep(max(due - time.perf_counter(), 0.0))
-    seconds = time.perf_counter() - begin
-    after = client.counts()
-    ms = 1e3 * np.array(took)
-    out = {
-        "commands": n, "acknowledged": len(took), "lost": lost, "refused": refused,
-        "late": int(late), "rate_hz": n / seconds,
-        "executed": after["command"] - before.get("command", 0),
-        "ticks_without_command": after.get("tick_without_command", 0) - before.get("tick_without_command", 0),
+    ms, raw = 1e3 * np.array(took), 1e3 * np.array(echoed)
+    return {
+        "commands": n, "acknowledged": len(took), "lost": lost, "refused": refused, "late": int(late),
         "ack_ms_p50": float(np.percentile(ms, 50)), "ack_ms_p99": float(np.percentile(ms, 99)),
         "ack_ms_max": float(ms.max()),
+        "echo_ms_p50": float(np.percentile(raw, 50)), "echo_ms_p99": float(np.percentile(raw, 99)),
+        "ack_over_echo_p50": float(np.percentile(ms, 50) / np.percentile(raw, 50)),
     }  # fmt: skip
-    if echoed:
-        raw = 1e3 * np.array(echoed)
-        out |= {"echo_ms_p50": float(np.percentile(raw, 50)), "echo_ms_p99": float(np.percentile(raw, 99))}
-        out["ack_over_echo_p50"] = out["ack_ms_p50"] / out["echo_ms_p50"]
+
+
+def _streamed(client: BridgeClient, config: Mapping[str, Any], bar: Any, name: str) -> dict[str, Any]:
+    """Commands with a few under way. `ticks_without_command`: those whose command was late."""
+    client.acquire()
+    client.rearm()
+    q, dt = client.observe(()).robot.q, client.spec.dt
+    before, n = client.counts(), int(config["seconds"] * config["hz"])
+    met: dict[str, int] = {"lost": 0, "refused": 0, "rearmed": 0}
+    seqs: list[int] = []
+    begin = time.perf_counter()
+    with bar(f"{name}".strip("_"), n) as progress, client.stream(config["depth"]) as stream:
+        for k in range(n):
+            command = JointCommand(_wave(q, k * dt), 1.0, k, 0.0)
+            while not _went(client, stream, command, seqs, met):
+                pass
+            if k % 500 == 499:
+                progress.update(500)
+        after = client.counts()  # while the last are under way: no tick has been without one that was due
+        while len(stream):
+            _went(client, stream, None, seqs, met)
+    seconds = time.perf_counter() - begin
+    done = client.counts()
+    out = {
+        "commands": n, "acknowledged": len(seqs), "in_order": seqs == sorted(set(seqs)), **met,
+        "executed": done["command"] - before.get("command", 0),
+        "rate_hz": n / seconds, "share_of_rate": n / seconds / config["hz"],
+    }  # fmt: skip
+    for key, count in (("ticks_without_command", "tick_without_command"), ("late_ticks", "late_tick")):
+        out[key] = after.get(count, 0) - before.get(count, 0)
     return {name + key: value for key, value in out.items()}
+
+
+def _went(
+    client: BridgeClient, stream: CommandStream, command: JointCommand | None, seqs: list[int],
+    met: dict[str, int],
+) -> bool:  # fmt: skip
+    """Whether `command` was sent, None = the oldest collected; notes what became of the oldest."""
+    try:
+        done = stream.collect() if command is None else stream.send(command)
+        if done is not None:
+            seqs.append(done.seq)
+        return True
+    except CommandRejected as error:
+        met["refused"] += 1
+        met["rearmed"] += _rearmed(client, error)
+    except LinkDead:
+        met["lost"] += 1
+        if met["lost"] > LOST:
+            raise
+    return False
+
+
+def _rearmed(client: BridgeClient, error: CommandRejected) -> bool:
+    """A machine that stood still for 100 ms has latched the arm: that is told, and the bench goes on."""
+    if not isinstance(error, ArmLatched) or not client.read().latched:
+        return False
+    client.rearm()
+    return True
 
 
 def _asked(ask: Callable[[bytes], bytes], client: BridgeClient, command: JointCommand) -> float:
@@ -118,53 +203,21 @@ def _asked(ask: Callable[[bytes], bytes], client: BridgeClient, command: JointCo
     return time.perf_counter() - start
 
 
-def _silence(
-    config: Mapping[str, Any], folder: Path, server_key: keys.SecretKey, me: keys.SecretKey, bar: Any
-) -> dict[str, Any]:
-    """From the last good command to the first target that slows the arm down, and to the latch."""
-    from dataclasses import replace
+class _looking:
+    """Cameras streamed by a process of its own; gives a list that in the end holds pictures a second each."""
 
-    spec = replace(ArmSpec.load("panda"), control_hz=config["silence_hz"])
-    arm = IdealArm(spec, keep=200)
-    slowed, latched, n = [], [], config["silence_tries"]
-    with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server:
-        with BridgeClient(server.address, me, server_key.public, timeout=2.0) as client:
-            seq = 0
-            with bar("silence", n) as progress:
-                for k in range(n):
-                    client.rearm()
-                    q, way = client.observe(()).robot.q, (1 if k % 2 else -1) * 0.3 * spec.dt
-                    arm.sent.clear()
-                    for step in range(1, 6 + int(3 * np.random.default_rng(k).random())):
-                        client.pulse.beating = True
-                        client.command(JointCommand(q + way * (step - 1), 1.0, seq, 0.0))
-                        seq += 1
-                    client.pulse.beating = False
-                    time.sleep(float(np.random.default_rng(k).random()) * 0.2 * spec.dt)
-                    client.command(JointCommand(q + way * step, 1.0, seq, 0.0))
-                    last = time.monotonic() - client.wait_s  # acknowledged; paced, it waited for its tick
-                    seq += 1
-                    lease = server.control.lease
-                    while lease.latched is None and time.monotonic() < last + 2.0:
-                        time.sleep(0.0005)
-                    latched.append(time.monotonic() - last)
-                    sent = list(arm.sent)
-                    for (_, a), (_, b), (t, c) in zip(sent, sent[1:], sent[2:], strict=False):
-                        if (
-                            t > last
-                            and abs((c.q_target - b.q_target)[0]) < abs((b.q_target - a.q_target)[0]) - 1e-9
-                        ):
-                            slowed.append(t - last)
-                            break
-                    progress.update(1)
-    ms = 1e3 * np.array(slowed)
-    return {
-        "silence_tries": n, "silence_noticed": len(slowed), "silence_hz": config["silence_hz"],
-        "silence_to_deceleration_ms_p50": float(np.percentile(ms, 50)),
-        "silence_to_deceleration_ms_max": float(ms.max()),
-        "silence_to_latch_ms_p50": float(1e3 * np.percentile(latched, 50)),
-        "silence_to_latch_ms_max": float(1e3 * max(latched)),
-    }  # fmt: skip
+    def __init__(self, folder: Path, address: str, hz: float, pictures: str) -> None:
+        self._looker = _child("palme.cli.bench_look", str(folder), address, *CAMERAS, str(hz), pictures)
+        self._seen: list[float] = []
+
+    def __enter__(self) -> list[float]:
+        assert self._looker.stdout is not None
+        self._looker.stdout.readline()  # it has seen the first ones
+        return self._seen
+
+    def __exit__(self, *_: object) -> None:
+        self._looker.terminate()
+        self._seen += [round(float(x), 1) for x in self._looker.communicate(timeout=20)[0].split()]
 
 
 class _echoing:

@@ -22,6 +22,8 @@ def main(folder: str) -> None:
     try:
         while True:
             socket.send_multipart(socket.recv_multipart())
+    except KeyboardInterrupt:
+        pass
     finally:
         auth.stop()
 

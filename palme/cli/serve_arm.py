@@ -48,9 +48,12 @@ def main(arguments: Sequence[str]) -> int:
 
         quiet()
     try:
-        server = serve.build(settings, BACKENDS, Jpeg() if Jpeg.there_is() else None)
+        codec = Jpeg() if Jpeg.there_is() else None
+        server = serve.build(settings, BACKENDS, codec)
 
         def also() -> None:
+            if codec is not None and server.driver.camera_names:
+                codec.encode(np.zeros((8, 8, 3), np.uint8))  # loading OpenCV keeps every thread from its tick
             if settings.table:
                 from palme.cli.table_frames import PORT
                 from palme.cli.table_server import TableServer
@@ -69,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class Jpeg:
-    """`sim.jpeg.Jpeg`, imported with the first picture: OpenCV takes longer to load than an arm to start."""
+    """`sim.jpeg.Jpeg`, imported with the first picture: an arm without cameras needs no OpenCV."""
 
     @staticmethod
     def there_is() -> bool:
@@ -85,3 +88,7 @@ class Jpeg:
         from sim.jpeg import Jpeg as WithOpenCV
 
         return WithOpenCV().decode(jpeg)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -6,13 +6,10 @@ for how long nothing has been heard. Nothing is cached: what `observe` returns w
 
 from __future__ import annotations
 
-import itertools
-import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-import msgspec
 import numpy as np
 import zmq
 
@@ -24,20 +21,18 @@ from robots.bridge.errors import (
     BadFrame,
     LinkDead,
     NoSuchCamera,
-    SessionLost,
-    WrongSession,
-    named,
 )
 from robots.bridge.keys import SecretKey
+from robots.bridge.link import Link, Make
 from robots.bridge.pictures import Codec, from_frame
 from robots.bridge.pulse import Pulse
 from robots.bridge.spec_frame import unpack_spec
-from robots.bridge.wire import decode_answer, decode_picture, encode
+from robots.bridge.stream import CommandStream
+from robots.bridge.wire import decode_picture
 from robots.errors import CommandNotFinite, CommandShape
 from robots.kinematics import fk
 from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
 
-F = TypeVar("F", bound=msgspec.Struct)
 SETTLE = 3.0  # [s] the longest deceleration that is waited for
 GREET_AGAIN = 0.5  # [s] after which a greeting counts as lost
 
@@ -74,22 +69,15 @@ class BridgeClient:
     ) -> None:
         self.timeout, self.patience, self.human, self.paced = timeout, patience, human, paced
         self.wait_s = 0.0  # [s] from the last acknowledgement to its tick
-        self._address, self._name, self._codec = address, name, codec
-        self._context = zmq.Context()
-        self._lock = threading.Lock()
-        self._ids = itertools.count(1)
-        self._token = 0
-        self._limits: dict[Any, float] = {}  # [s] that each socket waits
-        self._began = time.monotonic()
-
-        self._key, self._server_public = key, server_public
+        self._name, self._codec, self._token = name, codec, 0
         self._host, _ = sockets.parse(address)
-        self._commands = self._calling(zmq.DEALER, frames.MAX_COMMAND)
-        self._states = self._calling(zmq.SUB, frames.MAX_COMMAND)
-        self._pictures = self._calling(zmq.DEALER, frames.MAX_PICTURE)
+        self._link = Link(address, key, server_public, timeout)
+        self._ask = self._link.ask
+        self._states = self._link.calling(zmq.SUB, frames.MAX_COMMAND)
+        self._pictures = self._link.calling(zmq.DEALER, frames.MAX_PICTURE)
         self._pulse: Pulse | None = None
         try:
-            self._commands.connect(address)
+            self._link.commands.connect(address)
             self._connect_rest(self._hello())
         except BaseException:
             self.close()
@@ -115,29 +103,15 @@ class BridgeClient:
 
         Raises CommandRejected (one of its named kinds), LinkDead, SessionLost.
         """
-        try:
-            target = pack(command.q_target, "<f8")
-            seq, stamp = int(command.seq), float(command.t_mono)
-        except (BadArray, TypeError, ValueError, msgspec.ValidationError):
-            raise CommandShape(
-                f"command seq {command.seq}: {command.q_target!r} is not made of {self.spec.n_joints} numbers"
-            ) from None
-        try:
-            gripper = float(command.gripper)
-        except (TypeError, ValueError):
-            raise CommandNotFinite(
-                f"command seq {seq}: gripper {command.gripper!r} is not a number"
-            ) from None
-        ack = self._ask(
-            lambda i: frames.Command(
-                i, self.session, self._token, seq, target, gripper, stamp, self.pulse.heard()
-            ),
-            frames.Ack,
-        )
+        ack = self._ask(self.frame_of(command), frames.Ack)
         self.wait_s = ack.wait_s
         if self.paced and 0 < ack.wait_s <= 2 * self.spec.dt:
             time.sleep(ack.wait_s)
-        return JointCommand(_vector(ack.q_target, self.spec.n_joints), ack.gripper, ack.seq, ack.t_mono)
+        return self.sent_by(ack)
+
+    def stream(self, depth: int = 3) -> CommandStream:
+        """Commands sent ahead of their ticks, `depth` under way at most: `with client.stream() as stream`."""
+        return CommandStream(self, self._link, depth)
 
     def stop(self, reason: str) -> None:
         """Decelerate within limits and hold; latched until `rearm`. Returns when the arm is at rest."""
@@ -193,14 +167,14 @@ class BridgeClient:
 
     def close(self) -> None:
         """Give the lease back where the link still stands, and close. Twice does no harm."""
-        if self._context.closed:
+        if self._link.context.closed:
             return
         if self._token and self._pulse is not None:
             try:
                 self.release()
             except Exception:
                 pass  # the watchdog sees to it
-        sockets.end(self._context, [] if self._pulse is None else [self._pulse.end()])
+        sockets.end(self._link.context, [] if self._pulse is None else [self._pulse.end()])
 
     def __enter__(self) -> BridgeClient:
         return self
@@ -220,7 +194,7 @@ class BridgeClient:
 
     def picture(self, camera: str) -> CameraFrame:
         """One picture, taken after this call. From one thread at a time; commands may go on in another."""
-        frame = self.exchange(
+        frame = self._link.exchange(
             self._pictures,
             lambda i: frames.Look(i, self.session, camera, self._codec is not None),
             frames.Picture,
@@ -238,18 +212,41 @@ class BridgeClient:
 
     def age(self) -> float:
         """[s] since anything was heard of the server, by this computer's monotonic clock."""
-        return time.monotonic() - (self._pulse.arrived if self._pulse is not None else self._began)
+        return self._link.age()
 
     def another(self, kind: int, port: int) -> Any:
         """One more socket to the same host, with the same keys; closed with this client."""
-        socket = self._calling(kind, frames.MAX_COMMAND)
+        socket = self._link.calling(kind, frames.MAX_COMMAND)
         socket.connect(f"tcp://{self._host}:{port}")
         return socket
 
-    # -- inside -------------------------------------------------------------------------------
+    def exchange(self, socket: Any, make: Make, kind: type[Any], decode: Any, timeout: float) -> Any:
+        """See `Link.exchange`; `socket` is one of `another`."""
+        return self._link.exchange(socket, make, kind, decode, timeout)
 
-    def _calling(self, kind: int, limit: int) -> Any:
-        return sockets.calling(self._context, kind, self._key, self._server_public, limit)
+    def frame_of(self, command: JointCommand) -> Make:
+        """The frame of `command`. Raises CommandShape, CommandNotFinite for what cannot travel."""
+        try:
+            target = pack(command.q_target, "<f8")
+            seq, stamp = int(command.seq), float(command.t_mono)
+        except (BadArray, TypeError, ValueError):
+            raise CommandShape(
+                f"command seq {command.seq}: {command.q_target!r} is not made of {self.spec.n_joints} numbers"
+            ) from None
+        try:
+            gripper = float(command.gripper)
+        except (TypeError, ValueError):
+            raise CommandNotFinite(
+                f"command seq {seq}: gripper {command.gripper!r} is not a number"
+            ) from None
+        session, token, pulse = self.session, self._token, self.pulse
+        return lambda id: frames.Command(id, session, token, seq, target, gripper, stamp, pulse.heard())
+
+    def sent_by(self, ack: frames.Ack) -> JointCommand:
+        """What an acknowledgement says will be sent."""
+        return JointCommand(_vector(ack.q_target, self.spec.n_joints), ack.gripper, ack.seq, ack.t_mono)
+
+    # -- inside -------------------------------------------------------------------------------
 
     def _hello(self) -> frames.Welcome:
         """Asked again until it is answered: a greeting may be lost, and moves nothing twice."""
@@ -264,7 +261,7 @@ class BridgeClient:
                 )
             except LinkDead:
                 if left <= GREET_AGAIN:
-                    raise self._dead(self.patience) from None
+                    raise self._link.dead(self.patience) from None
 
     def _connect_rest(self, welcome: frames.Welcome) -> None:
         self.session, self.realtime, self.role = welcome.session, welcome.realtime, welcome.role
@@ -274,7 +271,7 @@ class BridgeClient:
             self._states.setsockopt(zmq.SUBSCRIBE, b"")
             self._states.connect(f"tcp://{self._host}:{welcome.state_port}")
             self._pictures.connect(f"tcp://{self._host}:{welcome.picture_port}")
-            self._pulse = Pulse(self._states, self._send)
+            self._pulse = Pulse(self._states, self._link)
         self._pulse.begin(self.session)
         if self._pulse.heard() < 0:
             self._pulse.hear(self.read())
@@ -285,55 +282,6 @@ class BridgeClient:
         if not (np.isfinite(q).all() and np.isfinite(dq).all() and np.isfinite(state.gripper)):
             raise BadFrame("a state that is not finite")
         return RobotState(q, dq, state.gripper, fk(self.spec, q))
-
-    def _ask(self, make: Callable[[int], msgspec.Struct], kind: type[F], timeout: float | None = None) -> F:
-        with self._lock:
-            wait = self.timeout if timeout is None else timeout
-            return self.exchange(self._commands, make, kind, decode_answer, wait)
-
-    def _send(self, frame: msgspec.Struct) -> None:
-        """One that is not answered."""
-        with self._lock:
-            self._commands.send(encode(frame), zmq.NOBLOCK)
-
-    def exchange(
-        self, socket: Any, make: Callable[[int], msgspec.Struct], kind: type[F], decode: Any, timeout: float
-    ) -> F:
-        """Ask on one of this client's sockets and wait for the answer of its number and `kind`.
-
-        Raises LinkDead after `timeout` [s], or what the server refused with.
-        """
-        number, limit, left = next(self._ids), time.monotonic() + timeout, timeout
-        while True:
-            # by the socket's own time limit, set only where it changes: a poll costs a tenth of a round trip
-            if self._limits.get(socket) != left:
-                self._limits[socket] = left
-                for option in (zmq.SNDTIMEO, zmq.RCVTIMEO):
-                    socket.setsockopt(option, max(int(1e3 * left), 1))
-            try:
-                if left == timeout:
-                    socket.send(encode(make(number)))
-                answer = decode(socket.recv())
-            except zmq.Again:
-                raise self._dead(timeout) from None
-            except BadFrame:
-                answer = None  # damaged: as good as lost
-            left = min(limit - time.monotonic(), 0.999 * timeout)
-            if isinstance(answer, frames.Refused) and answer.id in (number, 0):
-                error = named(answer.name, answer.message)
-                raise SessionLost(str(error)) if isinstance(error, WrongSession) else error
-            if isinstance(answer, kind) and answer.id == number:  # type: ignore[attr-defined]
-                if self._pulse is not None:
-                    self._pulse.alive()
-                return answer
-            if left <= 0:
-                raise self._dead(timeout)
-
-    def _dead(self, timeout: float) -> LinkDead:
-        return LinkDead(
-            f"{self._address}: no answer in {timeout:.2f} s; nothing was heard of the server for "
-            f"{self.age():.2f} s. Is it running, is its key the right one, and is ours allowed there?"
-        )
 
 
 def _vector(frame: Any, n: int) -> Array:

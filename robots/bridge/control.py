@@ -1,7 +1,8 @@
 """Controller: lease, gate and driver of one arm, ticked by one thread and asked by another.
 
 A tick with a fresh command sends it; a tick without one decelerates; silence of the commander latches.
-So the arm never moves on by itself, and what stops it waits for no network.
+So the arm never moves on by itself, and what stops it waits for no network. Commands that come early wait in
+order for their ticks (`early`), so that a client may keep some under way; what stops the arm forgets them.
 
 Two clocks of two uses:
 
@@ -17,10 +18,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from robots.bridge.errors import ArmMoving, CommandTooSoon, FaultStands
+from robots.bridge.early import Early, EarlyCommands
+from robots.bridge.errors import ArmMoving, CommandStale, CommandTooSoon, FaultStands
+from robots.bridge.jobs import Jobs
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import Lease
 from robots.drivers.base import Driver
@@ -29,13 +31,11 @@ from robots.gate import SafetyGate
 from robots.types import JointCommand, RobotState
 
 T = TypeVar("T")
-SETTLE = 3.0  # [s] the longest deceleration that is waited for
 STILL = 0.03  # [s] between states told while simulated time stands still
 IDLE = 0.005  # [s] between looks at the watchdog in lock-step
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What is known of the arm after a tick."""
 
     state: RobotState
@@ -71,10 +71,10 @@ class Controller:
         self._lock = threading.Lock()
         self._turn = threading.Condition(self._lock)
         self._pending: JointCommand | None = None
+        self._early = EarlyCommands()
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
-        self._jobs: list[Callable[[], None]] = []
-        self._resters = 0  # how many wait for the arm to be at rest
+        self._jobs = Jobs(self._turn)
         self._running = True
         self.snapshot = self._look()
 
@@ -126,13 +126,22 @@ class Controller:
             self.lease.beat(key, session, token, n, heard, self.now(), self._watched)
 
     def submit(
-        self, key: AllowedKey, session: str, token: int, command: JointCommand, heard: float
+        self,
+        key: AllowedKey,
+        session: str,
+        token: int,
+        command: JointCommand,
+        heard: float,
+        later: Callable[[JointCommand | CommandRejected], None],
     ) -> tuple[JointCommand, float] | None:
-        """Gate `command` for the next tick.
+        """Gate `command` for the next tick, or let it wait for its own.
+
+        Args:
+            later: see `Early.answer`; called only where None is returned.
 
         Returns:
             What will be sent and in how many seconds; in lock-step it has been. None where the next tick has
-            its command already: ask again after it.
+            its command already: this one waits for the first tick that is free.
 
         Raises:
             CommandRejected: one of its named kinds. In lock-step the tick is spent braking.
@@ -140,18 +149,18 @@ class Controller:
         with self._lock:
             now = self.now()
             self.lease.check(key, session, token, command.seq, heard, now, self._watched)
-            if self._pending is not None:
+            if self._pending is not None or self._early:
+                if not self.realtime:
+                    raise CommandTooSoon(f"seq {command.seq}: the simulation is still at its last tick")
+                self._early.add(Early(key, session, token, command, heard, now, later))
                 return None
-            here = self.snapshot.state
             try:
-                sent = self._gate.filter(command, here.q, here.gripper, now)
+                sent = self._gated(command, now, now)
             except CommandRejected:
                 if not self.realtime and self._gate.begun:
                     self._step(self._gate.brake(now))
                 raise
             self._pending = sent
-            self.lease.accepted(command.seq, now)
-            self.counts["command"] += 1
             if self.realtime:
                 return sent, max(self._next - now, 0.0)
             self._step(sent)
@@ -162,32 +171,14 @@ class Controller:
 
         For what only a simulation can do (load a scene, let things settle). Raises ArmMoving.
         """
-        done = threading.Event()
-        out: list[T] = []
-        errors: list[BaseException] = []
 
-        def work() -> None:
-            try:
-                out.append(job())
-                self.snapshot = self._look()
-            except Exception as error:
-                errors.append(error)
-            done.set()
+        def work() -> T:
+            out = job()
+            self.snapshot = self._look()
+            return out
 
-        with self._turn:
-            # in lock-step what moves stands still until the next tick, and `hold` brakes it
-            self._resters += 1
-            rested = not self.realtime or self._turn.wait_for(lambda: self.at_rest, SETTLE)
-            self._resters -= 1
-            if not rested:
-                raise ArmMoving(f"the arm is not at rest after {SETTLE} s")
-            self._jobs.append(work)
-            self._turn.notify_all()
-        if not done.wait(timeout):
-            raise CommandTooSoon(f"the control thread did not get to it in {timeout} s")
-        if errors:
-            raise errors[0]
-        return out[0]
+        # in lock-step what moves stands still until the next tick, and `hold` brakes it
+        return self._jobs.ask(work, lambda: not self.realtime or self.at_rest, timeout)
 
     def hold(self, ticks: int) -> None:
         """A job for `exclusive`: let `ticks` pass with the arm where it was last sent, or where it is."""
@@ -200,12 +191,14 @@ class Controller:
 
     def restart(self) -> None:
         """A job for `exclusive`: the arm was put elsewhere; the next command is a first one."""
-        self._gate, self.lease.begun = self._make_gate(), False
+        with self._lock:
+            self._gate, self.lease.begun = self._make_gate(), False
+            self._forget()
 
     @property
     def at_rest(self) -> bool:
-        """Whether what was sent last does not move."""
-        return self._gate.at_rest and self._pending is None
+        """Whether what was sent last does not move, and nothing waits to."""
+        return self._pending is None and not self._early and self._gate.at_rest
 
     @property
     def _watched(self) -> bool:
@@ -234,18 +227,24 @@ class Controller:
 
     def tick(self) -> None:
         """One tick: watch, send, read."""
+        early, said = None, None
         with self._lock:
             now = self.now()
             if self.lease.watch(now, self._watched):
                 self.counts["silence"] += 1
                 self._halt()
             sent, self._pending = self._pending, None
+            if sent is None and (early := self._early.take()) is not None:
+                said = self._in_its_tick(early, now)
+                sent = said if isinstance(said, JointCommand) else None
             if sent is None and self._gate.begun and not self.lease.faults:
                 sent = self._gate.brake(now)
                 self.counts["tick_without_command"] += self.lease.begun
             self._next = now + self.spec.dt
         self._send(sent)
-        if self._resters and self.snapshot.at_rest:
+        if early is not None and said is not None:
+            early.answer(said)
+        if self._jobs.waiting and self.snapshot.at_rest:
             with self._turn:
                 self._turn.notify_all()
 
@@ -259,7 +258,7 @@ class Controller:
                 due += late
             with self._turn:
                 self._next = due
-                jobs, self._jobs = self._jobs, []
+                jobs = self._jobs.take()
             for job in jobs:
                 job()
             wait = due - self.now()
@@ -272,7 +271,7 @@ class Controller:
         while self._running:
             with self._turn:
                 self._turn.wait_for(self._has_work, IDLE)
-                jobs, self._jobs = self._jobs, []
+                jobs = self._jobs.take()
                 now = self.now()
                 if self.lease.watch(now, self._watched):
                     self.counts["silence"] += 1
@@ -289,7 +288,7 @@ class Controller:
                     self._turn.notify_all()
 
     def _has_work(self) -> bool:
-        return self._pending is not None or bool(self._jobs) or not self._running
+        return self._pending is not None or len(self._jobs) > 0 or not self._running
 
     def _step(self, sent: JointCommand) -> None:
         """Lock-step, with the lock held: have the control thread send `sent`, and wait until it did."""
@@ -320,6 +319,7 @@ class Controller:
         with self._lock:
             self.lease.fault(reason)
             self._pending = None
+            self._forget()
             self._gate = self._make_gate()  # nothing to hold by: the arm's own controller holds it
             self.counts[f"fault:{type(error).__name__}"] += 1
         if new:
@@ -329,6 +329,40 @@ class Controller:
                 with self._lock:
                     self.lease.fault(f"stop failed: {second}")
 
+    # -- with the lock held -------------------------------------------------------------------
+
+    def _gated(self, command: JointCommand, arrived: float, now: float) -> JointCommand:
+        """What may be sent for one that the lease lets through. It is a sign of life of when it arrived."""
+        here = self.snapshot.state
+        sent = self._gate.filter(command, here.q, here.gripper, now)
+        self.lease.accepted(command.seq, arrived)
+        self.counts["command"] += 1
+        return sent
+
+    def _in_its_tick(self, early: Early, now: float) -> JointCommand | CommandRejected:
+        """What is sent for one that waited for this tick, or why nothing is: every check is made now."""
+        try:
+            self.lease.check(
+                early.key, early.session, early.token, early.command.seq, early.heard, now, self._watched
+            )
+            early.check_age(now)
+            return self._gated(early.command, early.arrived, now)
+        except CommandRejected as error:
+            return error
+
     def _halt(self) -> None:
-        """The gate takes nothing more; it brakes tick by tick from here. The lock is held."""
+        """The gate takes nothing more; it brakes tick by tick from here. What waits is refused."""
         self._gate.stop(self.lease.latched or "stopped")
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing that waits now is ever executed; each is told why."""
+        now = self.now()
+        for early in self._early.empty():
+            seq = early.command.seq
+            error: CommandRejected = CommandStale(f"command seq {seq}: the arm was put elsewhere meanwhile")
+            try:
+                self.lease.check(early.key, early.session, early.token, seq, early.heard, now, self._watched)
+            except CommandRejected as refusal:
+                error = refusal
+            early.answer(error)

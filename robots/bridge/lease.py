@@ -151,11 +151,11 @@ class Lease:
                 f"command seq {seq} is not after the last one, {holder.seq}; count up by at least one"
             )
 
-    def accepted(self, seq: int, now: float) -> None:
-        """The gate took it."""
+    def accepted(self, seq: int, arrived: float) -> None:
+        """The gate took it: a sign of life of when it `arrived`, however long it waited."""
         if self.holder is None:
             raise CommandRejected("nobody holds the lease")
-        self.holder.seq, self.begun, self._last = seq, True, now
+        self.holder.seq, self.begun, self._last = seq, True, max(self._last, arrived)
 
     def beat(
         self,

@@ -88,15 +88,22 @@ def to_frame(id: int, camera: str, seen: CameraFrame, codec: Codec | None) -> fr
     """A picture as it travels: raw and exact, or with a codec as JPEG and whole millimetres of depth."""
     depth = None
     if seen.depth is not None:
-        if codec is None:
-            depth = pack(seen.depth, "<f4")
-        else:  # not finite and too far become 0: not measured
-            mm = np.rint(seen.depth * 1000.0)
-            depth = pack(np.where((0 <= mm) & (mm <= DEPTH_MM_MAX), mm, 0).astype("<u2"), "<u2")
+        depth = pack(seen.depth, "<f4") if codec is None else pack(_millimetres(seen.depth), "<u2")
     rgb = pack(seen.rgb, "|u1") if codec is None else None
     jpeg = None if codec is None else codec.encode(seen.rgb)
     pose, k = pack(seen.base_from_camera, "<f8"), pack(seen.intrinsics, "<f8")
     return frames.Picture(id, camera, rgb, jpeg, depth, k, pose)
+
+
+def _millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """(H, W) in whole [mm]; not finite, negative and too far become 0: not measured.
+
+    In place, for new megabytes cost more than the sums: the pages behind them are fetched each time.
+    """
+    mm = np.multiply(depth, 1000.0, dtype=np.float32)
+    np.rint(mm, out=mm)
+    np.copyto(mm, 0.0, where=~((0 <= mm) & (mm <= DEPTH_MM_MAX)))
+    return mm.astype("<u2")
 
 
 def from_frame(frame: frames.Picture, codec: Codec | None) -> CameraFrame:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import zmq
 
 from robots.bridge import frames
 from robots.bridge.errors import BadFrame
+from robots.bridge.link import Link
 from robots.bridge.wire import decode_answer
 
 BEAT = 0.025  # [s]; four fit into the silence that latches
@@ -26,13 +25,13 @@ class Pulse:
 
     Args:
         states: the connected SUB socket; belongs to this thread from now on.
-        send: sends a frame that is not answered; raises `zmq.ZMQError` where it cannot.
+        link: says the beats. Where commands keep it busy they are signs of life enough.
     """
 
-    def __init__(self, states: zmq.Socket, send: Callable[[msgspec.Struct], None]) -> None:
-        self.arrived = time.monotonic()  # [s] when anything was last heard
+    def __init__(self, states: zmq.Socket, link: Link) -> None:
+        self.arrived = time.monotonic()  # [s] when a state was last heard
         self.beating = True  # False for a test of silence
-        self._states, self._send = states, send
+        self._states, self._link = states, link
         self._session, self._token, self._n = "", 0, 0
         self._state: frames.State | None = None
         self._running = True
@@ -51,10 +50,7 @@ class Pulse:
         """A state has come."""
         if state.session == self._session:
             self._state, self.arrived = state, time.monotonic()
-
-    def alive(self) -> None:
-        """Something else has come."""
-        self.arrived = time.monotonic()
+            self._link.arrived = self.arrived
 
     def heard(self) -> float:
         """[s] on the server's clock when it sent the newest state heard here; -1 if none was."""
@@ -73,7 +69,9 @@ class Pulse:
         due = 0.0
         while self._running:
             try:
-                if self._states.poll(int(1e3 * BEAT)):
+                wait = int(1e3 * BEAT)
+                while self._states.poll(wait):
+                    wait = 0  # all there are: a beat may have waited for the link, and they must not pile up
                     self.hear(decode_answer(self._states.recv()))
             except (BadFrame, AttributeError):
                 pass
@@ -81,9 +79,9 @@ class Pulse:
                 return
             now = time.monotonic()
             if self.beating and self._token and now >= due:
-                due = now + BEAT
                 self._n += 1
                 try:
-                    self._send(frames.Beat(self._session, self._token, self._n, self.heard()))
+                    self._link.say(frames.Beat(self._session, self._token, self._n, self.heard()), BEAT)
+                    due = now + BEAT
                 except zmq.ZMQError:
                     pass  # the link is down: the server's watchdog is what counts then

@@ -2,13 +2,16 @@
 
 Three sockets, so that nothing waits for a picture: commands (ROUTER), states (PUB), pictures (ROUTER).
 Four threads: control (ticks, watches, alone touches the arm), commands, pictures, and the authenticator's.
+Commands that came early are answered when their tick comes, which is in the control thread: it hands the
+answer over and rings a bell, and the commands' thread, whose socket it is, sends it. The bell is an empty
+message from within this process to that socket, so that one wait is for both.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,22 +20,21 @@ import msgspec
 import zmq
 
 from robots.bridge import frames, sockets
-from robots.bridge.arrays import pack, unpack
 from robots.bridge.control import Controller, Snapshot
-from robots.bridge.errors import BadFrame, CommandTooSoon, Insecure, ServerFailed, WrongVersion
+from robots.bridge.errors import BadFrame, Insecure, ServerFailed
 from robots.bridge.keys import AllowedKey, AllowList, SecretKey
 from robots.bridge.pictures import Codec, PictureThread
-from robots.bridge.spec_frame import pack_spec
+from robots.bridge.requests import Requests
 from robots.bridge.wire import decode_request, encode
 from robots.drivers.base import Driver
-from robots.errors import DriverError, RobotError, SpecError
+from robots.errors import RobotError, SpecError
 from robots.gate import SafetyGate
-from robots.types import JointCommand
 
 STATE_HZ = 100.0  # at most so many states a second are streamed
 MIN_HZ = 20.0  # slower than that, silence would start the deceleration later than promised
-MAX_AGE = 0.25  # [s] of a state that is called the present one
 LISTEN = 50  # [ms] between looks at whether to end
+BELL = b"bell"  # the route of what this process sends itself
+MORE = int(zmq.SNDMORE)  # as a plain number: pyzmq's own flags cost a twentieth of a round trip to combine
 log = logging.getLogger(__name__)
 
 
@@ -86,6 +88,7 @@ class BridgeServer:
             self._pictures.setsockopt(zmq.AFFINITY, 2)
             self._commands.setsockopt(zmq.RCVTIMEO, LISTEN)
             self._commands.setsockopt(zmq.SNDTIMEO, 0)  # a client that does not read loses its answers
+            self._bell = sockets.bell(self._commands, BELL)
             self.port = sockets.bind(self._commands, host, port, beyond_loopback)
             self.state_port = sockets.bind(self._states, host, port and port + 1, beyond_loopback)
             self.picture_port = sockets.bind(self._pictures, host, port and port + 2, beyond_loopback)
@@ -98,8 +101,10 @@ class BridgeServer:
             raise
         self.session = self.control.lease.session
         self.refusals: Counter[str] = Counter()
-        self._spec = pack_spec(spec)
-        self._waiting: tuple[bytes, AllowedKey, frames.Command] | None = None
+        ports = (self.state_port, self.picture_port)
+        self._requests = Requests(self.control, ports, self.refusal, self.counts)
+        self._due: deque[tuple[bytes, msgspec.Struct]] = deque()  # answers of other threads
+        self._ringing = threading.Lock()
         self._state_every = max(1, round(spec.control_hz / STATE_HZ))
         self.running = True
         self.control.on_tick = self._publish
@@ -150,47 +155,45 @@ class BridgeServer:
         self.control.run()
 
     def _listen(self) -> None:
-        socket = self._commands
+        commands = self._commands
         while self.running:
             try:
-                if self._waiting is not None:
-                    self._try_again()
-                    if not socket.poll(1):
-                        continue
-                route, rest = socket.recv(), [socket.recv(copy=False)]
+                route, rest = commands.recv(), [commands.recv(copy=False)]
                 while rest[-1].more:
-                    rest.append(socket.recv(copy=False))
+                    rest.append(commands.recv(copy=False))
             except zmq.Again:
                 continue
             except zmq.ZMQError as error:
                 log.error("commands: %s", error)
                 return
+            while self._due:
+                self._answer(*self._due.popleft())
+            if route == BELL:
+                continue
             answer = self.handle(route, rest)
             if answer is not None:
                 self._answer(route, answer)
 
+    def _later(self, route: bytes, answer: msgspec.Struct) -> None:
+        """From any thread: have `answer` sent."""
+        self._due.append((route, answer))
+        try:
+            with self._ringing:
+                self._bell.send(b"", zmq.NOBLOCK)
+        except zmq.ZMQError:
+            pass  # it rings already, or the server has ended
+
     def _answer(self, route: bytes, answer: msgspec.Struct) -> None:
         try:
-            self._commands.send_multipart([route, encode(answer)])
+            self._commands.send(route, MORE)
+            self._commands.send(encode(answer))
         except zmq.ZMQError:
             self.refusals["answer_lost"] += 1
-
-    def _try_again(self) -> None:
-        """The one command that came before its tick was free."""
-        assert self._waiting is not None
-        route, key, frame = self._waiting
-        self._waiting = None
-        try:
-            answer: Any = self._command(key, frame, route)
-        except RobotError as error:
-            answer = self.refusal(frame.id, error)
-        if answer is not None:
-            self._answer(route, answer)
 
     def _publish(self, snapshot: Snapshot) -> None:
         if snapshot.tick % self._state_every == 0:
             try:
-                self._states.send(encode(self._state(0, snapshot)), zmq.NOBLOCK)
+                self._states.send(encode(self._requests.state(0, snapshot)), zmq.NOBLOCK)
             except zmq.ZMQError:
                 self.control.counts["state_lost"] += 1
 
@@ -204,7 +207,7 @@ class BridgeServer:
                 raise BadFrame(f"{len(parts)} parts; a message is one frame")
             key = self.who(parts[0])
             frame = decode_request(parts[0].bytes)
-            return self._do(key, frame, route)
+            return self._requests.answer(key, frame, lambda told: self._later(route, told))
         except RobotError as error:
             return self.refusal(getattr(frame, "id", None), error)
         except Exception as error:
@@ -224,76 +227,3 @@ class BridgeServer:
         name = type(error).__name__
         self.refusals[name] += 1
         return frames.Refused(id or 0, name, str(error)[:1000])
-
-    def _do(self, key: AllowedKey, frame: Any, route: bytes) -> msgspec.Struct | None:
-        control, lease = self.control, self.control.lease
-        match frame:
-            case frames.Command():
-                return self._command(key, frame, route)
-            case frames.Beat():
-                try:
-                    control.beat(key, frame.session, frame.token, frame.n, frame.heard)
-                except RobotError as error:
-                    self.refusal(0, error)  # counted, and not answered
-                return None
-            case frames.Hello():
-                return self._welcome(key, frame)
-        lease.check_session(frame.session)
-        match frame:
-            case frames.Read():
-                return self._fresh(frame.id)
-            case frames.Acquire():
-                return frames.Granted(frame.id, control.acquire(key, frame.session, frame.human, frame.token))
-            case frames.Stop():
-                control.stop(f"{frame.reason} (by {key.name})")
-            case frames.Rearm():
-                control.rearm(key, frame.session, frame.token)
-            case frames.ClearFault():
-                control.clear_fault(key, frame.session, frame.token)
-            case frames.Release():
-                control.release(key, frame.session, frame.token)
-            case frames.Tell():
-                counts = list(self.counts().items())[:200]
-                return frames.Counts(frame.id, {name[:64]: n for name, n in counts})
-        return frames.Done(frame.id)
-
-    def _command(self, key: AllowedKey, frame: frames.Command, route: bytes) -> frames.Ack | None:
-        target = unpack(frame.q_target)
-        asked = JointCommand(target, frame.gripper, frame.seq, frame.t_mono)
-        done = self.control.submit(key, frame.session, frame.token, asked, frame.heard)
-        if done is None:
-            if self._waiting is not None:
-                raise CommandTooSoon(
-                    f"seq {frame.seq}: this tick has its command and another waits for the next"
-                )
-            self._waiting = (route, key, frame)
-            return None
-        sent, wait = done
-        return frames.Ack(frame.id, sent.seq, pack(sent.q_target, "<f8"), sent.gripper, sent.t_mono, wait)
-
-    def _welcome(self, key: AllowedKey, frame: frames.Hello) -> frames.Welcome:
-        if frame.version != frames.VERSION:
-            raise WrongVersion(f"{key.name} speaks version {frame.version}, this server {frames.VERSION}")
-        return frames.Welcome(
-            frame.id, frames.VERSION, self.session, key.role, self.control.realtime, self.state_port,
-            self.picture_port, tuple(self.driver.camera_names), self._spec,
-        )  # fmt: skip
-
-    def _fresh(self, id: int) -> frames.State:
-        """The state now. In lock-step it stands still between ticks; else one that is old is refused."""
-        snapshot = self.control.snapshot
-        age = self.control.now() - snapshot.t
-        if self.control.realtime and not age <= MAX_AGE:
-            raise DriverError(
-                f"{self.driver.spec.name}: the arm was last read {age:.2f} s ago; "
-                f"{self.control.lease.latched or 'is it silent?'}"
-            )
-        return self._state(id, snapshot)
-
-    def _state(self, id: int, snapshot: Snapshot) -> frames.State:
-        state, lease = snapshot.state, self.control.lease
-        return frames.State(
-            id, self.session, snapshot.tick, snapshot.t, self.control.now(),
-            pack(state.q, "<f8"), pack(state.dq, "<f8"), float(state.gripper),
-            self.control.at_rest, (lease.latched or "")[:1000], lease.holder_name, snapshot.arm_time,
-        )  # fmt: skip

@@ -82,6 +82,20 @@ def bind(socket: zmq.Socket, host: str, port: int, beyond_loopback: bool) -> int
     return parse(bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode())[1]
 
 
+def bell(socket: zmq.Socket, route: bytes) -> zmq.Socket:
+    """One that rings `socket`, a listening ROUTER, from within this process, where CURVE does not come in.
+
+    It takes `route` before anybody can connect, so no client's message comes by it, and it carries no key:
+    `sender` lets nothing in that does.
+    """
+    socket.bind("inproc://bell")
+    rope = socket.context.socket(zmq.DEALER)
+    rope.setsockopt(zmq.ROUTING_ID, route)
+    rope.setsockopt(zmq.LINGER, 0)
+    rope.connect("inproc://bell")
+    return rope
+
+
 def calling(context: zmq.Context, kind: int, key: SecretKey, server_public: str, limit: int) -> zmq.Socket:
     """A client's socket, CURVE, not yet connected.
 

@@ -1,0 +1,65 @@
+"""The silent commander of `palme bench bridge`: how soon the arm notices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robots.bridge import keys
+from robots.bridge.client import BridgeClient
+from robots.bridge.server import BridgeServer
+from robots.drivers.ideal import IdealArm
+from robots.spec import ArmSpec
+from robots.types import JointCommand
+
+
+def bench_silence(
+    config: Mapping[str, Any], folder: Path, server_key: keys.SecretKey, me: keys.SecretKey, bar: Any
+) -> dict[str, Any]:
+    """From the last good command to the first target that slows the arm down, and to the latch."""
+    spec = replace(ArmSpec.load("panda"), control_hz=config["silence_hz"])
+    arm = IdealArm(spec, keep=200)
+    slowed, latched, n = [], [], config["silence_tries"]
+    with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server:
+        with BridgeClient(server.address, me, server_key.public, timeout=2.0) as client:
+            seq = 0
+            with bar("silence", n) as progress:
+                for k in range(n):
+                    client.rearm()
+                    q, way = client.observe(()).robot.q, (1 if k % 2 else -1) * 0.3 * spec.dt
+                    arm.sent.clear()
+                    for step in range(1, 6 + int(3 * np.random.default_rng(k).random())):
+                        client.pulse.beating = True
+                        client.command(JointCommand(q + way * (step - 1), 1.0, seq, 0.0))
+                        seq += 1
+                    client.pulse.beating = False
+                    time.sleep(float(np.random.default_rng(k).random()) * 0.2 * spec.dt)
+                    client.command(JointCommand(q + way * step, 1.0, seq, 0.0))
+                    last = time.monotonic() - client.wait_s  # acknowledged; paced, it waited for its tick
+                    seq += 1
+                    lease = server.control.lease
+                    while lease.latched is None and time.monotonic() < last + 2.0:
+                        time.sleep(0.0005)
+                    latched.append(time.monotonic() - last)
+                    sent = list(arm.sent)
+                    for (_, a), (_, b), (t, c) in zip(sent, sent[1:], sent[2:], strict=False):
+                        if (
+                            t > last
+                            and abs((c.q_target - b.q_target)[0]) < abs((b.q_target - a.q_target)[0]) - 1e-9
+                        ):
+                            slowed.append(t - last)
+                            break
+                    progress.update(1)
+    ms = 1e3 * np.array(slowed)
+    return {
+        "silence_tries": n, "silence_noticed": len(slowed), "silence_hz": config["silence_hz"],
+        "silence_to_deceleration_ms_p50": float(np.percentile(ms, 50)),
+        "silence_to_deceleration_ms_max": float(ms.max()),
+        "silence_to_latch_ms_p50": float(1e3 * np.percentile(latched, 50)),
+        "silence_to_latch_ms_max": float(1e3 * max(latched)),
+    }  # fmt: skip

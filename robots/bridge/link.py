@@ -1,0 +1,167 @@
+"""Link: a client's end of the wire. What is asked and its answer, one at a time or several under way.
+
+One socket carries it all, used by whoever holds the lock: calls, beats of the pulse's thread, and commands
+of a stream, whose answers come while something else may be waited for. They are kept for the stream then.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import zmq
+
+from robots.bridge import frames, sockets
+from robots.bridge.errors import BadFrame, LinkDead, SessionLost, WrongSession, named
+from robots.bridge.keys import SecretKey
+from robots.bridge.wire import decode_answer, encode
+
+F = TypeVar("F", bound=msgspec.Struct)
+Make = Callable[[int], msgspec.Struct]  # a frame with the id it is given
+AFTER_YOU = 1e-4  # [s] that a stream leaves the socket to a call that waits for it
+
+
+class Link:
+    """Sockets to one server, not yet connected.
+
+    Args:
+        address: of its commands.
+        timeout: [s] an answer may take where nothing else is said.
+
+    Attributes:
+        commands: the socket for it; `context`: of this and all others of the client.
+        arrived: [s] on this computer's monotonic clock when an answer last came.
+    """
+
+    def __init__(self, address: str, key: SecretKey, server_public: str, timeout: float) -> None:
+        self.address, self.timeout, self.arrived = address, timeout, time.monotonic()
+        self.context = zmq.Context()
+        self._key, self._server_public = key, server_public
+        self.commands = self.calling(zmq.DEALER, frames.MAX_COMMAND)
+        self._lock = threading.Lock()
+        self._waiting: list[None] = []  # one for each call that waits for the lock
+        self._ids = itertools.count(1)
+        self._limits: dict[Any, float] = {}  # [s] that each socket waits
+        self._under_way: dict[int, Any] = {}  # id of a command that was launched: its answer, or None yet
+
+    def calling(self, kind: int, limit: int) -> Any:
+        """One more socket with the same keys. `limit`: [bytes] of the largest message it takes."""
+        return sockets.calling(self.context, kind, self._key, self._server_public, limit)
+
+    def ask(self, make: Make, kind: type[F], timeout: float | None = None) -> F:
+        """`exchange` on the commands' socket."""
+        self._waiting.append(None)
+        with self._lock:
+            self._waiting.pop()
+            wait = self.timeout if timeout is None else timeout
+            return self.exchange(self.commands, make, kind, decode_answer, wait)
+
+    def say(self, frame: msgspec.Struct, patience: float) -> None:
+        """One that is not answered. Raises zmq.Again where the socket is not free within `patience` [s]."""
+        self._waiting.append(None)
+        free = self._lock.acquire(timeout=patience)
+        self._waiting.pop()
+        if not free:
+            raise zmq.Again
+        try:
+            self.commands.send(encode(frame), zmq.NOBLOCK)
+        finally:
+            self._lock.release()
+
+    def launch(self, make: Make) -> int:
+        """Send one whose `frames.Ack` is fetched later; returns its id. Raises LinkDead."""
+        self._after_you()
+        with self._lock:
+            number = next(self._ids)
+            try:
+                self._limit(self.commands, self.timeout)
+                self.commands.send(encode(make(number)))
+            except zmq.Again:
+                raise self.dead(self.timeout) from None
+            self._under_way[number] = None
+            return number
+
+    def fetch(self, number: int) -> frames.Ack:
+        """The acknowledgement of what was launched as `number`; raises as `exchange`."""
+        self._after_you()
+        with self._lock:
+            try:
+                answer = self._under_way[number]
+                if answer is None:
+                    return self._receive(self.commands, number, frames.Ack, decode_answer, self.timeout)
+                return self._good(answer)
+            finally:
+                del self._under_way[number]
+
+    def forget(self, number: int) -> None:
+        """Nobody will fetch it."""
+        self._under_way.pop(number, None)
+
+    def exchange(self, socket: Any, make: Make, kind: type[F], decode: Any, timeout: float) -> F:
+        """Ask on one of this client's sockets and wait for the answer of its number and `kind`.
+
+        Raises LinkDead after `timeout` [s], or what the server refused with.
+        """
+        number = next(self._ids)
+        self._limit(socket, timeout)
+        try:
+            socket.send(encode(make(number)))
+        except zmq.Again:
+            raise self.dead(timeout) from None
+        return self._receive(socket, number, kind, decode, timeout)
+
+    def dead(self, timeout: float) -> LinkDead:
+        """What is raised where no answer came in `timeout` [s]."""
+        return LinkDead(
+            f"{self.address}: no answer in {timeout:.2f} s; nothing was heard of the server for "
+            f"{self.age():.2f} s. Is it running, is its key the right one, and is ours allowed there?"
+        )
+
+    def age(self) -> float:
+        """[s] since anything was heard of the server, by this computer's monotonic clock."""
+        return time.monotonic() - self.arrived
+
+    def _receive(self, socket: Any, number: int, kind: type[F], decode: Any, timeout: float) -> F:
+        limit, left = time.monotonic() + timeout, timeout
+        while True:
+            self._limit(socket, left)
+            try:
+                answer = decode(socket.recv())
+            except zmq.Again:
+                raise self.dead(timeout) from None
+            except BadFrame:
+                answer = None  # damaged: as good as lost
+            id = getattr(answer, "id", None)
+            if isinstance(answer, frames.Refused) and id in (number, 0):
+                return self._good(answer)
+            if isinstance(answer, kind) and id == number:
+                return self._good(answer)
+            if id in self._under_way:  # a stream's, met by somebody else
+                self._under_way[id] = answer
+            left = min(limit - time.monotonic(), 0.999 * timeout)
+            if left <= 0:
+                raise self.dead(timeout)
+
+    def _good(self, answer: Any) -> Any:
+        """`answer`, if it is no refusal."""
+        if isinstance(answer, frames.Refused):
+            error = named(answer.name, answer.message)
+            raise SessionLost(str(error)) if isinstance(error, WrongSession) else error
+        self.arrived = time.monotonic()
+        return answer
+
+    def _limit(self, socket: Any, seconds: float) -> None:
+        """By the socket's own time limit, set only where it changes: a poll costs a tenth of a round trip."""
+        if self._limits.get(socket) != seconds:
+            self._limits[socket] = seconds
+            for option in (zmq.SNDTIMEO, zmq.RCVTIMEO):
+                socket.setsockopt(option, max(int(1e3 * seconds), 1))
+
+    def _after_you(self) -> None:
+        """A stream takes the lock again before others wake; a stop from another thread must get through."""
+        if self._waiting:
+            time.sleep(AFTER_YOU)

@@ -1,0 +1,123 @@
+"""What each frame asks of the arm, and what it is told: no sockets, no threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from robots.bridge import frames
+from robots.bridge.arrays import pack, unpack
+from robots.bridge.control import Controller, Snapshot
+from robots.bridge.errors import WrongVersion
+from robots.bridge.keys import AllowedKey
+from robots.bridge.spec_frame import pack_spec
+from robots.errors import CommandRejected, DriverError, RobotError
+from robots.types import JointCommand
+
+MAX_AGE = 0.25  # [s] of a state that is called the present one
+
+
+class Requests:
+    """Answers for one arm.
+
+    Args:
+        ports: of states and pictures.
+        refusal: counts an error and makes it a frame; see `BridgeServer.refusal`.
+        counts: what happened since the boot, by name.
+    """
+
+    def __init__(
+        self,
+        control: Controller,
+        ports: tuple[int, int],
+        refusal: Callable[[int | None, RobotError], frames.Refused],
+        counts: Callable[[], dict[str, int]],
+    ) -> None:
+        self._control, self._ports, self._refusal, self._counts = control, ports, refusal, counts
+        self._spec = pack_spec(control.spec)
+
+    def answer(
+        self, key: AllowedKey, frame: Any, later: Callable[[msgspec.Struct], None]
+    ) -> msgspec.Struct | None:
+        """What `key` is told, or None: nothing, or it comes by `later`, from any thread.
+
+        Raises RobotError: the refusal.
+        """
+        control = self._control
+        match frame:
+            case frames.Command():
+                return self._command(key, frame, later)
+            case frames.Beat():
+                try:
+                    control.beat(key, frame.session, frame.token, frame.n, frame.heard)
+                except RobotError as error:
+                    self._refusal(0, error)  # counted, and not answered
+                return None
+            case frames.Hello():
+                return self._welcome(key, frame)
+        control.lease.check_session(frame.session)
+        match frame:
+            case frames.Read():
+                return self._fresh(frame.id)
+            case frames.Acquire():
+                return frames.Granted(frame.id, control.acquire(key, frame.session, frame.human, frame.token))
+            case frames.Stop():
+                control.stop(f"{frame.reason} (by {key.name})")
+            case frames.Rearm():
+                control.rearm(key, frame.session, frame.token)
+            case frames.ClearFault():
+                control.clear_fault(key, frame.session, frame.token)
+            case frames.Release():
+                control.release(key, frame.session, frame.token)
+            case frames.Tell():
+                counts = list(self._counts().items())[:200]
+                return frames.Counts(frame.id, {name[:64]: n for name, n in counts})
+        return frames.Done(frame.id)
+
+    def state(self, id: int, snapshot: Snapshot) -> frames.State:
+        """`snapshot` as it travels; id 0 in the stream."""
+        state, control, lease = snapshot.state, self._control, self._control.lease
+        return frames.State(
+            id, lease.session, snapshot.tick, snapshot.t, control.now(),
+            pack(state.q, "<f8"), pack(state.dq, "<f8"), float(state.gripper),
+            control.at_rest, (lease.latched or "")[:1000], lease.holder_name, snapshot.arm_time,
+        )  # fmt: skip
+
+    def _command(
+        self, key: AllowedKey, frame: frames.Command, later: Callable[[msgspec.Struct], None]
+    ) -> frames.Ack | None:
+        def told(sent: JointCommand | CommandRejected) -> None:
+            if isinstance(sent, CommandRejected):
+                later(self._refusal(frame.id, sent))
+            else:
+                later(_ack(frame.id, sent, 0.0))
+
+        asked = JointCommand(unpack(frame.q_target), frame.gripper, frame.seq, frame.t_mono)
+        done = self._control.submit(key, frame.session, frame.token, asked, frame.heard, told)
+        return None if done is None else _ack(frame.id, *done)
+
+    def _welcome(self, key: AllowedKey, frame: frames.Hello) -> frames.Welcome:
+        if frame.version != frames.VERSION:
+            raise WrongVersion(f"{key.name} speaks version {frame.version}, this server {frames.VERSION}")
+        control = self._control
+        return frames.Welcome(
+            frame.id, frames.VERSION, control.lease.session, key.role, control.realtime, *self._ports,
+            tuple(control.driver.camera_names), self._spec,
+        )  # fmt: skip
+
+    def _fresh(self, id: int) -> frames.State:
+        """The state now. In lock-step it stands still between ticks; else one that is old is refused."""
+        control, snapshot = self._control, self._control.snapshot
+        age = control.now() - snapshot.t
+        if control.realtime and not age <= MAX_AGE:
+            raise DriverError(
+                f"{control.spec.name}: the arm was last read {age:.2f} s ago; "
+                f"{control.lease.latched or 'is it silent?'}"
+            )
+        return self.state(id, snapshot)
+
+
+def _ack(id: int, sent: JointCommand, wait: float) -> frames.Ack:
+    return frames.Ack(id, sent.seq, pack(sent.q_target, "<f8"), sent.gripper, sent.t_mono, wait)
