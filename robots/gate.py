@@ -260,6 +260,17 @@ class SafetyGate:
             distance = goal - q
             side = 1.0 if distance >= 0.0 else -1.0
             distance *= side
+            # Far from the goal: as fast as the limits allow, for braking from there ends before it (`_passes`).
+            fastest = dq * side + change
+            if fastest > top:
+                fastest = top
+            over = fastest + change / 2
+            if free_low <= q <= free_high and fastest >= 0.0 and over * over * dt <= 2 * change * distance:
+                place = q + fastest * side * dt
+                followed = followed and -ROUNDING < place - goal < ROUNDING
+                speeds.append(fastest * side)
+                places.append(place)
+                continue
             room = distance
             # The target's own speed, where it moves away from the arm, need not be braked off at it.
             arrive = (goal - last) * hz * side
