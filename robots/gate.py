@@ -260,7 +260,7 @@ class SafetyGate:
             distance = goal - q
             side = 1.0 if distance >= 0.0 else -1.0
             distance *= side
-            # Far from the goal: as fast as the limits allow, for braking from there ends before it (`_passes`).
+            # Far from the goal: as fast as the limits allow, for braking from there ends before it.
             fastest = dq * side + change
             if fastest > top:
                 fastest = top
