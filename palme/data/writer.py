@@ -21,7 +21,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ class DatasetWriter:
 
         for name, content in side.tables(entry.episode, beside).items():
             table(content, layout.path_of(layout.SIDE[name], number))
-        table(_table(columns, self.features), layout.path_of(layout.DATA, number))
+        table(table_of(columns, self.features), layout.path_of(layout.DATA, number))
         if tasks != self._tasks:
             table(catalogue.texts_table("task", tasks), layout.TASKS)
         if self._steps != self._texts(layout.SUBTASKS, "subtask"):
@@ -321,7 +321,8 @@ def lock(root: Path) -> int:
     return fd
 
 
-def _table(columns: dict[str, Any], features: dict[str, Any]) -> pa.Table:
+def table_of(columns: Mapping[str, Any], features: Mapping[str, Any]) -> pa.Table:
+    """Rows of data/*.parquet, from arrays by feature."""
     schema = arrow_schema(features)
     arrays = []
     for field in schema:
