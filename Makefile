@@ -3,7 +3,7 @@
 #   make setup   a virtual environment in .venv with everything in it
 #   make demo    a sentence, pixels, joint commands: one run on a fresh scene, then a video and a page
 #   make test    the tests
-#   make lint    ruff, and mypy on robots/ and sim/
+#   make lint    ruff, and mypy on robots/, sim/ and palme/data/
 #   make judge   the published openpi-client against our policy server, in an environment of its own
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \

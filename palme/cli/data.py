@@ -30,7 +30,9 @@ def main(arguments: Sequence[str]) -> int:
         raise unknown("command of palme data", name, acts)
     act, most = acts[name]
     if not 1 <= len(paths) <= most:
-        raise UsageError(f"palme data {name}: {len(paths)} paths given, it takes {'one' if most == 1 else 'some'}")
+        raise UsageError(
+            f"palme data {name}: {len(paths)} paths given, it takes {'one' if most == 1 else 'some'}"
+        )
     config = load(f"data_{name}", [word for word in arguments if is_override(word)])
     try:
         return act([Path(path) for path in paths], config)

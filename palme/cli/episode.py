@@ -89,7 +89,10 @@ def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
 def run_episode(
     rig: Rig, spec: EpisodeSpec, limits: AgentLimits, recording: Recording | None = None
 ) -> EpisodeResult:
-    """Play one episode in `rig`; `recording` keeps it, unless it is a control. A crash of planner or policy is an episode that failed, with its reason."""
+    """Play one episode in `rig`; `recording` keeps it, unless it is a control.
+
+    A crash of planner or policy is an episode that failed, with its reason.
+    """
     begin = time.perf_counter()
     task, scene = draw(spec)
     table = rig.table

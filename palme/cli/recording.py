@@ -58,13 +58,21 @@ class Recording:
                 self._dataset = DatasetWriter(self.path, schema, lambda s: Encoding(s, patience=patience))
                 for line in self._dataset.settled:
                     print(f"record: {self.path}: {line}", file=sys.stderr)
-            self._recorder = Recorder(robot, self._dataset, look, (lambda: final_state(arm)) if ours else None)
+            self._recorder = Recorder(
+                robot, self._dataset, look, (lambda: final_state(arm)) if ours else None
+            )
             world = ""
             if ours and scene is not None:
                 world = Setting(scene.to_yaml(), ticks, self._config["robot"]).to_json()
             planner, policy = self._config["planner"]["name"], self._config["policy"]["name"]
             run = Run(
-                sentence, arm=arm.spec.name, planner=planner, policy=policy, commit=commit(), seed=seed, world=world
+                sentence,
+                arm=arm.spec.name,
+                planner=planner,
+                policy=policy,
+                commit=commit(),
+                seed=seed,
+                world=world,
             )
             self._recorder.begin(sentence, run)
         except DataError as error:

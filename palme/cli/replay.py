@@ -1,8 +1,8 @@
 """`palme replay PATH episode=N`: the commands of a recorded episode once more.
 
-Without `robot=`, in the very world it was recorded in: the same commands give the same final state, to the last
-bit, or the difference is told. With `robot=`, on another arm: it must stand near where the episode began,
-and every command goes through that arm's gate.
+Without `robot=`, in the very world it was recorded in: the same commands give the same final state, to the
+last bit, or the difference is told. With `robot=`, on another arm: it must stand near where the episode
+began, and every command goes through that arm's gate.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
         worst = int(np.nanargmax(away))
         raise NotReplayable(
             f"{spec.joint_names[worst]} is at {q[worst]:.3f} rad, the episode begins at "
-            f"{actions[0, worst]:.3f}, limit {spec.first_command_tolerance:g} rad apart; move the arm there, or "
+            f"{actions[0, worst]:.3f}, limit {spec.first_command_tolerance:g} rad apart; move it there, or "
             "say approach=true"
         )
     furthest = 0.0

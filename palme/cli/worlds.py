@@ -1,4 +1,4 @@
-"""A world of our own, as a recorded episode keeps it: enough to set it up again, and to compare how it ended."""
+"""A world of our own, as an episode keeps it: enough to set it up again, and to compare how it ended."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Setting:
         """Raises NotReplayable where the episode is not of a world of ours."""
         if not text:
             raise NotReplayable(
-                "the episode was recorded on an arm whose world was not ours to set; name the arm to replay it "
-                "on, such as robot=panda or robot=bridge"
+                "the episode was recorded on an arm whose world was not ours to set; name the arm to replay "
+                "it on, such as robot=panda or robot=bridge"
             )
         try:
             raw = json.loads(text)
@@ -63,7 +63,7 @@ class Setting:
 
 
 def final_state(arm: SimulatedArm) -> list[float]:
-    """Every number that tells one end from another: time, joints and their speeds, fingers, objects' poses."""
+    """Every number that tells one end from another: time, joints, their speeds, fingers, objects' poses."""
     state = arm.state()
     positions, quats = arm.world.poses()
     parts = [[arm.time], state.q, state.dq, [state.gripper], positions.ravel(), quats.ravel()]

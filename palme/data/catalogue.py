@@ -1,4 +1,4 @@
-"""What episodes there are and where they lie: meta/episodes, meta/tasks and meta/info of LeRobotDataset v3.0."""
+"""What episodes there are and where they lie: meta/episodes, meta/tasks and meta/info of v3.0."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def read_entries(root: Path, features: Mapping[str, Any]) -> list[Entry]:
             rows = table.select(wanted).to_pylist()
             entries += [_entry(row, keys, 0 if number is None else number) for row in rows]
         except (KeyError, TypeError) as error:
-            raise Damaged(f"{path}: column {error} is missing or empty; `palme data repair {root}`") from error
+            raise Damaged(
+                f"{path}: column {error} is missing or empty; `palme data repair {root}`"
+            ) from error
     entries.sort(key=lambda entry: entry.episode)
     return entries
 
@@ -130,7 +132,9 @@ def read_stats(root: Path, features: Mapping[str, Any]) -> list[dict[str, Stats]
                 }
                 for key in features
             }
-            rows.append((row["episode_index"], {key: one for key, one in found.items() if len(one) == len(NAMES)}))
+            rows.append(
+                (row["episode_index"], {key: one for key, one in found.items() if len(one) == len(NAMES)})
+            )
     return [found for _, found in sorted(rows, key=lambda pair: pair[0])]
 
 

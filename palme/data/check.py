@@ -190,4 +190,3 @@ def _side(root: Path, n: int) -> Iterator[Problem]:
         return
     if there and (missing := [i for i in range(n) if i not in there]) and len(missing) < n:
         yield Problem("palme/runs", f"holds nothing of episode(s) {missing}")
-

@@ -71,8 +71,8 @@ def _check_same(one: Dataset, other: Dataset) -> None:
     for what in ("fps", "robot_type"):
         if one.info.get(what) != other.info.get(what):
             raise SchemaMismatch(
-                f"{what}: {one.info.get(what)!r} in {one.root}, {other.info.get(what)!r} in {other.root}; only "
-                "data sets of one arm at one rate are merged"
+                f"{what}: {one.info.get(what)!r} in {one.root}, {other.info.get(what)!r} in {other.root}; "
+                "only data sets of one arm at one rate are merged"
             )
     for key in sorted(set(one.features) | set(other.features)):
         a, b = one.features.get(key), other.features.get(key)
@@ -157,7 +157,7 @@ class _Composer:
 
     def _stats(self, old: dict[str, stats.Stats], columns: dict[str, Any]) -> dict[str, stats.Stats]:
         """Numbers are counted again; pictures keep what was counted before they were compressed."""
-        numbers = {k: stats.of_column(v) for k, v in columns.items() if getattr(v, "dtype", np.object_) != object}
+        numbers = {k: stats.of_column(v) for k, v in columns.items() if v.dtype.kind != "O"}
         return {key: old[key] for key in self.like.video_keys if key in old} | numbers
 
 
@@ -173,7 +173,8 @@ class _Rows:
 
     def __init__(self, root: Path, schema: pa.Schema) -> None:
         self._root, self._schema = root, schema
-        self._n, self._writer, self._size = -1, None, 0
+        self._n, self._size = -1, 0
+        self._writer: Any = None
 
     def add(self, columns: dict[str, Any], features: Any) -> int:
         from palme.data.writer import table_of
@@ -201,7 +202,8 @@ class _Videos:
 
     def __init__(self, root: Path, key: str, fps: float) -> None:
         self._root, self._key, self._fps = root, key, fps
-        self._n, self._container, self._size = -1, None, 0
+        self._n, self._size = -1, 0
+        self._container: Any = None
         self._pictures, self._like = 0, b""
 
     def add(self, dataset: Dataset, entry: Entry) -> Clip:
@@ -213,8 +215,8 @@ class _Videos:
         last = first + entry.length
         if not (last <= index.n and index.key[np.flatnonzero(index.picture == first)[0]]):
             raise DataError(
-                f"{path}: episode {entry.episode} does not begin at a key frame, or is cut short; it cannot be "
-                "moved"
+                f"{path}: episode {entry.episode} does not begin at a key frame, or is cut short; it "
+                "cannot be moved"
             )
         wanted = np.flatnonzero((index.picture >= first) & (index.picture < last))
         size = int(index.size[wanted].sum())
@@ -233,7 +235,7 @@ class _Videos:
                 packet.dts = (at + order - delay) * index.ticks
                 packet.duration = index.ticks
                 packet.stream = self._stream
-                self._container.mux(packet)  # type: ignore[union-attr]
+                self._container.mux(packet)
         self._size += size
         self._pictures += entry.length
         return Clip(self._n, at / self._fps, self._pictures / self._fps)

@@ -11,6 +11,7 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +112,7 @@ class _Decoder:
         import av
         from av.video.reformatter import VideoReformatter
 
-        self._context = av.CodecContext.create(codec, "r")
+        self._context: Any = av.CodecContext.create(codec, "r")
         self._context.extradata = extradata
         self._context.thread_count = 1  # threads hold frames back; one picture is wanted, and now
         self._reformatter = VideoReformatter()
@@ -148,8 +149,9 @@ class _Decoder:
         self._path = None
         raise Damaged(f"{index.path}: picture {picture} does not come out of the decoder")
 
-    def _rgb(self, frame) -> NDArray[np.uint8]:  # type: ignore[no-untyped-def]
-        return self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+    def _rgb(self, frame: Any) -> NDArray[np.uint8]:
+        rgb: Any = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+        return rgb
 
 
 def index_video(path: Path, fps: float) -> VideoIndex:
@@ -158,9 +160,11 @@ def index_video(path: Path, fps: float) -> VideoIndex:
 
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
+            stream: Any = container.streams.video[0]
             ticks = 1 / (float(stream.time_base) * fps)
-            rows = [(p.pos, p.size, p.pts, p.is_keyframe) for p in container.demux(stream) if p.size]
+            rows: list[Any] = [
+                (p.pos, p.size, p.pts, p.is_keyframe) for p in container.demux(stream) if p.size
+            ]
             codec, extradata = stream.codec_context.name, bytes(stream.codec_context.extradata or b"")
     except FileNotFoundError:
         raise Damaged(f"{path} is missing; `palme data check` tells which episodes need it") from None

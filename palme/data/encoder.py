@@ -23,7 +23,7 @@ import numpy as np
 HEADER = struct.Struct("<BBHII")  # kind, camera, slot, frame, bytes that follow
 BEGIN, PICTURE, REPEAT, FINISH, ABANDON = range(5)  # asked
 FREE, DONE, FAILED, READY = range(10, 14)  # answered
-NICE = 5  # the control loop comes first
+NICE = 10  # the control loop comes first
 
 
 def slot_size(views: list[list[Any]]) -> int:

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,7 @@ class Encoding:
         with tempfile.TemporaryFile() if not hasattr(os, "memfd_create") else _memory() as file:
             file.truncate(self._size * n)
             self._memory = mmap.mmap(file.fileno(), self._size * n)
+            np.frombuffer(self._memory, np.uint8)[:] = 0  # its pages are there before the loop needs them
             setting = {"fps": schema.fps, "codec": schema.codec, "views": views, "slots": n}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "palme.data.encoder", str(file.fileno()), json.dumps(setting)],
@@ -213,7 +215,8 @@ class Encoding:
             )
 
 
-def _memory():  # type: ignore[no-untyped-def]  # a file object without a name on any disk
+def _memory() -> Any:
+    """A file that has no name on any disk."""
     return os.fdopen(os.memfd_create("palme-pictures"), "r+b")
 
 
@@ -222,6 +225,6 @@ def shape_problem(schema: Schema, images: Sequence[NDArray[np.uint8]]) -> str:
     for view, rgb in zip(schema.views, images, strict=True):
         if not (rgb.dtype == np.uint8 and rgb.shape == (view.height, view.width, 3)):
             return (
-                f"camera {view.name}: {rgb.dtype} {rgb.shape}, expected uint8 ({view.height}, {view.width}, 3)"
+                f"camera {view.name}: {rgb.dtype} {rgb.shape}, expected uint8 {(view.height, view.width, 3)}"
             )
     return ""

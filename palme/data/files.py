@@ -81,7 +81,9 @@ def read_json(path: Path) -> Any:
     except (FileNotFoundError, NotADirectoryError):
         raise NotADataset(f"{path} is not there; a LeRobotDataset v3.0 has one") from None
     except (OSError, ValueError) as error:
-        raise Damaged(f"{path}: cannot be read as JSON ({error}); `palme data repair` builds it anew") from error
+        raise Damaged(
+            f"{path}: cannot be read as JSON ({error}); `palme data repair` builds it anew"
+        ) from error
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

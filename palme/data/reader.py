@@ -4,7 +4,7 @@
     frame = dataset[1234]                  # numbers, texts and pictures of one instant
     episode = dataset.episode(7)           # all its numbers as arrays, its pictures one by one
 
-Numbers of a file are read when first asked for and kept; pictures are decoded on demand (`palme.data.decoder`).
+Numbers of a file are read when first asked for and kept; pictures are decoded on demand (see `decoder`).
 What info.json does not count is not looked at, so a data set can be read while it is being recorded.
 """
 
@@ -129,8 +129,8 @@ class Dataset:
         at = entry.start - int(file["index"][0])
         if not (0 <= at and at + entry.length <= len(file["index"])):
             raise Damaged(
-                f"{self.root / layout.path_of(layout.DATA, entry.data)}: frames {entry.start} to {entry.stop - 1} "
-                f"of episode {entry.episode} are not in it; `palme data check {self.root}`"
+                f"{self.root / layout.path_of(layout.DATA, entry.data)}: frames {entry.start} to "
+                f"{entry.stop - 1} of episode {entry.episode} are not in it; `palme data check {self.root}`"
             )
         return {name: values[at : at + entry.length] for name, values in file.items()}
 

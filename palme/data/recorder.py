@@ -197,7 +197,9 @@ class Watcher:
         state = self.robot.observe(())
         seen, age = self._seen, time.monotonic() - self._when
         if self._failure is not None or not age <= self.stale:
-            why = f"{type(self._failure).__name__}: {self._failure}" if self._failure else "it does not answer"
+            why = (
+                f"{type(self._failure).__name__}: {self._failure}" if self._failure else "it does not answer"
+            )
             raise CameraSilent(
                 f"cameras {list(seen.images)}: no picture for {age:.2f} s, limit {self.stale:g} s ({why}); "
                 "check the cable; the arm holds"

@@ -1,4 +1,4 @@
-"""Mending: what a killed writer left is settled in place; anything worse becomes a new data set of what is whole.
+"""Mending: what a killed writer left is settled in place; of anything worse, what is whole is written anew.
 
 The old one is kept beside it, as PATH.damaged: nothing is thrown away by a machine.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from palme.data import catalogue
 from palme.data.check import check
 from palme.data.compose import compose
-from palme.data.errors import CannotWrite, DataError, Damaged
+from palme.data.errors import CannotWrite, Damaged, DataError
 from palme.data.reader import Dataset
 from palme.data.settle import recount, settle
 from palme.data.writer import lock
@@ -44,7 +44,9 @@ def _settled(root: Path, info: dict) -> list[str]:
     if info["total_episodes"] > len(entries):
         lost = info["total_episodes"] - len(entries)
         recount(root, info, entries)
-        return [f"{lost} episode(s) that info.json counted are not listed in meta/episodes: no longer counted"]
+        return [
+            f"{lost} episode(s) that info.json counted are not listed in meta/episodes: no longer counted"
+        ]
     _, _, done = settle(root, info)
     return done
 
@@ -68,4 +70,3 @@ def _rebuilt(root: Path, whole: list[int], bad: list[int]) -> list[str]:
     if bad:
         said += f", without {', '.join(map(str, bad))}"
     return [f"{said}; as it was: {aside}"]
-

@@ -116,10 +116,12 @@ class Schema:
     def check_same(self, features: Mapping[str, Any], fps: float, robot_type: str | None) -> None:
         """Raise SchemaMismatch, naming the first difference from a data set that is there."""
         if fps != self.fps:
-            raise SchemaMismatch(f"fps: the data set has {fps}, the arm runs at {self.fps}; name another path")
+            raise SchemaMismatch(
+                f"fps: the data set has {fps}, the arm runs at {self.fps}; name another path"
+            )
         if robot_type != self.robot_type:
             raise SchemaMismatch(
-                f"robot_type: the data set is of {robot_type!r}, this is {self.robot_type!r}; name another path"
+                f"robot_type: the data set is of {robot_type!r}, not {self.robot_type!r}; name another path"
             )
         mine = self.features()
         for key in sorted(set(mine) ^ set(features)):

@@ -30,7 +30,7 @@ def settle(root: Path, info: dict[str, Any]) -> tuple[dict[str, Any], list[Entry
     if unfinished.exists():
         if any(unfinished.iterdir()):
             done.append("an episode that was being recorded when its writer ended was removed")
-        shutil.rmtree(unfinished)
+        shutil.rmtree(unfinished, ignore_errors=True)
     entries = catalogue.read_entries(root, features)
     counted = info["total_episodes"]
     if counted > len(entries):
@@ -38,8 +38,9 @@ def settle(root: Path, info: dict[str, Any]) -> tuple[dict[str, Any], list[Entry
             f"{root}: info.json counts {counted} episodes, meta/episodes lists {len(entries)}; "
             f"`palme data repair {root}`"
         )
-    done += [f"{path.relative_to(root)}: half an episode, removed" for path in _rest(root, features, entries)]
-    for path in _rest(root, features, entries):
+    if rest := _rest(root, features, entries):
+        done.append(f"{len(rest)} files of an episode that was not finished were removed")
+    for path in rest:
         path.unlink()
     if counted < len(entries):
         info = recount(root, info, entries)

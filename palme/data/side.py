@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -88,8 +89,8 @@ class Order:
 RUNS = pa.schema(
     [
         ("episode_index", WHOLE), ("instruction", TEXT), ("started", TEXT), ("arm", TEXT), ("planner", TEXT),
-        ("policy", TEXT), ("version", TEXT), ("commit", TEXT), ("seed", WHOLE), ("done", YES), ("cause", TEXT),
-        ("reason", TEXT), ("truth", YES), ("world", TEXT), ("final", pa.list_(REAL)),
+        ("policy", TEXT), ("version", TEXT), ("commit", TEXT), ("seed", WHOLE), ("done", YES),
+        ("cause", TEXT), ("reason", TEXT), ("truth", YES), ("world", TEXT), ("final", pa.list_(REAL)),
         ("nominal_ms", REAL), ("mean_ms", REAL), ("min_ms", REAL), ("p50_ms", REAL), ("p99_ms", REAL),
         ("max_ms", REAL), ("late_frames", pa.list_(WHOLE)), ("repeated_camera", pa.list_(TEXT)),
         ("repeated_frame", pa.list_(WHOLE)), ("longest_wait_ms", REAL), ("oldest_picture_ms", REAL),
@@ -132,7 +133,8 @@ def tables(episode: int, side: Side) -> dict[str, pa.Table]:
         "repeated_frame": [frame for _, frame in c.repeated],
     }  # fmt: skip
     said = [
-        {"episode_index": episode, "frame_index": s.frame} | {k: v for k, v in vars(s).items() if k != "frame"}
+        {"episode_index": episode, "frame_index": s.frame}
+        | {k: v for k, v in vars(s).items() if k != "frame"}
         for s in side.said
     ]
     orders = [
@@ -176,7 +178,7 @@ def _rows(root: Path, name: str, episodes: Sequence[int] | None) -> list[dict]:
 
 
 def _run(row: dict) -> Run:
-    known = {k: row.get(k) for k in Run.__dataclass_fields__ if k != "final"}
+    known: dict[str, Any] = {k: row.get(k) for k in Run.__dataclass_fields__ if k != "final"}
     return Run(**known, final=tuple(row.get("final") or ()))
 
 

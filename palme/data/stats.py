@@ -1,7 +1,7 @@
 """Statistics of an episode as LeRobot defines them: min, max, mean, std, count and five quantiles a feature.
 
 Quantiles are read off a histogram of 5000 equal bins between the extremes, with linear interpolation inside
-a bin, which is LeRobot's definition; sums are taken in double precision, where LeRobot keeps the column's own.
+a bin, which is LeRobot's definition; sums are taken in double precision, where LeRobot keeps the column's.
 Pictures are counted thinned out, to about 150 px on the longer side, every frame of them: 256 bins a channel
 hold all there is to know, exactly.
 """
@@ -68,7 +68,9 @@ def count_levels(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def together(episodes: Sequence[Mapping[str, Stats]]) -> dict[str, Stats]:
     """Of a whole data set, from those of its episodes: quantiles are weighted means, as in LeRobot."""
-    return {key: _together([episode[key] for episode in episodes]) for key in (episodes[0] if episodes else {})}
+    return {
+        key: _together([episode[key] for episode in episodes]) for key in (episodes[0] if episodes else {})
+    }
 
 
 def _together(parts: Sequence[Stats]) -> Stats:

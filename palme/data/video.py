@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,14 @@ from palme.data.stats import count_levels
 KEY_EVERY = 10
 OPTIONS = {
     # bf=0: pictures come out of the decoder in the order they went in, so none waits for a later one
-    "h264": {"crf": "23", "preset": "veryfast", "bf": "0", "g": str(KEY_EVERY), "sc_threshold": "0", "threads": "1"},
+    "h264": {
+        "crf": "23",
+        "preset": "veryfast",
+        "bf": "0",
+        "g": str(KEY_EVERY),
+        "sc_threshold": "0",
+        "threads": "1",
+    },
     "av1": {"crf": "30", "preset": "12", "g": str(KEY_EVERY), "svtav1-params": "lp=1:pred-struct=1"},
 }
 
@@ -43,9 +51,8 @@ class VideoWriter:
         self._last: av.VideoFrame | None = None
         self._counted: NDArray[np.int64] = self.levels
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(path), "w", format="mp4")
-            self._stream = self._container.add_stream(CODECS[codec], rate=fps, options=OPTIONS[codec])
+            self._stream: Any = self._container.add_stream(CODECS[codec], rate=fps, options=OPTIONS[codec])
             self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
             self._tick = Fraction(1, fps)  # the stream's own becomes the file's, which is finer
             self._stream.codec_context.time_base = self._tick

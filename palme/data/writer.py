@@ -13,7 +13,7 @@ fsync of the folder) in this order, a file an episode of each kind:
     7. meta/info.json          from here on it is counted: readers look at no more than this
 
 After any number of these renames the data set reads as it did before, or with one episode more. The next
-writer, or `palme data repair`, counts an episode that is whole (after 5) and removes one that is not (before).
+writer, or `palme data repair`, counts an episode that is whole (after 5) and removes one that is not.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +39,6 @@ from palme.data.files import publish, told, write_json, write_table
 from palme.data.schema import VECTORS, Schema, arrow_schema
 from palme.data.settle import settle
 from palme.data.side import Order, Run, Said, Side
-from palme.data.stats import Stats
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class DatasetWriter:
             self.root.mkdir(parents=True, exist_ok=True)
         self._lock = lock(self.root)
         self._encoding: Encoding | None = None
+        self._folder = self.root / layout.UNFINISHED
         self.settled: list[str] = []
         try:
             self._open()
@@ -104,8 +105,8 @@ class DatasetWriter:
             if strangers := [p.name for p in self.root.iterdir() if not p.name.startswith(".")]:
                 if strangers != ["meta"] or any((self.root / "meta").iterdir()):
                     raise NotADataset(
-                        f"{self.root}: holds {strangers[0]!r} and no {layout.INFO}; name an empty folder or a "
-                        "data set"
+                        f"{self.root}: holds {strangers[0]!r} and no {layout.INFO}; name an empty folder or "
+                        "a data set"
                     )
             empty = catalogue.info_of(
                 self.features, schema.fps, schema.robot_type, episodes=0, frames=0, tasks=0
@@ -131,12 +132,13 @@ class DatasetWriter:
         """Record one episode, under instruction `task`. One at a time."""
         if not task.strip():
             raise BadFrame("an episode's task is a sentence; this one is empty")
-        folder = self.root / layout.UNFINISHED
-        with told(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+        # a new name each time: an encoder that outlives its killed parent by a moment must find nothing
+        self._folder = self.root / layout.UNFINISHED / uuid.uuid4().hex
+        with told(self._folder):
+            shutil.rmtree(self._folder.parent, ignore_errors=True)
+            self._folder.mkdir(parents=True)
         if self._encoding is not None:
-            self._encoding.begin(folder)
+            self._encoding.begin(self._folder)
         return EpisodeWriter(self, task, self._encoding)
 
     def close(self) -> None:
@@ -165,7 +167,7 @@ class DatasetWriter:
             found[view.key] = stats.of_pictures(video.levels, video.frames)
 
         # everything is written and synced first, so that nothing but renames is left
-        folder = self.root / layout.UNFINISHED
+        folder = self._folder
         parts: list[tuple[Path, str]] = [
             (video.path, layout.path_of(layout.VIDEO, number, view.key))
             for view, video in zip(self.schema.views, videos, strict=True)
@@ -252,7 +254,9 @@ class EpisodeWriter:
         if not np.isfinite(row.capture_time):
             raise BadFrame(f"frame {self.n}: capture time {row.capture_time} is not finite")
         if len(row.images) != len(self._schema.views):
-            raise BadFrame(f"frame {self.n}: {len(row.images)} pictures for {len(self._schema.views)} cameras")
+            raise BadFrame(
+                f"frame {self.n}: {len(row.images)} pictures for {len(self._schema.views)} cameras"
+            )
         if problem := shape_problem(self._schema, row.images):
             raise BadFrame(f"frame {self.n}: {problem}")
         for camera, (view, rgb) in enumerate(zip(self._schema.views, row.images, strict=True)):
@@ -315,7 +319,9 @@ def lock(root: Path) -> int:
     except OSError:
         holder = os.read(fd, 32).decode(errors="replace").strip()
         os.close(fd)
-        raise Busy(f"{root}: process {holder or '?'} is recording to it; name another path or end it") from None
+        raise Busy(
+            f"{root}: process {holder or '?'} is recording to it; name another path or end it"
+        ) from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, str(os.getpid()).encode(), 0)
     return fd

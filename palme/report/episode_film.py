@@ -1,4 +1,4 @@
-"""A recorded episode as a film: its cameras side by side, the sentence above, the plan as it was made below."""
+"""A recorded episode as a film: its cameras side by side, the sentence above, the plan below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recorded episode for the Rerun viewer: cameras, joints, and the plan as text, on the episode's own time."""
+"""A recorded episode for the Rerun viewer: cameras, joints, and the plan as text, on its own time."""
 
 from __future__ import annotations
 
