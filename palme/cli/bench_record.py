@@ -38,7 +38,7 @@ def bench_record(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict
 
 
 def kills(
-    root: Path, n: int, seed: int, tell: Callable[[int], Any] = id, longest: float = 0.8
+    root: Path, n: int, seed: int, tell: Callable[[int], Any] = id, longest: float = 0.8, frames: int = 8
 ) -> dict[str, Any]:
     """Kill a recording process `n` times at random instants; after each, all that it said it saved is there.
 
@@ -57,7 +57,7 @@ def kills(
     rng = np.random.default_rng(seed)
     told = seen = lost = unreadable = unfinished = uncounted = 0
     for _ in range(n):
-        told = max(told, _killed(root, float(rng.uniform(0, longest))))
+        told = max(told, _killed(root, float(rng.uniform(0, longest)), frames))
         if not (root / "meta" / "info.json").exists():
             lost += told
             continue
@@ -88,9 +88,9 @@ def _listed(root: Path) -> list[Path]:
     return list((root / "meta" / "episodes").glob("*/*.parquet"))
 
 
-def _killed(root: Path, after: float) -> int:
+def _killed(root: Path, after: float, frames: int) -> int:
     """Start a writer, kill it `after` [s] of recording. Returns how many episodes it said there were."""
-    command = [sys.executable, "-m", "palme.data.synthetic", str(root), json.dumps({"frames": 8})]
+    command = [sys.executable, "-m", "palme.data.synthetic", str(root), json.dumps({"frames": frames})]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert writer.stdout is not None

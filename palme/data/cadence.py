@@ -65,5 +65,7 @@ def report(
     late = tuple((np.flatnonzero(steps > nominal + LATE) + 1).tolist())
     p50, p99 = np.percentile(steps, [50, 99])
     pairs = tuple((camera, frame) for camera, frames in repeated.items() for frame in frames)
-    ms = [float(1e3 * x) for x in (nominal, steps.mean(), steps.min(), p50, p99, steps.max())]
-    return Cadence(*ms, late, pairs, 1e3 * waited, 1e3 * age)
+    mean, low, median, p99, high = (
+        float(1e3 * x) for x in (steps.mean(), steps.min(), p50, p99, steps.max())
+    )
+    return Cadence(1e3 * nominal, mean, low, median, p99, high, late, pairs, 1e3 * waited, 1e3 * age)

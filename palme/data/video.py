@@ -52,10 +52,11 @@ class VideoWriter:
         self._counted: NDArray[np.int64] = self.levels
         try:
             self._container = av.open(str(path), "w", format="mp4")
-            self._stream: Any = self._container.add_stream(CODECS[codec], rate=fps, options=OPTIONS[codec])
-            self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
+            stream: Any = self._container.add_stream(CODECS[codec], rate=fps, options=OPTIONS[codec])
+            stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
             self._tick = Fraction(1, fps)  # the stream's own becomes the file's, which is finer
-            self._stream.codec_context.time_base = self._tick
+            stream.codec_context.time_base = self._tick
+            self._stream = stream
         except OSError as error:
             raise refusal(path, error) from error
 
