@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 
 SIZE = (480, 640)  # the issue's cameras
 LATE = 0.005  # [s]
+LONGEST = 0.3  # [s] that a writer lives beyond its last save
 
 
 def bench_record(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
@@ -38,15 +38,19 @@ def bench_record(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict
 
 
 def kills(
-    root: Path, n: int, seed: int, tell: Callable[[int], Any] = id, longest: float = 0.8, frames: int = 8
+    root: Path, n: int, seed: int, tell: Callable[[int], Any] = id, setting: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Kill a recording process `n` times at random instants; after each, all that it said it saved is there.
 
-    Each goes on with the data set that the one before left. `longest`: [s] after which it is killed at last.
+    Each goes on with the data set that the one before left, saves up to two episodes, and is killed up to a
+    third of a second after that.
+
+    Args:
+        setting: as `palme.data.synthetic` takes it.
 
     Returns:
-        kills, episodes at the end, lost ones, how often the data set could not be read as it was left, and
-        how often something half done was left.
+        kills, episodes at the end, lost ones, how often the data set or an episode could not be read as it
+        was left, and how often something half done was left.
     """
     from palme.data.check import check
     from palme.data.errors import DataError
@@ -56,27 +60,26 @@ def kills(
 
     rng = np.random.default_rng(seed)
     told = seen = lost = unreadable = unfinished = uncounted = 0
-    for _ in range(n):
-        told = max(told, _killed(root, float(rng.uniform(0, longest)), frames))
-        if not (root / "meta" / "info.json").exists():
-            lost += told
-            continue
-        try:
-            dataset = Dataset(root)  # as it was left, before anybody mends it
-            lost += max(0, told - len(dataset.entries))
-            uncounted += len(_listed(root)) > len(dataset.entries)
-            for number in range(seen, len(dataset.entries)):
-                unreadable += bool(difference(dataset.episode(number)))
-            dataset.close()
-        except (DataError, IndexError):
-            unreadable += 1
-        unfinished += bool(repair(root))
-        seen = len(Dataset(root).entries)
-        unreadable += bool(check(root))
-        tell(1)
+    with _Writers(root, {"frames": 8} | dict(setting or {})) as writers:
+        for _ in range(n):
+            told = max(told, writers.killed(int(rng.integers(3)), float(rng.uniform(0, LONGEST))))
+            try:
+                dataset = Dataset(root)  # as it was left, before anybody mends it
+                lost += max(0, told - len(dataset.entries))
+                unfinished += any((root / ".unfinished").glob("*"))
+                uncounted += len(list(root.glob("meta/episodes/*/*"))) > len(dataset.entries)
+                for number in range(seen, len(dataset.entries)):
+                    unreadable += bool(difference(dataset.episode(number)))
+                seen = len(dataset.entries)
+                dataset.close()
+            except (DataError, IndexError):
+                unreadable += 1
+            tell(1)
+    repair(root)
+    unreadable += bool(check(root, deep=True))
     return {
         "kills": n,
-        "episodes": seen,
+        "episodes": len(Dataset(root).entries),
         "lost": lost,
         "unreadable": unreadable,
         "left_unfinished": unfinished,
@@ -84,28 +87,53 @@ def kills(
     }
 
 
-def _listed(root: Path) -> list[Path]:
-    return list((root / "meta" / "episodes").glob("*/*.parquet"))
+class _Writers:
+    """Recording processes, one after the other, forked from one that has loaded everything."""
 
+    def __init__(self, root: Path, setting: Mapping[str, Any]) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "palme.data.synthetic",
+            str(root),
+            json.dumps({"forks": True} | setting),
+        ]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
 
-def _killed(root: Path, after: float, frames: int) -> int:
-    """Start a writer, kill it `after` [s] of recording. Returns how many episodes it said there were."""
-    command = [sys.executable, "-m", "palme.data.synthetic", str(root), json.dumps({"frames": frames})]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    assert writer.stdout is not None
-    if writer.stdout.readline().strip() != "ready":
-        writer.kill()
-        raise RuntimeError("the writer did not start")
-    timer = threading.Timer(after, writer.send_signal, [signal.SIGKILL])
-    timer.start()
-    said = [
-        int(line.split()[1]) for line in writer.stdout if line.startswith("saved ") and line.endswith("\n")
-    ]
-    timer.cancel()
-    writer.wait()
-    writer.stdout.close()
-    return max(said, default=-1) + 1
+    def __enter__(self) -> _Writers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._to.close()
+        self._process.wait(60)
+        self._from.close()
+
+    def killed(self, saves: int, after: float) -> int:
+        """Start one, kill it `after` [s] from when it has saved some. Returns how many it said there were."""
+        self._to.write("another\n")
+        self._to.flush()
+        pid = int(self._said().split()[1])
+        said = []
+        while (line := self._said()) != "ready":
+            pass
+        for _ in range(saves):
+            said.append(int(self._said().split()[1]))
+        time.sleep(after)
+        os.kill(pid, signal.SIGKILL)
+        while (line := self._said()) != "ended":
+            said += [int(line.split()[1])] if line.startswith("saved ") else []
+        return max(said, default=-1) + 1
+
+    def _said(self) -> str:
+        line = self._from.readline()
+        if not line.endswith("\n"):
+            raise RuntimeError("the recording process ended by itself")
+        return line.strip()
 
 
 def encoding(folder: Path, n: int = 200) -> dict[str, Any]:

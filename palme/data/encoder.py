@@ -101,13 +101,18 @@ def main(fd: int, setting: dict[str, Any]) -> None:
     os.environ.setdefault("SVT_LOG", "1")  # errors only
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not pass for an answer
+    import palme.data.video  # noqa: F401  # half a second on a slow core: before the first picture, not after
+
     encoder = _Encoder(fd, setting, out)
     out.write(HEADER.pack(READY, 0, 0, 0, 0))
     out.flush()
     source = sys.stdin.buffer
-    while len(header := source.read(HEADER.size)) == HEADER.size:
-        kind, camera, slot, _, n = HEADER.unpack(header)
-        encoder.handle(kind, camera, slot, source.read(n) if n else b"")
+    try:
+        while len(header := source.read(HEADER.size)) == HEADER.size:
+            kind, camera, slot, _, n = HEADER.unpack(header)
+            encoder.handle(kind, camera, slot, source.read(n) if n else b"")
+    except BrokenPipeError:  # the parent was killed: nobody to tell, nothing to keep
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -216,7 +216,8 @@ class Episode:
     @property
     def side(self) -> Side | None:
         """How it was recorded, what was said, the exact commands; None where another stack recorded it."""
-        return read_side(self.dataset.root, [self.entry.episode]).get(self.entry.episode)
+        number = self.entry.episode
+        return read_side(self.dataset.root, number, self.entry.meta).get(number)
 
 
 def _array(column: pa.ChunkedArray) -> NDArray:

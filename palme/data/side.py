@@ -6,12 +6,10 @@ precision and those that were refused included; the planner's sentence has no pl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -149,9 +147,13 @@ def tables(episode: int, side: Side) -> dict[str, pa.Table]:
     }
 
 
-def read_side(root: Path, episodes: Sequence[int] | None = None) -> dict[int, Side]:
-    """By episode, of those that have one; None = all. Raises Damaged."""
-    found = {name: _rows(root, name, episodes) for name in SCHEMAS}
+def read_side(root: Path, episode: int | None = None, file: int = 0) -> dict[int, Side]:
+    """By episode, of those that have one. Raises Damaged.
+
+    Args:
+        episode: only this one, from the tables of number `file`, which is that of its row in meta/episodes.
+    """
+    found = {name: _rows(root, name, episode, file) for name in SCHEMAS}
     out = {}
     for row in found["runs"]:
         episode = row["episode_index"]
@@ -164,17 +166,14 @@ def read_side(root: Path, episodes: Sequence[int] | None = None) -> dict[int, Si
     return out
 
 
-def _rows(root: Path, name: str, episodes: Sequence[int] | None) -> list[dict]:
-    rows: list[dict] = []
-    for path in sorted((root / "palme" / name).glob("*/*.parquet")):
-        table = read_table(path)
-        if episodes is not None:
-            here = np.isin(table["episode_index"].to_numpy(), np.asarray(episodes))
-            if not here.any():
-                continue
-            table = table.filter(pa.array(here))
-        rows += table.to_pylist()
-    return rows
+def _rows(root: Path, name: str, episode: int | None, file: int) -> list[dict]:
+    if episode is None:
+        return [row for path in side_files(root, name) for row in read_table(path).to_pylist()]
+    path = root / layout.path_of(layout.SIDE[name], file)
+    if not path.exists():
+        return []
+    table = read_table(path)
+    return table.filter(pa.array(table["episode_index"].to_numpy() == episode)).to_pylist()
 
 
 def _run(row: dict) -> Run:

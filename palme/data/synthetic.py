@@ -8,6 +8,7 @@ records and says `saved N` after each; the crash test kills it, the judges and t
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from palme.data.encoding import Encoding
+from palme.data.inline import Inline
 from palme.data.reader import Episode
 from palme.data.schema import Schema, View
 from palme.data.side import Order, Run, Said
@@ -125,24 +128,31 @@ def difference(episode: Episode, noise: float = 0.0) -> str:
 
 
 def main(path: Path, setting: dict[str, Any]) -> None:
-    """Record; `setting` may hold episodes, frames, height, width, cameras, noise, codec."""
-    made = schema(
-        setting.get("height", 48),
-        setting.get("width", 64),
-        setting.get("cameras", 2),
-        setting.get("codec", "h264"),
-    )
-    with DatasetWriter(path, made, lambda s: _patient(s)) as dataset:
+    """Record; `setting` may hold episodes, frames, height, width, cameras, noise, codec, inline and forks."""
+    if not setting.get("forks"):
+        _record(path, setting)
+        return
+    for _ in sys.stdin:
+        if not (pid := os.fork()):
+            _record(path, setting)
+            os._exit(0)
+        print(f"pid {pid}", flush=True)
+        os.waitpid(pid, 0)
+        print("ended", flush=True)
+
+
+def _record(path: Path, setting: dict[str, Any]) -> None:
+    height, width = setting.get("height", 48), setting.get("width", 64)
+    made = schema(height, width, setting.get("cameras", 2), setting.get("codec", "h264"))
+    with DatasetWriter(path, made, Inline if setting.get("inline") else _patient) as dataset:
         dataset.begin("nothing yet").discard()  # so that what is timed or killed is recording, not starting
         print("ready", flush=True)
         scenery = Scenery(made, setting.get("noise", 0.0))
         record(dataset, scenery, setting.get("episodes", 1 << 30), setting.get("frames", 12))
 
 
-def _patient(schema: Schema) -> Any:
-    from palme.data.encoding import Encoding
-
-    return Encoding(schema, patience=60.0)
+def _patient(made: Schema) -> Encoding:
+    return Encoding(made, patience=60.0)
 
 
 if __name__ == "__main__":

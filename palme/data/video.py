@@ -1,7 +1,7 @@
 """Writing one video: H.264 or AV1, yuv420p, one picture a nominal tick, no frames out of order.
 
-A key frame every `KEY_EVERY` pictures: LeRobot's default of 2 costs half as much disk again, and a random
-picture is then one or two decoded frames away instead of five.
+A key frame every `KEY_EVERY` pictures: with LeRobot's default of 2 a random picture comes out twice as fast,
+and the file is 2.7 times as large (the synthetic scenery at 640x480).
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from palme.data.files import refusal, sync
@@ -42,9 +44,6 @@ class VideoWriter:
     """
 
     def __init__(self, path: Path, fps: int, height: int, width: int, codec: str = "h264") -> None:
-        import av
-        from av.video.reformatter import VideoReformatter
-
         self.path, self.n = path, 0
         self._reformatter = VideoReformatter()  # kept: setting one up costs more than a picture
         self.levels: NDArray[np.int64] = np.zeros((3, 256), np.int64)
@@ -62,8 +61,6 @@ class VideoWriter:
 
     def add(self, rgb: NDArray[np.uint8] | None) -> None:
         """The next picture (H, W, 3); None = the one before once more. Raises CannotWrite."""
-        import av
-
         if rgb is not None:
             seen = av.VideoFrame.from_ndarray(rgb, format="rgb24")
             self._last = self._reformatter.reformat(seen, format="yuv420p")

@@ -36,6 +36,7 @@ from palme.data.catalogue import Clip, Entry
 from palme.data.encoding import Encoded, Encoding, shape_problem
 from palme.data.errors import BadFrame, Busy, EncoderFailed, NotADataset
 from palme.data.files import publish, told, write_json, write_table
+from palme.data.inline import Inline
 from palme.data.schema import VECTORS, Schema, arrow_schema
 from palme.data.settle import settle
 from palme.data.side import Order, Run, Said, Side
@@ -71,7 +72,7 @@ class DatasetWriter:
     Args:
         root: the folder.
         schema: what is to be recorded.
-        encoding: makes the encoding process; a test has its own.
+        encoding: makes the encoding process, or `Inline`.
 
     Attributes:
         settled: what the last writer had left behind, for a person.
@@ -81,14 +82,14 @@ class DatasetWriter:
     """
 
     def __init__(
-        self, root: Path | str, schema: Schema, encoding: Callable[[Schema], Encoding] = Encoding
+        self, root: Path | str, schema: Schema, encoding: Callable[[Schema], Encoding | Inline] = Encoding
     ) -> None:
         self.root, self.schema = Path(root), schema
         self.features = schema.features()
         with told(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
         self._lock = lock(self.root)
-        self._encoding: Encoding | None = None
+        self._encoding: Encoding | Inline | None = None
         self._folder = self.root / layout.UNFINISHED
         self.settled: list[str] = []
         try:
@@ -229,7 +230,7 @@ class EpisodeWriter:
         n: frames so far.
     """
 
-    def __init__(self, dataset: DatasetWriter, task: str, encoding: Encoding | None) -> None:
+    def __init__(self, dataset: DatasetWriter, task: str, encoding: Encoding | Inline | None) -> None:
         self._dataset, self._task, self._encoding = dataset, task, encoding
         self._schema = dataset.schema
         self.n = 0

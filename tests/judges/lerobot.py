@@ -4,8 +4,8 @@ It wants Python 3.12 for its newest release and pins what we do not, so it gets 
 
     python -m tests.judges.lerobot        # builds out/judges/lerobot once (3 GB), then judges
 
-Its video decoder torchcodec needs FFmpeg's libraries on the system (Debian: apt install ffmpeg); where they are
-missing LeRobot's other backend, pyav, is measured, and the verdict says so.
+Its video decoder torchcodec needs FFmpeg's libraries on the system (Debian: apt install ffmpeg); where they
+are missing LeRobot's other backend, pyav, is measured, and the verdict says so.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _python312() -> str:
 
 
 def judged(folder: Path, frames: int = 200, reads: int = 300) -> dict[str, Any]:
-    """Record a data set here, have LeRobot read it there. Returns the verdict of tests/judges/lerobot_reads.py.
+    """Record a data set here, have LeRobot read it there. Returns what lerobot_reads.py prints.
 
     Raises CalledProcessError, with LeRobot's words on standard error, where it refuses.
     """
@@ -67,7 +67,11 @@ def judged(folder: Path, frames: int = 200, reads: int = 300) -> dict[str, Any]:
     environment |= {"HF_HUB_OFFLINE": "1", "SVT_LOG": "1"}
     environment["HF_HOME"] = str(folder / "cache")
     done = subprocess.run(
-        [PYTHON, "-P", script, str(folder), str(reads)], check=True, env=environment, stdout=subprocess.PIPE, text=True
+        [PYTHON, "-P", script, str(folder), str(reads)],
+        check=True,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 

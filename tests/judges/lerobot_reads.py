@@ -30,7 +30,11 @@ def backends():
 
 def compared(root, backend):
     """What LeRobot reads otherwise than we do: every column, text and picture of every frame."""
-    theirs, ours, problems = LeRobotDataset("judge/palme", root=root, video_backend=backend), Dataset(root), []
+    theirs, ours, problems = (
+        LeRobotDataset("judge/palme", root=root, video_backend=backend),
+        Dataset(root),
+        [],
+    )
     if len(theirs) != len(ours) or theirs.num_episodes != len(ours.entries):
         problems.append(f"{len(theirs)} frames, {theirs.num_episodes} episodes")
     for index in range(len(ours)):
@@ -43,7 +47,9 @@ def compared(root, backend):
         for camera, rgb in b.images.items():
             seen = 255 * a[f"observation.images.{camera}"].permute(1, 2, 0).numpy()
             if not np.abs(seen - rgb).max() <= 4:
-                problems.append(f"{camera} of frame {index} is off by {np.abs(seen - rgb).max():.0f} grey levels")
+                problems.append(
+                    f"{camera} of frame {index} is off by {np.abs(seen - rgb).max():.0f} grey levels"
+                )
     return problems
 
 
@@ -74,7 +80,9 @@ def statistics(root):
     ours, problems = Dataset(root), []
     known = catalogue.read_stats(root, ours.features)
     for episode in ours.episodes():
-        columns = {key: episode.numbers[key] for key in (*VECTORS, "timestamp", "frame_index", "capture_time")}
+        columns = {
+            key: episode.numbers[key] for key in (*VECTORS, "timestamp", "frame_index", "capture_time")
+        }
         columns = {k: v.astype(np.float64) if v.dtype == np.float32 else v for k, v in columns.items()}
         for key, one in compute_episode_stats(columns, ours.features).items():
             for name, value in one.items():
