@@ -54,7 +54,7 @@ def test_files_are_laid_out_as_v3_has_it(three):
     assert data.field("timestamp").type == "float" and data.field("intervention").type == "bool"
     assert not [name for name in data.names if "images" in name]
     assert (three / "videos/observation.images.wrist/chunk-000/file-002.mp4").exists()
-    episodes = pq.read_table(three / "meta/episodes/chunk-000/file-002.parquet").to_pylist()[0]
+    episodes = pq.read_table(three / "meta/episodes/chunk-000/file-000.parquet").to_pylist()[2]
     assert (episodes["dataset_from_index"], episodes["dataset_to_index"], episodes["length"]) == (48, 72, 24)
     assert episodes["videos/observation.images.front/to_timestamp"] == pytest.approx(1.2)
     assert np.shape(episodes["stats/observation.images.front/q99"]) == (3, 1, 1)
@@ -97,6 +97,14 @@ def test_recording_goes_on_where_the_last_one_ended(tmp_path):
         recorded(tmp_path / "d", 1, 5, BLIND)
         assert count(tmp_path / "d") == n
     assert [difference(episode) for episode in Dataset(tmp_path / "d").episodes()] == ["", "", ""]
+
+
+def test_a_file_lists_so_many_episodes_and_the_next_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "ROWS", 3)
+    root = recorded(tmp_path / "d", 5, 2, BLIND)
+    recorded(root, 2, 2, BLIND)
+    assert [len(pq.read_table(path)) for path in catalogue.episode_files(root)] == [3, 3, 1]
+    assert count(root) == 7 and check(root) == [] and difference(Dataset(root).episode(6)) == ""
 
 
 def test_there_is_one_writer(tmp_path):

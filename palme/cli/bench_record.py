@@ -52,6 +52,7 @@ def kills(
         kills, episodes at the end, lost ones, how often the data set or an episode could not be read as it
         was left, and how often something half done was left.
     """
+    from palme.data.catalogue import read_entries
     from palme.data.check import check
     from palme.data.errors import DataError
     from palme.data.reader import Dataset
@@ -67,7 +68,7 @@ def kills(
                 dataset = Dataset(root)  # as it was left, before anybody mends it
                 lost += max(0, told - len(dataset.entries))
                 unfinished += any((root / ".unfinished").glob("*"))
-                uncounted += len(list(root.glob("meta/episodes/*/*"))) > len(dataset.entries)
+                uncounted += len(read_entries(root, dataset.features)) > len(dataset.entries)
                 for number in range(seen, len(dataset.entries)):
                     unreadable += bool(difference(dataset.episode(number)))
                 seen = len(dataset.entries)

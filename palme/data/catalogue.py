@@ -29,7 +29,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Entry:
-    """One episode: frames [start, stop) of the whole, in data file `data`; its own row is in file `meta`."""
+    """One episode: frames [start, stop) of the whole, in data file `data`; its row is in meta file `meta`."""
 
     episode: int
     tasks: tuple[str, ...]
@@ -42,8 +42,8 @@ class Entry:
 
     @property
     def files(self) -> set[int]:
-        """Numbers of all files that it needs."""
-        return {self.data, self.meta, *(clip.file for clip in self.clips.values())}
+        """Numbers of the data and video files that it needs."""
+        return {self.data, *(clip.file for clip in self.clips.values())}
 
 
 def read_info(root: Path) -> dict[str, Any]:
@@ -88,10 +88,9 @@ def read_entries(root: Path, features: Mapping[str, Any]) -> list[Entry]:
     entries: list[Entry] = []
     for path in episode_files(root):
         number = layout.number_of(path)
-        table = read_table(path)
-        wanted = [name for name in table.column_names if not name.startswith("stats/")]
+        table = read_table(path, lambda name: not name.startswith("stats/"))
         try:
-            rows = table.select(wanted).to_pylist()
+            rows = table.to_pylist()
             entries += [_entry(row, keys, 0 if number is None else number) for row in rows]
         except (KeyError, TypeError) as error:
             raise Damaged(
@@ -123,7 +122,8 @@ def read_stats(root: Path, features: Mapping[str, Any]) -> list[dict[str, Stats]
     """The statistics of every episode, in order. Raises Damaged."""
     rows: list[tuple[int, dict[str, Stats]]] = []
     for path in episode_files(root):
-        for row in read_table(path).to_pylist():
+        table = read_table(path, lambda name: name.startswith("stats/") or name == "episode_index")
+        for row in table.to_pylist():
             found = {
                 key: {
                     name: np.asarray(row[f"stats/{key}/{name}"])

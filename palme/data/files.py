@@ -86,10 +86,12 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Raises Damaged, naming the file."""
+def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
+    """The columns whose names are `wanted`, None = all. Raises Damaged, naming the file."""
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        with pq.ParquetFile(path) as file:  # a third of the time of `read_table`, which looks for partitions
+            names = None if wanted is None else list(filter(wanted, file.schema_arrow.names))
+            return file.read(columns=names, use_threads=False)
     except FileNotFoundError:
         raise Damaged(f"{path} is missing; `palme data check` tells what it held") from None
     except (OSError, pa.ArrowException) as error:

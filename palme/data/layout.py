@@ -7,6 +7,7 @@ from pathlib import Path
 
 VERSION = "v3.0"
 CHUNK_SIZE = 1000  # files a folder
+ROWS = 100  # episodes that a file of meta/episodes lists; it is written anew with each
 DATA_MB, VIDEO_MB = 100, 200  # size from which packing begins another file; v3.0's own defaults
 
 INFO, STATS = "meta/info.json", "meta/stats.json"

@@ -217,7 +217,7 @@ class Episode:
     def side(self) -> Side | None:
         """How it was recorded, what was said, the exact commands; None where another stack recorded it."""
         number = self.entry.episode
-        return read_side(self.dataset.root, number, self.entry.meta).get(number)
+        return read_side(self.dataset.root, number, self.entry.data).get(number)
 
 
 def _array(column: pa.ChunkedArray) -> NDArray:

@@ -151,7 +151,7 @@ def read_side(root: Path, episode: int | None = None, file: int = 0) -> dict[int
     """By episode, of those that have one. Raises Damaged.
 
     Args:
-        episode: only this one, from the tables of number `file`, which is that of its row in meta/episodes.
+        episode: only this one, from the tables of number `file`; that of its data, or 0 where it was packed.
     """
     found = {name: _rows(root, name, episode, file) for name in SCHEMAS}
     out = {}
@@ -169,11 +169,14 @@ def read_side(root: Path, episode: int | None = None, file: int = 0) -> dict[int
 def _rows(root: Path, name: str, episode: int | None, file: int) -> list[dict]:
     if episode is None:
         return [row for path in side_files(root, name) for row in read_table(path).to_pylist()]
-    path = root / layout.path_of(layout.SIDE[name], file)
-    if not path.exists():
-        return []
-    table = read_table(path)
-    return table.filter(pa.array(table["episode_index"].to_numpy() == episode)).to_pylist()
+    for number in {file, 0}:
+        path = root / layout.path_of(layout.SIDE[name], number)
+        if path.exists():
+            table = read_table(path)
+            here = table.filter(pa.array(table["episode_index"].to_numpy() == episode))
+            if len(here):
+                return here.to_pylist()
+    return []
 
 
 def _run(row: dict) -> Run:

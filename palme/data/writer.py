@@ -2,7 +2,8 @@
 
 While an episode is recorded its rows are in memory and its videos under `.unfinished`, where no reader looks.
 `save` writes everything there first and puts it on the disk (fsync), then gives each file its name (rename,
-fsync of the folder) in this order, a file an episode of each kind:
+fsync of the folder) in this order. Videos, side tables and data have a file an episode; the others are
+replaced by a longer one:
 
     1. videos/KEY/...          nobody refers to them yet
     2. palme/runs, events, commands
@@ -120,7 +121,7 @@ class DatasetWriter:
         self._tasks = self._texts(layout.TASKS, "task")
         self._steps = self._texts(layout.SUBTASKS, "subtask") or [""]
         self._stats = catalogue.read_stats(self.root, self.features)
-        names = [*self.root.glob("data/*/*"), *self.root.glob("videos/*/*/*"), *self.root.glob("meta/*/*/*")]
+        names = [*self.root.glob("data/*/*"), *self.root.glob("videos/*/*/*"), *self.root.glob("palme/*/*/*")]
         self._next = 1 + max((layout.number_of(path) or 0 for path in names), default=-1)
 
     def __enter__(self) -> DatasetWriter:
@@ -155,7 +156,11 @@ class DatasetWriter:
         n, number = len(columns["frame_index"]), self._next
         start = self.entries[-1].stop if self.entries else 0
         clips = {v.key: Clip(number, 0.0, n / self.schema.fps) for v in self.schema.views}
-        entry = Entry(len(self.entries), (task,), n, start, start + n, number, clips, number)
+        meta = self.entries[-1].meta if self.entries else 0
+        beside_it = [i for i, one in enumerate(self.entries) if one.meta == meta]
+        if len(beside_it) >= layout.ROWS:
+            meta, beside_it = meta + 1, []
+        entry = Entry(len(self.entries), (task,), n, start, start + n, number, clips, meta)
         tasks = self._tasks if task in self._tasks else [*self._tasks, task]
         columns = columns | {
             "timestamp": (np.arange(n) / self.schema.fps).astype(np.float32),
@@ -186,9 +191,9 @@ class DatasetWriter:
             table(catalogue.texts_table("task", tasks), layout.TASKS)
         if self._steps != self._texts(layout.SUBTASKS, "subtask"):
             table(catalogue.texts_table("subtask", self._steps), layout.SUBTASKS)
-        table(
-            catalogue.entries_table([entry], [found], self.features), layout.path_of(layout.EPISODES, number)
-        )
+        listed = [self.entries[i] for i in beside_it], [self._stats[i] for i in beside_it]
+        rows = catalogue.entries_table([*listed[0], entry], [*listed[1], found], self.features)
+        table(rows, layout.path_of(layout.EPISODES, meta))
         everything = stats.together([*self._stats, found])
         info = self._info | {
             "total_episodes": entry.episode + 1,
