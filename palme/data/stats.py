@@ -68,9 +68,8 @@ def count_levels(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def together(episodes: Sequence[Mapping[str, Stats]]) -> dict[str, Stats]:
     """Of a whole data set, from those of its episodes: quantiles are weighted means, as in LeRobot."""
-    return {
-        key: _together([episode[key] for episode in episodes]) for key in (episodes[0] if episodes else {})
-    }
+    keys = [key for key in (episodes[0] if episodes else {}) if all(key in one for one in episodes)]
+    return {key: _together([episode[key] for episode in episodes]) for key in keys}
 
 
 def _together(parts: Sequence[Stats]) -> Stats:
