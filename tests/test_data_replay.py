@@ -30,6 +30,8 @@ from sim.arm import SimulatedArm
 from sim.scene import Scene
 from sim.world import World
 from tests.agent_fakes import FakeArm, FakePlanner, FakePolicy, agent
+from tests.bridge_rig import bench, path
+from tests.data_rig import patient
 
 PRIVILEGED = ["planner=oracle", "policy=expert", "look=fast", "video=false", "seed=3"]
 PUT = "put the red block in the blue bowl"
@@ -99,9 +101,8 @@ def test_refused_commands_and_stops_are_replayed_too(tmp_path):
     rig.arm = SimulatedArm(rig.world)
     rig.world.load(scene)
     rig.arm.hold(5)
-    config = {
-        "robot": yaml.safe_load((CONFIG_DIR / "panda.yaml").read_text()), "planner": {"name": "none"}, "policy": {"name": "none"}, "codec": "h264",
-    }  # fmt: skip
+    config = {"robot": yaml.safe_load((CONFIG_DIR / "panda.yaml").read_text()), "codec": "h264"}
+    config |= {"planner": {"name": "none"}, "policy": {"name": "none"}}
     kept = recording.Recording(str(tmp_path / "d"), rig, config)
     robot = kept.begin(rig.arm, "wave", scene, 5, 0)
     q = rig.arm.state().q
@@ -231,6 +232,28 @@ class RealishArm(FakeArm):
         self.q, self.gripper = np.array(command.q_target), command.gripper
         self.sent.append(command)
         return replace(command, t_mono=time.monotonic())
+
+
+def test_an_arm_across_the_bridge_is_recorded_with_what_its_gate_let_through(tmp_path):
+    with bench(tmp_path / "keys", hz=20.0, cameras=("front", "side"), size=(64, 48)) as far:
+        client = far.armed()
+        watcher = Watcher(client)
+        with DatasetWriter(tmp_path / "d", schema_of(client, watcher.observe()), patient) as dataset:
+            recorder = Recorder(watcher, dataset, watcher.look)
+            recorder.begin("wave")
+            q = recorder.observe(()).robot.q
+            for seq in range(15):
+                recorder.command(JointCommand(q + 0.5 * (seq > 2), 1.0, seq, 0.0))  # further than a tick goes
+            recorder.save()
+        watcher.close()
+        sent = path(far.arm)
+    episode = Dataset(tmp_path / "d").episode(0)
+    assert len(episode) == 15 and check(tmp_path / "d", deep=True) == []
+    found = episode.numbers["action"][:, :7]
+    assert all(np.abs(sent - row).max(1).min() < 1e-6 for row in found)  # each is one that truly went out
+    assert np.abs(episode.numbers["action.requested"][:, :7] - found).max() > 0.2
+    assert (np.diff(episode.numbers["capture_time"]) > 0).all()
+    assert episode.side.cadence.oldest_picture_ms < 1000
 
 
 def test_a_camera_that_is_unplugged_ends_the_run_with_the_arm_holding(tmp_path):
