@@ -102,6 +102,28 @@ def test_nothing_is_removed_where_info_counts_more_than_there_is(tmp_path):
     assert (root / layout.path_of(layout.DATA, 1)).exists()
 
 
+def test_a_writer_goes_on_after_a_save_that_broke_off_among_its_renames(tmp_path, monkeypatch):
+    publish, left = files.publish, 0
+
+    def breaking(temporary, final):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise CannotWrite(f"{final}: no space left on device")
+        publish(temporary, final)
+
+    monkeypatch.setattr(writer, "publish", breaking)
+    with DatasetWriter(tmp_path / "d", BLIND) as dataset:
+        for left in range(1, 8):
+            before = len(dataset.entries)
+            with pytest.raises(CannotWrite):
+                record(dataset, Scenery(BLIND, 0.0), 1, 3)
+            left = 0
+            record(dataset, Scenery(BLIND, 0.0), 1, 3)
+            assert len(dataset.entries) in (before + 1, before + 2)
+    assert check(tmp_path / "d") == []
+
+
 @pytest.mark.parametrize("full_at", range(0, 8, 2))
 def test_a_disk_that_fills_up_while_saving_is_told(tmp_path, monkeypatch, full_at):
     root = recorded(tmp_path / "d", 1, 4, BLIND)

@@ -248,7 +248,7 @@ class _Videos:
         path = self._root / layout.path_of(layout.VIDEO, self._n, self._key)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._container = av.open(str(path), "w", format="mp4")
-        self._stream = self._container.add_stream_from_template(stream)
+        self._stream = self._container.add_stream_from_template(stream, opaque=True)
 
     def close(self) -> None:
         if self._container is not None:

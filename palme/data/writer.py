@@ -92,6 +92,7 @@ class DatasetWriter:
         self._lock = lock(self.root)
         self._encoding: Encoding | Inline | None = None
         self._folder = self.root / layout.UNFINISHED
+        self._behind = False
         self.settled: list[str] = []
         try:
             self._open()
@@ -118,6 +119,7 @@ class DatasetWriter:
         schema.check_same(info["features"], info["fps"], info.get("robot_type"))
         self.features = info["features"]
         self._info, self.entries, self.settled = settle(self.root, info)
+        self._behind = False
         self._tasks = self._texts(layout.TASKS, "task")
         self._steps = self._texts(layout.SUBTASKS, "subtask") or [""]
         self._stats = catalogue.read_stats(self.root, self.features)
@@ -134,6 +136,8 @@ class DatasetWriter:
         """Record one episode, under instruction `task`. One at a time."""
         if not task.strip():
             raise BadFrame("an episode's task is a sentence; this one is empty")
+        if self._behind:
+            self._open()  # a save broke off among its renames: learn what came of it
         # a new name each time: an encoder that outlives its killed parent by a moment must find nothing
         self._folder = self.root / layout.UNFINISHED / uuid.uuid4().hex
         with told(self._folder):
@@ -205,8 +209,10 @@ class DatasetWriter:
             write_json(folder / Path(name).name, json_content)
             parts.append((folder / Path(name).name, name))
 
+        self._behind = True  # until all names are given: what is on the disk is ahead of what is known here
         for temporary, name in parts:
             publish(temporary, self.root / name)
+        self._behind = False
         self.entries.append(entry)
         self._stats.append(found)
         self._tasks, self._info, self._next = tasks, info, number + 1

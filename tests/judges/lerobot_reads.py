@@ -15,6 +15,8 @@ from lerobot.datasets.compute_stats import compute_episode_stats
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from palme.data import catalogue
+from palme.data.check import check
+from palme.data.compose import compose
 from palme.data.reader import Dataset
 
 VECTORS = ("observation.state", "action", "action.requested")
@@ -92,6 +94,39 @@ def statistics(root):
     return problems
 
 
+def theirs_read_by_us(folder):
+    """A data set that LeRobot itself records (AV1, its default) reads the same in our reader and its own."""
+    root = folder / "theirs"
+    features = {
+        "observation.state": {"dtype": "float32", "shape": (3,), "names": ["a", "b", "c"]},
+        "action": {"dtype": "float32", "shape": (3,), "names": ["a", "b", "c"]},
+        "observation.images.front": {
+            "dtype": "video", "shape": (96, 128, 3), "names": ["height", "width", "channels"],
+        },
+    }  # fmt: skip
+    made = LeRobotDataset.create("judge/theirs", 20, features, root=root, robot_type="x", vcodec="libsvtav1")
+    rng = np.random.default_rng(0)
+    for episode in range(2):
+        for frame in range(15):
+            picture = np.zeros((96, 128, 3), np.uint8)
+            picture[:, : 5 * frame] = 40 + 80 * episode
+            row = {key: rng.normal(size=3).astype(np.float32) for key in ("observation.state", "action")}
+            made.add_frame({**row, "observation.images.front": picture, "task": f"task {episode}"})
+        made.save_episode()
+    made.finalize()
+    seen, ours, problems = LeRobotDataset("judge/theirs", root=root, video_backend="pyav"), Dataset(root), []
+    for index in np.random.default_rng(1).permutation(30):
+        a, b = seen[int(index)], ours[int(index)]
+        picture = 255 * a["observation.images.front"].permute(1, 2, 0).numpy()
+        same = np.allclose(a["action"], b.action) and a["task"] == b.task
+        if not (same and np.abs(picture - b.images["front"]).max() <= 4):
+            problems.append(f"frame {index} of LeRobot's own is read otherwise")
+    problems += [f"check of LeRobot's own: {problem}" for problem in check(root, deep=True)]
+    compose(folder / "theirs-merged", [(ours, [1, 0])])
+    problems += [f"LeRobot's own, merged: {p}" for p in check(folder / "theirs-merged", deep=True)]
+    return problems
+
+
 def speed(get, order):
     get(int(order[0]))
     begin = time.perf_counter()
@@ -131,6 +166,7 @@ def main(folder, reads):
             found["problems"] += [f"{name}, {backend}: {p}" for p in compared(folder / name, backend)[:5]]
             found["problems"] += [f"{name}, {backend}: {p}" for p in windows(folder / name, backend)[:5]]
     found["problems"] += statistics(folder / "small")[:5]
+    found["problems"] += theirs_read_by_us(folder)[:5]
     root = folder / "large"
     order = np.random.default_rng(0).permutation(len(Dataset(root)))[:reads]
     rates = {"ours": [], "theirs": []}
