@@ -108,9 +108,12 @@ class Encoding:
                 self._wait(left)
                 self._check()
             self.waited = max(self.waited, time.perf_counter() - begin)
+        limit = time.monotonic() + START
         while not self._free and frame == 0:  # only where an episode begins: nothing moves yet
             self._wait(0.1)
             self._check()
+            if not time.monotonic() < limit:
+                raise EncoderFailed(f"the encoding process took no picture within {START:g} s")
         if not self._free:
             self._send(encoder.REPEAT, camera, 0, frame)
             return False
