@@ -3,8 +3,9 @@
 #   make setup   a virtual environment in .venv with everything in it
 #   make demo    a sentence, pixels, joint commands: one run on a fresh scene, then a video and a page
 #   make test    the tests
-#   make lint    ruff, and mypy on robots/ and sim/
+#   make lint    ruff, and mypy on robots/, sim/ and palme/data/
 #   make judge   the published openpi-client against our policy server, in an environment of its own
+#   make judge-lerobot   LeRobotDataset reads what we record, in an environment of its own (Python 3.12, 3 GB)
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	    command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
@@ -19,7 +20,7 @@ OUT ?= out/demo
 export OMP_NUM_THREADS ?= 1
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test lint judge clean
+.PHONY: setup demo test lint judge judge-lerobot clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -49,6 +50,9 @@ lint: setup
 
 judge: setup
 	@$(VENV)/bin/python -m tests.judges.openpi
+
+judge-lerobot: setup
+	@$(VENV)/bin/python -m tests.judges.lerobot
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache

@@ -70,6 +70,13 @@ def test_pybullet_opens_lazily(package: str) -> None:
             assert not (at_import and name in LAZY), f"{path.relative_to(ROOT)} imports {name} when imported"
 
 
+def test_recorded_data_need_no_learning_stack() -> None:
+    for path in (ROOT / "palme" / "data").glob("*.py"):
+        for name, _ in imports(path):
+            ok = name in {"palme", "robots", "numpy", "pyarrow", "av"} or name in STANDARD
+            assert ok, f"{path.relative_to(ROOT)} imports {name}"
+
+
 def test_symbolic_tasks_need_no_physics() -> None:
     for path in [*(ROOT / "sim" / "tasks").rglob("*.py"), ROOT / "sim" / "state.py"]:
         for name, _ in imports(path):

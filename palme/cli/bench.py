@@ -1,4 +1,4 @@
-"""`palme bench env|gate|eyes|policy|planner|bridge|soak|fuzz`: speed, parts, the wire and its faults."""
+"""`palme bench env|gate|eyes|policy|planner|bridge|soak|fuzz|record`: speed, parts, the wire, the disk."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def main(arguments: Sequence[str]) -> int:
         "bridge": ("bench_bridge", _bridge),
         "soak": ("bench_soak", _soak),
         "fuzz": ("bench_fuzz", _fuzz),
+        "record": ("bench_record", _record),
     }
     names = [word for word in arguments if not is_override(word)]
     if len(names) != 1:
@@ -123,6 +124,14 @@ def _fuzz(config: dict[str, Any]) -> int:
     found = bench_fuzz(config, _bar)
     _told(config, found)
     return 1 if found["crashes"] or found["executed"] or found["moved_rad"] else 0
+
+
+def _record(config: dict[str, Any]) -> int:
+    from palme.cli.bench_record import bench_record
+
+    found = bench_record(config, _bar)
+    _told(config, found)
+    return 1 if found.get("lost") or found.get("unreadable") else 0
 
 
 def _bar(what: str, total: int) -> Any:

@@ -13,7 +13,18 @@ from palme.cli.paths import CONFIGS, WEIGHTS
 EXTRAS = {
     "base": ("numpy", "zmq", "msgspec", "ruckig", "yaml"),
     "sim": ("pybullet", "gymnasium", "cv2"),
-    "model": ("torch", "transformers", "peft", "hydra", "tensorboard", "tqdm", "av", "PIL", "safetensors"),
+    "model": (
+        "torch",
+        "transformers",
+        "peft",
+        "hydra",
+        "tensorboard",
+        "tqdm",
+        "av",
+        "PIL",
+        "safetensors",
+        "pyarrow",
+    ),
 }
 DISTRIBUTION = {
     "zmq": "pyzmq", "yaml": "pyyaml", "cv2": "opencv-python-headless", "hydra": "hydra-core", "PIL": "pillow",

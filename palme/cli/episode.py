@@ -13,6 +13,7 @@ import numpy as np
 from palme.agent import Agent, AgentLimits
 from palme.cli.build import Rig
 from palme.cli.errors import UsageError
+from palme.cli.recording import Recording
 from palme.events import Acted, Event, Judged, Planned
 from robots.errors import RobotError
 from robots.executor import Executor
@@ -85,8 +86,13 @@ def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
             continue
 
 
-def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResult:
-    """Play one episode in `rig`. A crash of planner or policy is an episode that failed, with its reason."""
+def run_episode(
+    rig: Rig, spec: EpisodeSpec, limits: AgentLimits, recording: Recording | None = None
+) -> EpisodeResult:
+    """Play one episode in `rig`; `recording` keeps it, unless it is a control.
+
+    A crash of planner or policy is an episode that failed, with its reason.
+    """
     begin = time.perf_counter()
     task, scene = draw(spec)
     table = rig.table
@@ -102,6 +108,11 @@ def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResu
         rig.planner.task = told
     watch = _Watch(rig, task)
     robot = Blanked(rig.arm) if spec.control == "blanked" else rig.arm
+    listeners: tuple[Any, ...] = (watch,)
+    kept = None if spec.control else recording
+    if kept is not None:
+        robot = kept.begin(robot, instruction, scene, SETTLE_TICKS, spec.seed)
+        listeners = (watch, robot)
     policy = rig.policy
     if spec.control == "random":
         from palme.cli.privileged import RandomPolicy
@@ -113,7 +124,7 @@ def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResu
         policy,
         Executor(robot),
         rig.context,
-        (watch,),
+        listeners,
         limits,
         refusals=(RobotError,),
         retreat=rig.retreat,
@@ -124,6 +135,8 @@ def run_episode(rig: Rig, spec: EpisodeSpec, limits: AgentLimits) -> EpisodeResu
     arm_s = table.time
     table.hold(SETTLE_TICKS)
     success = task.is_success(table.truth())
+    if kept is not None and (line := kept.save(success)) and "episode" not in line:
+        raise UsageError(line)
     return EpisodeResult(
         spec, instruction, success, watch.ever or success, result.done, result.finished.cause, result.reason,
         result.steps, result.finished.n_replans, arm_s, time.perf_counter() - begin,

@@ -17,6 +17,12 @@ COMMANDS = {
         "from nothing to the shipped weights: palme train perception | planner | policy",
     ),
     "serve": ("palme.cli.serve", "let others in: serve robot=panda backend=sim | policy=... | guest=..."),
+    "data": ("palme.cli.data", "recorded episodes: data info | check | repair | merge | split | stats PATH"),
+    "replay": (
+        "palme.cli.replay",
+        "the commands of a recorded episode once more: palme replay PATH episode=0",
+    ),
+    "view": ("palme.cli.view", "a recorded episode as a film and for Rerun: palme view PATH episode=0"),
     "keys": ("palme.cli.keys", "who may reach an arm: palme keys new | allow | list"),
     "tasks": ("palme.cli.tasks", "the task families, how they are said, and what they hold out"),
     "doctor": ("palme.cli.doctor", "check Python, packages, weights, rendering and the arm"),

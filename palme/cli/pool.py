@@ -9,9 +9,11 @@ from palme.agent import AgentLimits
 from palme.cli.build import Rig, build_rig
 from palme.cli.episode import EpisodeResult, EpisodeSpec, run_episode
 from palme.cli.errors import UsageError
+from palme.cli.recording import Recording
 
 _rig: Rig | None = None
 _limits = AgentLimits()
+_recording: Recording | None = None
 
 
 def play(config: Mapping[str, Any], specs: Sequence[EpisodeSpec], workers: int) -> Iterator[EpisodeResult]:
@@ -21,6 +23,8 @@ def play(config: Mapping[str, Any], specs: Sequence[EpisodeSpec], workers: int) 
     """
     if workers > 1 and config["robot"]["name"] == "bridge":
         raise UsageError(f"workers={workers}: there is one arm at the other end of the bridge; say workers=1")
+    if workers > 1 and config["record"]:
+        raise UsageError(f"workers={workers}: one process writes a data set; say workers=1 with record=")
     if workers <= 1 or len(specs) < 2:
         _start(config)
         try:
@@ -43,8 +47,9 @@ def _start_worker(config: Mapping[str, Any]) -> None:
 
 
 def _start(config: Mapping[str, Any]) -> None:
-    global _rig, _limits
+    global _rig, _limits, _recording
     _rig, _limits = build_rig(config), AgentLimits(**config["limits"])
+    _recording = Recording(config["record"], _rig, config) if config["record"] else None
     try:
         import torch
     except ImportError:
@@ -55,11 +60,14 @@ def _start(config: Mapping[str, Any]) -> None:
 def _play(spec: EpisodeSpec) -> EpisodeResult:
     if _rig is None:
         raise RuntimeError("no rig in this process: call _start first")
-    return run_episode(_rig, spec, _limits)
+    return run_episode(_rig, spec, _limits, _recording)
 
 
 def _close() -> None:
-    global _rig
+    global _rig, _recording
+    if _recording is not None:
+        _recording.close()
+    _recording = None
     if _rig is not None:
         _rig.close()
     _rig = None

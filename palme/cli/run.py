@@ -11,6 +11,7 @@ from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, unknown
 
 LOOKS = ("photo", "fast")
+SETTLE_TICKS = 5
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,7 +46,7 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     details = _details(sentence, config)
     if scene is not None and rig.table is not None:
         (out / "scene.yaml").write_text(scene.to_yaml(), encoding="utf-8")
-        rig.table.load(scene, 5)
+        rig.table.load(scene, SETTLE_TICKS)
         task = task_of(sentence, scene.state)
     else:
         rig.arm.rearm()  # the person who typed the command has the arm move, on the table that is there
@@ -54,8 +55,14 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     record = RunRecord(details=details, warnings=rig.warnings)
     tape = None if rig.world is None else Tape(rig.arm, sentence)  # only a world of our own can be filmed
     robot = rig.arm if tape is None else tape
+    recording = recorder = None
+    if config["record"]:
+        from palme.cli.recording import Recording
+
+        recording = Recording(config["record"], rig, config)
+        robot = recorder = recording.begin(robot, sentence, scene, SETTLE_TICKS, config["seed"])
     with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
-        listeners = (record, log, Teller(), *(() if tape is None else (tape,)))
+        listeners = (record, log, Teller(), *(part for part in (tape, recorder) if part is not None))
         limits = AgentLimits(**config["limits"])
         agent = Agent(
             robot,
@@ -70,9 +77,12 @@ def run(sentence: str, config: dict[str, Any]) -> int:
         )
         result = agent.run(sentence)
         if task is not None and rig.table is not None:
-            rig.table.hold(5)
+            rig.table.hold(SETTLE_TICKS)
             record.truth = task.is_success(rig.table.truth())
             log.note("simulator", goal_reached=record.truth)
+        if recording is not None:
+            print(recording.save(record.truth))
+            recording.close()
         achieved = result.done and record.truth is not False
         written = _write(out, record, tape, scene, rig, config)
         log.note("end", achieved=achieved, files=[path.name for path in written])

@@ -1,0 +1,47 @@
+"""What can go wrong with a data set: one named exception a cause, each saying thing, value, limit, remedy."""
+
+from __future__ import annotations
+
+
+class DataError(Exception):
+    """Base of everything that recording and reading refuse or cannot do."""
+
+
+class NotADataset(DataError):
+    """There is no LeRobotDataset v3.0 at that path."""
+
+
+class Damaged(DataError):
+    """A file of the data set is missing, cut short, or contradicts another."""
+
+
+class Busy(DataError):
+    """Another process writes to the data set."""
+
+
+class SchemaMismatch(DataError):
+    """What is to be recorded has not the joints, the rate or the cameras of the data set."""
+
+
+class BadFrame(DataError):
+    """A frame does not fit the data set's schema or is not finite."""
+
+
+class CannotWrite(DataError):
+    """The disk is full, or the file system refuses."""
+
+
+class EncoderFailed(DataError):
+    """The process that encodes the pictures ended or refused."""
+
+
+class CameraSilent(DataError):
+    """A camera has given no picture for too long."""
+
+
+class NoSuchEpisode(DataError):
+    """The data set has no episode of that number."""
+
+
+class NotReplayable(DataError):
+    """The episode holds nothing that a replay could begin from, or the arm is not where it began."""

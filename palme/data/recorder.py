@@ -1,0 +1,239 @@
+"""Recorder: stands between executor and arm, passes everything through, and writes down what went by.
+
+Works for any `Robot`. Before each command it looks (state, pictures), then passes the command on; what was
+asked for, what was sent and what was seen become one row. As a listener it keeps what planner and judge say.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from palme.data.catalogue import Entry
+from palme.data.errors import CameraSilent
+from palme.data.schema import Schema, View
+from palme.data.side import Order, Run, Said, Side
+from palme.data.writer import DatasetWriter, EpisodeWriter, Row
+from palme.events import Event, Finished, Judged, Planned
+from robots.errors import CommandRejected
+from robots.types import JointCommand, Observation, Robot
+
+STALE = 1.0  # [s] a camera may give no picture
+
+Look = Callable[[], tuple[Observation, float]]
+"""State and pictures of an instant, and the age of the oldest picture in [s]."""
+
+
+def schema_of(robot: Robot, seen: Observation, codec: str = "h264") -> Schema:
+    """What there is to record of an arm that sees `seen`. Raises SchemaMismatch."""
+    views = tuple(View(name, *frame.rgb.shape[:2]) for name, frame in seen.images.items())
+    hz = robot.spec.control_hz
+    fps = round(hz) if abs(hz - round(hz)) < 1e-6 else hz
+    return Schema(robot.spec.name, fps, tuple(robot.spec.joint_names), views, codec)  # type: ignore[arg-type]
+
+
+class Recorder:
+    """A `Robot` that records, and a listener.
+
+    Args:
+        robot: the arm.
+        dataset: where to.
+        look: what is seen before each command; None = `robot.observe()`, which the loop then waits for.
+        world: asked when the agent has finished, for what a replay is compared with.
+
+    Attributes:
+        intervention: whether what is commanded now is a person's; whoever takes over sets it.
+        step: the step that is being done.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        dataset: DatasetWriter,
+        look: Look | None = None,
+        world: Callable[[], Sequence[float]] | None = None,
+    ) -> None:
+        self.robot, self.spec = robot, robot.spec
+        self.intervention = False
+        self.step = ""
+        self._dataset = dataset
+        self._look: Look = look or (lambda: (robot.observe(), 0.0))
+        self._world = world
+        self._episode: EpisodeWriter | None = None
+        self._run = Run("")
+
+    # -- an episode ---------------------------------------------------------------------------
+
+    def begin(self, instruction: str, run: Run | None = None) -> None:
+        """Record from now on. `run`: what is known of it already."""
+        run = Run(instruction) if run is None else replace(run, instruction=instruction)
+        self._run = replace(run, started=run.started or datetime.now().astimezone().isoformat())
+        self.step = ""
+        self._episode = self._dataset.begin(instruction)
+
+    def save(self, truth: bool | None = None) -> tuple[Entry, Side] | None:
+        """Finish the episode; None where nothing was commanded. Raises EncoderFailed, CannotWrite."""
+        episode, self._episode = self._episode, None
+        if episode is None or not episode.n:
+            if episode is not None:
+                episode.discard()
+            return None
+        return episode.save(replace(self._run, truth=truth))
+
+    def discard(self) -> None:
+        """Throw the episode away."""
+        if self._episode is not None:
+            self._episode.discard()
+        self._episode = None
+
+    # -- Robot --------------------------------------------------------------------------------
+
+    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
+        """As the arm does."""
+        return self.robot.observe(cameras)
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """As the arm does, and one row more.
+
+        Raises what the arm raises, and what `EpisodeWriter.add` does: the command has been sent by then.
+        """
+        episode = self._episode
+        if episode is None:
+            return self.robot.command(command)
+        seen, age = self._look()
+        frame = episode.n
+        try:
+            sent = self.robot.command(command)
+        except CommandRejected:
+            episode.orders.append(_order(frame, command, False))
+            raise
+        episode.orders.append(_order(frame, command, True))
+        episode.add(
+            Row(
+                np.append(seen.robot.q, seen.robot.gripper),
+                np.append(sent.q_target, sent.gripper),
+                np.append(command.q_target, command.gripper),
+                self.step,
+                seen.t_mono,
+                [image.rgb for image in seen.images.values()],
+                self.intervention,
+                age,
+            )
+        )
+        return sent
+
+    def stop(self, reason: str) -> None:
+        """As the arm does."""
+        if self._episode is not None:
+            self._episode.orders.append(Order(self._episode.n, "stop"))
+        self.robot.stop(reason)
+
+    # -- listener -----------------------------------------------------------------------------
+
+    def __call__(self, event: Event) -> None:
+        """Keep what was said; a step lasts from its plan to its verdict."""
+        episode = self._episode
+        if episode is None:
+            return
+        if isinstance(event, Planned):
+            sentence = getattr(event.sentence, "text", "") or ""
+            answer = "done" if event.is_done else event.rationale
+            self.step = "" if event.is_done else event.text
+            episode.said.append(
+                Said(episode.n, event.t, "planned", event.index, event.text, sentence, answer,
+                     seconds=event.seconds)
+            )  # fmt: skip
+        elif isinstance(event, Judged):
+            answer = event.reason or event.found
+            episode.said.append(
+                Said(episode.n, event.t, "judged", event.index, event.text, "", answer, event.success,
+                     event.probability, event.seconds)
+            )  # fmt: skip
+        elif isinstance(event, Finished):
+            episode.said.append(Said(episode.n, event.t, "finished", answer=event.reason, success=event.done))
+            final = () if self._world is None else tuple(float(x) for x in self._world())
+            self._run = replace(
+                self._run, done=event.done, cause=event.cause, reason=event.reason, final=final
+            )
+
+
+def _order(frame: int, command: JointCommand, accepted: bool) -> Order:
+    target = tuple(float(x) for x in np.asarray(command.q_target, float).reshape(-1))
+    return Order(
+        frame, "command", target, float(command.gripper), int(command.seq), float(command.t_mono), accepted
+    )
+
+
+class Watcher:
+    """A `Robot` whose pictures are fetched in a thread, so that a loop in real time never waits for one.
+
+    Args:
+        robot: whose `observe` may take as long as its cameras do.
+        cameras: which; None = all.
+        stale: [s] after which a camera that gives nothing is an error.
+
+    Raises:
+        CameraSilent: by `look`.
+    """
+
+    def __init__(self, robot: Robot, cameras: Sequence[str] | None = None, stale: float = STALE) -> None:
+        self.robot, self.spec, self.stale = robot, robot.spec, stale
+        self._cameras = cameras
+        self._one = threading.Lock()  # a camera serves one caller at a time
+        self._seen = robot.observe(cameras)
+        self._when = time.monotonic()
+        self._failure: Exception | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self._thread.start()
+
+    def look(self) -> tuple[Observation, float]:
+        """State now, with the newest pictures there are, and their age in [s]."""
+        state = self.robot.observe(())
+        seen, age = self._seen, time.monotonic() - self._when
+        if self._failure is not None or not age <= self.stale:
+            why = (
+                f"{type(self._failure).__name__}: {self._failure}" if self._failure else "it does not answer"
+            )
+            raise CameraSilent(
+                f"cameras {list(seen.images)}: no picture for {age:.2f} s, limit {self.stale:g} s ({why}); "
+                "check the cable; the arm holds"
+            )
+        return replace(state, images=seen.images), age
+
+    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
+        """As the arm does."""
+        if cameras is not None and not cameras:
+            return self.robot.observe(cameras)
+        with self._one:
+            return self.robot.observe(cameras)
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """As the arm does."""
+        return self.robot.command(command)
+
+    def stop(self, reason: str) -> None:
+        """As the arm does."""
+        self.robot.stop(reason)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self._thread.join(5.0)
+
+    def _watch(self) -> None:
+        period = self.spec.dt
+        while not self._ended.is_set():
+            begin = time.monotonic()
+            try:
+                with self._one:
+                    seen = self.robot.observe(self._cameras)
+                self._seen, self._when, self._failure = seen, time.monotonic(), None
+            except Exception as error:  # told by `look`, in the thread that commands
+                self._failure = error
+            self._ended.wait(max(0.0, period - (time.monotonic() - begin)))
