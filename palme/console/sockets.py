@@ -34,8 +34,15 @@ async def control(websocket: WebSocket, hub: Hub) -> None:
         await websocket.close(FULL, str(full))
         return
     hub.changed()
+
+    async def listen() -> None:
+        try:
+            await _hear(websocket, hub, seat)
+        finally:
+            hub.give_up(seat)  # here, so that leaving waits for nothing that is still being told
+
     try:
-        await _either(websocket, _hear(websocket, hub, seat), _tell(websocket, hub, seat))
+        await _either(websocket, listen(), _tell(websocket, hub, seat))
     finally:
         hub.give_up(seat)
 
@@ -85,7 +92,8 @@ async def _tell(websocket: WebSocket, hub: Hub, seat: Seat) -> None:
             seat.unseen = n
             await websocket.send_text(status_message(status, seat, n, len(hub.seats)))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(seat.nudge.wait(), STATUS_PERIOD)
+            async with asyncio.timeout(STATUS_PERIOD):  # wait_for of 3.11 may swallow a cancellation
+                await seat.nudge.wait()
         seat.nudge.clear()
 
 
@@ -156,7 +164,7 @@ async def _either(websocket: WebSocket, *both: Coroutine[Any, Any, None]) -> Non
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks, timeout=1.0)
     for error in (task.exception() for task in done):
         if error is not None and not isinstance(error, WebSocketDisconnect | OSError):  # gone
             log.error("a console's socket failed", exc_info=error)
