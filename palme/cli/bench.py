@@ -1,4 +1,4 @@
-"""`palme bench env|gate|eyes|policy|planner|bridge|soak|fuzz`: speed, parts, the wire and its faults."""
+"""`palme bench env|gate|eyes|policy|planner|bridge|soak|fuzz|console`: speed, parts, the wire, the page."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def main(arguments: Sequence[str]) -> int:
         "bridge": ("bench_bridge", _bridge),
         "soak": ("bench_soak", _soak),
         "fuzz": ("bench_fuzz", _fuzz),
+        "console": ("bench_console", _console),
     }
     names = [word for word in arguments if not is_override(word)]
     if len(names) != 1:
@@ -117,6 +118,18 @@ def _fuzz(config: dict[str, Any]) -> int:
     found = bench_fuzz(config, _bar)
     _told(config, found)
     return 1 if found["crashes"] or found["executed"] or found["moved_rad"] else 0
+
+
+def _console(config: dict[str, Any]) -> int:
+    from palme.console.browser import why_not
+
+    if why_not():
+        raise UsageError(why_not())
+    from palme.console.bench import TARGETS, bench_console
+
+    found = bench_console(config["seconds"], config["presses"], config["camera_hz"], _bar)
+    _told(config, found)
+    return 1 if any(found[name] > target for name, target in TARGETS.items()) else 0
 
 
 def _bar(what: str, total: int) -> Any:
