@@ -275,6 +275,7 @@ def test_holding_the_picture_brings_the_tool_there(page, desk):
     page.mouse.down()
     eventually(lambda: desk.xyz[1] > before[1] + 0.03)
     page.mouse.up()
+    assert page.evaluate("document.activeElement.tagName") == "BODY"  # arrows go on turning the tool
     eventually(lambda: desk.still)
     camera, u, v = desk.reached[-1]
     assert camera == "front" and abs(u - 0.75 * 640) < 3 and abs(v - 0.75 * 480) < 3
@@ -368,9 +369,10 @@ def test_without_a_line_the_page_says_that_it_cannot_stop(browser, desk):
         page.wait_for_selector("#trouble:not([hidden])")
         assert "nothing here reaches the arm, stop included" in page.inner_text("#trouble")
         assert desk.gone == ["console 1"] and desk.status().mode == "paused"
+        page.keyboard.press("Space")  # finds no line, and is said as soon as there is one
         with serve(desk, port=console.port, token=console.token, silence=3.0, tell=lambda _: None):
-            page.wait_for_selector("body[data-link=open].may-move, body[data-mode=paused]")  # by itself
-            page.wait_for_selector("#trouble", state="hidden")
+            page.wait_for_selector("#trouble", state="hidden")  # by itself
+            eventually(lambda: desk.status().message == "stopped: Space of console 1")
             eventually(lambda: desk.still)  # and nothing is held any more
             page.goto("about:blank")
         assert all("ERR_CONNECTION" in text or "WebSocket" in text for text in page.complaints)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import socket
+import sys
 
 import pytest
 
@@ -154,6 +155,12 @@ def test_a_taken_port_is_said():
         port = taken.getsockname()[1]
         with pytest.raises(AddressRefused, match=f"127.0.0.1:{port}"):
             serve(FakeDesk(), port=port)
+
+
+def test_what_is_missing_is_said_with_the_way_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ConsoleError, match=r"no uvicorn: pip install 'palme-stack\[teleop\]'"):
+        serve(FakeDesk())
 
 
 def test_silence_is_a_time():

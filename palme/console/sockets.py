@@ -160,12 +160,12 @@ async def _either(websocket: WebSocket, *both: Coroutine[Any, Any, None]) -> Non
     """Speak while listening; what ends the one ends the other."""
     tasks = [asyncio.ensure_future(one) for one in both]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=1.0)
-    for error in (task.exception() for task in done):
+    for error in [task.exception() for task in tasks if task.done() and not task.cancelled()]:
         if error is not None and not isinstance(error, WebSocketDisconnect | OSError):  # gone
             log.error("a console's socket failed", exc_info=error)
             with contextlib.suppress(Exception):

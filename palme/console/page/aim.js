@@ -22,6 +22,10 @@ export class Aim {
       this.press();
     });
     for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(end, () => this.let_go());
+    canvas.addEventListener("mousedown", (event) => {
+      event.preventDefault(); // the focus stays away: arrows go on turning the tool
+      document.activeElement?.blur();
+    });
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     canvas.addEventListener("focus", () => this.show(canvas.matches(":focus-visible")));
     canvas.addEventListener("blur", () => {
