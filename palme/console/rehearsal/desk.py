@@ -22,7 +22,7 @@ _HOME = np.array([0.40, -0.16, BLOCK])
 
 
 class RehearsalDesk:
-    """A context manager: its thread moves the arm and draws while it is open."""
+    """A context manager: while it is open, one thread moves the arm and one draws."""
 
     def __init__(self, instruction: str = "put the red block in the blue bowl, and back") -> None:
         self._lock = threading.RLock()
@@ -37,17 +37,21 @@ class RehearsalDesk:
         self._heard = time.monotonic()
         self._ticks = self._late = 0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rehearsal", daemon=True)
+        self._threads = [
+            threading.Thread(target=run, name="rehearsal", daemon=True) for run in (self._run, self._film)
+        ]
 
     def __enter__(self) -> RehearsalDesk:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join(5)
+        for thread in self._threads:
+            thread.join(5)
 
     # -- what a console sees -----------------------------------------------------------------------
 
@@ -149,20 +153,24 @@ class RehearsalDesk:
             return Told(True)
 
     def _run(self) -> None:
-        due = drawn = time.monotonic()
+        due = time.monotonic()
         while not self._ended.is_set():
             with self._lock:
                 self._tick()
-            now = time.monotonic()
-            if now - drawn >= PICTURE_PERIOD:
-                drawn = max(drawn + PICTURE_PERIOD, now - PICTURE_PERIOD)
-                self.draw()
             due += TICK
             now = time.monotonic()
             self._ticks += 1
             if now > due + 0.03:
                 self._late, due = self._late + 1, now
             self._ended.wait(max(due - now, 0.0))
+
+    def _film(self) -> None:
+        due = time.monotonic()
+        while not self._ended.is_set():
+            self.draw()
+            now = time.monotonic()
+            due = max(due + PICTURE_PERIOD, now)
+            self._ended.wait(due - now)
 
     def draw(self) -> None:
         """One picture of each camera."""
