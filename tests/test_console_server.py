@@ -294,6 +294,18 @@ def test_too_many_messages_close_the_socket(console, desk):
     desk.wait("left", "console 1")
 
 
+def test_a_desk_that_fails_once_does_not_end_the_watch(console, desk, monkeypatch):
+    with opened(console) as page:
+        page.say("take")
+        desk.wait("take")
+        left, failed = desk.left, []
+        monkeypatch.setattr(desk, "left", lambda who: failed.append(1 / 0))
+        time.sleep(0.45)
+        monkeypatch.setattr(desk, "left", left)
+        page.say("beat")
+        desk.wait("left", "console 1")
+
+
 def test_a_desk_that_fails_is_said_and_leaves(console, desk, monkeypatch):
     monkeypatch.setattr(desk, "pause", lambda who: 1 / 0)
     with opened(console) as page:

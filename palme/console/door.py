@@ -15,7 +15,7 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from palme.console.errors import NoToken, Refused, TokenTooWeak, WrongHost, WrongOrigin, WrongToken
+from palme.console.errors import NoToken, TokenTooWeak, WrongHost, WrongOrigin, WrongToken
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")  # 16 of 64 letters: 96 bits
 MAX_QUERY = 512  # [bytes]; a token and nothing else stands there
@@ -27,7 +27,7 @@ def new_token() -> str:
 
 
 class Door:
-    """Lets requests in or raises `Refused`.
+    """Lets requests in or raises a `Refused`.
 
     Args:
         host: what the server is bound to. A loopback address answers to loopback names alone; any other one
@@ -90,6 +90,3 @@ def _name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.rpartition(":")[0].lower() if host.count(":") == 1 else host.lower()
-
-
-__all__ = ["Door", "Refused", "is_loopback", "new_token"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -13,6 +14,8 @@ from typing import Any
 import msgspec
 
 from palme.console.desk import Desk, Status
+
+log = logging.getLogger(__name__)
 
 MAX_CONSOLES = 8
 STATUS_PERIOD = 0.1  # [s] how often the page's numbers change
@@ -98,14 +101,21 @@ class Hub:
         while True:
             await asyncio.sleep(WATCH_PERIOD)
             for seat in list(self.seats.values()):
-                # Three looks as well as the time: after a stall of this process, what lies unread in the
-                # sockets is read between two looks, and nobody is taken for silent who was not.
-                seat.looks += 1
-                silent = time.monotonic() - seat.heard > self.silence and seat.looks >= 3
-                if silent and not seat.left and self.status().holder == seat.who:
-                    seat.left = True
-                    self.desk.left(seat.who)
-                    self.changed()
+                self._look_after(seat)
+
+    def _look_after(self, seat: Seat) -> None:
+        # Three looks as well as the time: after a stall of this process, what lies unread in the sockets is
+        # read between two looks, and nobody is taken for silent who was not.
+        seat.looks += 1
+        if seat.left or seat.looks < 3 or not time.monotonic() - seat.heard > self.silence:
+            return
+        try:
+            if self.status().holder == seat.who:
+                seat.left = True
+                self.desk.left(seat.who)
+                self.changed()
+        except Exception:  # a desk that fails once must not end the watch
+            log.exception("the desk failed while %s was silent", seat.who)
 
 
 def status_message(status: Status, seat: Seat, n: int, n_consoles: int) -> str:

@@ -19,6 +19,10 @@ SILENCE = 0.3  # [s]
 _START, _END = 10.0, 5.0  # [s] patience with the server's thread
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 def serve(
     desk: Desk,
     host: str = "127.0.0.1",
@@ -28,7 +32,7 @@ def serve(
     beyond_loopback: bool = False,
     names: tuple[str, ...] = (),
     silence: float = SILENCE,
-    tell: Callable[[str], None] = print,
+    tell: Callable[[str], None] = _say,
 ) -> Console:
     """Open a console and tell its address.
 

@@ -13,6 +13,7 @@ export class Cameras {
     this.views = new Map(); // name -> {canvas, label, button, bitmap, t, w, h}
     this.waiting = new Map(); // name -> what the next frame draws
     this.main = null;
+    this.trouble = ""; // why there are no pictures
     this.canvas = document.getElementById("main");
     this.pen = this.canvas.getContext("2d", { alpha: false, desynchronized: true });
     this.figure = document.getElementById("main-camera");
@@ -111,7 +112,7 @@ export class Cameras {
   tellMain(old, none, words) {
     document.getElementById("main-age").textContent = none ? "" : words;
     const banner = document.getElementById("main-old");
-    banner.textContent = none ? "no picture yet" : `This picture is ${words} old`;
+    banner.textContent = none ? this.trouble || "no picture yet" : `This picture is ${words} old`;
     banner.hidden = !old;
     this.figure.classList.toggle("is-old", old);
   }

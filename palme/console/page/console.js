@@ -78,7 +78,10 @@ const words = new Line("/control", {
   },
 });
 
-const pictures = new Line("/pictures", { heard: (data) => cameras.heard(data), changed() {} });
+const pictures = new Line("/pictures", {
+  heard: (data) => cameras.heard(data),
+  changed: (state, reason) => (cameras.trouble = reason),
+});
 const cameras = new Cameras(clock, (camera, n) => pictures.send({ do: "shown", camera, n }));
 const aim = new Aim(cameras, hold);
 
