@@ -28,11 +28,14 @@ class FakeDesk:
     """`calls`: (name, arguments, when). `status` and `pictures` are what the test puts there."""
 
     def __init__(self) -> None:
+        self.called = threading.Condition()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
         self.now = STATUS
         self.pictures: dict[str, Picture] = {}
         self.calls: list[tuple[str, tuple[Any, ...], float]] = []
         self.answer = Told(True)
-        self.called = threading.Condition()
 
     def status(self) -> Status:
         return self.now

@@ -21,15 +21,24 @@ ConnectionClosed = pytest.importorskip("websockets.exceptions").ConnectionClosed
 from palme.console.server import serve  # noqa: E402
 
 
-@pytest.fixture
-def desk():
-    return FakeDesk()
-
-
-@pytest.fixture
-def console(desk):
+@pytest.fixture(scope="module")
+def rig():
+    desk = FakeDesk()
     with serve(desk, tell=lambda _: None) as console:
-        yield console
+        yield desk, console
+
+
+@pytest.fixture
+def desk(rig):
+    eventually(lambda: not rig[1].hub.seats)
+    rig[0].begin_anew()
+    rig[1].hub.changed()
+    return rig[0]
+
+
+@pytest.fixture
+def console(rig, desk):
+    return rig[1]
 
 
 def closed(page, seconds=5.0):
@@ -143,7 +152,7 @@ def test_a_closed_page_leaves_at_once(console, desk):
         page.say("take")
         desk.wait("take")
         closed_at = time.monotonic()
-    assert desk.wait("left", "console 1") - closed_at < 0.2
+    assert desk.wait("left", "console 1") - closed_at < 0.5
 
 
 def test_a_torn_line_leaves_at_once(console, desk):
@@ -170,7 +179,7 @@ def test_silence_of_the_one_who_holds_the_arm_is_leaving(console, desk):
         page.say("jog", linear=[1, 0, 0])
         last = desk.wait("jog")
         took = desk.wait("left", "console 1") - last
-        assert 0.3 <= took < 0.6
+        assert 0.3 <= took < 0.9  # at most 0.36 on an idle machine
         time.sleep(0.4)
         assert len(desk.times("left")) == 1  # said once
         page.say("take")  # it is still there, and may ask again
@@ -179,10 +188,16 @@ def test_silence_of_the_one_who_holds_the_arm_is_leaving(console, desk):
 
 def test_a_beat_is_no_silence(console, desk):
     with opened(console) as page:
-        page.say("take")
-        for _ in range(16):
-            time.sleep(0.05)
-            page.say("beat")
+        for _ in range(10):  # until this test itself was not kept waiting by a busy machine
+            desk.begin_anew()
+            page.say("take")
+            said = [time.monotonic()]
+            for _ in range(12):
+                time.sleep(0.05)
+                page.say("beat")
+                said.append(time.monotonic())
+            if max(np.diff(said)) < 0.2:
+                break
         assert not desk.times("left")
 
 
@@ -193,7 +208,8 @@ def test_one_who_only_looks_may_be_silent(console, desk):
         assert not desk.times("left")
 
 
-def test_the_console_s_end_is_leaving(desk):
+def test_the_console_s_end_is_leaving():
+    desk = FakeDesk()
     console = serve(desk, tell=lambda _: None)
     with opened(console) as page:
         page.say("take")
@@ -203,19 +219,24 @@ def test_the_console_s_end_is_leaving(desk):
         assert time.monotonic() - begin < 3 and not console.alive
         assert closed(page)[0] == 1012
     assert len(desk.times("left", "console 1")) == 1
-    assert not [t for t in threading.enumerate() if t.name == "console"]
+    assert console._thread not in threading.enumerate()
 
 
 # -- two consoles ------------------------------------------------------------------------------------
 
 
-def test_two_consoles_have_two_names_and_the_second_is_refused_by_the_first_s(console, desk):
-    with opened(console) as first, opened(console) as second:
+def test_two_consoles_have_two_names_and_the_second_is_refused_by_the_first_s():
+    desk = FakeDesk()
+    with (
+        serve(desk, silence=10.0, tell=lambda _: None) as console,
+        opened(console) as first,
+        opened(console) as second,
+    ):
+        first.hear("status")
         first.say("take")
         desk.wait("take")
         message = second.hear("status")
         while message["status"]["holder"] != "console 1":
-            first.say("beat")
             message = second.hear("status")
         assert message["you"] == "console 2" and message["consoles"] == 2
         second.say("take")
