@@ -1,4 +1,4 @@
-"""`palme bench env|gate|eyes|policy|planner|bridge|soak|fuzz|record`: speed, parts, the wire, the disk."""
+"""`palme bench WHAT`: speed, parts alone, the wire, the disk, the page."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str]) -> int:
         "soak": ("bench_soak", _soak),
         "fuzz": ("bench_fuzz", _fuzz),
         "record": ("bench_record", _record),
+        "console": ("bench_console", _console),
     }
     names = [word for word in arguments if not is_override(word)]
     if len(names) != 1:
@@ -132,6 +133,18 @@ def _record(config: dict[str, Any]) -> int:
     found = bench_record(config, _bar)
     _told(config, found)
     return 1 if found.get("lost") or found.get("unreadable") else 0
+
+
+def _console(config: dict[str, Any]) -> int:
+    from palme.console.browser import why_not
+
+    if why_not():
+        raise UsageError(why_not())
+    from palme.console.bench import TARGETS, bench_console
+
+    found = bench_console(config["seconds"], config["presses"], config["camera_hz"], _bar)
+    _told(config, found)
+    return 1 if any(found[name] > target for name, target in TARGETS.items()) else 0
 
 
 def _bar(what: str, total: int) -> Any:

@@ -1,0 +1,56 @@
+// The keyboard. Space and Escape stop, whatever else is going on; a letter acts, or moves while it is held.
+
+import { WISHES } from "./hold.js";
+import { setSlow } from "./pads.js";
+
+export function listenToKeys({ hold, stop, act, cameras, aim, help }) {
+  const moves = new Map();
+  for (const pad of document.querySelectorAll(".pad[data-wish]")) moves.set(pad.dataset.code, WISHES[pad.dataset.wish]);
+  const acts = new Map();
+  for (const verb of document.querySelectorAll(".verb")) acts.set(verb.dataset.code, verb.dataset.do);
+  const dialog = document.getElementById("keys");
+
+  addEventListener("keydown", (event) => {
+    const { code } = event;
+    const typing = event.target.matches?.("input");
+    if (code === "Escape" || (code === "Space" && !typing)) {
+      event.preventDefault();
+      if (!event.repeat) stop(code === "Space" ? "Space" : "Esc");
+      return;
+    }
+    if (event.ctrlKey || event.altKey || event.metaKey) {
+      hold.drop(); // some systems swallow the release of a key while such a key is down
+      return;
+    }
+    if (typing) return;
+    if (event.key === "?") {
+      event.preventDefault();
+      help();
+    } else if (dialog.open) {
+      return;
+    } else if (aim.takes(event)) {
+      event.preventDefault();
+    } else if (moves.has(code)) {
+      event.preventDefault();
+      if (!event.repeat) hold.press(`key ${code}`, moves.get(code));
+    } else if (event.repeat) {
+      return;
+    } else if (acts.has(code)) {
+      act(acts.get(code));
+    } else if (code.startsWith("Shift")) {
+      setSlow(hold, true);
+    } else if (event.key === "/") {
+      event.preventDefault();
+      document.getElementById("words").focus();
+    } else if (/^Digit[1-9]$/.test(code)) {
+      cameras.nth(Number(code.slice(5)) - 1);
+    }
+  });
+
+  addEventListener("keyup", (event) => {
+    if (event.code === "Space" && !event.target.matches?.("input")) event.preventDefault(); // no click of what has focus
+    if (event.code.startsWith("Shift")) setSlow(hold, false);
+    hold.release(`key ${event.code}`);
+    aim.lets(event);
+  });
+}

@@ -1,0 +1,151 @@
+"""A desk that writes down what it is asked, and the ways to a console's sockets."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from palme.console.desk import Jog, Joint, Picture, Status, StepLine, Told
+from palme.console.server import Console
+
+STATUS = Status(
+    mode="autonomous", holder="policy", instruction="put the red block in the blue bowl",
+    steps=(StepLine("pick the red block", "now", 0.9),), sentence="<p>human : put it there</p>", sure=0.9,
+    joints=(Joint("elbow", np.float64(0.1), -1.0, 1.0, 0.0, 2.0),), gripper=1.0, cameras=("front", "side"),
+    held_by="", age=0.01, loop_ticks=100, loop_late=0, message="begun", t_mono=1.0,
+)  # fmt: skip
+
+
+class FakeDesk:
+    """`calls`: (name, arguments, when). `status` and `pictures` are what the test puts there."""
+
+    def __init__(self) -> None:
+        self.called = threading.Condition()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        self.now = STATUS
+        self.pictures: dict[str, Picture] = {}
+        self.calls: list[tuple[str, tuple[Any, ...], float]] = []
+        self.answer = Told(True)
+
+    def status(self) -> Status:
+        return self.now
+
+    def picture(self, camera: str) -> Picture | None:
+        return self.pictures.get(camera)
+
+    def stop(self, who: str, reason: str) -> Told:
+        return self._note("stop", who, reason)
+
+    def rearm(self, who: str) -> Told:
+        return self._note("rearm", who)
+
+    def pause(self, who: str) -> Told:
+        return self._note("pause", who)
+
+    def take(self, who: str) -> Told:
+        if self.now.holder not in ("", "policy", who):
+            return Told(False, f"{self.now.holder} holds the arm")
+        self.now = replace(self.now, holder=who, mode="correcting")
+        return self._note("take", who)
+
+    def jog(self, who: str, jog: Jog) -> Told:
+        return self._note("jog", who, jog)
+
+    def reach(self, who: str, camera: str, u: float, v: float) -> Told:
+        return self._note("reach", who, camera, u, v)
+
+    def hand_back(self, who: str) -> Told:
+        return self._note("hand_back", who)
+
+    def retype(self, who: str, text: str) -> Told:
+        return self._note("retype", who, text)
+
+    def left(self, who: str) -> None:
+        if self.now.holder == who:
+            self.now = replace(self.now, holder="", mode="paused")
+        self._note("left", who)
+
+    def _note(self, name: str, *arguments: Any) -> Told:
+        with self.called:
+            self.calls.append((name, arguments, time.monotonic()))
+            self.called.notify_all()
+        return self.answer
+
+    def times(self, name: str, who: str | None = None) -> list[float]:
+        with self.called:
+            return [t for n, arguments, t in self.calls if n == name and who in (None, arguments[0])]
+
+    def wait(self, name: str, who: str | None = None, seconds: float = 5.0) -> float:
+        """When it was called first; fails where it is not."""
+        with self.called:
+            found = self.called.wait_for(
+                lambda: [t for n, arguments, t in self.calls if n == name and who in (None, arguments[0])],
+                seconds,
+            )
+        assert found, f"{name} was not called within {seconds} s, but {[n for n, _, _ in self.calls]}"
+        return found[0]
+
+
+class Page:
+    """What a page does on its sockets, without a browser."""
+
+    def __init__(self, socket: Any) -> None:
+        self.socket = socket
+
+    def say(self, do: str, **fields: Any) -> None:
+        self.socket.send(json.dumps({"do": do, **fields}))
+
+    def hear(self, kind: str, seconds: float = 5.0) -> Any:
+        """The next message of a kind; what comes before it is passed over. Status is acknowledged."""
+        end = time.monotonic() + seconds
+        while True:
+            message = json.loads(self.socket.recv(timeout=max(end - time.monotonic(), 0.001)))
+            if "status" in message:
+                self.say("seen", n=message["n"])
+            if kind in message:
+                return message
+
+    def picture(self, seconds: float = 5.0) -> dict[str, Any]:
+        """The next picture's head, with its bytes as `jpeg`."""
+        data = self.socket.recv(timeout=seconds)
+        length = int.from_bytes(data[:2], "little")
+        return json.loads(data[2 : 2 + length]) | {"jpeg": data[2 + length :]}
+
+
+@contextmanager
+def opened(console: Console, path: str = "/control", **other: str | None) -> Iterator[Page]:
+    """A socket as our own page opens it; `token`, `origin`, `host` say otherwise."""
+    from websockets.sync.client import connect
+
+    host = f"{other.get('host', '127.0.0.1')}:{console.port}"
+    token = other.get("token", console.token)
+    line = socket.create_connection(("127.0.0.1", console.port), 5)
+    query = "" if token is None else f"?token={token}"
+    with connect(
+        f"ws://{host}{path}{query}", sock=line, origin=other.get("origin", f"http://{host}"),
+        compression=None, close_timeout=1, max_size=2**24, proxy=None,
+    ) as talk:  # fmt: skip
+        yield Page(talk)
+
+
+def eventually(true: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """What `true` answers once it is true; fails where it never is."""
+    end = time.monotonic() + seconds
+    while not (answer := true()):
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.01)
+    return answer
+
+
+def grey(value: int, t_mono: float, h: int = 48, w: int = 64) -> Picture:
+    return Picture(np.full((h, w, 3), value, np.uint8), t_mono)
