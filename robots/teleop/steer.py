@@ -80,7 +80,7 @@ class Steering:
         self.held_by = self.held_by or held
         # where a direction is missing, the rest may make more of another than was asked for
         moves = jacobian(self.spec, middle) @ dq
-        linear, angular = np.sqrt(moves[:3] @ moves[:3]), np.sqrt(moves[3:] @ moves[3:])
+        linear, angular = float(np.linalg.norm(moves[:3])), float(np.linalg.norm(moves[3:]))
         return arm.q + dq * (dt / max(1.0, linear / limits.linear, angular / limits.angular))
 
     def _undrifted(self, wanted: Array, arm: Commanded) -> Array:
