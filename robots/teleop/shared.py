@@ -391,7 +391,7 @@ class SharedArm:
             "pause": lambda: self.pause(who),
             "stop": lambda: self.halt(who, f"stopped by {who}"),
             "rearm": lambda: self.rearm(who),
-            "leave": lambda: self.left(who),
+            "toggle": lambda: (self.hand_back if self.takeover.holder == who else self.take)(who),
         }
         try:
             acts[button]()

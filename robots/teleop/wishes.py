@@ -10,7 +10,7 @@ import numpy as np
 from robots.types import Array, RobotState
 
 STALE = 0.100  # [s] after which a wish counts for nothing: hold to move
-BUTTONS = ("take", "hand_back", "pause", "stop", "rearm", "leave")
+BUTTONS = ("take", "hand_back", "toggle", "pause", "stop", "rearm")  # toggle: take, or hand back what is held
 
 Triple = tuple[float, float, float]
 STILL: Triple = (0.0, 0.0, 0.0)
