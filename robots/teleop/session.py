@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from robots.bridge.errors import LeaseMissing
 from robots.errors import RobotError
 from robots.teleop.braking import Commanded
 from robots.types import JointCommand, Robot
@@ -74,10 +76,15 @@ class Session:
         return self.latched
 
     def rearm(self) -> None:
-        """Raises what the arm refuses with."""
-        rearm = getattr(self.arm, "rearm", None)
-        if rearm is not None:
-            rearm()
+        """Across the bridge, with the lease, which is asked for anew where it moved. Raises LeaseHeld and
+        whatever else the arm refuses with."""
+        arm: Any = self.arm
+        if hasattr(arm, "rearm"):
+            try:
+                arm.rearm()
+            except LeaseMissing:
+                arm.acquire()
+                arm.rearm()
         self._commanded, self.latched, self.trouble = None, False, ""
 
     def look(self) -> None:
