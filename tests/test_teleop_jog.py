@@ -271,7 +271,7 @@ def test_braking_distances_are_the_gate_s() -> None:
 def test_limits_are_positive_finite_and_known() -> None:
     assert TeleopLimits.from_dict({"linear": 0.1}).linear == 0.1
     for bad in ({"linear": 0}, {"angular": np.nan}, {"joint_share": 1.5}, {"hover": True and -1.0}):
-        with pytest.raises(SpecError, match="teleop"):
+        with pytest.raises(SpecError, match="hand"):
             TeleopLimits.from_dict(bad)
     with pytest.raises(SpecError, match="linear"):
         TeleopLimits.from_dict({"liner": 0.1})
@@ -282,5 +282,5 @@ def test_the_shipped_limits_are_the_standard_ones() -> None:
 
     from robots.spec import CONFIG_DIR
 
-    raw = yaml.safe_load((CONFIG_DIR.parent / "teleop" / "gentle.yaml").read_text())
+    raw = yaml.safe_load((CONFIG_DIR.parent / "hand" / "gentle.yaml").read_text())
     assert TeleopLimits.from_dict(raw) == TeleopLimits()

@@ -1,4 +1,4 @@
-"""How fast a person may move an arm: below what the arm itself allows, read from configs/teleop/*.yaml."""
+"""How fast a person may move an arm: below what the arm itself allows, read from configs/hand/*.yaml."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class TeleopLimits:
         for f in fields(self):
             value = getattr(self, f.name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
-                raise SpecError(f"teleop.{f.name}: {value!r} must be a finite number > 0")
+                raise SpecError(f"hand.{f.name}: {value!r} must be a finite number > 0")
         if not self.joint_share <= 1:
-            raise SpecError(f"teleop.joint_share: {self.joint_share} is a share of dq_max, at most 1")
+            raise SpecError(f"hand.joint_share: {self.joint_share} is a share of dq_max, at most 1")
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> TeleopLimits:
@@ -46,5 +46,5 @@ class TeleopLimits:
         for key in raw:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
-                raise SpecError(f"teleop.{key}: there are {known}" + (f"; {near[0]}?" if near else ""))
+                raise SpecError(f"hand.{key}: there are {known}" + (f"; {near[0]}?" if near else ""))
         return cls(**raw)

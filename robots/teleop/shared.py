@@ -185,15 +185,22 @@ class SharedArm:
             else:
                 self.tick()
 
-    def rearm(self, who: str = POLICY) -> None:
-        """Listen again after a stop; paused, with nobody in command. Raises what the arm refuses with."""
-        with self._lock:
-            if self.takeover.mode != STOPPED:
-                self.takeover.rearm(who)  # tells why not
-        self.jobs.alone(self._session.rearm)
-        with self._lock:
-            self.takeover.rearm(who)
-            self._wish = None
+    def rearm(self, who: str = POLICY, timeout: float | None = None) -> None:
+        """Listen again after a stop; paused, with nobody in command.
+
+        Raises what the arm refuses with; TimeoutError after `timeout` [s], when it is still done later.
+        """
+
+        def rearm() -> None:
+            try:
+                if self.takeover.mode == STOPPED:
+                    self._session.rearm()
+                self._change(lambda: self.takeover.rearm(who))
+            except RobotError as error:
+                self.tell(f"not rearmed: {error}")
+                raise
+
+        self.jobs.alone(rearm, timeout)
 
     # -- the agent asks -----------------------------------------------------------------------
 
