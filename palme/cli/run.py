@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(sentence: str, config: dict[str, Any]) -> int:
     """Set the stage, let the agent work, write everything down."""
     from palme.agent import Agent, AgentLimits
-    from palme.cli.build import build_rig
+    from palme.cli.build import PRIVILEGED, build_rig
     from palme.cli.stage import scene_for, task_of
     from palme.cli.tape import Tape
     from palme.cli.teller import Teller
@@ -54,21 +54,40 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     record = RunRecord(details=details, warnings=rig.warnings)
     tape = None if rig.world is None else Tape(rig.arm, sentence)  # only a world of our own can be filmed
     robot = rig.arm if tape is None else tape
+    assisted = _assisted(robot, rig, config)
     with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
-        listeners = (record, log, Teller(), *(() if tape is None else (tape,)))
+        listeners: tuple[Any, ...] = (record, log, Teller(), *(() if tape is None else (tape,)))
+        planner, policy, context = rig.planner, rig.policy, rig.context
+        if assisted is not None:
+            robot = assisted.shared
+            # what reads the simulator is asked between two ticks; the networks think beside them
+            watching = listeners[:3] if tape is None else (*listeners[:3], assisted.alone(tape))
+            listeners = (*watching, assisted.story)
+            if config["planner"]["name"] in PRIVILEGED:
+                planner, context = assisted.alone(planner), assisted.alone(context)
+            if config["policy"]["name"] in PRIVILEGED:
+                policy = assisted.alone(policy)
         limits = AgentLimits(**config["limits"])
         agent = Agent(
             robot,
-            rig.planner,
-            rig.policy,
+            planner,
+            policy,
             Executor(robot),
-            rig.context,
+            context,
             listeners,
             limits,
             refusals=(RobotError,),
             retreat=rig.retreat,
+            supervisor=None if assisted is None else assisted.desk,
         )
-        result = agent.run(sentence)
+        try:
+            if assisted is not None:
+                assisted.start()
+            result = agent.run(sentence)
+        finally:
+            if assisted is not None:
+                assisted.close()
+                print(f"   {assisted.told()}")
         if task is not None and rig.table is not None:
             rig.table.hold(5)
             record.truth = task.is_success(rig.table.truth())
@@ -81,6 +100,15 @@ def run(sentence: str, config: dict[str, Any]) -> int:
         print(f"  {path}")
     rig.close()
     return 0 if achieved else 1
+
+
+def _assisted(robot: Any, rig: Any, config: dict[str, Any]) -> Any:
+    """The person's place in the run; None where neither console nor device is asked for."""
+    if not (config["console"] or config["teleop"]):
+        return None
+    from palme.cli.assisted import Assisted, device_named
+
+    return Assisted(robot, config, device_named(config["teleop"]), tuple(rig.arm.cameras))
 
 
 def _closing(done: bool, truth: bool | None, achieved: bool) -> str:

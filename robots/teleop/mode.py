@@ -32,6 +32,7 @@ class Takeover:
     def __init__(self, mode: str = AUTONOMOUS, agent: bool = True, message: str = "") -> None:
         self.mode, self.agent, self.message = mode, agent, message
         self.holder = ""
+        self.given = False  # handed back with nobody here to take it: the lease may go
         self.unheard = False
         self.who = self.why = ""
 
@@ -47,7 +48,7 @@ class Takeover:
             raise TakeoverRefused(f"{self.holder} holds the arm; it hands back first, or stop")
         if self.mode != CORRECTING:
             self._broken_off(who, "taken")
-            self.mode, self.holder = CORRECTING, who
+            self.mode, self.holder, self.given = CORRECTING, who, False
             self.message = f"{who} has the arm"
 
     def pause(self, who: str) -> None:
@@ -67,13 +68,14 @@ class Takeover:
         if self.mode == AUTONOMOUS:
             return
         self.mode, self.holder = (AUTONOMOUS if self.agent else PAUSED), ""
+        self.given = not self.agent
         self.message = f"handed back by {who}" + (": planning anew" if self.agent else "")
 
     def stop(self, who: str, reason: str) -> None:
         """Anybody may, at any time; the first cause is the one to tell."""
         if self.mode != STOPPED:
             self._broken_off(who, "stopped")
-            self.mode, self.holder = STOPPED, ""
+            self.mode, self.holder, self.given = STOPPED, "", False
             self.message = f"stopped: {reason}"
 
     def rearm(self, who: str) -> None:

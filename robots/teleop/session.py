@@ -87,6 +87,18 @@ class Session:
                 arm.rearm()
         self._commanded, self.latched, self.trouble = None, False, ""
 
+    def release(self) -> bool:
+        """Across the bridge: give the lease back, so that a policy may go on. Returns whether there is."""
+        arm: Any = self.arm
+        if not hasattr(arm, "release"):
+            return False
+        try:
+            arm.release()
+        except RobotError as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+        self.lost()
+        return True
+
     def look(self) -> None:
         """Measure `state`; where the arm is silent it stays what it was."""
         try:

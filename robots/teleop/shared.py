@@ -127,7 +127,7 @@ class SharedArm:
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
         """As the arm does, between two ticks."""
-        names = getattr(self.arm, "cameras", ()) if cameras is None else cameras
+        names = (self._below("cameras") or ()) if cameras is None else cameras
         images = {name: self.picture(name) for name in names}
         seen = self.jobs.alone(lambda: self.arm.observe(()))
         return replace(seen, images=images)
@@ -289,6 +289,9 @@ class SharedArm:
         if pending is not None:
             return self._told(self._for_agent(pending, now))
         arm = self._session.begin()
+        if self.takeover.given and arm.at_rest and self._session.release():
+            self._change(lambda: self.takeover.stop("arm", "handed back, the lease is free; rearm takes it"))
+            return self._told(Tick(now, STOPPED, "", None, None, self._look()))
         if mode == AUTONOMOUS and not arm.at_rest and self._waited < self.patience:
             self._waited += self.spec.dt
             return None
@@ -318,13 +321,15 @@ class SharedArm:
     @property
     def held_by(self) -> str:
         """What holds the last motion back: the gate's wall, a joint limit, a singularity; or ""."""
+        gate = self._below("gate")
+        return (gate and gate.held_by) or self._steering.held_by
+
+    def _below(self, name: str) -> Any:
+        """An attribute of the arm itself, below what only watches it, such as a tape; None if it has none."""
         arm: Any = self.arm
-        for _ in range(4):  # through what only watches, such as a tape
-            gate = getattr(arm, "gate", None)
-            if gate is not None:
-                return gate.held_by or self._steering.held_by
+        while arm is not None and not hasattr(arm, name):
             arm = getattr(arm, "_arm", None)
-        return self._steering.held_by
+        return getattr(arm, name, None)
 
     def _for_agent(self, pending: _Pending, now: float) -> Tick:
         self._waited = 0.0
