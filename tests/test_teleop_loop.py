@@ -125,7 +125,7 @@ def test_a_picture_that_does_not_fit_into_a_tick_is_not_begun() -> None:
     with ControlLoop(arm, ("front",)) as loop:
         until(lambda: loop.pace.ticks > 40, "40 ticks")
         taken = below.pictures
-    assert taken <= 3  # the first told how long it takes; tried again seldom
+    assert taken <= 6  # of 40: the first told how long it takes; it is tried again, but seldom
 
 
 def test_pictures_that_fit_are_always_new() -> None:
