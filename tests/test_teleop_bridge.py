@@ -8,6 +8,7 @@ import pytest
 from robots.bridge.errors import LeaseHeld, LeaseMissing
 from robots.errors import ArmLatched, NotAutonomous, StoppedByPerson
 from robots.executor import Executor
+from robots.teleop.devices.leader import LeaderArm
 from robots.teleop.mode import CORRECTING, PAUSED, STOPPED
 from robots.teleop.shared import SharedArm
 from robots.teleop.wishes import Jog
@@ -88,4 +89,45 @@ def test_a_takeover_at_this_end_keeps_the_lease_and_the_gate(tmp_path) -> None:
             arm.hand_back("anna")
             arm.wait()
         assert rig.server.control._gate is gate
+        assert_within_limits(rig.arm)
+
+
+def test_handing_back_where_nobody_plans_frees_the_lease_for_the_policy(tmp_path) -> None:
+    with bench(tmp_path) as rig:
+        human = rig.client("anna", "human", human=True)
+        arm = SharedArm(human, mode=STOPPED, agent=False, any_thread=True)
+        arm.rearm("keyboard")
+        arm.take("keyboard")
+        for _ in range(20):
+            arm.wish("keyboard", UP)
+            arm.tick()
+        arm.hand_back("keyboard")
+        until(lambda: (arm.tick(), arm.takeover.mode == STOPPED)[1], "the arm to rest, and the lease to go")
+        assert "lease is free" in arm.takeover.message
+        policy = rig.armed("robo")
+        Executor(policy).send(policy.observe(()).robot.q, 1.0)
+        arm.rearm("keyboard")  # and a person may take it again at any time
+        for _ in range(5):
+            arm.tick()
+        assert arm.takeover.mode == PAUSED
+        assert_within_limits(rig.arm)
+
+
+def test_a_served_arm_leads_another_and_is_only_looked_at(tmp_path) -> None:
+    with bench(tmp_path / "follower") as rig, bench(tmp_path / "leader") as led:
+        moved = led.armed("robo")
+        leader = LeaderArm(led.client("anna", "viewer"), rig.arm.spec)
+        assert leader.by_joints
+        arm = SharedArm(rig.armed("robo"), any_thread=True)
+        arm.devices.append(leader)
+        arm.take("leader")
+        before = arm.state.q.copy()
+        executor, q = Executor(moved), moved.observe(()).robot.q
+        for k in range(60):
+            executor.send(q + 0.002 * k, 1.0)
+            arm.tick()
+        for _ in range(40):
+            executor.send(q + 0.002 * 59, 1.0)
+            arm.tick()
+        np.testing.assert_allclose(arm.state.q - before, 0.002 * 59, atol=0.01)
         assert_within_limits(rig.arm)

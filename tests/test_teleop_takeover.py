@@ -279,6 +279,35 @@ def test_an_arm_that_is_latched_from_below_is_stopped_with_the_cause() -> None:
     executor.send(below.q, 1.0)
 
 
+def test_a_rearm_waits_until_the_arm_is_at_rest() -> None:
+    arm, below, clock = shared()
+    executor = Executor(arm)
+    for target in motion(arm.spec, below.q, below.q + 0.8)[:12]:
+        executor.send(target, 1.0)
+    arm.halt("anna", "enough")
+    for _ in range(12):  # impatient: a new session in full motion would be a jump
+        if not below.gate.at_rest:
+            with pytest.raises(TakeoverRefused, match="decelerates"):
+                arm.rearm("anna")
+        ticks(arm, clock, 1)
+    arm.rearm("anna")
+    arm.take("anna")
+    arm.wish("anna", PUSH)
+    ticks(arm, clock, 2)
+    assert worst_change(below) <= 1.0
+
+
+def test_words_in_the_middle_of_a_motion_brake_it_even_where_time_would_wait() -> None:
+    arm, below, clock = shared(patience=2.0)
+    executor = Executor(arm)
+    for target in motion(arm.spec, below.q, below.q + 0.8)[:12]:
+        executor.send(target, 1.0)
+    arm.interrupt("anna")
+    arm.wait()
+    ticks(arm, clock, 12)
+    assert below.gate.at_rest and worst_change(below) <= 1.0
+
+
 def test_the_machine_tells_why_it_refuses() -> None:
     machine = Takeover()
     with pytest.raises(TakeoverRefused, match="not stopped"):

@@ -88,6 +88,8 @@ def run(sentence: str, config: dict[str, Any]) -> int:
             if assisted is not None:
                 assisted.close()
                 print(f"   {assisted.told()}")
+        if assisted is not None and task is not None and assisted.story.instruction != sentence:
+            task = task_of(assisted.story.instruction, scene.state)  # judged by what was asked for in the end
         if task is not None and rig.table is not None:
             rig.table.hold(5)
             record.truth = task.is_success(rig.table.truth())

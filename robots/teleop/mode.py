@@ -93,6 +93,7 @@ class Takeover:
     def interrupt(self, who: str) -> None:
         """Somebody said something: the agent stops what it does, and asks."""
         self._broken_off(who, "told")
+        self.message = f"{who} spoke"
 
     def heard(self) -> None:
         """The agent has asked what happened, and may go on."""

@@ -68,12 +68,16 @@ class Session:
         """
         still = self._commanded is None or self._commanded.at_rest
         if not self.latched and (still or getattr(self.arm, "realtime", False)):
-            try:
-                self.arm.stop(reason)
-            except RobotError as error:
-                self.trouble = f"{type(error).__name__}: {error}"
-            self.lost()
+            self.abandon(reason)
         return self.latched
+
+    def abandon(self, reason: str) -> None:
+        """Have the arm below stop by itself, now."""
+        try:
+            self.arm.stop(reason)
+        except RobotError as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+        self.lost()
 
     def rearm(self) -> None:
         """Across the bridge, with the lease, which is asked for anew where it moved. Raises LeaseHeld and

@@ -11,6 +11,7 @@ Two ways to pass time:
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ from robots.errors import (
     NotAutonomous,
     RobotError,
     StoppedByPerson,
+    TakeoverRefused,
 )
 from robots.teleop.jobs import Jobs
 from robots.teleop.limits import TeleopLimits
@@ -82,7 +84,6 @@ class SharedArm:
         patience: [s] that time stands still, in the middle of a motion, until the agent's next command. Only
             for a simulated arm, which then moves as in lock-step however long a policy thinks; a real arm
             brakes at the first tick without a command.
-
         any_thread: whether the arm may be looked through by any thread while another ticks.
 
     Attributes:
@@ -188,12 +189,15 @@ class SharedArm:
     def rearm(self, who: str = POLICY, timeout: float | None = None) -> None:
         """Listen again after a stop; paused, with nobody in command.
 
-        Raises what the arm refuses with; TimeoutError after `timeout` [s], when it is still done later.
+        Raises TakeoverRefused while the arm still decelerates, and what the arm itself refuses with;
+        TimeoutError after `timeout` [s], when it is still done later.
         """
 
         def rearm() -> None:
             try:
                 if self.takeover.mode == STOPPED:
+                    if not self._session.latched:  # a new session begins at rest: now it would be a jump
+                        raise TakeoverRefused("the arm still decelerates; rearm when it is at rest")
                     self._session.rearm()
                 self._change(lambda: self.takeover.rearm(who))
             except RobotError as error:
@@ -363,7 +367,10 @@ class SharedArm:
 
     def _lost(self, error: RobotError) -> None:
         """Latched from below, its lease moved, its link dead: stopped, with the cause."""
-        self._session.lost()
+        if isinstance(error, LOST):
+            self._session.lost()
+        else:  # it listens, and refuses what only holds it: it must not be left in motion
+            self._session.abandon(str(error))
         self._change(lambda: self.takeover.stop("arm", f"{type(error).__name__}: {error}"))
 
     def _look(self) -> RobotState:
@@ -432,6 +439,7 @@ class SharedArm:
             change()
             if before and not self.takeover.autonomous:
                 self._broken_at = self._clock()
+                self._waited = math.inf  # what was broken off is braked, and no more waited for
                 self._by_hand.clear()
             if self.takeover.mode != CORRECTING:
                 self._wish = None
@@ -444,7 +452,7 @@ class SharedArm:
 
     def _not_autonomous(self) -> NotAutonomous:
         kind = StoppedByPerson if self.takeover.mode == STOPPED else NotAutonomous
-        return kind(f"{self.takeover.message or 'a person spoke'}; look and plan anew")
+        return kind(f"{self.takeover.message}; look and plan anew")
 
 
 class _Pending:
