@@ -38,7 +38,9 @@ class OneThread(GateArm):
 
     def picture(self):
         self.pictures += 1
-        time.sleep(self.picture_s)
+        begin = time.thread_time()
+        while time.thread_time() - begin < self.picture_s:  # drawing is work
+            pass
         return super().picture()
 
     def command(self, command):

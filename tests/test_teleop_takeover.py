@@ -342,3 +342,35 @@ def test_a_chunk_that_was_broken_off_is_not_faded_into_the_next_one() -> None:
     here = below.q.copy()
     executor.run(ActionChunk(np.repeat(here[None], 4, 0), np.ones(4), 20.0))
     np.testing.assert_array_equal(below.q, here)
+
+
+def test_the_simulated_arm_is_taken_over_without_a_jump_with_walls_and_table_minded() -> None:
+    from sim.arm import SimulatedArm
+    from sim.scene import Scene
+    from sim.world import World
+
+    world = World("fast")
+    try:
+        below = SimulatedArm(world)
+        world.load(Scene((), ()))
+        below.hold(1)
+        gate, arm = below.gate, SharedArm(below, patience=2.0)
+        sent, rng = [gate.q.copy()] * 2, np.random.default_rng(8)
+        arm.on_tick.append(lambda tick: sent.append(gate.q.copy()))
+        executor = Executor(arm)
+        for _ in range(40):
+            path = motion(arm.spec, gate.q, somewhere(arm.spec, rng, arm.spec.q_home))
+            for target in path[: int(rng.integers(0, len(path)))]:
+                executor.send(target, 1.0)
+            arm.take("anna")
+            for _ in range(int(rng.integers(0, 10))):
+                arm.wish("anna", Jog(tuple(rng.uniform(-1, 1, 3)), tuple(rng.uniform(-1, 1, 3))))
+                arm.tick()
+            arm.hand_back("anna")
+            arm.wait()
+            executor.reset()
+        assert below.gate is gate  # never made anew
+        speed = np.diff(np.array(sent), axis=0) * arm.spec.control_hz
+        assert (np.abs(np.diff(speed, axis=0)) <= arm.spec.ddq_max * arm.spec.dt).all()
+    finally:
+        world.close()
