@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def wait_for(condition, seconds: float = 40.0) -> None:
 
 
 def test_a_run_is_taken_over_corrected_and_handed_back(console, tmp_path, capsys) -> None:
-    told: dict[str, object] = {}
+    told: dict[str, Any] = {}
 
     def acts(desk) -> None:
         try:
@@ -69,24 +70,24 @@ def test_a_run_is_taken_over_corrected_and_handed_back(console, tmp_path, capsys
         wait_for(lambda: desk.status().steps)
         wait_for(lambda: any(abs(a.q - b.q) > 0.1 for a, b in zip(moved, desk.status().joints, strict=True)))
         told["take"] = desk.take("anna")
-        before = desk.status().joints
-        limit = time.monotonic() + 0.8
-        while time.monotonic() < limit:
+        time.sleep(0.5)  # what the policy had begun comes to rest
+        before, told["moved"], limit = desk.status().joints, 0.0, time.monotonic() + 20.0
+        while told["moved"] < 0.03 and time.monotonic() < limit:
             told["jog"] = desk.jog("anna", Jog((0.0, 0.0, 0.7)))
             time.sleep(0.03)
-        told["moved"] = max(abs(a.q - b.q) for a, b in zip(before, desk.status().joints, strict=True))
+            told["moved"] = max(abs(a.q - b.q) for a, b in zip(before, desk.status().joints, strict=True))
         wait_for(lambda: desk.picture("front") is not None)
         told["picture"] = desk.picture("front").rgb.shape
 
     console.acts = acts
     out = tmp_path / "run"
     assert main([*RUN, *PRIVILEGED, "console=true", f"out={out}"]) == 0
-    assert all(told[k].done for k in ("take", "jog", "back")), told  # type: ignore[attr-defined]
+    assert all(told[k].done for k in ("take", "jog", "back")), told
     assert told["moved"] > 0.02 and told["picture"] == (176, 240, 3)
     assert console.stopped == [True] and console.asked == [("127.0.0.1", 0, None)]
     lines = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     back = next(line for line in lines if line["event"] == "handedback")
-    assert back["who"] == "anna" and len(back["q_sent"]) >= 8
+    assert back["who"] == "anna" and len(back["q_sent"]) >= 2
     judged = [line["event"] for line in lines].index("judged")
     assert judged > [line["event"] for line in lines].index("handedback")
     said = capsys.readouterr().out
@@ -133,19 +134,23 @@ def test_a_person_jogs_the_simulated_arm_with_the_terminal_s_keyboard() -> None:
         nonlocal said
         limit = time.monotonic() + seconds
         while until not in said and time.monotonic() < limit:
-            if select.select([ours], [], [], 0.1)[0]:
+            if select.select([ours], [], [], 0.02)[0]:
                 try:
                     said += os.read(ours, 65536).decode("utf-8", "replace")
                 except OSError:  # the other end is closed
                     return
 
+    def heights() -> list[float]:
+        return [float(z) for z in re.findall(r"tool \S+ \S+ (\S+) m", said)]
+
     try:
         hear("take the arm")
         os.write(ours, b"t")
         hear("keyboard has the arm")
-        for _ in range(40):
+        limit = time.monotonic() + 20.0
+        while time.monotonic() < limit and not (len(heights()) > 1 and max(heights()) > heights()[0] + 0.04):
             os.write(ours, b"r")
-            time.sleep(0.03)
+            hear("never", 0.03)
         os.write(ours, b" ")
         hear("stopped by keyboard")
         process.send_signal(signal.SIGINT)
@@ -154,6 +159,5 @@ def test_a_person_jogs_the_simulated_arm_with_the_terminal_s_keyboard() -> None:
     finally:
         process.kill()
         os.close(ours)
-    heights = [float(z) for z in re.findall(r"tool \S+ \S+ (\S+) m", said)]
-    assert max(heights) > heights[0] + 0.03 and np.isfinite(heights).all()
+    assert max(heights()) > heights()[0] + 0.03 and np.isfinite(heights()).all()
     assert "ticks by the clock" in said

@@ -86,11 +86,18 @@ def test_a_takeover_from_another_thread_breaks_a_chunk_off_in_the_middle() -> No
     with ControlLoop(arm) as loop:
         executor = Executor(arm)
         path = motion(FAST, below.q, below.q + 0.8)
-        sent = []
+        sent, middle, taken = [], threading.Event(), threading.Event()
+
+        def note(command) -> None:
+            sent.append(command)
+            if len(sent) == 20:
+                middle.set()
+                taken.wait(20.0)
 
         def take_over() -> None:
-            until(lambda: len(sent) >= 20, "the middle of the motion")
+            middle.wait(20.0)
             arm.take("anna")
+            taken.set()
             limit = time.monotonic() + 0.3
             while time.monotonic() < limit:
                 arm.wish("anna", Jog((0.0, 0.0, 1.0)))
@@ -100,8 +107,8 @@ def test_a_takeover_from_another_thread_breaks_a_chunk_off_in_the_middle() -> No
         person = threading.Thread(target=take_over)
         person.start()
         with pytest.raises(NotAutonomous, match="anna"):
-            executor.run(ActionChunk(path, np.ones(len(path)), 100.0), on_sent=sent.append)
-        assert 20 <= len(sent) < len(path)
+            executor.run(ActionChunk(path, np.ones(len(path)), 100.0), on_sent=note)
+        assert len(sent) == 20 < len(path)
         happened = arm.wait()
         person.join()
         assert happened.who == "anna" and happened.commands
