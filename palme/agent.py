@@ -2,6 +2,9 @@
 
 The agent never trusts that a step worked: after each one it asks the planner whether it did, from the
 pictures, and the answer goes into the history that the next plan is made from. It knows no simulator.
+
+A person may step in at any instant. What was being done is dropped there and then; when the arm is handed
+back the agent looks and plans anew, and resumes nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +16,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from palme.errors import NoMotion, StepFailed
-from palme.events import Acted, Event, Finished, Judged, Planned, Started
+from palme.events import (
+    Acted,
+    Corrected,
+    Event,
+    Finished,
+    HandedBack,
+    Judged,
+    Planned,
+    Started,
+    TakenOver,
+)
 from palme.policies.base import Policy
+from palme.supervision import Correction, Supervisor
+from robots.errors import NotAutonomous
 from robots.types import ActionChunk, JointCommand, Observation, Robot
 
 
@@ -77,6 +92,7 @@ class Agent:
         cameras: names of the pictures that the planner looks at, between steps; None = all.
         refusals: exceptions that mean "the gate refused this and the arm is holding".
         retreat: the way out of the picture after a step that broke off; None = the arm stays where it is.
+        supervisor: the person beside the loop; None = nobody: `NotAutonomous` is a refusal like any other.
     """
 
     def __init__(
@@ -91,6 +107,7 @@ class Agent:
         cameras: Sequence[str] | None = None,
         refusals: tuple[type[Exception], ...] = (),
         retreat: Callable[[Observation], ActionChunk] | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._robot = robot
         self._planner = planner
@@ -102,6 +119,7 @@ class Agent:
         self._cameras = cameras
         self._refusals = refusals
         self._retreat = retreat
+        self._supervisor = supervisor
 
     def run(self, instruction: str) -> RunResult:
         """Work on `instruction` until done, answered, out of patience, refused or interrupted.
@@ -137,23 +155,103 @@ class Agent:
     def _work(self, instruction: str) -> tuple[bool, str, str]:
         observation = self._observe()
         self._tell(Started(self._now(), instruction, observation))
+        typed: Any = None  # a step in a person's words
+        former: str | None = None  # the instruction before a person's words
         while True:
-            context = self._context(instruction, observation, tuple(self._history))
-            step = self._plan(context, observation)
-            if step.is_done:
-                return True, "done", "the planner sees nothing left to do"
-            if len(self._history) >= self._limits.max_steps:
-                limit = self._limits.max_steps
-                return False, "steps", f"not done after {limit} steps; the next would be {step.text!r}"
-            failure = self._carry_out(step, observation)
-            if failure:
-                self._go_away()
-            observation = self._observe()
+            step, begun = None, False
+            try:
+                try:
+                    context = self._context(instruction, observation, tuple(self._history))
+                    step = self._plan(context, observation) if typed is None else typed
+                except NoMotion as answer:
+                    if former is None or self._supervisor is None:
+                        raise
+                    self._supervisor.ask(f"{answer} Going on with: {former}")
+                    instruction, former = former, None
+                self._heed()
+                if step.is_done:
+                    return True, "done", self._done(typed)
+                if len(self._history) >= self._limits.max_steps:
+                    limit = self._limits.max_steps
+                    return False, "steps", f"not done after {limit} steps; the next would be {step.text!r}"
+                typed, begun = None, True
+                failure = self._carry_out(step, observation)
+                if failure:
+                    self._go_away()
+                observation = self._observe()
+                self._heed()
+            except NotAutonomous as cause:
+                if self._supervisor is None:
+                    raise
+                correction, observation = self._give_way(self._supervisor, step, begun, str(cause))
+                former = instruction if correction.instruction is not None else former
+                instruction = correction.instruction or instruction
+                typed = self._corrected(correction, instruction, step if begun else None, observation)
+                continue
+            former = None
             success = self._judge(instruction, observation, step, failure)
             if not success:
                 if self._replans >= self._limits.max_replans:
                     return False, "replans", self._why(step.text)
                 self._replans += 1
+
+    def _heed(self) -> None:
+        """Raises NotAutonomous where a person has stepped in while no command was sent."""
+        if self._supervisor is not None and self._supervisor.interrupted:
+            raise NotAutonomous("a person stepped in")
+
+    def _give_way(
+        self, supervisor: Supervisor, step: Any, begun: bool, cause: str
+    ) -> tuple[Correction, Observation]:
+        """Wait until the arm is handed back, get out of the picture, look."""
+        text = step.text if step is not None and begun else ""
+        self._tell(TakenOver(self._now(), len(self._history), text, cause))
+        correction: Correction | None = None
+        while True:
+            said = supervisor.wait()
+            correction = said if correction is None else correction.then(said)
+            try:
+                if begun or correction.commands:
+                    self._go_away()
+                observation = self._observe()
+                self._heed()
+            except NotAutonomous:  # taken again
+                continue
+            back = HandedBack(
+                self._now(), len(self._history), correction.who, correction.why, correction.seconds,
+                correction.commands, observation,
+            )  # fmt: skip
+            self._tell(back)
+            return correction, observation
+
+    def _corrected(
+        self, correction: Correction, instruction: str, step: Any, observation: Observation
+    ) -> Any:
+        """Into the history goes what came of the step that was broken off; the step to do now, or None.
+
+        By hand it may have been done: that is judged from the new look. By words it was given up. A step that
+        was only paused is planned again, as if it had not begun.
+        """
+        index, before = len(self._history), "" if step is None else step.text
+        if correction.words:
+            now = "" if correction.step is None else correction.step.text
+            self._tell(
+                Corrected(self._now(), index, correction.who, correction.words, now, before, instruction)
+            )
+            if step is not None:
+                self._history.append((step, False))
+        elif step is not None and correction.commands:
+            self._judge(instruction, observation, step, "")
+        if correction.step is not None and not correction.step.is_done:
+            rationale = f"typed by {correction.who}"
+            planned = Planned(
+                self._now(), len(self._history), correction.step.text, rationale, False, 0.0, observation
+            )
+            self._tell(planned)
+        return correction.step
+
+    def _done(self, typed: Any) -> str:
+        return "a person says that it is done" if typed is not None else "the planner sees nothing left to do"
 
     def _plan(self, context: Any, observation: Observation) -> Any:
         begin = time.perf_counter()
@@ -169,6 +267,7 @@ class Agent:
             observation=observation,
             sentence=getattr(self._planner, "last_sentence", None),
             objects=getattr(self._planner, "last_objects", None),
+            probability=getattr(step, "probability", None),
         )
         self._tell(planned)
         return step

@@ -44,7 +44,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Planned:
-    """The planner wrote the next step. `sentence` and `objects` are what it read, where it tells."""
+    """The planner wrote the next step.
+
+    `sentence` and `objects` are what it read, `probability` is that of the step's words, where it tells.
+    """
 
     t: float
     index: int
@@ -55,6 +58,7 @@ class Planned:
     observation: Observation
     sentence: Any = None
     objects: Any = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,60 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class TakenOver:
+    """A person broke the agent off: took the arm, paused or stopped it, or said something.
+
+    Attributes:
+        text: the step that was being done, "" between two.
+        reason: what the arm answered to the next command.
+    """
+
+    t: float
+    index: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class HandedBack:
+    """The agent goes on: it looks and plans anew.
+
+    Attributes:
+        who, why: who stepped in, and by what: "taken", "paused", "stopped" or "told".
+        seconds: how long it took. commands: what was sent for a person's hand, tick by tick.
+        observation: the new look.
+    """
+
+    t: float
+    index: int
+    who: str
+    why: str
+    seconds: float
+    commands: tuple[JointCommand, ...]
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A person corrected by words.
+
+    Attributes:
+        words: as typed.
+        step: what is done now in place of `before`, "" where the planner is asked.
+        before: the step that was broken off, "" between two.
+        instruction: what the planner works on from now on.
+    """
+
+    t: float
+    index: int
+    who: str
+    words: str
+    step: str
+    before: str
+    instruction: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run is over.
 
@@ -112,4 +170,4 @@ class Finished:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-Event = Started | Planned | Acted | Judged | Finished
+Event = Started | Planned | Acted | Judged | TakenOver | HandedBack | Corrected | Finished

@@ -49,3 +49,19 @@ class ArmLatched(CommandRejected):
 
 class DriverError(RobotError):
     """An arm's own interface is missing, silent, or refuses."""
+
+
+class NotAutonomous(CommandRejected):
+    """A person has the arm, or had it since the last look: the plan is stale. Look and plan anew."""
+
+
+class StoppedByPerson(NotAutonomous, ArmLatched):
+    """Somebody stopped the arm: it stays so until `rearm`, and the plan is stale."""
+
+
+class TakeoverRefused(RobotError):
+    """What a person asked for is not possible now; the sentence says why and what is."""
+
+
+class DeviceError(RobotError):
+    """A teleoperation device is missing, its library is, or it was unplugged."""

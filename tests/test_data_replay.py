@@ -198,9 +198,9 @@ def test_any_robot_is_recorded_and_a_person_taking_over_is_marked(tmp_path):
     recorder.begin("sort it", Run("", arm="fake"))
     loop = agent(FakePlanner(["pick it", "place it"], [True, True]), FakePolicy(), recorder, [recorder])
     loop._executor = Executor(recorder)
-    recorder.intervention = False
+    recorder.person = lambda: False
     loop.run("sort it")
-    recorder.intervention = True
+    recorder.person = lambda: True
     Executor(recorder).send(arm.q, 1.0)
     recorder.save()
     dataset.close()

@@ -61,7 +61,7 @@ def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
     except SpecError as error:
         raise UsageError(f"robot: {error}") from error
     world = World("fast")
-    arm = SimulatedArm(world, spec, _cameras(config["camera"]))
+    arm = SimulatedArm(world, spec, cameras_of(config["camera"]))
     planner, context, policy = _minds(config, arm, seed)
     named = [str(config[part]["name"]) for part in ("planner", "policy")]
     told = tuple(f"{n}: privileged, reads the simulator" for n in named if n in PRIVILEGED)
@@ -193,7 +193,8 @@ def _weights(config: Mapping[str, Any], shipped: Path) -> Path:
     return Path(config["weights"]) if config["weights"] else shipped
 
 
-def _cameras(config: Mapping[str, Any]) -> list[Any]:
+def cameras_of(config: Mapping[str, Any]) -> list[Any]:
+    """The cameras that the group `camera` names, at their sizes. Raises UsageError."""
     from dataclasses import replace
 
     from sim.camera import CAMERAS

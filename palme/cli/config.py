@@ -51,7 +51,7 @@ def load(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     config = dict(config)
     if remote:
         if "bridge" not in config:
-            raise UsageError("robot=bridge: this command moves no remote arm; run and eval do")
+            raise UsageError("robot=bridge: this command moves no remote arm; run, teleop and eval do")
         config["robot"] = {"name": "bridge"}
     return config
 

@@ -10,6 +10,7 @@ from palme.cli.errors import UsageError, unknown
 
 COMMANDS = {
     "run": ("palme.cli.run", 'do what a sentence says: palme run "put the red block in the blue bowl"'),
+    "teleop": ("palme.cli.teleop", "move an arm by hand: palme teleop device=keyboard | console=true"),
     "eval": ("palme.cli.eval", "success per task on hard scenes: palme eval tasks=[put_in_bowl] episodes=50"),
     "collect": ("palme.cli.collect", "render the scenes and record the motions that training needs"),
     "train": (

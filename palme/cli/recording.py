@@ -54,7 +54,10 @@ class Recording:
             if self._dataset is None:
                 seen = look()[0] if look else robot.observe()
                 schema = schema_of(robot, seen, self._config["codec"])
-                patience = PATIENCE if self._watcher is not None else NO_HURRY
+                by_clock = (
+                    self._watcher is not None or self._config.get("console") or self._config.get("teleop")
+                )
+                patience = PATIENCE if by_clock else NO_HURRY
                 self._dataset = DatasetWriter(self.path, schema, lambda s: Encoding(s, patience=patience))
                 for line in self._dataset.settled:
                     print(f"record: {self.path}: {line}", file=sys.stderr)

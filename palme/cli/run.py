@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(sentence: str, config: dict[str, Any]) -> int:
     """Set the stage, let the agent work, write everything down."""
     from palme.agent import Agent, AgentLimits
-    from palme.cli.build import build_rig
+    from palme.cli.build import PRIVILEGED, build_rig
     from palme.cli.stage import scene_for, task_of
     from palme.cli.tape import Tape
     from palme.cli.teller import Teller
@@ -61,21 +61,46 @@ def run(sentence: str, config: dict[str, Any]) -> int:
 
         recording = Recording(config["record"], rig, config)
         robot = recorder = recording.begin(robot, sentence, scene, SETTLE_TICKS, config["seed"])
+    assisted = _assisted(robot, rig, config)
     with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
-        listeners = (record, log, Teller(), *(part for part in (tape, recorder) if part is not None))
+        listeners: tuple[Any, ...] = (record, log, Teller())
+        watching = tuple(part for part in (tape, recorder) if part is not None)  # these read the simulator
+        planner, policy, context = rig.planner, rig.policy, rig.context
+        if assisted is None:
+            listeners += watching
+        else:
+            robot = assisted.shared
+            # what reads the simulator is asked between two ticks; the networks think beside them
+            listeners += (*(assisted.alone(part) for part in watching), assisted.story)
+            if recorder is not None:
+                recorder.person = assisted.by_hand
+            if config["planner"]["name"] in PRIVILEGED:
+                planner, context = assisted.alone(planner), assisted.alone(context)
+            if config["policy"]["name"] in PRIVILEGED:
+                policy = assisted.alone(policy)
         limits = AgentLimits(**config["limits"])
         agent = Agent(
             robot,
-            rig.planner,
-            rig.policy,
+            planner,
+            policy,
             Executor(robot),
-            rig.context,
+            context,
             listeners,
             limits,
             refusals=(RobotError,),
             retreat=rig.retreat,
+            supervisor=None if assisted is None else assisted.desk,
         )
-        result = agent.run(sentence)
+        try:
+            if assisted is not None:
+                assisted.start()
+            result = agent.run(sentence)
+        finally:
+            if assisted is not None:
+                assisted.close()
+                print(f"   {assisted.told()}")
+        if assisted is not None and task is not None and assisted.story.instruction != sentence:
+            task = task_of(assisted.story.instruction, scene.state)  # judged by what was asked for in the end
         if task is not None and rig.table is not None:
             rig.table.hold(SETTLE_TICKS)
             record.truth = task.is_success(rig.table.truth())
@@ -91,6 +116,17 @@ def run(sentence: str, config: dict[str, Any]) -> int:
         print(f"  {path}")
     rig.close()
     return 0 if achieved else 1
+
+
+def _assisted(robot: Any, rig: Any, config: dict[str, Any]) -> Any:
+    """The person's place in the run; None where neither console nor device is asked for."""
+    if not (config["console"] or config["teleop"]):
+        return None
+    from palme.cli.assisted import Assisted, device_named
+
+    if config["record"] and rig.world is None:
+        raise UsageError("record= with a person in the run works in simulation only so far; leave one out")
+    return Assisted(robot, config, device_named(config["teleop"]), tuple(rig.arm.cameras))
 
 
 def _closing(done: bool, truth: bool | None, achieved: bool) -> str:

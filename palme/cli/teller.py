@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TextIO
 
-from palme.events import Event, Finished, Judged, Planned, Started
+from palme.events import Corrected, Event, Finished, HandedBack, Judged, Planned, Started, TakenOver
 
 _CODES = {"bold": "1", "quiet": "2", "good": "32", "bad": "31", "now": "36"}
 
@@ -34,6 +34,14 @@ class Teller:
             words = event.reason or event.found
             reason = f": {words}" if words else ""
             self._say(f"   {verdict}{sure}{reason}")
+        elif isinstance(event, TakenOver):
+            self._say(self._ink(f"   broken off: {event.reason}", "bad"))
+        elif isinstance(event, HandedBack):
+            by_hand = f", {len(event.commands)} ticks by hand" if event.commands else ""
+            self._say(f"   {event.why} by {event.who} for {event.seconds:.1f} s{by_hand}; looking anew")
+        elif isinstance(event, Corrected):
+            to = event.step or event.instruction
+            self._say(f"   {self._ink(f'“{event.words}”', 'bold')} → {to}")
         elif isinstance(event, Finished):
             self._say(self._ink(f"   {event.reason}", "quiet" if event.done else "bad"))
 

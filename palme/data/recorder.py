@@ -47,7 +47,7 @@ class Recorder:
         world: asked when the agent has finished, for what a replay is compared with.
 
     Attributes:
-        intervention: whether what is commanded now is a person's; whoever takes over sets it.
+        person: tells whether what is commanded now is a person's; whoever brings one in sets it.
         step: the step that is being done.
     """
 
@@ -59,7 +59,7 @@ class Recorder:
         world: Callable[[], Sequence[float]] | None = None,
     ) -> None:
         self.robot, self.spec = robot, robot.spec
-        self.intervention = False
+        self.person: Callable[[], bool] = lambda: False
         self.step = ""
         self._dataset = dataset
         self._look: Look = look or (lambda: (robot.observe(), 0.0))
@@ -121,7 +121,7 @@ class Recorder:
                 self.step,
                 seen.t_mono,
                 [image.rgb for image in seen.images.values()],
-                self.intervention,
+                self.person(),
                 age,
             )
         )

@@ -6,12 +6,14 @@ Pictures are left out (the page and the film have them); joint targets that were
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from palme.events import Acted, Event, Finished, Judged, Planned, Started
+from palme.events import Acted, Corrected, Event, Finished, HandedBack, Judged, Planned, Started, TakenOver
+from robots.types import JointCommand
 
 SCHEMA = "palme-events/1"
 
@@ -55,12 +57,30 @@ def _fields(event: Event) -> dict[str, Any]:
             "seen": _seen(event.objects),
             "q": event.observation.robot.q,
         }
+    if isinstance(event, TakenOver):
+        return {"index": event.index, "step": event.text, "reason": event.reason}
+    if isinstance(event, HandedBack):
+        return {
+            "index": event.index,
+            "who": event.who,
+            "why": event.why,
+            "seconds": event.seconds,
+            **_sent(event.commands),
+            "q": event.observation.robot.q,
+        }
+    if isinstance(event, Corrected):
+        return {
+            "index": event.index,
+            "who": event.who,
+            "words": event.words,
+            "step": event.step,
+            "before": event.before,
+            "instruction": event.instruction,
+        }
     if isinstance(event, Acted):
         return {
             "index": event.index,
-            "q_sent": [np.round(c.q_target, 5) for c in event.sent],
-            "gripper_sent": [round(float(c.gripper), 4) for c in event.sent],
-            "seq": [c.seq for c in event.sent[:1]] + [c.seq for c in event.sent[-1:]],
+            **_sent(event.sent),
             "looks": [{"camera": k.camera, "role": k.role, "pixel": k.pixel} for k in event.looks],
             "policy_s": event.policy_s,
             "execute_s": event.execute_s,
@@ -85,6 +105,14 @@ def _fields(event: Event) -> dict[str, Any]:
             "seconds": event.seconds,
         }
     raise TypeError(f"{type(event).__name__} is no event of palme.events")
+
+
+def _sent(commands: Sequence[JointCommand]) -> dict[str, Any]:
+    return {
+        "q_sent": [np.round(c.q_target, 5) for c in commands],
+        "gripper_sent": [round(float(c.gripper), 4) for c in commands],
+        "seq": [c.seq for c in commands[:1]] + [c.seq for c in commands[-1:]],
+    }
 
 
 def _seen(objects: Any) -> list[dict[str, Any]]:

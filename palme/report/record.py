@@ -8,17 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from palme.events import Acted, Event, Finished, Judged, Planned, Started
+from palme.events import Acted, Event, Finished, HandedBack, Judged, Planned, Started
 from palme.report.pictures import Picture
+from robots.types import JointCommand
 
 
 @dataclass
 class StepRecord:
-    """One step: its plan, the chunks it took, and the verdict (None where the run ended first)."""
+    """One step: its plan, the chunks it took, and the verdict (None where the run ended first).
+
+    `by_hand` was sent for a person who took the arm in the middle of it, after the chunks.
+    """
 
     planned: Planned
     acted: list[Acted] = field(default_factory=list)
     judged: Judged | None = None
+    by_hand: tuple[JointCommand, ...] = ()
+
+    @property
+    def sent(self) -> list[JointCommand]:
+        return [*(c for a in self.acted for c in a.sent), *self.by_hand]
 
 
 @dataclass
@@ -49,6 +58,9 @@ class RunRecord:
             self.steps.append(StepRecord(event))
         elif isinstance(event, Acted):
             self.steps[-1].acted.append(event)
+        elif isinstance(event, HandedBack):
+            if event.commands and self.steps:
+                self.steps[-1].by_hand += event.commands
         elif isinstance(event, Judged):
             self.steps[-1].judged = event
         elif isinstance(event, Finished):
@@ -57,20 +69,20 @@ class RunRecord:
     @property
     def q_sent(self) -> np.ndarray:
         """(T, n_joints) every target sent, in [rad]; (0, 0) if there was none."""
-        targets = [c.q_target for step in self.steps for a in step.acted for c in a.sent]
+        targets = [c.q_target for step in self.steps for c in step.sent]
         return np.array(targets) if targets else np.zeros((0, 0))
 
     @property
     def gripper_sent(self) -> np.ndarray:
         """(T,) every opening sent, in [0, 1]."""
-        return np.array([c.gripper for step in self.steps for a in step.acted for c in a.sent])
+        return np.array([c.gripper for step in self.steps for c in step.sent])
 
     def boundaries(self, control_hz: float) -> list[float]:
         """Arm time in [s] at which each step began."""
         at, ticks = [], 0
         for step in self.steps:
             at.append(ticks / control_hz)
-            ticks += sum(len(a.sent) for a in step.acted)
+            ticks += len(step.sent)
         return at
 
     def timings(self) -> dict[str, list[float]]:

@@ -156,6 +156,8 @@ def _step(step: StepRecord, number: int) -> str:
         policy_ms = 1e3 * float(np.median([a.policy_s for a in step.acted]))
         calls = f"{len(step.acted)} policy call{'s' if len(step.acted) > 1 else ''}"
         times += [f"{calls} of {policy_ms:.0f} ms", f"{ticks} control ticks"]
+    if step.by_hand:
+        times.append(f"{len(step.by_hand)} control ticks by hand")
     if judged is not None and not judged.reason:
         times.append(f"judged in {1e3 * judged.seconds:.0f} ms")
     return (

@@ -1,0 +1,174 @@
+"""A run with a person in it: the shared arm, the loop that ticks it, the desk, a device, a console."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from palme.cli.errors import UsageError, unknown
+from palme.teleop.desk import RunDesk
+from palme.teleop.story import Story
+from robots.teleop.loop import ControlLoop
+from robots.teleop.mode import AUTONOMOUS, CORRECTING
+from robots.teleop.shared import SharedArm
+from robots.teleop.wishes import Teleoperator
+from robots.types import Robot
+
+PATIENCE = 2.0  # [s] a simulated arm stands still in mid-motion while its policy thinks; a real one brakes
+SWITCH = 0.0005  # [s] a thread may keep the others from a tick
+
+
+class Assisted:
+    """From `start` to `close` its loop alone touches the arm. A context manager.
+
+    Args:
+        arm: what the loop ticks: the rig's arm, or a tape around it.
+        config: has `console`, `console_host`, `console_port` and the group `hand`.
+        device: in the person's hand, None = the console alone.
+        cameras: names of the pictures to show.
+        agent: whether somebody plans, and the arm can be handed back to it.
+        mode, message: to begin with.
+    """
+
+    def __init__(
+        self,
+        arm: Robot,
+        config: Mapping[str, Any],
+        device: Teleoperator | None,
+        cameras: tuple[str, ...],
+        agent: bool = True,
+        mode: str = AUTONOMOUS,
+        message: str = "",
+    ) -> None:
+        remote = hasattr(arm, "release")
+        by_clock = getattr(arm, "realtime", False)
+        if remote:
+            arm.paced = False  # type: ignore[attr-defined]  # the loop keeps the time
+        self.shared = SharedArm(
+            arm,
+            _limits(config["hand"]),
+            mode,
+            agent,
+            0.0 if by_clock else PATIENCE,
+            message,
+            any_thread=remote,
+        )
+        self.loop = ControlLoop(self.shared, cameras)
+        self.story = Story() if agent else None
+        self.desk = RunDesk(self.shared, self.loop, self.story)
+        self._config, self._device = config, device
+        self._console: Any = None
+        self._switch = sys.getswitchinterval()
+
+    def start(self) -> Assisted:
+        """Connect the device, tick, open the console. Raises UsageError that names what is missing."""
+        from robots.errors import DeviceError
+
+        if self._device is not None:
+            try:
+                self._device.connect()
+            except DeviceError as error:
+                raise UsageError(str(error)) from error
+            self.shared.devices.append(self._device)
+        gc.collect()
+        gc.freeze()  # networks and tables are not looked through again while the arm moves
+        sys.setswitchinterval(SWITCH)
+        self.loop.start()
+        if self._config["console"]:
+            try:
+                self._console = _serve(self.desk, self._config)
+            except BaseException:
+                self.close()
+                raise
+        return self
+
+    def close(self) -> None:
+        """End console, loop and device, in this order. Twice does no harm."""
+        if self._console is not None:
+            self._console.stop()
+            self._console = None
+        self.loop.close()
+        if self._device is not None:
+            self._device.close()
+            self._device = None
+        sys.setswitchinterval(self._switch)
+        gc.unfreeze()
+
+    def __enter__(self) -> Assisted:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def alone(self, part: Any) -> Any:
+        """`part` (a planner, a policy, a listener) that reads the simulator, asked between two ticks only."""
+        return _Alone(part, self.shared.jobs.alone)
+
+    def by_hand(self) -> bool:
+        """Whether a person moves the arm now."""
+        return self.shared.takeover.mode == CORRECTING
+
+    def told(self) -> str:
+        """One line for the end of a run."""
+        pace = self.loop.pace
+        return f"{pace.ticks} ticks by the clock, {pace.late} late, at most {1e3 * pace.worst:.1f} ms"
+
+
+def device_named(name: str | None) -> Teleoperator | None:
+    """`teleop=` and `device=`. Raises UsageError that lists those there are."""
+    from robots.errors import DeviceError
+    from robots.teleop.devices.registry import DEVICES, make
+
+    if name is None:
+        return None
+    if name not in DEVICES:
+        raise unknown("device", str(name), DEVICES)
+    try:
+        return make(name)
+    except DeviceError as error:
+        raise UsageError(str(error)) from error
+
+
+def _limits(config: Mapping[str, Any]) -> Any:
+    from robots.errors import SpecError
+    from robots.teleop.limits import TeleopLimits
+
+    try:
+        return TeleopLimits.from_dict(config)
+    except SpecError as error:
+        raise UsageError(str(error)) from error
+
+
+def _serve(desk: RunDesk, config: Mapping[str, Any]) -> Any:
+    """The console, opened. It prints its address."""
+    try:
+        from palme.console.server import serve
+    except ImportError as error:
+        raise UsageError(
+            f"console=true needs the console's server: pip install 'palme-stack[teleop]' ({error})"
+        ) from error
+    try:
+        return serve(desk, config["console_host"], int(config["console_port"]), config["console_token"])
+    except (ValueError, OSError, RuntimeError) as error:
+        raise UsageError(f"console: {error}") from error
+
+
+class _Alone:
+    """Every method of what it stands for runs between two ticks."""
+
+    def __init__(self, part: Any, alone: Callable[[Callable[[], Any]], Any]) -> None:
+        self._part, self._alone_ = part, alone
+
+    def __call__(self, *given: Any) -> Any:
+        return self._alone_(lambda: self._part(*given))
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._part, name)
+        if not callable(value):
+            return value
+        return lambda *given: self._alone_(lambda: value(*given))

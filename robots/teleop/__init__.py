@@ -1,0 +1,1 @@
+"""A person at the arm: who commands it now, and how a hand's wish becomes joint targets. No learning."""

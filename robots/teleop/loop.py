@@ -1,0 +1,146 @@
+"""ControlLoop: ticks a shared arm by the wall clock, and takes pictures in the time that is left of a tick.
+
+A picture is begun only where it will be done before the next tick, as far as the last ones tell. So no
+picture, however many consoles look, makes a tick late; a camera that never fits is said to.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from robots.errors import RobotError
+from robots.teleop.shared import MARGIN, SharedArm
+from robots.types import CameraFrame
+
+AGAIN = 0.93  # a tick, of the time a picture took that did not fit: one of 0.2 s is tried again after 1 s
+LATE = 0.005  # [s] behind its time at which a tick counts as late
+
+
+class Pace:
+    """Ticks `dt` [s] apart on a monotonic clock.
+
+    Attributes:
+        due: [s] of the next tick; ticks, late: how many there were, and came `LATE` or more behind.
+        worst: [s] the most that one was behind.
+    """
+
+    def __init__(self, dt: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._dt, self._clock = dt, clock
+        self.due = clock() + dt
+        self.ticks = self.late = 0
+        self.worst = 0.0
+
+    def began(self) -> None:
+        """A tick begins now."""
+        now = self._clock()
+        behind = now - self.due
+        self.ticks += 1
+        self.late += behind > LATE
+        self.worst = max(self.worst, behind)
+        # never two ticks in quick succession: that would be a jump
+        self.due = (now if behind > self._dt / 2 else self.due) + self._dt
+
+    @property
+    def left(self) -> float:
+        """[s] until the next tick."""
+        return self.due - self._clock()
+
+
+class ControlLoop:
+    """One thread.
+
+    Args:
+        shared: nothing but this thread touches its arm while the loop runs.
+        cameras: names of the pictures to keep new.
+
+    Pictures have a thread of their own where the arm may be looked through by any (across the bridge).
+    """
+
+    def __init__(self, shared: SharedArm, cameras: Sequence[str] = ()) -> None:
+        self.shared, self.cameras = shared, tuple(cameras)
+        self.pace = Pace(shared.spec.dt)
+        self._frames: dict[str, tuple[CameraFrame, float]] = {}
+        self._turn = 0
+        self._running = False
+        self._threads: list[threading.Thread] = []
+
+    def frame(self, camera: str) -> tuple[CameraFrame, float] | None:
+        """The newest picture of `camera` and when it was taken, [s] monotonic; None if there is none yet."""
+        return self._frames.get(camera)
+
+    def start(self) -> ControlLoop:
+        """Tick from now on."""
+        self._running = True
+        self._threads = [threading.Thread(target=self._run, name="control", daemon=True)]
+        if self.shared.any_thread and self.cameras:
+            self._threads.append(threading.Thread(target=self._look_on, name="pictures", daemon=True))
+        self.shared.jobs.begin(self._threads[0])
+        self.pace = Pace(self.shared.spec.dt)
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def close(self) -> None:
+        """No tick after the present one. Twice does no harm."""
+        self._running = False
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(5.0)
+        self._threads = []
+
+    def __enter__(self) -> ControlLoop:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        broke: str | None = None
+        try:
+            while self._running:
+                wait = self.pace.left
+                if wait > 0:
+                    time.sleep(wait)
+                self.pace.began()
+                self.shared.tick()
+                while self.shared.jobs.run_next(self.pace.left):
+                    pass
+                if not self.shared.any_thread:
+                    self._take_pictures()
+        except Exception as error:  # a bug: whoever waits for a tick must hear of it, and the arm hold
+            broke = f"{type(error).__name__}: {error}"
+            try:
+                self.shared.arm.stop(broke)
+            except RobotError:
+                pass
+        self.shared.loop_ended(broke)
+
+    def _take_pictures(self) -> None:
+        """As many as fit before the next tick, in turn."""
+        for _ in self.cameras:
+            camera = self.cameras[self._turn % len(self.cameras)]
+            takes = self.shared.took.get(camera, 0.0) + MARGIN
+            if takes > self.shared.spec.dt:  # never fits, or was that a hiccup? Tried again, but seldom
+                self.shared.took[camera] *= AGAIN
+            elif takes > self.pace.left:
+                return
+            else:
+                self._take(camera)
+            self._turn += 1
+
+    def _take(self, camera: str) -> None:
+        begin = time.monotonic()
+        try:
+            self._frames[camera] = (self.shared.picture(camera), begin)
+        except RobotError as error:
+            self.shared.tell(f"camera {camera}: {error}")
+            self.shared.took[camera] = 4 * self.shared.spec.dt  # a camera that fails is asked seldom
+
+    def _look_on(self) -> None:
+        while self._running:
+            begin = time.monotonic()
+            for camera in self.cameras:
+                self._take(camera)
+            time.sleep(max(0.0, begin + self.shared.spec.dt - time.monotonic()))

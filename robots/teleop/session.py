@@ -1,0 +1,114 @@
+"""One arm's session under many hands: numbers, stamps and the commanded state go on, whoever commands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from robots.bridge.errors import LeaseMissing
+from robots.errors import RobotError
+from robots.teleop.braking import Commanded
+from robots.types import JointCommand, Robot
+
+
+class Session:
+    """Sends, and knows what was sent. It begins where the arm is, and again after every `rearm`.
+
+    Attributes:
+        latched: whether the arm below was stopped, and there is nothing more to send.
+        state: as measured last; heard_at: [s] when that was.
+    """
+
+    def __init__(self, arm: Robot, latched: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self.arm, self.latched = arm, latched
+        self.trouble = ""  # what the arm's own `stop` or `observe` failed with last
+        self._clock = clock
+        self._commanded: Commanded | None = None
+        self._opening: float | None = None  # wanted last, in [0, 1]: what is held stays held over a stop
+        self._seq, self._stamp = -1, 0.0
+        self.look()
+
+    def begin(self) -> Commanded:
+        """The commanded state; at the start of a session, where the arm is, at rest."""
+        if self._commanded is None:
+            self.look()
+            opening = self.state.gripper if self._opening is None else self._opening
+            self._commanded = Commanded(self.arm.spec, self.state.q, opening)
+        return self._commanded
+
+    def numbered(self, q_target: np.ndarray, gripper: float, stamp: float | None = None) -> JointCommand:
+        """The next command; stamped with the arm's own last time, so that no two clocks are compared."""
+        return JointCommand(q_target, gripper, self._seq + 1, self._stamp if stamp is None else stamp)
+
+    def send(self, asked: JointCommand) -> JointCommand:
+        """One target through the arm's gate. Raises what the arm refuses with."""
+        arm = self.begin()
+        sent = self.arm.command(asked)
+        self._seq, self._stamp = max(asked.seq, sent.seq), sent.t_mono
+        self._opening = arm.gripper = min(max(float(asked.gripper), 0.0), 1.0)
+        arm.sent(sent.q_target)
+        return sent
+
+    def refused(self) -> None:
+        """A command was: its tick was spent braking."""
+        arm = self.begin()
+        arm.sent(arm.slower())
+
+    def lost(self) -> None:
+        """The arm listens no more, and brakes by itself."""
+        self._commanded, self.latched = None, True
+
+    def latch(self, reason: str) -> bool:
+        """Stop the arm below once it is at rest, or at once where it has a control loop of its own.
+
+        Returns whether it is stopped, and there is nothing more to send.
+        """
+        still = self._commanded is None or self._commanded.at_rest
+        if not self.latched and (still or getattr(self.arm, "realtime", False)):
+            self.abandon(reason)
+        return self.latched
+
+    def abandon(self, reason: str) -> None:
+        """Have the arm below stop by itself, now."""
+        try:
+            self.arm.stop(reason)
+        except RobotError as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+        self.lost()
+
+    def rearm(self) -> None:
+        """Across the bridge, with the lease, which is asked for anew where it moved. Raises LeaseHeld and
+        whatever else the arm refuses with."""
+        arm: Any = self.arm
+        if hasattr(arm, "rearm"):
+            try:
+                arm.rearm()
+            except LeaseMissing:
+                arm.acquire()
+                arm.rearm()
+        self._commanded, self.latched, self.trouble = None, False, ""
+
+    def release(self) -> bool:
+        """Across the bridge: give the lease back, so that a policy may go on. Returns whether there is."""
+        arm: Any = self.arm
+        if not hasattr(arm, "release"):
+            return False
+        try:
+            arm.release()
+        except RobotError as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+        self.lost()
+        return True
+
+    def look(self) -> None:
+        """Measure `state`; where the arm is silent it stays what it was."""
+        try:
+            self.state = self.arm.observe(()).robot
+            self.heard_at = self._clock()
+        except RobotError as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+            if not hasattr(self, "state"):
+                raise

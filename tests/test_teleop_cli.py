@@ -1,0 +1,163 @@
+"""`palme teleop` and `palme run console=true`: a person's place, from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from palme.cli.main import main
+from palme.console.desk import Jog
+
+RUN = ["run", "put the red block in the blue bowl", "seed=12", "distractors=2", "video=false"]
+PRIVILEGED = ["planner=oracle", "policy=expert"]
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch):
+    """A console's server whose person does what the test says, in a thread of its own."""
+    server = ModuleType("palme.console.server")
+    person = ModuleType("person")
+    person.acts, person.asked, person.stopped = lambda desk: None, [], []  # type: ignore[attr-defined]
+
+    class Console:
+        def __init__(self, desk) -> None:
+            self.thread = threading.Thread(target=person.acts, args=(desk,), daemon=True)
+            self.thread.start()
+
+        def stop(self) -> None:
+            self.thread.join(20.0)
+            person.stopped.append(not self.thread.is_alive())
+
+    def serve(desk, host="127.0.0.1", port=0, token=None):
+        person.asked.append((host, port, token))
+        return Console(desk)
+
+    server.serve = serve  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "palme.console.server", server)
+    return person
+
+
+def wait_for(condition, seconds: float = 40.0) -> None:
+    limit = time.monotonic() + seconds
+    while not condition() and time.monotonic() < limit:
+        time.sleep(0.01)
+
+
+def test_a_run_is_taken_over_corrected_and_handed_back(console, tmp_path, capsys) -> None:
+    told: dict[str, Any] = {}
+
+    def acts(desk) -> None:
+        try:
+            take_and_jog(desk)
+        finally:
+            told["back"] = desk.hand_back("anna")  # whatever happens: the run waits for it
+
+    def take_and_jog(desk) -> None:
+        moved = desk.status().joints
+        wait_for(lambda: desk.status().steps)
+        wait_for(lambda: any(abs(a.q - b.q) > 0.1 for a, b in zip(moved, desk.status().joints, strict=True)))
+        told["take"] = desk.take("anna")
+        time.sleep(0.5)  # what the policy had begun comes to rest
+        before, told["moved"], limit = desk.status().joints, 0.0, time.monotonic() + 20.0
+        while told["moved"] < 0.03 and time.monotonic() < limit:
+            told["jog"] = desk.jog("anna", Jog((0.0, 0.0, 0.7)))
+            time.sleep(0.03)
+            told["moved"] = max(abs(a.q - b.q) for a, b in zip(before, desk.status().joints, strict=True))
+        wait_for(lambda: desk.picture("front") is not None)
+        told["picture"] = desk.picture("front").rgb.shape
+
+    console.acts = acts
+    out = tmp_path / "run"
+    assert main([*RUN, *PRIVILEGED, "console=true", f"out={out}"]) == 0
+    assert all(told[k].done for k in ("take", "jog", "back")), told
+    assert told["moved"] > 0.02 and told["picture"] == (176, 240, 3)
+    assert console.stopped == [True] and console.asked == [("127.0.0.1", 0, None)]
+    lines = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    back = next(line for line in lines if line["event"] == "handedback")
+    assert back["who"] == "anna" and len(back["q_sent"]) >= 2
+    judged = [line["event"] for line in lines].index("judged")
+    assert judged > [line["event"] for line in lines].index("handedback")
+    said = capsys.readouterr().out
+    assert "ticks by hand" in said and "ticks by the clock" in said and "achieved" in said
+
+
+def test_a_console_without_its_server_is_a_plain_sentence(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.setitem(sys.modules, "palme.console.server", None)
+    assert main([*RUN, *PRIVILEGED, "console=true", f"out={tmp_path}"]) == 2
+    assert "palme-stack[teleop]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["teleop", "device=joystik"], ["device 'joystik'", "gamepad"]),
+        (["teleop", "put it there"], ["palme run"]),
+        (["teleop", "robot=xarm6"], ["xarm6", "robot=bridge"]),
+        (["teleop", "hand.liner=0.1"], ["did you mean 'hand.linear'"]),
+        (["teleop", "hand.linear=-0.1", "console=true"], ["hand.linear", "> 0"]),
+        ([*RUN, *PRIVILEGED, "teleop=joystik"], ["device 'joystik'", "gamepad"]),
+        (["teleop", "scene=/nowhere.yaml"], ["/nowhere.yaml"]),
+    ],
+)
+def test_what_cannot_be_is_named_with_what_can(arguments, words, capsys, tmp_path) -> None:
+    more = [f"out={tmp_path}"] if arguments[0] == "run" else []
+    assert main([*arguments, *more]) == 2
+    said = capsys.readouterr().err
+    for word in words:
+        assert word in said, said
+
+
+def test_a_person_jogs_the_simulated_arm_with_the_terminal_s_keyboard() -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "palme.cli.main", "teleop", "distractors=1"]
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+    )  # fmt: skip
+    os.close(theirs)
+    said = ""
+
+    def hear(until: str, seconds: float = 40.0) -> None:
+        nonlocal said
+        limit = time.monotonic() + seconds
+        while until not in said and time.monotonic() < limit:
+            if select.select([ours], [], [], 0.02)[0]:
+                try:
+                    said += os.read(ours, 65536).decode("utf-8", "replace")
+                except OSError:  # the other end is closed
+                    return
+
+    def heights() -> list[float]:
+        return [float(z) for z in re.findall(r"tool \S+ \S+ (\S+) m", said)]
+
+    try:
+        hear("take the arm")
+        os.write(ours, b"t")
+        hear("keyboard has the arm")
+        limit = time.monotonic() + 20.0
+        while time.monotonic() < limit and not (len(heights()) > 1 and max(heights()) > heights()[0] + 0.04):
+            os.write(ours, b"r")
+            hear("never", 0.03)
+        os.write(ours, b" ")
+        hear("stopped by keyboard")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0, said
+        hear("ticks by the clock")
+    finally:
+        process.kill()
+        os.close(ours)
+    assert max(heights()) > heights()[0] + 0.03 and np.isfinite(heights()).all()
+    assert "ticks by the clock" in said
