@@ -25,6 +25,7 @@ from palme.report.episode_film import captions_of
 from robots.errors import CommandRejected
 from robots.executor import Executor
 from robots.spec import CONFIG_DIR
+from robots.teleop.shared import SharedArm
 from robots.types import ActionChunk, JointCommand
 from sim.arm import SimulatedArm
 from sim.scene import Scene
@@ -232,6 +233,15 @@ class RealishArm(FakeArm):
         self.q, self.gripper = np.array(command.q_target), command.gripper
         self.sent.append(command)
         return replace(command, t_mono=time.monotonic())
+
+
+def test_who_shares_the_arm_with_a_person_sees_through_the_recorder():
+    world = World("fast")
+    arm = SimulatedArm(world, cameras=("front", "wrist"))
+    world.load(Scene((), ()))
+    shared = SharedArm(Recorder(arm, None))  # type: ignore[arg-type]  # nothing is written before `begin`
+    assert set(shared.observe().images) == {"front", "wrist"}
+    world.close()
 
 
 def test_an_arm_across_the_bridge_is_recorded_with_what_its_gate_let_through(tmp_path):

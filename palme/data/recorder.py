@@ -58,7 +58,7 @@ class Recorder:
         look: Look | None = None,
         world: Callable[[], Sequence[float]] | None = None,
     ) -> None:
-        self.robot, self.spec = robot, robot.spec
+        self._arm, self.spec = robot, robot.spec
         self.person: Callable[[], bool] = lambda: False
         self.step = ""
         self._dataset = dataset
@@ -95,7 +95,7 @@ class Recorder:
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
         """As the arm does."""
-        return self.robot.observe(cameras)
+        return self._arm.observe(cameras)
 
     def command(self, command: JointCommand) -> JointCommand:
         """As the arm does, and one row more.
@@ -104,11 +104,11 @@ class Recorder:
         """
         episode = self._episode
         if episode is None:
-            return self.robot.command(command)
+            return self._arm.command(command)
         seen, age = self._look()
         frame = episode.n
         try:
-            sent = self.robot.command(command)
+            sent = self._arm.command(command)
         except CommandRejected:
             episode.orders.append(_order(frame, command, False))
             raise
@@ -131,7 +131,7 @@ class Recorder:
         """As the arm does."""
         if self._episode is not None:
             self._episode.orders.append(Order(self._episode.n, "stop"))
-        self.robot.stop(reason)
+        self._arm.stop(reason)
 
     # -- listener -----------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class Watcher:
     """
 
     def __init__(self, robot: Robot, cameras: Sequence[str] | None = None, stale: float = STALE) -> None:
-        self.robot, self.spec, self.stale = robot, robot.spec, stale
+        self._arm, self.spec, self.stale = robot, robot.spec, stale
         self._cameras = cameras
         self._one = threading.Lock()  # a camera serves one caller at a time
         self._seen = robot.observe(cameras)
@@ -194,7 +194,7 @@ class Watcher:
 
     def look(self) -> tuple[Observation, float]:
         """State now, with the newest pictures there are, and their age in [s]."""
-        state = self.robot.observe(())
+        state = self._arm.observe(())
         seen, age = self._seen, time.monotonic() - self._when
         if self._failure is not None or not age <= self.stale:
             why = (
@@ -209,17 +209,17 @@ class Watcher:
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
         """As the arm does."""
         if cameras is not None and not cameras:
-            return self.robot.observe(cameras)
+            return self._arm.observe(cameras)
         with self._one:
-            return self.robot.observe(cameras)
+            return self._arm.observe(cameras)
 
     def command(self, command: JointCommand) -> JointCommand:
         """As the arm does."""
-        return self.robot.command(command)
+        return self._arm.command(command)
 
     def stop(self, reason: str) -> None:
         """As the arm does."""
-        self.robot.stop(reason)
+        self._arm.stop(reason)
 
     def close(self) -> None:
         """End the thread."""
@@ -232,7 +232,7 @@ class Watcher:
             begin = time.monotonic()
             try:
                 with self._one:
-                    seen = self.robot.observe(self._cameras)
+                    seen = self._arm.observe(self._cameras)
                 self._seen, self._when, self._failure = seen, time.monotonic(), None
             except Exception as error:  # told by `look`, in the thread that commands
                 self._failure = error
