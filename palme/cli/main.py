@@ -15,7 +15,7 @@ COMMANDS = {
     "collect": ("palme.cli.collect", "render the scenes and record the motions that training needs"),
     "train": (
         "palme.cli.train",
-        "from nothing to the shipped weights: palme train perception | planner | policy",
+        "from nothing to the shipped weights: palme train perception | reader | planner | policy",
     ),
     "serve": ("palme.cli.serve", "let others in: serve robot=panda backend=sim | policy=... | guest=..."),
     "data": ("palme.cli.data", "recorded episodes: data info | check | repair | merge | split | stats PATH"),

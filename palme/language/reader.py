@@ -18,6 +18,7 @@ from palme.language.words import recoloured
 
 MAX_PIECES = 96  # word pieces of a sentence that are read; the rest is cut off
 SHARD = "24MB"
+POOLED = ("bert", "roberta", "mpnet")  # encoders that bring a pooling layer
 FOLDER = "reader"  # where it stands beside the planner's weights
 
 
@@ -43,11 +44,13 @@ class Reader(nn.Module):
     @classmethod
     def load(cls, folder: str | Path) -> Reader:
         """From a folder of safetensors and a tokenizer, in fp32. Raises ReaderMissing."""
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
 
         if not (Path(folder) / "config.json").exists():
             raise ReaderMissing(f"{folder}: no text encoder there; `palme train reader` makes one")
-        encoder = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+        kind = AutoConfig.from_pretrained(folder).model_type
+        bare = {"add_pooling_layer": False} if kind in POOLED else {}  # a head of another task
+        encoder = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **bare)
         return cls(encoder, AutoTokenizer.from_pretrained(folder)).eval()
 
     def save(self, folder: str | Path) -> None:

@@ -170,8 +170,6 @@ def train_reader(config: ReaderTraining, source: TaskSource) -> dict[str, float]
     reader = Reader.load(find_base(config.base)).train()
     _cut_positions(reader.encoder)
     reader.encoder.embeddings.requires_grad_(False)  # type: ignore[union-attr, operator]
-    if getattr(reader.encoder, "pooler", None) is not None:  # of another task; not used
-        reader.encoder.pooler = None  # type: ignore[assignment]
     heads = GoalHeads(reader)
     inside = [p for p in reader.parameters() if p.requires_grad]
     outside = [*heads.kind.parameters(), *heads.way.parameters()]
