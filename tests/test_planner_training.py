@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from palme.language.sentence import Sentence
 from palme.language.tokenizer import build_tokenizer
 from palme.language.words import PLAIN_WORDS, UNK, VOCABULARY, mentions
 from palme.perception.objects import ENTITIES
-from palme.training.batches import Batch, collate
+from palme.training.batches import Batch, collate, end, serve
 from palme.training.imitated_eyes import SHARP, EyeNoise, perceive
 from palme.training.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
 from palme.training.planner import PlannerTraining, loss_of, rate, train_planner
@@ -181,6 +182,21 @@ def test_training_goes_on_where_it_stopped_and_its_weights_load(tmp_path):
     assert (log[-1]["step"], more[-1]["step"]) == (2, 4)
     planner = PalmePlanner.load(lambda _: seen(scene("red block", "blue bowl")), tmp_path / "model")
     assert planner.model.config.backbone["hidden_size"] == 32
+
+
+def test_no_worker_outlives_its_trainer_whatever_the_trainer_does_on_sigterm():
+    import signal
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        queue, workers = serve(lambda seed: ([QuestionMaker(SOURCE, seed)], [1.0]), 512, [1, 2])
+        queue.get()
+        time.sleep(1.0)  # until the pipe is full and nobody reads it
+        end(workers)
+        assert not any(worker.is_alive() for worker in workers)
+        assert [worker.exitcode for worker in workers] == [-signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_closed_loop_of_an_untrained_model_fails():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,22 @@ def serve(
     return queue, workers
 
 
+def end(workers: Sequence[Any]) -> None:
+    """No worker outlives this."""
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(5.0)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
+
+
 def _work(make: Callable[[int], Makers], tokens: int, seed: int, queue: Any, read: Read | None) -> None:
+    # The trainer's own handler of SIGTERM came along with the fork; and what nobody will read is not waited for:
+    # either would keep this process alive after its trainer, with whatever pipes it holds.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    queue.cancel_join_thread()
     os.nice(5)
     for batch in batches(*make(seed), tokens, seed):
         batch.reading = None if read is None else read(batch.heard)

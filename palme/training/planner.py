@@ -27,7 +27,7 @@ from palme.language.processor import EmbodiedProcessor
 from palme.language.reader import FOLDER, Reader
 from palme.language.tokenizer import build_tokenizer
 from palme.precision import autocast
-from palme.training.batches import Batch, serve
+from palme.training.batches import Batch, end, serve
 from palme.training.checkpoint import grown, load_checkpoint, save_checkpoint
 from palme.training.imitated_eyes import EyeNoise
 from palme.training.muon import Muon
@@ -209,7 +209,7 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
             if isinstance(value, float):
                 writer.add_scalar(name, value, step)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run saves what it has
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run saves what it has
     results: dict[str, float] = {}
     losses: dict[str, list[float]] = defaultdict(list)
     last_save = last_evaluation = last_tell = seconds
@@ -265,8 +265,8 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
                 last_evaluation = seconds
             begin = time.monotonic()
     finally:
-        for worker in workers:
-            worker.terminate()
+        end(workers)
+        signal.signal(signal.SIGTERM, before)
         save()
     results = evaluate(model, source, 2 * config.evaluate_n, seed=90_002, reader=reader)
     tell({"step": step, "seconds": round(seconds, 1), "questions": questions, "final": True, **results})

@@ -196,7 +196,7 @@ def train_reader(config: ReaderTraining, source: TaskSource) -> dict[str, float]
             if isinstance(value, float):
                 writer.add_scalar(name, value, step)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run saves what it has
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run saves what it has
     last_save = last_evaluation = last_tell = seconds
     begin, losses, groups = time.monotonic(), [], list[list[tuple[str, int, int]]]()
     try:
@@ -228,6 +228,7 @@ def train_reader(config: ReaderTraining, source: TaskSource) -> dict[str, float]
                 last_evaluation = seconds
             begin = time.monotonic()
     finally:
+        signal.signal(signal.SIGTERM, before)
         save()
     results = evaluate(reader, heads, source, 2 * config.evaluate_n, 90_002)
     tell({"final": True, **results})
