@@ -127,8 +127,8 @@ def end(workers: Sequence[Any]) -> None:
 
 
 def _work(make: Callable[[int], Makers], tokens: int, seed: int, queue: Any, read: Read | None) -> None:
-    # The trainer's own handler of SIGTERM came along with the fork; and what nobody will read is not waited for:
-    # either would keep this process alive after its trainer, with whatever pipes it holds.
+    # The trainer's own handler of SIGTERM came along with the fork; and nobody will read what is left in the
+    # queue. Either would keep this process alive after its trainer, with whatever pipes it holds.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     queue.cancel_join_thread()
     os.nice(5)
