@@ -244,6 +244,13 @@ def test_who_shares_the_arm_with_a_person_sees_through_the_recorder():
     world.close()
 
 
+def test_recording_a_person_across_the_bridge_is_refused_before_anything_is_reached(tmp_path, capsys):
+    words = ["run", "stack red on blue", "robot=bridge", "console=true", f"record={tmp_path / 'set'}"]
+    assert main(words) == 2
+    assert "in simulation only" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
 def test_an_arm_across_the_bridge_is_recorded_with_what_its_gate_let_through(tmp_path):
     with bench(tmp_path / "keys", hz=20.0, cameras=("front", "side"), size=(64, 48)) as far:
         client = far.armed()

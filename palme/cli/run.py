@@ -37,8 +37,11 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     from robots.errors import RobotError
     from robots.executor import Executor
 
+    remote = config["robot"]["name"] == "bridge"
+    if config["record"] and remote and (config["console"] or config["teleop"]):
+        raise UsageError("record= with a person in the run works in simulation only so far; leave one out")
     scene = task = None
-    if config["robot"]["name"] != "bridge" or config["bridge"]["table"]:
+    if not remote or config["bridge"]["table"]:
         scene = scene_for(sentence, config["seed"], config["distractors"], config["scene"])
     rig = build_rig(config, config["seed"])
     out = Path(config["out"])
@@ -124,8 +127,6 @@ def _assisted(robot: Any, rig: Any, config: dict[str, Any]) -> Any:
         return None
     from palme.cli.assisted import Assisted, device_named
 
-    if config["record"] and rig.world is None:
-        raise UsageError("record= with a person in the run works in simulation only so far; leave one out")
     return Assisted(robot, config, device_named(config["teleop"]), tuple(rig.arm.cameras))
 
 

@@ -12,6 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.teleop.wishes import Jog
+
+__all__ = ["MODES", "Desk", "Jog", "Joint", "Picture", "Status", "StepLine", "Told"]
 MODES = ("autonomous", "paused", "correcting", "stopped")
 
 
@@ -76,21 +79,6 @@ class Picture:
 
     rgb: NDArray[np.uint8]
     t_mono: float
-
-
-@dataclass(frozen=True)
-class Jog:
-    """A wish of motion while it lasts (hold to move), in the base frame.
-
-    Attributes:
-        linear: (vx, vy, vz) as shares in [-1, 1] of the highest jogging speed.
-        angular: (wx, wy, wz) likewise.
-        gripper: wanted opening in [0, 1]; None = as it is.
-    """
-
-    linear: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    angular: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    gripper: float | None = None
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,10 @@ class PalmePlanner:
         reader: Reader | None = None,
     ) -> None:
         if bool(model.config.reading_dim) != (reader is not None):
-            raise ValueError(f"a model of reading_dim {model.config.reading_dim} and reader {reader}")
+            raise ValueError(
+                f"the model has reading_dim {model.config.reading_dim} and is given "
+                f"{'no reader' if reader is None else 'a reader'}; load both from one folder"
+            )
         self.model = model.eval()
         self.processor = processor
         self.last_sentence: Sentence | None = None
