@@ -106,7 +106,7 @@ class Envelope:
         if self._spare >= 0:
             self._since, self._looks = list(zip(after.tolist(), braking.tolist(), strict=True)), 0
             return 1.0
-        short = left < 0
+        short = left < ROUNDING  # at least one is, or something would have been to spare
         name = None
         unsure = [i for i, rows in enumerate(self._rows) if np.count_nonzero(short[rows])]
         if unsure[0] == WALLS and not self._outside[WALLS] and (self._looks < 2 or self._looks % 6 == 0):

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from robots.clearance import SAG, LinkRows, SelfDistance, Walls
+from robots.clearance import ROUNDING, SAG, LinkRows, SelfDistance, Walls
 from robots.gate import SafetyGate
 from robots.gate_streams import Streams
 from robots.kinematics import fk, ik, reach_down, tool_pose
@@ -141,3 +141,14 @@ def test_margins_are_told_by_name() -> None:
     told = begun().envelope.margins(PANDA.q_home)
     assert told["workspace: tool z at its least"] == pytest.approx(fk(PANDA, PANDA.q_home)[2, 3], abs=1e-6)
     assert {"table: fingers", "table: hand", "self-collision: link 5 and hand"} <= set(told)
+
+
+def test_a_margin_used_up_to_the_last_rounding_is_looked_at() -> None:
+    gate = begun()
+    envelope, q, dt = gate.envelope, gate.q, PANDA.dt
+    speed = np.full(PANDA.n_joints, 0.01)
+    far = np.abs(q + speed * dt - envelope._looked_at) + envelope._braking(speed)
+    for k in (0, -1):  # a wall, a pair of bodies
+        envelope._room, envelope._spare = envelope._reach @ far.ravel() + 1.0, -1.0
+        envelope._room[k] -= 1.0 - ROUNDING / 2
+        assert envelope.part(q, np.zeros_like(q), q + speed * dt, speed) == 1.0
