@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ LINE = 0.2  # [s] between lines of where the arm is
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 after Ctrl-C."""
+    """Returns 0 after Ctrl-C or SIGTERM."""
     if words := [word for word in arguments if not is_override(word)]:
         raise UsageError(f"{words[0]!r}: every setting is key=value; to have a sentence done: palme run")
     config = load("teleop", arguments)
@@ -39,10 +40,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _watch(assisted: Assisted) -> None:
-    """Tell where the arm is until Ctrl-C; then stop it."""
+    """Tell where the arm is until Ctrl-C or SIGTERM; then stop it."""
     from robots.errors import RobotError
 
     shared, line, alive = assisted.shared, "", sys.stdout.isatty()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
             shared.jobs.check_alive()
@@ -60,6 +62,7 @@ def _watch(assisted: Assisted) -> None:
     except KeyboardInterrupt:
         pass
     finally:
+        signal.signal(signal.SIGTERM, before)
         try:
             shared.stop("teleop ends")
         except RobotError as error:
