@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +39,20 @@ def until(condition: Callable[[], Any], what: str = "") -> Any:
     return value
 
 
+def free_ports() -> int:
+    """A port that is free with the three after it, below those that are given to who asks for any."""
+    for _ in range(100):
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        try:
+            for k in range(4):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port + k))
+            return port
+        except OSError:
+            continue
+    raise RuntimeError("no four free ports in a row")
+
+
 class KeyRing:
     """A folder with a server's key and those of its clients, made when first asked for."""
 
@@ -68,8 +84,9 @@ class Bench:
         self.server = self.serve()
         self._clients: list[BridgeClient] = []
 
-    def serve(self, address: str = ANYWHERE) -> BridgeServer:
-        """A server for this arm, started."""
+    def serve(self, address: str = "") -> BridgeServer:
+        """A server for this arm, started; "" = where one can be started again at the same address."""
+        address = address or f"tcp://127.0.0.1:{free_ports()}"
         return BridgeServer(self.arm, self.ring.server, self.ring.folder, address, self.realtime).start()
 
     def client(self, name: str = "robo", role: Role | None = "policy", **more: Any) -> BridgeClient:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from palme.cli.table_server import TableServer
 from robots.bridge import keys
 from robots.bridge.server import BridgeServer
 from sim.driver import SimulatedDriver
-from tests.bridge_rig import PATIENCE, KeyRing, bench, spec_at
+from tests.bridge_rig import PATIENCE, KeyRing, bench, free_ports, spec_at
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_BASE = ("hydra", "omegaconf", "torch", "transformers", "pybullet", "cv2", "gymnasium", "sim")
@@ -123,7 +122,7 @@ def test_an_evaluation_across_the_wire_comes_out_as_in_process(tmp_path, capsys)
     ring.client("me")
     words = ["eval", "tasks=[put_in_bowl]", "episodes=1", "seed=1000", "planner=readout", "policy=keypose"]
     assert main([*words, f"out={tmp_path / 'near'}"]) == 0
-    base = _free_ports()
+    base = free_ports()
     driver = SimulatedDriver(spec_at(20.0))
     with BridgeServer(driver, ring.server, ring.folder, f"tcp://127.0.0.1:{base}", realtime=False) as server:
         TableServer(server, base + 3)
@@ -170,24 +169,6 @@ def test_only_the_commander_asks_the_table(tmp_path) -> None:
             ) as rival:
                 with pytest.raises(LeaseMissing):
                     RemoteTable(rival, port).truth()
-
-
-def _free_ports() -> int:
-    """A port with the three after it free too, most likely."""
-    import socket
-
-    for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        try:
-            for k in range(1, 4):
-                with socket.socket() as other:
-                    other.bind(("127.0.0.1", port + k))
-            return port
-        except OSError:
-            time.sleep(0.01)
-    raise RuntimeError("no four free ports in a row")
 
 
 def test_the_bench_of_the_bridge_measures_and_judges(tmp_path, capsys) -> None:

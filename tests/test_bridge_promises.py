@@ -40,7 +40,17 @@ from robots.errors import (
     DriverError,
 )
 from robots.types import JointCommand
-from tests.bridge_rig import PATIENCE, Bench, assert_within_limits, bench, move, path, spec_at, until
+from tests.bridge_rig import (
+    PATIENCE,
+    Bench,
+    assert_within_limits,
+    bench,
+    free_ports,
+    move,
+    path,
+    spec_at,
+    until,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -349,7 +359,7 @@ def test_a_killed_server_is_noticed_and_its_successor_is_disarmed(tmp_path) -> N
         assert "disarmed" in said
         return child, int(said.split("tcp://127.0.0.1:")[1].split(";")[0])
 
-    child, port = spawn(0)
+    child, port = spawn(free_ports())
     client = BridgeClient(f"tcp://127.0.0.1:{port}", key, made.ring.server.public, timeout=1.0)
     try:
         client.rearm()

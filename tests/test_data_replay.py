@@ -269,7 +269,8 @@ def test_an_arm_across_the_bridge_is_recorded_with_what_its_gate_let_through(tmp
     found = episode.numbers["action"][:, :7]
     assert all(np.abs(sent - row).max(1).min() < 1e-6 for row in found)  # each is one that truly went out
     assert np.abs(episode.numbers["action.requested"][:, :7] - found).max() > 0.2
-    assert (np.diff(episode.numbers["capture_time"]) > 0).all()
+    captured = episode.numbers["capture_time"]  # a state that was not heard anew in time keeps its own
+    assert (np.diff(captured) >= 0).all() and captured[-1] > captured[0]
     assert episode.side.cadence.oldest_picture_ms < 1000
 
 
