@@ -10,14 +10,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from robots.bridge import keys
 from robots.bridge.client import BridgeClient
+from robots.bridge.errors import CommandStale
 from robots.bridge.keys import Role, SecretKey
+from robots.bridge.lease import SILENCE, STALE
 from robots.bridge.server import BridgeServer
 from robots.drivers.ideal import IdealArm
+from robots.errors import ArmLatched
 from robots.spec import ArmSpec
 from robots.types import JointCommand
 
@@ -71,7 +75,7 @@ class KeyRing:
 
 
 class Bench:
-    """One server and its arm.
+    """One server and its arm. It waits for whoever is late, as a busy machine makes them, until `impatient`.
 
     Attributes:
         arm: where every target that was sent is found, in `arm.sent`.
@@ -87,14 +91,21 @@ class Bench:
     def serve(self, address: str = "") -> BridgeServer:
         """A server for this arm, started; "" = where one can be started again at the same address."""
         address = address or f"tcp://127.0.0.1:{free_ports()}"
-        return BridgeServer(self.arm, self.ring.server, self.ring.folder, address, self.realtime).start()
+        server = BridgeServer(self.arm, self.ring.server, self.ring.folder, address, self.realtime)
+        server.control.lease._silence = server.control.lease._stale = PATIENCE
+        return server.start()
+
+    def impatient(self, silence: float = SILENCE, stale: float = STALE) -> None:
+        """From now on the limits are the real ones, or these [s]."""
+        lease = self.server.control.lease
+        lease._silence, lease._stale = silence, stale
 
     def client(self, name: str = "robo", role: Role | None = "policy", **more: Any) -> BridgeClient:
         """Connected; closed with the bench."""
         key = self.ring.client(name, role)
         address = more.pop("address", self.server.address)
         client = BridgeClient(
-            address, key, self.ring.server.public, **({"timeout": 2.0, "patience": PATIENCE} | more)
+            address, key, self.ring.server.public, **({"timeout": PATIENCE, "patience": PATIENCE} | more)
         )
         self._clients.append(client)
         return client
@@ -105,14 +116,9 @@ class Bench:
         client.rearm()
         return client
 
-    def wait_for_all(self, monkeypatch: Any) -> None:
-        """Nobody is silent and nothing stale, for tests of something else: a busy machine may stand still."""
-        lease = self.server.control.lease
-        lease._silence = lease._stale = PATIENCE
-        monkeypatch.setattr("robots.bridge.early.OLDEST", PATIENCE)
-
     def close(self) -> None:
         for client in self._clients:
+            client._link.timeout = min(client._link.timeout, 0.5)  # its server may be gone
             client.close()
         self.server.close()
 
@@ -122,7 +128,8 @@ def bench(folder: Path, **more: Any) -> Iterator[Bench]:
     """A `Bench` that is closed in the end."""
     made = Bench(folder, **more)
     try:
-        yield made
+        with mock.patch("robots.bridge.early.OLDEST", PATIENCE):
+            yield made
     finally:
         made.close()
 
@@ -133,6 +140,17 @@ def move(client: BridgeClient, ticks: int, step: float = 0.002, seq: int = 0) ->
     for k in range(ticks):
         client.command(JointCommand(q + step * k, 1.0, seq + k, 0.0))
     return seq + ticks
+
+
+def move_at_last(client: BridgeClient, ticks: int) -> int:
+    """`move`, begun anew where the machine stood still for so long that the server latched."""
+    for seq in range(0, 100 * ticks, ticks):
+        try:
+            client.rearm()
+            return move(client, ticks, seq=seq)
+        except (ArmLatched, CommandStale):
+            continue
+    raise AssertionError("the arm was stopped each of a hundred times")
 
 
 def path(arm: IdealArm) -> np.ndarray:

@@ -47,6 +47,7 @@ from tests.bridge_rig import (
     bench,
     free_ports,
     move,
+    move_at_last,
     path,
     spec_at,
     until,
@@ -101,8 +102,10 @@ class Raw:
 def test_arm_holds_when_client_goes_silent(served: Bench) -> None:
     client, viewer = served.armed(), served.client("viewer", "viewer")
     move(client, 40, 0.004)
+    served.impatient()
     client.pulse.beating = False
     wait_latched(viewer, "silent")
+    served.impatient(PATIENCE)
     q = path(served.arm)
     assert np.abs(np.diff(q, axis=0))[:39].max() > 0.003  # it did move
     assert_within_limits(served.arm)
@@ -117,11 +120,12 @@ def test_arm_holds_when_client_goes_silent(served: Bench) -> None:
 def test_deceleration_begins_within_110_ms_of_the_last_command_even_at_20_hz(tmp_path) -> None:
     with bench(tmp_path, hz=20.0) as made:
         client = made.armed()
+        client.pulse.beating = False
         q = client.observe(()).robot.q
         for k in range(12):
             client.command(JointCommand(q + 0.02 * k, 1.0, k, 0.0))
             last = time.monotonic()
-        client.pulse.beating = False
+        made.impatient()
         until(lambda: "silent" in client.read().latched)
         sent = list(made.arm.sent)
         speeds = np.diff([c.q_target[0] for _, c in sent]) * 20.0
@@ -148,6 +152,7 @@ def test_arm_holds_when_its_client_is_killed(served: Bench) -> None:
     try:
         assert child.stdout is not None and child.stdout.readline()
         until(lambda: len(served.arm.sent) > 50)
+        served.impatient()
         os.kill(child.pid, signal.SIGKILL)
         wait_latched(viewer, "silent")
     finally:
@@ -162,6 +167,7 @@ def test_the_watchdog_does_not_wait_for_the_network_thread(served: Bench, monkey
     try:
         move(client, 20, 0.004)
         monkeypatch.setattr(served.server, "handle", lambda route, parts: free.wait(PATIENCE) and None)
+        served.impatient()
         begin = time.monotonic()
         until(lambda: served.server.control.lease.latched and served.server.control.at_rest)
         assert time.monotonic() - begin < 5.0
@@ -174,7 +180,8 @@ def test_a_beat_alone_moves_nothing_and_keeps_the_latch_off(served: Bench) -> No
     seq = move(client, 30, 0.004)
     until(lambda: client.read().at_rest)
     q = path(served.arm)[-1]
-    time.sleep(3 * SILENCE)
+    served.impatient(10 * SILENCE)
+    time.sleep(30 * SILENCE)
     np.testing.assert_array_equal(path(served.arm)[-1], q)
     assert client.read().latched == ""
     client.command(JointCommand(q, 1.0, seq, 0.0))
@@ -229,6 +236,7 @@ def test_a_clock_that_jumps_at_the_client_changes_nothing(served: Bench, monkeyp
 def test_a_command_whose_sender_has_not_heard_from_the_arm_is_stale(served: Bench) -> None:
     client = served.armed()
     seq = move(client, 5)
+    served.impatient(PATIENCE)
     client.pulse.heard = lambda: client.read().now - 1.0  # type: ignore[method-assign]
     with pytest.raises(CommandStale, match="heard"):
         heard = client.read().now - 1.0
@@ -314,8 +322,9 @@ def test_fifty_commands_queued_while_the_server_is_down_are_not_executed(served:
 
 
 def test_our_own_client_keeps_nothing_for_the_next_server(served: Bench) -> None:
-    client = served.armed(timeout=0.2)
+    client = served.armed()
     seq = move(client, 5)
+    client._link.timeout = 0.2
     port, sent = served.server.port, len(served.arm.sent)
     served.server.close()
     sent = len(served.arm.sent)
@@ -337,6 +346,7 @@ def test_our_own_client_keeps_nothing_for_the_next_server(served: Bench) -> None
 
     until(lost)
     assert len(served.arm.sent) == sent
+    client._link.timeout = PATIENCE
     client.reconnect()
     with pytest.raises(CommandRejected):
         client.command(JointCommand(path(served.arm)[-1], 1.0, seq + 11, 0.0))
@@ -362,8 +372,7 @@ def test_a_killed_server_is_noticed_and_its_successor_is_disarmed(tmp_path) -> N
     child, port = spawn(free_ports())
     client = BridgeClient(f"tcp://127.0.0.1:{port}", key, made.ring.server.public, timeout=1.0)
     try:
-        client.rearm()
-        seq = move(client, 10)
+        seq = move_at_last(client, 10)
         child.kill()
         child.wait()
         with pytest.raises(LinkDead, match="nothing was heard"):
@@ -380,8 +389,7 @@ def test_a_killed_server_is_noticed_and_its_successor_is_disarmed(tmp_path) -> N
         until(back)
         with pytest.raises(CommandRejected):
             client.command(JointCommand(client.observe(()).robot.q, 1.0, seq, 0.0))
-        client.rearm()
-        move(client, 3)
+        move_at_last(client, 3)
         child.send_signal(signal.SIGTERM)  # a polite end: brakes, says what happened
         assert child.wait(PATIENCE) == 0
     finally:
@@ -465,8 +473,7 @@ def test_hostile_frames_cost_their_sender_an_error_and_nobody_else_anything(serv
     assert served.server.counts()["command"] == 10
 
 
-def test_nobody_takes_the_route_that_the_server_rings_itself_by(served: Bench, monkeypatch) -> None:
-    served.wait_for_all(monkeypatch)
+def test_nobody_takes_the_route_that_the_server_rings_itself_by(served: Bench) -> None:
     context = zmq.Context()
     rival = sockets.calling(
         context, zmq.DEALER, served.ring.client("rival"), served.ring.server.public, frames.MAX_COMMAND

@@ -132,9 +132,8 @@ def wave(client: BridgeClient, ticks: int, seq: int = 0) -> list[JointCommand]:
 
 
 @pytest.mark.parametrize(("hz", "realtime"), [(200.0, True), (20.0, True), (20.0, False)])
-def test_a_stream_is_executed_in_order_and_whole(tmp_path, monkeypatch, hz: float, realtime: bool) -> None:
+def test_a_stream_is_executed_in_order_and_whole(tmp_path, hz: float, realtime: bool) -> None:
     with bench(tmp_path, hz=hz, realtime=realtime) as made:
-        made.wait_for_all(monkeypatch)
         client = made.armed()
         commands = wave(client, 150 if hz > 100 else 30)
         acknowledged = []
@@ -156,9 +155,8 @@ def test_a_stream_is_executed_in_order_and_whole(tmp_path, monkeypatch, hz: floa
 
 
 @pytest.fixture
-def fast(tmp_path, monkeypatch) -> Iterator[Bench]:
+def fast(tmp_path) -> Iterator[Bench]:
     with bench(tmp_path, hz=200.0) as made:
-        made.wait_for_all(monkeypatch)
         yield made
 
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -17,18 +12,9 @@ from robots.teleop.devices.leader import LeaderArm
 from robots.teleop.mode import CORRECTING, PAUSED, STOPPED
 from robots.teleop.shared import SharedArm
 from robots.teleop.wishes import Jog
-from tests.bridge_rig import Bench, assert_within_limits, until
-from tests.bridge_rig import bench as impatient_bench
+from tests.bridge_rig import assert_within_limits, bench, until
 
 UP = Jog((0.0, 0.0, 1.0))
-
-
-@contextmanager
-def bench(folder: Path, **more: Any) -> Iterator[Bench]:
-    """A bench whose watchdog has patience with a busy machine: silence is not what is tested here."""
-    with impatient_bench(folder, **more) as rig:
-        rig.server.control.lease._silence = rig.server.control.lease._stale = 20.0
-        yield rig
 
 
 @pytest.mark.parametrize("realtime", [True, False])
