@@ -8,6 +8,7 @@ the caller is told what was sent.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from robots.types import Array, JointCommand
 ROUNDING = 1e-9  # kept off every limit, so that rounding never exceeds one
 FUTURE_TOLERANCE = 0.005  # [s] a stamp may lie ahead: clock resolution, not skew
 NUMBER = (int, float, np.number)
+# Of each joint after a tick: position [rad], speed [rad/s], the goal within the limits; whether it was met.
+Motion = tuple[list[float], list[float], list[float], bool]
 
 
 class SafetyGate:
@@ -52,7 +55,6 @@ class SafetyGate:
         latched: why the arm was stopped, or None.
         envelope: the geometric constraints, None without `geometry`;
             `envelope.held` counts what held the arm back, by name.
-        q, dq: (n_joints,) commanded position in [rad] and speed in [rad/s].
         gripper: commanded opening in [0, 1].
     """
 
@@ -60,18 +62,21 @@ class SafetyGate:
         self.spec = spec
         self.begun = False
         self.latched: str | None = None
-        self.q = np.array(spec.q_home)
-        self.dq = np.zeros(spec.n_joints)
+        # Numbers of each joint, not arrays: see `_towards`. The arrays are made for who asks.
+        self._q: list[float] = spec.q_home.tolist()
+        self._dq: list[float] = [0.0] * spec.n_joints
+        self._arrays: tuple[Array, Array] | None = None
         self.gripper = 1.0
         self._seq = -1
         self._t_mono = 0.0
-        self._target = self.q
+        self._target = self._q
         self._low, self._high = spec.q_min + ROUNDING, spec.q_max - ROUNDING
         self._dq_max = spec.dq_max * (1 - ROUNDING)
         # Change of speed a tick. Acceleration may turn from one end to the other between two ticks,
         # so at high rates it is the jerk that bounds it.
         acceleration = np.minimum(spec.ddq_max, spec.jerk_max * spec.dt / 2) * (1 - ROUNDING)
         self._change = acceleration * spec.dt
+        self._changes = self._change.tolist()
         self.envelope = Envelope(spec, self._change) if geometry else None
         self._dt = spec.dt
         limits = (self._low, self._high, self._dq_max, self._change)
@@ -81,24 +86,33 @@ class SafetyGate:
         self._followed = False  # whether the last target was met exactly
         self._gripper_step = spec.gripper_speed / spec.gripper_width * spec.dt if spec.has_gripper else 0.0
 
-    def start(self, q_measured: Array, gripper: float) -> None:
+    @property
+    def q(self) -> Array:
+        """(n_joints,) commanded position in [rad]."""
+        return self._as_arrays()[0]
+
+    @property
+    def dq(self) -> Array:
+        """(n_joints,) commanded speed in [rad/s]."""
+        return self._as_arrays()[1]
+
+    def start(self, q_measured: Array | Sequence[float], gripper: float) -> None:
         """Begin a session at the measured joints: the arm is where it is, at rest.
 
         Called by the first `filter`; calling it explicitly accepts targets from anywhere after it.
         """
-        q = self._finite("q_measured", q_measured)
-        self.q = np.clip(q, self._low, self._high)
-        self.dq = np.zeros(self.spec.n_joints)
-        self._target = self.q
+        q = np.array(self._finite(q_measured, "q_measured"))
+        self._q, self._dq = np.clip(q, self._low, self._high).tolist(), [0.0] * self.spec.n_joints
+        self._arrays, self._target = None, self._q
         self.begun = self._followed = True
         if self.envelope is not None:
             self.envelope.start(self.q)
-        self.gripper = min(max(float(gripper), 0.0), 1.0)
+        self.gripper = _share(float(gripper))
 
     def filter(
         self,
         command: JointCommand,
-        q_measured: Array,
+        q_measured: Array | Sequence[float],
         gripper_measured: float | None = None,
         now: float | None = None,
     ) -> JointCommand:
@@ -116,7 +130,7 @@ class SafetyGate:
         """
         if self.latched is not None:
             raise ArmLatched(f"{self.spec.name} was stopped: {self.latched}; `rearm` it before commanding")
-        target = self._finite(f"command seq {command.seq}", command.q_target)
+        target = self._finite(command.q_target, "command seq", command.seq)
         opening = command.gripper
         if not (isinstance(opening, NUMBER) and math.isfinite(opening)):
             raise CommandNotFinite(f"command seq {command.seq}: gripper {opening!r} is not a finite number")
@@ -136,7 +150,7 @@ class SafetyGate:
         self._seq, self._t_mono = command.seq, command.t_mono if now is None else now
         if gripper_measured is not None and math.isfinite(gripper_measured):
             # fingers stopped by what they hold open at once, and not after the way they did not go
-            self.gripper = min(max(gripper_measured, 0.0), 1.0)
+            self.gripper = _share(gripper_measured)
         return self._sent(float(opening))
 
     def brake(self, now: float | None = None) -> JointCommand:
@@ -146,10 +160,11 @@ class SafetyGate:
         """
         if not self.begun:
             raise CommandRejected(f"{self.spec.name}: no session has begun; the arm holds by itself")
-        if np.count_nonzero(self.dq):
-            self.dq = self._slower()
-            self.q = self.q + self.dq * self._dt
-        self._target, self._followed = self.q, True
+        if any(self._dq):
+            self._dq = self._slower()
+            self._q = [q + dq * self._dt for q, dq in zip(self._q, self._dq, strict=True)]
+            self._arrays = None
+        self._target, self._followed = self._q, True
         if now is not None:
             self._t_mono = now
         return self._sent(self.gripper)
@@ -162,8 +177,7 @@ class SafetyGate:
     @property
     def at_rest(self) -> bool:
         """True when the commanded state does not move."""
-        dq = self.dq.tolist()
-        return not self.begun or (max(dq) <= 1e-6 and min(dq) >= -1e-6)
+        return not self.begun or (max(self._dq) <= 1e-6 and min(self._dq) >= -1e-6)
 
     def stop(self, reason: str) -> None:
         """Refuse everything from now on; the caller sends `brake()` until `at_rest`."""
@@ -178,25 +192,27 @@ class SafetyGate:
         self.latched = None
         self.begun = False
 
-    def _finite(self, what: str, values: Array) -> Array:
+    def _finite(self, values: Array | Sequence[float], *what: object) -> list[float]:
+        """`values` as numbers of each joint. Raises CommandShape, CommandNotFinite: of `what`."""
         n = self.spec.n_joints
         try:
             array = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise CommandShape(f"{what}: {values!r} is not an array of {n} numbers") from error
+            raise CommandShape(f"{_words(what)}: {values!r} is not an array of {n} numbers") from error
         if array.shape != (n,):
             raise CommandShape(
-                f"{what}: shape {array.shape}, expected ({n},) for {self.spec.name}; arm holding"
+                f"{_words(what)}: shape {array.shape}, expected ({n},) for {self.spec.name}; arm holding"
             )
+        numbers: list[float] = array.tolist()
         # The sum of finite numbers is finite but for overflow: one look instead of two passes.
-        if not math.isfinite(sum(array.tolist())) and not np.isfinite(array).all():
+        if not math.isfinite(sum(numbers)) and not np.isfinite(array).all():
             joint = self.spec.joint_names[int(np.argmin(np.isfinite(array)))]
-            raise CommandNotFinite(f"{what}: {joint} is not finite; refused, arm holding")
-        return array
+            raise CommandNotFinite(f"{_words(what)}: {joint} is not finite; refused, arm holding")
+        return numbers
 
-    def _check_first(self, target: Array, q_measured: Array, seq: int) -> None:
-        measured = self._finite("q_measured", q_measured)
-        away = np.abs(target - measured)
+    def _check_first(self, target: list[float], q_measured: Array | Sequence[float], seq: int) -> None:
+        measured = self._finite(q_measured, "q_measured")
+        away = np.abs(np.subtract(target, measured))
         limit = self.spec.first_command_tolerance
         if not (away <= limit).all():
             j = int(np.argmax(away))
@@ -205,18 +221,28 @@ class SafetyGate:
                 f"measured {measured[j]:.3f}, limit {limit}; seq {seq} refused, start where the arm is"
             )
 
-    def _advance(self, target: Array) -> None:
+    def _advance(self, target: list[float]) -> None:
         """Move the commanded state one tick towards `target`, which is finite."""
         moved = (self._followed and self._passes(target)) or self._towards(target)
         place, speed, goal, followed = moved
-        part = 1.0 if self.envelope is None else self.envelope.part(self.q, self.dq, place, speed)
-        if part < 1.0:
-            slow = self._slower()
-            speed, followed = slow + part * (speed - slow), False
-            place = self.q + speed * self._dt
-        self.q, self.dq, self._target, self._followed = place, speed, goal, followed
+        arrays = None
+        if self.envelope is not None:
+            q, dq = self._as_arrays()
+            arrays = after, faster = np.array(place), np.array(speed)
+            part = self.envelope.part(q, dq, after, faster)
+            if part < 1.0:
+                slow = np.array(self._slower())
+                faster = slow + part * (faster - slow)
+                after = q + faster * self._dt
+                arrays, place, speed, followed = (after, faster), after.tolist(), faster.tolist(), False
+        self._q, self._dq, self._arrays, self._target, self._followed = place, speed, arrays, goal, followed
 
-    def _passes(self, target: Array) -> tuple[Array, Array, Array, bool] | None:
+    def _as_arrays(self) -> tuple[Array, Array]:
+        if self._arrays is None:
+            self._arrays = np.array(self._q), np.array(self._dq)
+        return self._arrays
+
+    def _passes(self, target: list[float]) -> Motion | None:
         """The common case, cheaply: a stream well within all limits; as `_towards`, None if it is not one.
 
         Braking from the target takes no more than `over ** 2 * dt / (2 * change)`, the most that the sum of
@@ -225,7 +251,7 @@ class SafetyGate:
         """
         dt, hz, speeds = self._dt, self.spec.control_hz, []
         for goal, q, dq, (low, high, top, change, free_low, free_high) in zip(
-            target.tolist(), self.q.tolist(), self.dq.tolist(), self._bounds, strict=True
+            target, self._q, self._dq, self._bounds, strict=True
         ):
             speed = (goal - q) * hz
             if not (-top <= speed <= top and -change <= speed - dq <= change):
@@ -236,10 +262,9 @@ class SafetyGate:
                 if not low <= rest <= high:
                     return None
             speeds.append(speed)
-        target = target.copy()  # the caller keeps his array
-        return target, np.array(speeds), target, True
+        return target, speeds, target, True
 
-    def _towards(self, target: Array) -> tuple[Array, Array, Array, bool]:
+    def _towards(self, target: list[float]) -> Motion:
         """Position and speed a tick later within the joints' limits, the goal, and whether it was met.
 
         Joint by joint on Python floats, compared rather than passed to min and max: for seven joints that
@@ -248,12 +273,7 @@ class SafetyGate:
         dt, hz = self._dt, 1.0 / self._dt
         speeds, goals, places, followed = [], [], [], True
         for q, dq, goal, last, (low, high, top, change, free_low, free_high) in zip(
-            self.q.tolist(),
-            self.dq.tolist(),
-            target.tolist(),
-            self._target.tolist(),
-            self._bounds,
-            strict=True,
+            self._q, self._dq, target, self._target, self._bounds, strict=True
         ):
             goal = low if goal < low else high if goal > high else goal
             goals.append(goal)
@@ -301,17 +321,25 @@ class SafetyGate:
             followed = followed and -ROUNDING < place - goal < ROUNDING
             speeds.append(speed)
             places.append(place)
-        return np.array(places), np.array(speeds), np.array(goals), followed
+        return places, speeds, goals, followed
 
-    def _slower(self) -> Array:
-        """(n_joints,) speed of the next tick when braking, in [rad/s]."""
-        return self.dq - np.minimum(np.maximum(self.dq, -self._change), self._change)
+    def _slower(self) -> list[float]:
+        """Speed of each joint at the next tick when braking, in [rad/s]."""
+        return [v - min(max(v, -c), c) for v, c in zip(self._dq, self._changes, strict=True)]
 
     def _sent(self, opening: float) -> JointCommand:
-        step = self._gripper_step
-        wanted = min(max(opening, 0.0), 1.0)
-        self.gripper += min(max(wanted - self.gripper, -step), step)
-        return JointCommand(self.q.copy(), self.gripper, self._seq, self._t_mono)
+        step, further = self._gripper_step, _share(opening) - self.gripper
+        self.gripper += step if further > step else -step if further < -step else further
+        return JointCommand(np.array(self._q), self.gripper, self._seq, self._t_mono)
+
+
+def _share(value: float) -> float:
+    """`value`, a number, brought into [0, 1]; compared, for `min` and `max` take three times as long."""
+    return 0.0 if value < 0.0 else 1.0 if value > 1.0 else value
+
+
+def _words(what: tuple[object, ...]) -> str:
+    return " ".join(map(str, what))
 
 
 def _braking(speed: float, change: float, dt: float) -> float:

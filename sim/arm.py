@@ -58,9 +58,7 @@ class SimulatedArm:
         self.gate = SafetyGate(self.spec, self._geometry)
         self.substeps = round(PHYSICS_HZ / self.spec.control_hz)
         self.time = 0.0  # [s] simulated since the world was loaded
-        n = self.spec.n_joints
-        self._q = np.zeros(n)
-        self._here = [0.0] * (n + 2)  # measured: joints in [rad], then fingers in [m]
+        self._here = [0.0] * (self.spec.n_joints + 2)  # measured: joints in [rad], then fingers in [m]
         self._states: Sequence[tuple] = ()  # PyBullet's rows: (position, speed, ...) of each of them
         self._generation = -1
         self._joints: list[int] = []
@@ -88,7 +86,7 @@ class SimulatedArm:
         """
         self._follow_world()
         try:
-            sent = self.gate.filter(command, self._q, self.gripper, self.time)
+            sent = self.gate.filter(command, self._here[:-2], self.gripper, self.time)
         except CommandRejected:
             self._brake()
             raise
@@ -118,13 +116,14 @@ class SimulatedArm:
         """Joints, gripper and tool frame, without pictures."""
         self._follow_world()
         dq = np.array([row[1] for row in self._states[: self.spec.n_joints]])
-        return RobotState(self._q.copy(), dq, self.gripper, fk(self.spec, self._q))
+        q = np.array(self._here[:-2])
+        return RobotState(q, dq, self.gripper, fk(self.spec, q))
 
     @property
     def q(self) -> Array:
         """(n_joints,) measured in [rad], without the tool frame that `state` works out."""
         self._follow_world()
-        return self._q.copy()
+        return np.array(self._here[:-2])
 
     def position(self) -> NDArray[np.float32]:
         """(n_joints + 1,) measured joints in [rad] and gripper opening in [0, 1], at one stroke."""
@@ -134,7 +133,8 @@ class SimulatedArm:
     @property
     def gripper(self) -> float:
         """Measured opening in [0, 1]."""
-        return min(max((self._here[-2] + self._here[-1]) / self.spec.gripper_width, 0.0), 1.0)
+        opening = (self._here[-2] + self._here[-1]) / self.spec.gripper_width
+        return 0.0 if opening < 0.0 else 1.0 if opening > 1.0 else opening
 
     def hold(self, ticks: int = 1) -> None:
         """Let time pass at rest, for things to settle."""
@@ -167,11 +167,10 @@ class SimulatedArm:
     def _read(self) -> None:
         self._states = self.world.p.getJointStates(self.world.arm, self._joints, self.world.client)
         self._here = [row[0] for row in self._states]
-        self._q = np.array(self._here[:-2])
 
     def _brake(self) -> None:
         if not self.gate.begun:
-            self.gate.start(self._q, self.gripper)
+            self.gate.start(self._here[:-2], self.gripper)
         self._drive(self.gate.brake(self.time))
 
     def _drive(self, sent: JointCommand) -> None:

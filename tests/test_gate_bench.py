@@ -49,12 +49,12 @@ def test_a_broken_gate_is_found_out(broken: str, monkeypatch: pytest.MonkeyPatch
         wanted = "acceleration"
     else:
 
-        def repair(self: SafetyGate, what: str, values: np.ndarray) -> np.ndarray:
+        def repair(self: SafetyGate, values: np.ndarray, *what: object) -> list[float]:
             try:
                 array = np.nan_to_num(np.asarray(values, dtype=np.float64))
             except (TypeError, ValueError) as error:
-                raise CommandRejected(what) from error
-            return array if array.shape == (7,) else self.q
+                raise CommandRejected(str(what)) from error
+            return (array if array.shape == (7,) else self.q).tolist()
 
         monkeypatch.setattr(SafetyGate, "_finite", repair)
         wanted = "let through what is CommandNotFinite"

@@ -77,9 +77,12 @@ class Features:
         self._rows: list[Any] = []
 
     def fill(self, rows: list[Any]) -> NDArray[np.float32]:
-        """The vector (288,) for `rows` (N,): each a position in [m] and a quat_xyzw."""
+        """The vector (288,) for `rows` (N,): each a position in [m] and a quat_xyzw.
+
+        The same list again is taken to say the same.
+        """
         table = self.table
-        if rows != self._rows:  # nearly always everything lies still
+        if rows is not self._rows:  # nearly always everything lies still
             self._rows = rows
             table[: self.n, POSE] = [(*xyz, *quat) for xyz, quat in rows]
             table[self.movers, 21:24] = table[self.goals, 13:16] - table[self.movers, 13:16]

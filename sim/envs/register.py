@@ -22,4 +22,5 @@ def register() -> None:
                 entry_point="sim.envs.tabletop:TabletopEnv",
                 kwargs={"family": family},
                 max_episode_steps=MAX_EPISODE_STEPS[family],
+                order_enforce=False,  # the environment does that itself, a wrapper less on every step
             )

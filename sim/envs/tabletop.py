@@ -157,6 +157,8 @@ class TabletopEnv(gymnasium.Env):
         """The front camera's picture (352, 480, 3), or None without a render mode."""
         if self.render_mode is None:
             return None
+        if self.current is None:
+            raise gymnasium.error.ResetNeeded("call reset() before render()")
         return self.world.render("front", RENDER_SIZE, depth=False).rgb
 
     def close(self) -> None:
@@ -197,9 +199,7 @@ class TabletopEnv(gymnasium.Env):
         agent_pos = self.arm.position()
         if self.observation == "state" and self._features is not None:
             return {"agent_pos": agent_pos, "environment_state": self._features.fill(self._rows)}
-        pixels = {
-            name: self.world.render(name, self.image_size, depth=False).rgb for name in self.cameras
-        }
+        pixels = {name: self.world.render(name, self.image_size, depth=False).rgb for name in self.cameras}
         return {"agent_pos": agent_pos, "pixels": pixels}
 
     def _info(self) -> dict[str, Any]:
