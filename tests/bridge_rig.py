@@ -79,6 +79,7 @@ class Bench:
 
     Attributes:
         arm: where every target that was sent is found, in `arm.sent`.
+        as_served: [s] silence and staleness that the server had of itself.
     """
 
     def __init__(self, folder: Path, hz: float = 100.0, realtime: bool = True, **more: Any) -> None:
@@ -92,7 +93,9 @@ class Bench:
         """A server for this arm, started; "" = where one can be started again at the same address."""
         address = address or f"tcp://127.0.0.1:{free_ports()}"
         server = BridgeServer(self.arm, self.ring.server, self.ring.folder, address, self.realtime)
-        server.control.lease._silence = server.control.lease._stale = PATIENCE
+        lease = server.control.lease
+        self.as_served = lease._silence, lease._stale
+        lease._silence = lease._stale = PATIENCE
         return server.start()
 
     def impatient(self, silence: float = SILENCE, stale: float = STALE) -> None:

@@ -133,6 +133,19 @@ def test_deceleration_begins_within_110_ms_of_the_last_command_even_at_20_hz(tmp
         assert sent[slower + 1][0] - last < SILENCE + 0.010 + 0.050  # the machine of a test may be busy
 
 
+def test_in_lock_step_a_slow_commander_is_waited_for_and_one_who_is_gone_is_not(tmp_path) -> None:
+    with bench(tmp_path, hz=20.0, realtime=False) as made:
+        made.impatient(*made.as_served)
+        client = made.armed()
+        seq = move(client, 10, 0.004)
+        client.pulse.beating = False
+        time.sleep(6 * SILENCE)  # in the middle of a motion
+        client.command(JointCommand(path(made.arm)[-1] + 0.004, 1.0, seq, 0.0))
+        made.impatient()
+        wait_latched(made.client("viewer", "viewer"), "silent")
+        assert_within_limits(made.arm)
+
+
 def test_arm_holds_when_its_client_is_killed(served: Bench) -> None:
     served.ring.client()
     code = (

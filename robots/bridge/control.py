@@ -9,7 +9,8 @@ Two clocks of two uses:
 - `realtime`: a tick every `spec.dt` of the wall clock, whatever comes. For real arms, and a simulated one
   that is to behave like them.
 - lock-step: one command, one tick; in between, simulated time stands still. For evaluation, where a slow
-  planner must not change the motion. The commander's silence counts only while the arm moves.
+  planner or a busy machine must not change the motion. The commander's silence counts only while the arm
+  moves, and is told from slowness by seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from robots.bridge.early import Early, EarlyCommands
 from robots.bridge.errors import ArmMoving, CommandStale, CommandTooSoon, FaultStands
 from robots.bridge.jobs import Jobs
 from robots.bridge.keys import AllowedKey
-from robots.bridge.lease import Lease
+from robots.bridge.lease import ABSENT, Lease
 from robots.drivers.base import Driver
 from robots.errors import CommandRejected, DriverError, RobotError
 from robots.gate import SafetyGate
@@ -62,7 +63,8 @@ class Controller:
         realtime: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.driver, self.realtime, self.lease = driver, realtime, Lease()
+        self.driver, self.realtime = driver, realtime
+        self.lease = Lease() if realtime else Lease(ABSENT, ABSENT)
         self.spec = driver.spec
         self.counts: Counter[str] = Counter()
         self.on_tick: Callable[[Snapshot], None] | None = None

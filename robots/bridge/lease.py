@@ -27,6 +27,7 @@ from robots.errors import ArmLatched, CommandOutOfOrder, CommandRejected
 
 SILENCE = 0.100  # [s] without a valid command or beat until the arm latches
 STALE = 0.500  # [s] since the sender last heard of the arm, on the server's clock
+ABSENT = 5.0  # [s] both in lock-step, where nothing moves on meanwhile: whoever is so long away is gone
 ROUNDING = 0.005  # [s] by which what was heard may lie ahead: clock resolution
 
 
