@@ -1,0 +1,145 @@
+"""`palme bench clock`: whether control keeps its time with everything on that a person wants beside it.
+
+The simulated arm at its table by the clock, as `palme teleop console=true record=...` has it: two cameras
+of 640 x 480 drawn, recorded and shown in a browser that jogs the arm without pause. The control loop is
+what must not be late; pictures come as fast as the machine can draw them, and the figures say how fast.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LATE = 0.005  # [s]
+WARM = 2.0  # [s] between the browser's first key and the first cycle that counts
+
+
+def bench_clock(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
+    """Figures by name. `cycles_late_by_5_ms` must be 0."""
+    from palme.cli.bench_record import encoding
+    from palme.cli.teleop import person_at, simulated
+    from palme.data.reader import Dataset
+
+    with tempfile.TemporaryDirectory() as folder:
+        found: dict[str, Any] = {"minutes": config["minutes"]}
+        if config["encoding"]:
+            found |= encoding(Path(folder) / "encoded", config["encoding"])
+        root = Path(config["record"] or Path(folder) / "session")
+        arm, scene = simulated(config)
+        try:
+            with person_at(arm, config | {"record": str(root)}, None, scene) as assisted:
+                cycles = _Cycles(assisted)
+                with _visitor(assisted.console.address):
+                    time.sleep(WARM)
+                    shown = _watch(assisted, cycles, 60 * config["minutes"], bar)
+                found |= cycles.figures() | shown
+        finally:
+            arm.world.close()
+        dataset = Dataset(root)
+        episode = dataset.episode(len(dataset.entries) - 1)
+        cadence = episode.side.cadence
+        dataset.close()
+    return found | {
+        "recorded_frames": len(episode), "recorded_late_by_5_ms": len(cadence.late_frames),
+        "recorded_every_ms_mean": round(cadence.mean_ms, 3),
+        "recorded_every_ms_max": round(cadence.max_ms, 2),
+        "recorded_pictures_repeated": len(cadence.repeated),
+        "recorded_oldest_picture_ms": round(cadence.oldest_picture_ms, 1),
+    }  # fmt: skip
+
+
+class _Cycles:
+    """Listens to ticks: how late each began, and how long after it was due its command had been sent."""
+
+    def __init__(self, assisted: Any) -> None:
+        self._pace = assisted.loop.pace
+        self.counting = False
+        self._behind: list[float] = []
+        self._sent: list[float] = []
+        self._moved = 0
+        assisted.shared.on_tick.append(self)
+
+    def __call__(self, tick: Any) -> None:
+        if self.counting:
+            self._behind.append(self._pace.behind)
+            self._sent.append(self._pace.behind + time.monotonic() - tick.t)
+            self._moved += bool(tick.by)
+
+    def figures(self) -> dict[str, Any]:
+        behind, sent = 1e3 * np.array(self._behind), 1e3 * np.array(self._sent)
+        return {
+            "cycles": len(behind), "cycles_moved_by_hand": self._moved,
+            "cycles_late_by_5_ms": int((behind > 1e3 * LATE).sum()),
+            "late_ms_p50": round(float(np.median(behind)), 3),
+            "late_ms_p99": round(float(np.quantile(behind, 0.99)), 3),
+            "late_ms_max": round(float(behind.max()), 3),
+            "sent_after_ms_p99": round(float(np.quantile(sent, 0.99)), 3),
+            "sent_after_ms_max": round(float(sent.max()), 3),
+        }  # fmt: skip
+
+
+def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Callable[[str, int], Any]) -> dict[str, Any]:
+    """Let it go on for `seconds`; how many pictures the browser showed, and how old they were by then."""
+    ages, hub, cameras = [], assisted.console.hub, len(assisted.loop.cameras)
+    hub.ages.clear()
+    begin = time.monotonic()
+    cycles.counting, spent, stolen = True, time.process_time(), _stolen()
+    with bar("by the clock", round(seconds)) as progress:
+        while (left := begin + seconds - time.monotonic()) > 0:
+            time.sleep(min(1.0, left))
+            assisted.shared.jobs.check_alive()
+            while hub.ages:
+                ages.append(1e3 * hub.ages.popleft()[1])
+            progress.update(min(1, round(left)))
+    cycles.counting, wall = False, time.monotonic() - begin
+    spent = time.process_time() - spent
+    return {
+        "pictures_shown": len(ages), "pictures_a_second_a_camera": round(len(ages) / wall / cameras, 2),
+        "picture_ms_p50": round(float(np.quantile(ages, 0.5)), 1) if ages else None,
+        "picture_ms_p95": round(float(np.quantile(ages, 0.95)), 1) if ages else None,
+        "control_process_cores": round(spent / wall, 3), "real_time_priority": assisted.loop.urgent,
+        "machine_stolen_s": round(_stolen() - stolen, 2),
+    }  # fmt: skip
+
+
+def _stolen() -> float:
+    """[s] for which the host of a virtual machine has kept its cores from it, since it was started."""
+    stat = Path("/proc/stat")
+    return int(stat.read_text().split()[8]) / os.sysconf("SC_CLK_TCK") if stat.exists() else 0.0
+
+
+@contextmanager
+def _visitor(address: str) -> Iterator[None]:
+    """A browser that moves the arm, until the end of the context."""
+    environment: Mapping[str, str] = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "palme.console.visitor"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        process.stdin.write(address + "\n")  # its token is nobody's business who lists processes
+        process.stdin.flush()
+        if process.stdout.readline() != "here\n":
+            raise RuntimeError("the browser did not get to the console")
+        yield
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
