@@ -5,9 +5,9 @@ environment of their own:
 
     python -m tests.judges.lerobot_env        # builds out/judges/lerobot-env once (3 GB), then judges
 
-Two things are judged. An ACT policy with random weights is evaluated by the command itself: all of it runs, the
-films are there, and nothing is achieved. Then LeRobot's `rollout` plays what our oracle did in the same scenes:
-the sentence reaches the policy, the features are what the plug-in says, and LeRobot counts a success.
+Two things are judged. An ACT policy with random weights is evaluated by the command itself: all of it runs,
+the films are there, and nothing is achieved. Then LeRobot's `rollout` plays what our oracle did in the same
+scenes: the sentence reaches the policy, the features are what the plug-in says, and LeRobot counts a success.
 """
 
 from __future__ import annotations

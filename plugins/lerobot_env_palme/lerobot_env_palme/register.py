@@ -1,7 +1,7 @@
 """The environments under names of LeRobot's kind, PACKAGE/TASK, and as it wants them: without wrappers.
 
-LeRobot asks the environment itself for the sentence and for the length of an episode; behind Gymnasium's usual
-wrappers it would find neither, and a policy would be told "".
+LeRobot asks the environment itself for the sentence and for the length of an episode; behind Gymnasium's
+usual wrappers it would find neither, and a policy would be told "".
 """
 
 from __future__ import annotations
