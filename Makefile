@@ -6,6 +6,7 @@
 #   make lint    ruff, and mypy on robots/, sim/ and palme/data/
 #   make judge   the published openpi-client against our policy server, in an environment of its own
 #   make judge-lerobot   LeRobotDataset reads what we record, in an environment of its own (Python 3.12, 3 GB)
+#   make judge-lerobot-env   lerobot-eval runs our environments, in an environment of its own (Python 3.11, 3 GB)
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	    command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
@@ -20,7 +21,7 @@ OUT ?= out/demo
 export OMP_NUM_THREADS ?= 1
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test lint judge judge-lerobot clean
+.PHONY: setup demo test lint judge judge-lerobot judge-lerobot-env clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -53,6 +54,9 @@ judge: setup
 
 judge-lerobot: setup
 	@$(VENV)/bin/python -m tests.judges.lerobot
+
+judge-lerobot-env: setup
+	@$(VENV)/bin/python -m tests.judges.lerobot_env
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache

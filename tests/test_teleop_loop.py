@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import replace
@@ -15,6 +16,7 @@ from robots.spec import ArmSpec
 from robots.teleop.jobs import Jobs
 from robots.teleop.loop import ControlLoop, Pace
 from robots.teleop.shared import SharedArm
+from robots.teleop.urgent import LOOP, urgent
 from robots.teleop.wishes import Jog
 from robots.types import ActionChunk
 from tests.bridge_rig import until
@@ -170,3 +172,51 @@ def test_a_job_without_a_thread_is_done_by_who_asks_and_errors_come_back() -> No
     with pytest.raises(TimeoutError):
         jobs.alone(lambda: 7, timeout=0.01)
     assert not jobs.run_next(left=-1.0) and jobs.run_next() and not jobs.run_next()
+
+
+class ByThemselves:
+    """`Pictures` that are there at once; notes who says that it has ticked."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+
+    def follow(self) -> None:
+        self.threads.append(threading.get_ident())
+
+    def newest(self, camera):
+        return GateArm().picture(), float(len(self.threads))
+
+    def fresh(self, camera):
+        return GateArm().picture()
+
+    def close(self) -> None:
+        pass
+
+
+def test_pictures_that_come_by_themselves_are_told_of_every_tick_and_never_taken() -> None:
+    below, pictures = OneThread(picture_s=0.03), ByThemselves()
+    arm = SharedArm(below, pictures=pictures)
+    with ControlLoop(arm, ("front",)) as loop:
+        until(lambda: loop.pace.ticks > 20, "20 ticks")
+        assert arm.observe(("front",)).images["front"].rgb.shape == (48, 64, 3)
+        assert loop.frame("front")[1] >= 19
+    assert below.pictures == 0 and abs(len(pictures.threads) - loop.pace.ticks) <= 1
+    assert len(set(pictures.threads)) == 1 and threading.get_ident() not in pictures.threads
+
+
+def test_the_loop_s_priority_is_its_own() -> None:
+    found: list[int] = []
+    before = os.sched_getscheduler(0)  # a vendor's library in another test may have changed it
+
+    def asked() -> None:
+        if urgent(LOOP):
+            found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
+            heir = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
+            heir.start()
+            heir.join()
+
+    thread = threading.Thread(target=asked)
+    thread.start()
+    thread.join()
+    assert found in ([], [os.SCHED_FIFO, os.SCHED_OTHER])  # []: this system gives none
+    assert os.sched_getscheduler(0) == before

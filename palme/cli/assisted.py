@@ -13,11 +13,13 @@ from palme.teleop.desk import RunDesk
 from palme.teleop.story import Story
 from robots.teleop.loop import ControlLoop
 from robots.teleop.mode import AUTONOMOUS, CORRECTING
+from robots.teleop.pictures import Pictures
 from robots.teleop.shared import SharedArm
 from robots.teleop.wishes import Teleoperator
 from robots.types import Robot
 
 PATIENCE = 2.0  # [s] a simulated arm stands still in mid-motion while its policy thinks; a real one brakes
+TIDY = 20  # ticks
 SWITCH = 0.0005  # [s] a thread may keep the others from a tick
 
 
@@ -29,8 +31,12 @@ class Assisted:
         config: has `console`, `console_host`, `console_port` and the group `hand`.
         device: in the person's hand, None = the console alone.
         cameras: names of the pictures to show.
+        pictures: where they come by themselves; closed with the rest.
         agent: whether somebody plans, and the arm can be handed back to it.
         mode, message: to begin with.
+
+    Attributes:
+        console: the page's server, None where there is none or it has ended.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class Assisted:
         agent: bool = True,
         mode: str = AUTONOMOUS,
         message: str = "",
+        pictures: Pictures | None = None,
     ) -> None:
         remote = hasattr(arm, "release")
         by_clock = getattr(arm, "realtime", False)
@@ -55,12 +62,14 @@ class Assisted:
             0.0 if by_clock else PATIENCE,
             message,
             any_thread=remote,
+            pictures=pictures,
         )
+        self.shared.on_tick.append(self._tidy)
         self.loop = ControlLoop(self.shared, cameras)
         self.story = Story() if agent else None
         self.desk = RunDesk(self.shared, self.loop, self.story)
         self._config, self._device = config, device
-        self._console: Any = None
+        self.console: Any = None
         self._switch = sys.getswitchinterval()
 
     def start(self) -> Assisted:
@@ -74,28 +83,32 @@ class Assisted:
                 raise UsageError(str(error)) from error
             self.shared.devices.append(self._device)
         gc.collect()
-        gc.freeze()  # networks and tables are not looked through again while the arm moves
+        gc.freeze()  # networks and tables are not looked through again while the arm moves ...
+        gc.disable()  # ... nor is what a session gathers, minutes of it at a stroke: `_tidy` sees to the rest
         sys.setswitchinterval(SWITCH)
         self.loop.start()
         if self._config["console"]:
             try:
-                self._console = _serve(self.desk, self._config)
+                self.console = _serve(self.desk, self._config)
             except BaseException:
                 self.close()
                 raise
         return self
 
     def close(self) -> None:
-        """End console, loop and device, in this order. Twice does no harm."""
-        if self._console is not None:
-            self._console.stop()
-            self._console = None
+        """End console, loop, pictures and device, in this order. Twice does no harm."""
+        if self.console is not None:
+            self.console.stop()
+            self.console = None
         self.loop.close()
+        if self.shared.pictures is not None:
+            self.shared.pictures.close()
         if self._device is not None:
             self._device.close()
             self._device = None
         sys.setswitchinterval(self._switch)
         gc.unfreeze()
+        gc.enable()
 
     def __enter__(self) -> Assisted:
         return self.start()
@@ -112,6 +125,11 @@ class Assisted:
     def by_hand(self) -> bool:
         """Whether a person moves the arm now."""
         return self.shared.takeover.mode == CORRECTING
+
+    def _tidy(self, tick: Any) -> None:
+        """What is young and in circles goes, once a second: a fraction of a millisecond."""
+        if self.loop.pace.ticks % TIDY == 0:
+            gc.collect(1)
 
     def told(self) -> str:
         """One line for the end of a run."""

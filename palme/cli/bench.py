@@ -1,4 +1,4 @@
-"""`palme bench WHAT`: speed, parts alone, the wire, the disk, the page."""
+"""`palme bench WHAT`: speed, parts alone, the wire, the disk, the page, the clock."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str]) -> int:
         "fuzz": ("bench_fuzz", _fuzz),
         "record": ("bench_record", _record),
         "console": ("bench_console", _console),
+        "clock": ("bench_clock", _clock),
     }
     names = [word for word in arguments if not is_override(word)]
     if len(names) != 1:
@@ -145,6 +146,18 @@ def _console(config: dict[str, Any]) -> int:
     found = bench_console(config["seconds"], config["presses"], config["camera_hz"], _bar)
     _told(config, found)
     return 1 if any(found[name] > target for name, target in TARGETS.items()) else 0
+
+
+def _clock(config: dict[str, Any]) -> int:
+    from palme.console.browser import why_not
+
+    if why_not():
+        raise UsageError(why_not())
+    from palme.cli.bench_clock import bench_clock
+
+    found = bench_clock(config, _bar)
+    _told(config, found)
+    return 1 if found["cycles_late_by_5_ms"] else 0
 
 
 def _bar(what: str, total: int) -> Any:

@@ -11,6 +11,7 @@ from palme.cli.errors import UsageError
 from palme.data.errors import DataError
 from robots.types import Robot
 
+DRAWN = 5.0  # [s] the newest picture that is drawn beside the loop may be old: there is no cable to check
 NO_HURRY = 60.0  # [s] simulated time can wait for the encoder; a clock cannot
 
 
@@ -29,11 +30,14 @@ class Recording:
         self._watcher: Any = None
         self._recorder: Any = None
 
-    def begin(self, robot: Robot, sentence: str, scene: Any, ticks: int, seed: int) -> Any:
+    def begin(
+        self, robot: Robot, sentence: str, scene: Any, ticks: int, seed: int, pictures: Any = None
+    ) -> Any:
         """A recorder that passes everything on to `robot`, which is also a listener.
 
         Args:
             scene: what stands before the arm, where it is ours; it has been loaded, and `ticks` passed.
+            pictures: those that come by themselves, of an arm of ours that is moved by the clock.
 
         Raises:
             UsageError: the data set cannot be written to, or is of another arm.
@@ -41,12 +45,14 @@ class Recording:
         from palme.cli.results import commit
         from palme.cli.worlds import Setting, final_state, rgb_look
         from palme.data.encoding import PATIENCE, Encoding
-        from palme.data.recorder import Recorder, Watcher, schema_of
+        from palme.data.recorder import Recorder, Watcher, look_beside, schema_of
         from palme.data.side import Run
         from palme.data.writer import DatasetWriter
 
         arm, ours = self._rig.arm, self._rig.world is not None
         look = (lambda: rgb_look(arm)) if ours else None
+        if pictures is not None:
+            look = look_beside(arm, pictures, tuple(arm.cameras), DRAWN)
         if not ours and getattr(arm, "realtime", True):
             self._watcher = Watcher(robot)
             robot, look = self._watcher, self._watcher.look
@@ -54,9 +60,7 @@ class Recording:
             if self._dataset is None:
                 seen = look()[0] if look else robot.observe()
                 schema = schema_of(robot, seen, self._config["codec"])
-                by_clock = (
-                    self._watcher is not None or self._config.get("console") or self._config.get("teleop")
-                )
+                by_clock = self._watcher is not None or pictures is not None
                 patience = PATIENCE if by_clock else NO_HURRY
                 self._dataset = DatasetWriter(self.path, schema, lambda s: Encoding(s, patience=patience))
                 for line in self._dataset.settled:
@@ -67,7 +71,7 @@ class Recording:
             world = ""
             if ours and scene is not None:
                 world = Setting(scene.to_yaml(), ticks, self._config["robot"]).to_json()
-            planner, policy = self._config["planner"]["name"], self._config["policy"]["name"]
+            planner, policy = (self._config.get(part, {}).get("name", "") for part in ("planner", "policy"))
             run = Run(
                 sentence,
                 arm=arm.spec.name,

@@ -48,10 +48,17 @@ def _exactly(episode: Any) -> int:
     if surprise:
         print(f"not the same: {surprise}")
         return 1
+    if len(final) != len(side.run.final):
+        print(
+            f"not the same: the final state is {len(final)} numbers, of which {len(side.run.final)} were kept"
+        )
+        return 1
     different = np.flatnonzero(~(np.array(final) == np.array(side.run.final)))
-    if len(final) != len(side.run.final) or different.size:
-        at = int(different[0]) if different.size else 0
-        print(f"not the same: {different.size} of {len(final)} numbers of the final state differ, first {at}")
+    if different.size:
+        print(
+            f"not the same: {different.size} of {len(final)} numbers of the final state differ, "
+            f"first {different[0]}"
+        )
         return 1
     print(f"final state: {len(final)} numbers, the same to the last bit")
     return 0
@@ -69,6 +76,9 @@ def replay_exactly(side: Any) -> tuple[list[float], str]:
         for number, order in enumerate(side.orders):
             if order.kind == "stop":
                 arm.stop("replay")
+                continue
+            if order.kind == "rearm":
+                arm.rearm()
                 continue
             try:
                 arm.command(JointCommand(np.array(order.q_target), order.gripper, order.seq, order.t_mono))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,20 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     record = RunRecord(details=details, warnings=rig.warnings)
     tape = None if rig.world is None else Tape(rig.arm, sentence)  # only a world of our own can be filmed
     robot = rig.arm if tape is None else tape
-    recording = recorder = None
-    if config["record"]:
-        from palme.cli.recording import Recording
+    recording = recorder = pictures = None
+    with ExitStack() as undo:
+        if rig.world is not None and (config["console"] or config["teleop"]):
+            from sim.drawn import DrawnPictures
 
-        recording = Recording(config["record"], rig, config)
-        robot = recorder = recording.begin(robot, sentence, scene, SETTLE_TICKS, config["seed"])
-    assisted = _assisted(robot, rig, config)
+            pictures = DrawnPictures(rig.arm)  # by the clock: no tick waits for them
+            undo.callback(pictures.close)
+        if config["record"]:
+            from palme.cli.recording import Recording
+
+            recording = Recording(config["record"], rig, config)
+            robot = recorder = recording.begin(robot, sentence, scene, SETTLE_TICKS, config["seed"], pictures)
+        assisted = _assisted(robot, rig, config, pictures)
+        undo.pop_all()
     with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
         listeners: tuple[Any, ...] = (record, log, Teller())
         watching = tuple(part for part in (tape, recorder) if part is not None)  # these read the simulator
@@ -121,13 +129,14 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     return 0 if achieved else 1
 
 
-def _assisted(robot: Any, rig: Any, config: dict[str, Any]) -> Any:
+def _assisted(robot: Any, rig: Any, config: dict[str, Any], pictures: Any) -> Any:
     """The person's place in the run; None where neither console nor device is asked for."""
     if not (config["console"] or config["teleop"]):
         return None
     from palme.cli.assisted import Assisted, device_named
 
-    return Assisted(robot, config, device_named(config["teleop"]), tuple(rig.arm.cameras))
+    device = device_named(config["teleop"])
+    return Assisted(robot, config, device, tuple(rig.arm.cameras), pictures=pictures)
 
 
 def _closing(done: bool, truth: bool | None, achieved: bool) -> str:

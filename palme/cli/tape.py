@@ -51,6 +51,10 @@ class Tape:
         """As the arm does."""
         self._arm.stop(reason)
 
+    def rearm(self) -> None:
+        """As the arm does."""
+        self._arm.rearm()
+
     def keep(self, n: int = 1) -> None:
         """Put the present moment on the tape, `n` times (a pause to read by)."""
         state = self._arm.state()

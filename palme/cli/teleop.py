@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from palme.cli.assisted import Assisted, device_named
@@ -14,6 +16,7 @@ from palme.cli.errors import UsageError
 from robots.teleop.mode import PAUSED, STOPPED
 
 LINE = 0.2  # [s] between lines of where the arm is
+SETTLE_TICKS = 5
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,21 +25,76 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"{words[0]!r}: every setting is key=value; to have a sentence done: palme run")
     config = load("teleop", arguments)
     name = config["device"] or (None if config["console"] else "keyboard")
-    arm, cameras, close = _arm(config)
-    remote = config["robot"]["name"] == "bridge"
-    mode, message = (STOPPED, "not armed yet: rearm takes the lease") if remote else (PAUSED, "take the arm")
-    try:
+    with _alone_at(config) as (arm, more):
         device = _leader(config, arm) if name == "leader" else device_named(name)
-        with Assisted(arm, config, device, cameras, agent=False, mode=mode, message=message) as assisted:
+        with person_at(arm, config, device, **more) as assisted:
             if name in ("keyboard", "leader"):
                 from robots.teleop.devices.keyboard import HELP
 
                 print(HELP, flush=True)
             _watch(assisted)
             print(f"\n{assisted.told()}")
-    finally:
-        close()
     return 0
+
+
+@contextmanager
+def _alone_at(config: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The arm, and what else `person_at` wants to know of it; closed in the end."""
+    if config["robot"]["name"] == "bridge":
+        if config["record"]:
+            raise UsageError("record= with a person at the arm works in simulation only so far; leave it out")
+        from palme.cli.remote_arm import connect
+
+        client, _ = connect({**config["bridge"], "human": True, "table": False})
+        try:
+            yield client, {}
+        finally:
+            client.close()
+        return
+    arm, scene = simulated(config)
+    try:
+        yield arm, {"scene": scene}
+    finally:
+        arm.world.close()
+
+
+@contextmanager
+def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) -> Iterator[Assisted]:
+    """A person alone at `arm`, until the end of the context; then what was recorded is saved, and told.
+
+    Args:
+        config: of teleop.
+        device: in the person's hand, None = the console alone.
+        scene: what stands before a simulated arm, `SETTLE_TICKS` after it was loaded; None across the bridge.
+    """
+    cameras = tuple(arm.cameras)
+    if scene is None:
+        message = "not armed yet: rearm takes the lease"
+        with Assisted(arm, config, device, cameras, agent=False, mode=STOPPED, message=message) as assisted:
+            yield assisted
+        return
+    from sim.drawn import DrawnPictures
+
+    robot, recording = arm, None
+    pictures = DrawnPictures(arm)
+    try:
+        if config["record"]:
+            from palme.cli.recording import Recording
+
+            begun = Recording(config["record"], SimpleNamespace(arm=arm, world=arm.world), config)
+            robot = begun.begin(arm, config["task"], scene, SETTLE_TICKS, config["seed"], pictures)
+            recording = begun
+        with Assisted(
+            robot, config, device, cameras, False, PAUSED, "take the arm", pictures=pictures
+        ) as assisted:
+            if recording is not None:
+                robot.person = assisted.by_hand
+            yield assisted
+    finally:
+        pictures.close()
+        if recording is not None:
+            print(recording.save(None))
+            recording.close()
 
 
 def _watch(assisted: Assisted) -> None:
@@ -69,13 +127,8 @@ def _watch(assisted: Assisted) -> None:
             print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
 
 
-def _arm(config: dict[str, Any]) -> tuple[Any, tuple[str, ...], Any]:
-    """The arm, its cameras, and what closes it."""
-    if config["robot"]["name"] == "bridge":
-        from palme.cli.remote_arm import connect
-
-        client, _ = connect({**config["bridge"], "human": True, "table": False})
-        return client, tuple(client.cameras), client.close
+def simulated(config: dict[str, Any]) -> tuple[Any, Any]:
+    """The simulated arm at its table, things settled, and the scene. Raises UsageError for another arm."""
     from palme.cli.build import cameras_of, quiet
     from palme.cli.stage import scene_for
     from robots.errors import SpecError
@@ -93,9 +146,10 @@ def _arm(config: dict[str, Any]) -> tuple[Any, tuple[str, ...], Any]:
         raise UsageError(f"robot={spec.name}: only the Panda is simulated; reach another with robot=bridge")
     world = World("fast")
     arm = SimulatedArm(world, spec, cameras_of(config["camera"]))
-    world.load(scene_for("", config["seed"], config["distractors"], config["scene"]))
-    arm.hold(5)
-    return arm, tuple(arm.cameras), world.close
+    scene = scene_for("", config["seed"], config["distractors"], config["scene"])
+    world.load(scene)
+    arm.hold(SETTLE_TICKS)
+    return arm, scene
 
 
 def _leader(config: dict[str, Any], follower: Any) -> Any:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from palme.console.desk import Picture
+from robots.teleop.urgent import urgent
 
 MAX_SIDE = 1280  # [px]; a larger picture is halved until it fits: a phone shows no more
 QUALITY = 80
@@ -40,7 +41,7 @@ class Encoder:
     """JPEG of the newest pictures; one thread, so that encoding never takes more than one core."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="console-jpeg")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="console-jpeg", initializer=urgent)
         self._kept: dict[str, tuple[float, bytes]] = {}
         self._busy: dict[str, asyncio.Lock] = {}
 

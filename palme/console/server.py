@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from palme.console.desk import Desk
 from palme.console.door import Door, is_loopback, new_token
 from palme.console.errors import AddressRefused, ConsoleError
+from robots.teleop.urgent import urgent
 
 if TYPE_CHECKING:
     from palme.console.hub import Hub
@@ -122,6 +123,7 @@ class Console:
             self._started.set()
             await serving
 
+        urgent()  # a stop must not wait for a processor
         try:
             asyncio.run(run())
         finally:

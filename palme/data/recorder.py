@@ -21,6 +21,7 @@ from palme.data.side import Order, Run, Said, Side
 from palme.data.writer import DatasetWriter, EpisodeWriter, Row
 from palme.events import Event, Finished, Judged, Planned
 from robots.errors import CommandRejected
+from robots.teleop.pictures import Pictures
 from robots.types import JointCommand, Observation, Robot
 
 STALE = 1.0  # [s] a camera may give no picture
@@ -83,7 +84,8 @@ class Recorder:
             if episode is not None:
                 episode.discard()
             return None
-        return episode.save(replace(self._run, truth=truth))
+        final = self._run.final or self._final()  # where nobody plans, nobody tells that it is finished
+        return episode.save(replace(self._run, truth=truth, final=final))
 
     def discard(self) -> None:
         """Throw the episode away."""
@@ -133,6 +135,13 @@ class Recorder:
             self._episode.orders.append(Order(self._episode.n, "stop"))
         self._arm.stop(reason)
 
+    def rearm(self) -> None:
+        """As the arm does, where it can be stopped for good."""
+        if hasattr(self._arm, "rearm"):
+            self._arm.rearm()
+        if self._episode is not None:
+            self._episode.orders.append(Order(self._episode.n, "rearm"))
+
     # -- listener -----------------------------------------------------------------------------
 
     def __call__(self, event: Event) -> None:
@@ -156,10 +165,12 @@ class Recorder:
             )  # fmt: skip
         elif isinstance(event, Finished):
             episode.said.append(Said(episode.n, event.t, "finished", answer=event.reason, success=event.done))
-            final = () if self._world is None else tuple(float(x) for x in self._world())
             self._run = replace(
-                self._run, done=event.done, cause=event.cause, reason=event.reason, final=final
+                self._run, done=event.done, cause=event.cause, reason=event.reason, final=self._final()
             )
+
+    def _final(self) -> tuple[float, ...]:
+        return () if self._world is None else tuple(float(x) for x in self._world())
 
 
 def _order(frame: int, command: JointCommand, accepted: bool) -> Order:
@@ -167,6 +178,26 @@ def _order(frame: int, command: JointCommand, accepted: bool) -> Order:
     return Order(
         frame, "command", target, float(command.gripper), int(command.seq), float(command.t_mono), accepted
     )
+
+
+def look_beside(robot: Robot, pictures: Pictures, cameras: Sequence[str], stale: float = STALE) -> Look:
+    """State now, by the wall clock, with the newest of the pictures that come by themselves.
+
+    Raises CameraSilent, when it looks, where the newest of a camera is older than `stale` [s].
+    """
+
+    def look() -> tuple[Observation, float]:
+        state, now = robot.observe(()), time.monotonic()
+        found = {camera: pictures.newest(camera) for camera in cameras}
+        age = max((now - taken for _, taken in found.values()), default=0.0)
+        if not age <= stale:
+            oldest = min(found, key=lambda camera: found[camera][1])
+            raise CameraSilent(
+                f"camera {oldest}: no picture for {age:.2f} s, limit {stale:g} s; the arm holds"
+            )
+        return replace(state, images={name: frame for name, (frame, _) in found.items()}, t_mono=now), age
+
+    return look
 
 
 class Watcher:

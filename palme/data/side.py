@@ -73,7 +73,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Order:
-    """One thing that the arm was told: `kind` is "command" or "stop"; `accepted`: not refused by the gate."""
+    """One thing that the arm was told: `kind` is "command", "stop" or "rearm"; `accepted`: not refused."""
 
     frame: int
     kind: str

@@ -1,7 +1,8 @@
 """ControlLoop: ticks a shared arm by the wall clock, and takes pictures in the time that is left of a tick.
 
-A picture is begun only where it will be done before the next tick, as far as the last ones tell. So no
-picture, however many consoles look, makes a tick late; a camera that never fits is said to.
+Where pictures come by themselves the loop only tells whoever makes them that it has ticked. Elsewhere one
+is begun only where it will be done before the next tick, as far as the last ones tell. So no picture,
+however many consoles look, makes a tick late; a camera that never fits is said to.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from robots.errors import RobotError
 from robots.teleop.shared import MARGIN, SharedArm
+from robots.teleop.urgent import LOOP, urgent
 from robots.types import CameraFrame
 
 AGAIN = 0.93  # a tick, of the time a picture took that did not fit: one of 0.2 s is tried again after 1 s
@@ -23,19 +25,19 @@ class Pace:
 
     Attributes:
         due: [s] of the next tick; ticks, late: how many there were, and came `LATE` or more behind.
-        worst: [s] the most that one was behind.
+        behind: [s] of the present tick; worst: the most that one was.
     """
 
     def __init__(self, dt: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._dt, self._clock = dt, clock
         self.due = clock() + dt
         self.ticks = self.late = 0
-        self.worst = 0.0
+        self.behind = self.worst = 0.0
 
     def began(self) -> None:
         """A tick begins now."""
         now = self._clock()
-        behind = now - self.due
+        self.behind = behind = now - self.due
         self.ticks += 1
         self.late += behind > LATE
         self.worst = max(self.worst, behind)
@@ -55,7 +57,11 @@ class ControlLoop:
         shared: nothing but this thread touches its arm while the loop runs.
         cameras: names of the pictures to keep new.
 
-    Pictures have a thread of their own where the arm may be looked through by any (across the bridge).
+    Attributes:
+        urgent: whether its thread has real-time priority.
+
+    Pictures have a thread of their own where the arm may be looked through by any (across the bridge), and
+    are not taken at all where they come by themselves (`SharedArm.pictures`).
     """
 
     def __init__(self, shared: SharedArm, cameras: Sequence[str] = ()) -> None:
@@ -64,10 +70,13 @@ class ControlLoop:
         self._frames: dict[str, tuple[CameraFrame, float]] = {}
         self._turn = 0
         self._running = False
+        self.urgent = False
         self._threads: list[threading.Thread] = []
 
     def frame(self, camera: str) -> tuple[CameraFrame, float] | None:
         """The newest picture of `camera` and when it was taken, [s] monotonic; None if there is none yet."""
+        if self.shared.pictures is not None:
+            return self.shared.pictures.newest(camera)
         return self._frames.get(camera)
 
     def start(self) -> ControlLoop:
@@ -98,6 +107,7 @@ class ControlLoop:
 
     def _run(self) -> None:
         broke: str | None = None
+        self.urgent = urgent(LOOP)
         try:
             while self._running:
                 wait = self.pace.left
@@ -105,9 +115,11 @@ class ControlLoop:
                     time.sleep(wait)
                 self.pace.began()
                 self.shared.tick()
+                if self.shared.pictures is not None:
+                    self.shared.pictures.follow()
                 while self.shared.jobs.run_next(self.pace.left):
                     pass
-                if not self.shared.any_thread:
+                if not (self.shared.any_thread or self.shared.pictures):
                     self._take_pictures()
         except Exception as error:  # a bug: whoever waits for a tick must hear of it, and the arm hold
             broke = f"{type(error).__name__}: {error}"

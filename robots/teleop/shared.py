@@ -33,6 +33,7 @@ from robots.errors import (
 from robots.teleop.jobs import Jobs
 from robots.teleop.limits import TeleopLimits
 from robots.teleop.mode import AUTONOMOUS, CORRECTING, STOPPED, Takeover
+from robots.teleop.pictures import Pictures
 from robots.teleop.session import Session
 from robots.teleop.steer import Steering
 from robots.teleop.wishes import STALE, Jog, Teleoperator, Wish
@@ -86,6 +87,7 @@ class SharedArm:
             for a simulated arm, which then moves as in lock-step however long a policy thinks; a real arm
             brakes at the first tick without a command.
         any_thread: whether the arm may be looked through by any thread while another ticks.
+        pictures: where they come by themselves; under a `ControlLoop` only.
 
     Attributes:
         took: [s] that a picture of each camera took at most, lately.
@@ -101,6 +103,7 @@ class SharedArm:
         patience: float = 0.0,
         message: str = "",
         any_thread: bool = False,
+        pictures: Pictures | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.arm, self.spec = arm, arm.spec
@@ -111,6 +114,7 @@ class SharedArm:
         self.devices: list[Teleoperator] = []
         self.jobs = Jobs()
         self.any_thread = any_thread
+        self.pictures = pictures
         self.took: dict[str, float] = {}
         self._looking = threading.Lock()
         self._clock = clock
@@ -135,7 +139,9 @@ class SharedArm:
         return replace(seen, images=images)
 
     def picture(self, camera: str) -> CameraFrame:
-        """What `camera` sees now, taken in a tick with enough to spare."""
+        """What `camera` sees now, taken in a tick with enough to spare, or drawn beside them."""
+        if self.pictures is not None:
+            return self.pictures.fresh(camera)
 
         def take() -> CameraFrame:
             begin, work = time.monotonic(), time.thread_time()

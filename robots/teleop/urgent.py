@@ -1,0 +1,27 @@
+"""Real-time priority for the thread that keeps the time, and for those that it may have to wait for.
+
+Python lets one thread of a process run at a time. One that the system has set aside while it was running,
+for a browser or an encoder to have the processor, keeps all others waiting, however urgent they are. So
+whatever runs all the time beside the control loop in its process has priority too, only less.
+"""
+
+from __future__ import annotations
+
+import os
+
+LOOP, BESIDE = 20, 10  # of 1 to 99: above everything ordinary, below the kernel's own
+
+
+def urgent(priority: int = BESIDE) -> bool:
+    """Have the present thread run as soon as it can, whatever else wants the processor.
+
+    Returns whether it may.
+
+    Linux allows it to root and within a limit (`rtprio` in /etc/security/limits.conf), which those who drive
+    real arms set anyway. Threads and processes that it starts run as others do.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    except (AttributeError, OSError):  # another system, or not allowed
+        return False
+    return True

@@ -1,0 +1,89 @@
+"""A session by hand that is recorded: real time beside nominal, stop and rearm, replayed to the last bit."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from palme.cli.config import load
+from palme.cli.main import main
+from palme.cli.teleop import person_at, simulated
+from palme.console.browser import why_not
+from palme.data.errors import CameraSilent
+from palme.data.reader import Dataset
+from palme.data.recorder import look_beside
+from robots.teleop.wishes import Jog
+from tests.bridge_rig import until
+from tests.teleop_rig import GateArm
+
+
+def test_a_session_is_one_episode_by_the_real_clock_and_replays_to_the_last_bit(tmp_path, capsys) -> None:
+    root = tmp_path / "session"
+    config = load("teleop", ["distractors=2", f"record={root}", "task=to and fro"])
+    arm, scene = simulated(config)
+    begin = time.monotonic()
+    try:
+        with person_at(arm, config, None, scene) as assisted:
+            shared = assisted.shared
+
+            def jogged(ticks: int) -> None:
+                done, q = assisted.loop.pace.ticks + ticks, shared.state.q
+                shared.take("anna")
+                while assisted.loop.pace.ticks < done or np.abs(shared.state.q - q).max() < 0.01:
+                    shared.wish("anna", Jog((0.0, 0.0, 0.5)))
+                    time.sleep(0.01)
+
+            jogged(10)
+            shared.halt("anna", "enough")
+            until(lambda: shared._session.latched, "the arm at rest")
+            shared.rearm("anna")
+            jogged(5)
+            seen = assisted.loop.frame("front")
+            assert begin < seen[1] < time.monotonic()
+    finally:
+        arm.world.close()
+    lasted = time.monotonic() - begin
+    assert "record: " in capsys.readouterr().out
+    dataset = Dataset(root)
+    episode = dataset.episode(0)
+    numbers, side = episode.numbers, episode.side
+    assert episode[0].task == "to and fro" and len(episode) >= 15
+    assert dataset.cameras == ("front", "wrist") and numbers["intervention"].any()
+    # the arm's own time stands still while it is stopped; the clock does not, and no machine keeps it exactly
+    steps = np.diff(numbers["capture_time"])
+    assert (steps > 0).all() and 0 < numbers["capture_time"][-1] < lasted
+    assert len(set(steps.round(9))) > 3 and side.cadence.oldest_picture_ms > 0
+    assert [order.kind for order in side.orders if order.kind != "command"] == ["stop", "rearm"]
+    dataset.close()
+    assert main(["replay", str(root), "episode=0"]) == 0
+    assert "the same to the last bit" in capsys.readouterr().out
+
+
+def test_a_picture_that_is_too_old_to_be_recorded_is_named() -> None:
+    class Old:
+        def newest(self, camera):
+            return GateArm().picture(), time.monotonic() - (3.0 if camera == "wrist" else 0.0)
+
+    with pytest.raises(CameraSilent, match="camera wrist: no picture for [23]"):
+        look_beside(GateArm(), Old(), ("front", "wrist"))()  # type: ignore[arg-type]
+    seen, age = look_beside(GateArm(), Old(), ("front",))()  # type: ignore[arg-type]
+    assert age < 1.0 and abs(seen.t_mono - time.monotonic()) < 1.0 and tuple(seen.images) == ("front",)
+
+
+def test_a_served_arm_is_not_recorded_by_hand_yet_and_that_is_said(tmp_path, capsys) -> None:
+    assert main(["teleop", "robot=bridge", "console=true", f"record={tmp_path}"]) == 2
+    assert "record= with a person at the arm" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_the_clock_is_measured_with_a_browser_that_moves_the_arm(tmp_path, capsys) -> None:
+    small = ["camera.front_size=[160,120]", "camera.wrist_size=[96,96]"]
+    record = f"record={tmp_path / 'session'}"
+    assert main(["bench", "clock", "minutes=0.03", "encoding=0", "distractors=1", record, *small]) in (0, 1)
+    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if " " in line)
+    assert int(said["cycles"]) > 10 and int(said["cycles_moved_by_hand"]) > 0
+    assert int(said["pictures_shown"]) > 0 and float(said["late_ms_p50"]) < 50
+    assert int(said["recorded_frames"]) >= int(said["cycles"])
+    assert len(Dataset(tmp_path / "session")) == int(said["recorded_frames"])
