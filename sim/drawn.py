@@ -20,8 +20,8 @@ from dataclasses import asdict
 import numpy as np
 
 from robots.errors import DriverError
-from robots.teleop.urgent import urgent
 from robots.types import CameraFrame
+from robots.urgent import urgent
 from sim import drawer
 from sim.arm import SimulatedArm
 from sim.camera import intrinsics

@@ -16,9 +16,9 @@ from robots.spec import ArmSpec
 from robots.teleop.jobs import Jobs
 from robots.teleop.loop import ControlLoop, Pace
 from robots.teleop.shared import SharedArm
-from robots.teleop.urgent import LOOP, urgent
 from robots.teleop.wishes import Jog
 from robots.types import ActionChunk
+from robots.urgent import LOOP, urgent
 from tests.bridge_rig import until
 from tests.teleop_rig import Clock, GateArm, motion, worst_change
 

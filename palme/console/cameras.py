@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from palme.console.desk import Picture
-from robots.teleop.urgent import urgent
+from robots.urgent import urgent
 
 MAX_SIDE = 1280  # [px]; a larger picture is halved until it fits: a phone shows no more
 QUALITY = 80

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from palme.console.desk import Desk
 from palme.console.door import Door, is_loopback, new_token
 from palme.console.errors import AddressRefused, ConsoleError
-from robots.teleop.urgent import urgent
+from robots.urgent import urgent
 
 if TYPE_CHECKING:
     from palme.console.hub import Hub

@@ -67,7 +67,7 @@ class FaultProxy:
         self._route = b""
         self._running = True
         self._inject: list[bytes] = []
-        self._context = zmq.Context()
+        self._context = sockets.context()
         self._auth = sockets.authenticator(self._context, AllowList(folder))
         self._front = sockets.listening(self._context, zmq.ROUTER, server_key, MAX_COMMAND)
         port = sockets.bind(self._front, "127.0.0.1", 0, False)

@@ -39,7 +39,7 @@ class Link:
 
     def __init__(self, address: str, key: SecretKey, server_public: str, timeout: float) -> None:
         self.address, self.timeout, self.arrived = address, timeout, time.monotonic()
-        self.context = zmq.Context()
+        self.context = sockets.context()
         self._key, self._server_public = key, server_public
         self.commands = self.calling(zmq.DEALER, frames.MAX_COMMAND)
         self._lock = threading.Lock()

@@ -19,11 +19,13 @@ from robots.bridge.errors import BadFrame, NoSuchCamera, PictureUnavailable, Ser
 from robots.bridge.wire import decode_look, encode
 from robots.errors import RobotError
 from robots.types import CameraFrame
+from robots.urgent import urgent
 
 if TYPE_CHECKING:
     from robots.bridge.server import BridgeServer
 
 LISTEN = 50  # [ms]
+BEHIND = 1  # its priority: set aside in mid-picture it would keep the urgent threads from the interpreter
 DEPTH_MM_MAX = 65535
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class PictureThread:
 
     def run(self) -> None:
         """Until `running` is False."""
+        urgent(BEHIND)
         while self.running:
             try:
                 route, *parts = self._socket.recv_multipart(copy=False)

@@ -16,6 +16,7 @@ from robots.bridge import frames
 from robots.bridge.errors import BadFrame
 from robots.bridge.link import Link
 from robots.bridge.wire import decode_answer
+from robots.urgent import urgent
 
 BEAT = 0.025  # [s]; four fit into the silence that latches
 
@@ -66,6 +67,7 @@ class Pulse:
         return self._thread
 
     def _run(self) -> None:
+        urgent()
         due = 0.0
         while self._running:
             try:

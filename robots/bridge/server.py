@@ -29,6 +29,7 @@ from robots.bridge.wire import decode_request, encode
 from robots.drivers.base import Driver
 from robots.errors import RobotError, SpecError
 from robots.gate import SafetyGate
+from robots.urgent import LOOP, urgent
 
 STATE_HZ = 100.0  # at most so many states a second are streamed
 MIN_HZ = 20.0  # slower than that, silence would start the deceleration later than promised
@@ -75,7 +76,7 @@ class BridgeServer:
             )
         host, port = sockets.parse(address)
         self.allowed, self.driver, self.key = AllowList(folder), driver, key
-        self.context = zmq.Context(io_threads=2)
+        self.context = sockets.context(io_threads=2)
         self._auth = sockets.authenticator(self.context, self.allowed)
         try:
             self._commands = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
@@ -152,9 +153,11 @@ class BridgeServer:
     # -- threads ------------------------------------------------------------------------------
 
     def _control(self) -> None:
+        urgent(LOOP)
         self.control.run()
 
     def _listen(self) -> None:
+        urgent()
         commands = self._commands
         while self.running:
             try:

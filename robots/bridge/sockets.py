@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from robots.bridge.errors import Insecure
 from robots.bridge.keys import AllowList, SecretKey
+from robots.urgent import BESIDE, may_be_urgent
 
 DOMAIN = "palme"
 ENDING = 10.0  # [s] that a thread has to leave its socket
@@ -40,6 +42,15 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def context(io_threads: int = 1) -> zmq.Context:
+    """A context whose threads, which carry the frames, have real-time priority where that is allowed."""
+    made = zmq.Context(io_threads=io_threads)
+    if may_be_urgent():  # libzmq ends the process where it is refused what it was told to have
+        made.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
+        made.set(zmq.THREAD_PRIORITY, BESIDE)
+    return made
 
 
 def authenticator(context: zmq.Context, allowed: AllowList) -> ThreadAuthenticator:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from robots.errors import RobotError
 from robots.teleop.shared import MARGIN, SharedArm
-from robots.teleop.urgent import LOOP, urgent
 from robots.types import CameraFrame
+from robots.urgent import LOOP, urgent
 
 AGAIN = 0.93  # a tick, of the time a picture took that did not fit: one of 0.2 s is tried again after 1 s
 LATE = 0.005  # [s] behind its time at which a tick counts as late

@@ -8,6 +8,7 @@ whatever runs all the time beside the control loop in its process has priority t
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 LOOP, BESIDE = 20, 10  # of 1 to 99: above everything ordinary, below the kernel's own
 
@@ -25,3 +26,17 @@ def urgent(priority: int = BESIDE) -> bool:
     except (AttributeError, OSError):  # another system, or not allowed
         return False
     return True
+
+
+def ordinary() -> None:
+    """Have the present thread run as others do again."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except (AttributeError, OSError):
+        pass  # it was never urgent
+
+
+def may_be_urgent() -> bool:
+    """Whether `urgent` would be allowed to; tried on a thread that ends with it."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(urgent).result()
