@@ -8,7 +8,9 @@ whatever runs all the time beside the control loop in its process has priority t
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 LOOP, BESIDE = 20, 10  # of 1 to 99: above everything ordinary, below the kernel's own
 
@@ -28,15 +30,23 @@ def urgent(priority: int = BESIDE) -> bool:
     return True
 
 
-def ordinary() -> None:
-    """Have the present thread run as others do again."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    except (AttributeError, OSError):
-        pass  # it was never urgent
-
-
 def may_be_urgent() -> bool:
     """Whether `urgent` would be allowed to; tried on a thread that ends with it."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(urgent).result()
+
+
+@contextmanager
+def urgent_meanwhile(priority: int = BESIDE) -> Iterator[bool]:
+    """As `urgent`, until the end of the context: for a thread that looks on and does little."""
+    before = (os.sched_getscheduler(0), os.sched_getparam(0)) if hasattr(os, "sched_getparam") else None
+    had = urgent(priority)
+    try:
+        yield had
+    finally:
+        if had and before is not None:
+            policy, parameter = before
+            try:
+                os.sched_setscheduler(0, policy, parameter)
+            except PermissionError:  # back to ordinary anybody may go, but not take that flag away
+                os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, parameter)

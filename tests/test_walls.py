@@ -15,11 +15,13 @@ ALLOWED = {
     "sim": {"sim", "robots", "numpy", "pybullet", "pybullet_data", "gymnasium", "cv2", "yaml", "msgspec"},
 }
 FORBIDDEN = {"palme": {"pybullet", "pybullet_data", "zmq", "websockets", "sim"}}
+APART = ROOT / "sim" / "lerobot_env_palme"  # a distribution of its own, for LeRobot's environment
 LAZY = {"pybullet", "pybullet_data", "torch", "transformers", "websockets"}  # only inside functions
 
 
 def sources(package: str) -> list[Path]:
-    return sorted(p for p in (ROOT / package).rglob("*.py") if "cli" not in p.relative_to(ROOT).parts[1:2])
+    files = (p for p in (ROOT / package).rglob("*.py") if APART not in p.parents)
+    return sorted(p for p in files if "cli" not in p.relative_to(ROOT).parts[1:2])
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:

@@ -30,7 +30,7 @@ from robots.bridge.stream import CommandStream
 from robots.bridge.wire import encode
 from robots.errors import ArmLatched, CommandRejected
 from robots.types import Array, JointCommand
-from robots.urgent import ordinary, urgent
+from robots.urgent import urgent_meanwhile
 
 CAMERAS = ("left", "right")
 AFTER_TICK = 0.2  # share of a tick that the client lets pass after one before it sends for the next
@@ -68,8 +68,10 @@ def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> d
         echo = _child("palme.cli.bench_echo", str(folder))
         try:
             address, echo_address = _address(serve), _address(echo)
-            with BridgeClient(address, me, server_key.public, timeout=2.0, paced=False) as client:
-                found["real_time_priority"] = urgent()  # as whoever commands an arm at 1 kHz
+            with (
+                BridgeClient(address, me, server_key.public, timeout=2.0, paced=False) as client,
+                urgent_meanwhile() as found["real_time_priority"],  # as whoever commands an arm at 1 kHz
+            ):
                 with _echoing(echo_address, me, server_key.public) as ask:
                     found |= _one_at_a_time(client, config, ask, bar)
                 found |= _streamed(client, config, bar, "stream_")
@@ -77,7 +79,6 @@ def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> d
                     found |= _streamed(client, config, bar, "with_cameras_")
                 found |= {"camera_pictures": pictures, "camera_hz_seen": seen}
         finally:
-            ordinary()
             for child in (serve, echo):
                 child.terminate()
                 child.wait(10)

@@ -14,6 +14,7 @@ from palme.cli.assisted import Assisted, device_named
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
 from robots.teleop.mode import PAUSED, STOPPED
+from robots.urgent import urgent_meanwhile
 
 LINE = 0.2  # [s] between lines of where the arm is
 SETTLE_TICKS = 5
@@ -89,7 +90,8 @@ def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) 
         ) as assisted:
             if recording is not None:
                 robot.person = assisted.by_hand
-            yield assisted
+            with urgent_meanwhile():  # who tells where the arm is must not keep it waiting
+                yield assisted
     finally:
         pictures.close()
         if recording is not None:

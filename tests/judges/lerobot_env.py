@@ -23,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = Path(os.environ.get("PALME_JUDGE_LEROBOT_ENV", ROOT / "out" / "judges" / "lerobot-env"))
-PLUGIN = ROOT / "plugins" / "lerobot_env_palme"
+PLUGIN = ROOT / "sim" / "lerobot_env_palme"
 LEROBOT = "lerobot==0.4.4"
 SMALL = (  # an ACT policy that downloads nothing and is built in a second
     "--policy.type=act", "--policy.device=cpu", "--policy.push_to_hub=false",
