@@ -87,6 +87,6 @@ def test_the_page_says_what_was_measured_and_needs_nothing_else() -> None:
         "training": {"taught": trained, "own": {"mrad": 1.4, "offsets": [], "why_no_correction": "few"}},
         "trials": {"before": _counted(before), "after": _counted(after)}, "gain": _gain(after, before),
     })  # fmt: skip
-    for words in ("3 of 10 steps before, 9 after 50 corrections", "+60", "26.9", "own frames", "<svg"):
+    for words in ("3 of 10 steps before, 9 after 50 corrections", "+60", "26.9", "nobody corrected", "<svg"):
         assert words in page, words
     assert "http" not in page.replace("http://www.w3.org", "")

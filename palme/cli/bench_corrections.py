@@ -53,11 +53,12 @@ def bench_corrections(config: Mapping[str, Any], bar: Bar) -> dict[str, Any]:
         "undisturbed, before": trials("undisturbed, before", shipped, False),
     }
     collected = _collected(config, out, bar)
+    alone = _alone(config, out, bar, collected["episodes"])
     _demonstrations(config, out)
     training = _trained(config, out, shipped, bar)
     taught, own = (out / name / "chunk.safetensors" for name in ("taught", "own"))
     found["after"] = trials("after", taught)
-    found["own frames alone"] = trials("own frames alone", own)
+    found["own episodes alone"] = trials("own episodes alone", own)
     found["pictures blanked"] = trials("pictures blanked", taught, blanked=True)
     found["head alone"] = trials("head alone", taught, corrected=False)
     found["undisturbed, head alone"] = trials("undisturbed, head alone", taught, False, corrected=False)
@@ -66,10 +67,10 @@ def bench_corrections(config: Mapping[str, Any], bar: Bar) -> dict[str, Any]:
     settings |= {k: config[k] for k in ("recorded_share", "correction_weight")}
     settings["knock"] = config["camera"]["knock"]
     content = {
-        "schema": SCHEMA, "commit": commit(), "settings": settings, "collected": collected,
+        "schema": SCHEMA, "commit": commit(), "settings": settings, "collected": collected, "alone": alone,
         "training": training, "trials": {name: _counted(won) for name, won in found.items()},
         "gain": _gain(found["after"], found["before"]),
-        "gain_without_corrections": _gain(found["own frames alone"], found["before"]),
+        "gain_without_corrections": _gain(found["own episodes alone"], found["before"]),
         "undisturbed_gain": _gain(found["undisturbed, head alone"], found["undisturbed, before"]),
     }  # fmt: skip
     (out / "results.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -150,20 +151,40 @@ def _play(seed: int) -> tuple[int, bool]:
 
 def _collected(config: Mapping[str, Any], out: Path, bar: Bar) -> dict[str, Any]:
     """The recorded data set, where it is not there yet, and what came of its episodes."""
+    from palme.cli.corrections import collect_corrections
+
+    def collect(data: Path) -> list[Any]:
+        with bar("corrected episodes", config["corrected"]) as shown:
+            return collect_corrections(config, data, lambda episode: shown.update(episode.corrected))
+
+    return _data_set(config, out / "episodes", config["corrected"], collect)
+
+
+def _alone(config: Mapping[str, Any], out: Path, bar: Bar, episodes: int) -> dict[str, Any]:
+    """For the control: as many episodes of the same steps, with nobody who takes over."""
+    from palme.cli.corrections import collect_alone
+
+    def collect(data: Path) -> list[Any]:
+        with bar("episodes without a person", episodes) as shown:
+            return collect_alone(config, data, episodes, lambda episode: shown.update(1))
+
+    return _data_set(config, out / "alone", episodes, collect)
+
+
+def _data_set(
+    config: Mapping[str, Any], data: Path, n: int, collect: Callable[[Path], list[Any]]
+) -> dict[str, Any]:
     import shutil
 
     import torch
 
-    from palme.cli.corrections import collect_corrections
-
     torch.set_num_threads(1)
-    same = {"camera": config["camera"], "corrected": config["corrected"], "seed": config["seed"]}
-    path, data = out / "collected.json", out / "episodes"
+    same = {"camera": config["camera"], "corrected": n, "seed": config["seed"]}
+    path = data.with_name({"episodes": "collected"}.get(data.name, data.name) + ".json")
     if (kept := _kept(path, same)) is not None and data.exists():
         return kept
     shutil.rmtree(data, ignore_errors=True)  # of a run that broke off, or of other settings
-    with bar("corrected episodes", config["corrected"]) as shown:
-        found = collect_corrections(config, data, lambda episode: shown.update(episode.corrected))
+    found = collect(data)
     corrected = [episode for episode in found if episode.corrected]
     told = {
         "episodes": len(found), "corrected": len(corrected),
@@ -183,20 +204,20 @@ def _demonstrations(config: Mapping[str, Any], out: Path) -> None:
 
 
 def _trained(config: Mapping[str, Any], out: Path, start: Path, bar: Bar) -> dict[str, Any]:
-    """With the corrections, and as a control with the policy's own frames alone; figures of both."""
+    """With the corrections, and as a control from episodes without any; figures of both."""
     import multiprocessing
 
     common = {
-        "data": [str(out / "demos"), str(out / "episodes")], "steps": config["steps"], "lr": config["lr"],
-        "recorded_share": config["recorded_share"], "arm": config["robot"]["name"], "start": str(start),
-        "camera": config["eyes"]["camera"], "warmup": min(100, config["steps"]),
+        "steps": config["steps"], "lr": config["lr"], "recorded_share": config["recorded_share"],
+        "arm": config["robot"]["name"], "start": str(start), "camera": config["eyes"]["camera"],
+        "warmup": min(100, config["steps"]), "correction_weight": config["correction_weight"],
     }  # fmt: skip
     jobs = {
-        name: common | {"out": str(out / name), "correction_weight": weight}
-        for name, weight in (("taught", config["correction_weight"]), ("own", 0.0))
+        name: common | {"out": str(out / name), "data": [str(out / "demos"), str(out / data)]}
+        for name, data in (("taught", "episodes"), ("own", "alone"))
     }
-    same = {**jobs, "weights": hashlib.sha256(start.read_bytes()).hexdigest(),
-            "collected": (out / "collected.json").read_text(encoding="utf-8")}  # fmt: skip
+    recorded = [(out / f"{name}.json").read_text(encoding="utf-8") for name in ("collected", "alone")]
+    same = {**jobs, "weights": hashlib.sha256(start.read_bytes()).hexdigest(), "recorded": recorded}
     path = out / "trained.json"
     if (kept := _kept(path, same)) is not None:
         return kept
@@ -229,7 +250,7 @@ def _train(job: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
             "offsets": _offsets(lessons),
         }
     except NotLearnable as error:
-        if c.correction_weight:
+        if name == "taught":
             raise UsageError(str(error)) from error
         figures["why_no_correction"] = str(error)  # the policy alone did too little: demonstrations are left
         c.data = settings["data"][:1]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ class Episode:
     achieved: bool
 
 
+Tell = Callable[[Episode], None]
+
+
 class OneStep:
     """A planner of one step, which is tried once; whether it was done the person says."""
 
@@ -52,8 +56,10 @@ class OneStep:
         return self._person.achieved()
 
 
-def practise(rig: Rig, config: Mapping[str, Any], seed: int, recording: Recording | None) -> Episode:
-    """One step by the rig's policy with a person beside it."""
+def practise(
+    rig: Rig, config: Mapping[str, Any], seed: int, recording: Recording | None, alone: bool = False
+) -> Episode:
+    """One step by the rig's policy with a person beside it, who `alone` only says how it ended."""
     scene, step = draw_step(FIRST_SEED + seed)
     world, arm = rig.world, rig.arm
     world.load(scene)
@@ -65,7 +71,8 @@ def practise(rig: Rig, config: Mapping[str, Any], seed: int, recording: Recordin
     shared = SharedArm(robot, _limits(config["hand"]), clock=lambda: arm.time)
     person = SimulatedPerson(arm.spec, world)
     person.watch(step, seed)
-    shared.devices.append(person)
+    if not alone:
+        shared.devices.append(person)
     desk = RunDesk(shared, ControlLoop(shared), Story())
     listeners: tuple[Any, ...] = (desk.story,)
     if recording is not None:
@@ -85,7 +92,7 @@ def practise(rig: Rig, config: Mapping[str, Any], seed: int, recording: Recordin
 
 
 def collect_corrections(
-    config: Mapping[str, Any], path: Path, tell: Callable[[Episode], None] = lambda episode: None
+    config: Mapping[str, Any], path: Path, tell: Tell = lambda episode: None
 ) -> list[Episode]:
     """Record steps into a new data set at `path` until `config["corrected"]` of them were corrected.
 
@@ -94,23 +101,44 @@ def collect_corrections(
     Raises:
         UsageError: there is something at `path`, or the policy is hardly ever corrected.
     """
+    wanted, n = config["corrected"], 0
+    found: list[Episode] = []
+    for episode in _recorded(config, path, alone=False):
+        found.append(episode)
+        tell(episode)
+        n += episode.corrected
+        if n == wanted:
+            break
+        if len(found) == MOST * wanted:
+            raise UsageError(
+                f"only {n} of {len(found)} steps needed a correction: the camera is hardly off; see "
+                "configs/camera/knocked.yaml"
+            )
+    return found
+
+
+def collect_alone(
+    config: Mapping[str, Any], path: Path, episodes: int, tell: Tell = lambda episode: None
+) -> list[Episode]:
+    """The first `episodes` of the same steps, with nobody who takes over. Raises as `collect_corrections`."""
+    found: list[Episode] = []
+    for episode in _recorded(config, path, alone=True):
+        found.append(episode)
+        tell(episode)
+        if len(found) == episodes:
+            break
+    return found
+
+
+def _recorded(config: Mapping[str, Any], path: Path, alone: bool) -> Iterator[Episode]:
+    """Without end; the data set is closed with it."""
     if path.exists():
         raise UsageError(f"{path}: is there already; name a path that is not, or remove it")
-    wanted, found = config["corrected"], []
-    config = {**config, "planner": {"name": "oracle"}}  # for the rig; the one step is planned by nobody
-    rig = build_rig(config)
+    rig = build_rig({**config, "planner": {"name": "oracle"}})  # for the rig: the one step is given
     recording = Recording(str(path), rig, {**config, "planner": {"name": "one step"}})
     try:
-        while sum(episode.corrected for episode in found) < wanted:
-            if len(found) >= MOST * wanted:
-                n = sum(episode.corrected for episode in found)
-                raise UsageError(
-                    f"only {n} of {len(found)} steps needed a correction: camera={config['camera']} disturbs "
-                    "too little; see configs/camera/knocked.yaml"
-                )
-            found.append(practise(rig, config, config["seed"] + len(found), recording))
-            tell(found[-1])
+        for seed in count(config["seed"]):
+            yield practise(rig, config, seed, recording, alone)
     finally:
         recording.close()
         rig.close()
-    return found

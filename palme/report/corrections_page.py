@@ -11,7 +11,7 @@ from palme.report.parts import brand, facts, footer, page
 MEANING = {
     "before": "camera knocked, shipped weights",
     "after": "camera knocked, after the corrections",
-    "own frames alone": "control: the same training, with all that a person did left out",
+    "own episodes alone": "control: the same training from as many episodes that nobody corrected",
     "pictures blanked": "control: after the corrections, with black pictures",
     "head alone": "camera knocked, the new head without the learned correction of the calibration",
     "undisturbed, before": "camera where it was calibrated, shipped weights",
@@ -135,7 +135,10 @@ def _training(training: Mapping[str, Any]) -> str:
         "motions": 0,
         "mrad": 1,
     }
-    names = {"taught": "demonstrations, own frames and corrections", "own": "corrections left out (control)"}
+    names = {
+        "taught": "demonstrations, corrected episodes",
+        "own": "demonstrations, episodes that nobody corrected",
+    }
     rows = "".join(
         f"<tr><td>{names.get(name, name)}</td>"
         + "".join(f"<td>{_number(row.get(k), n)}</td>" for k, n in columns.items())
