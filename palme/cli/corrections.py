@@ -80,8 +80,8 @@ def practise(
         listeners = (robot, desk.story)
     agent = Agent(
         shared, OneStep(step, person), rig.policy, Executor(shared), TrueContext, listeners,
-        AgentLimits(max_replans=0), cameras=("front",), refusals=(RobotError,), retreat=rig.retreat,
-        supervisor=desk,
+        AgentLimits(max_replans=0), cameras=(config["eyes"]["camera"],), refusals=(RobotError,),
+        retreat=rig.retreat, supervisor=desk,
     )  # fmt: skip
     agent.run(step)
     arm.hold(SETTLE_TICKS)

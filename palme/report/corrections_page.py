@@ -23,7 +23,8 @@ LEFT, WIDE, ROW = 250, 430, 34  # [px] of the plot of successes
 
 def corrections_page(results: Mapping[str, Any]) -> str:
     """The page as one HTML string, from the content of results.json."""
-    trials, gain, settings = results["trials"], results["gain"], results["settings"]
+    gain, settings = results["gain"], results["settings"]
+    trials = {name: results["trials"][name] for name in MEANING if name in results["trials"]}
     before, after = trials["before"], trials["after"]
     title = (
         f"{before['success']} of {before['episodes']} steps before, {after['success']} after "
@@ -64,7 +65,7 @@ def _facts(results: Mapping[str, Any]) -> str:
         ("Episodes recorded", str(collected["episodes"]), f"{collected['corrected']} corrected"),
         ("Done by hand", str(collected["achieved_by_hand"]), f"of {collected['corrected']}"),
         ("Seen beside", f"{taught['off_before_mm']:.0f}", "mm before (median)"),
-        ("", f"{taught['off_after_mm']:.1f}", "mm with the correction"),
+        ("and then", f"{taught['off_after_mm']:.1f}", "mm with the correction"),
     ])  # fmt: skip
 
 
