@@ -52,7 +52,11 @@ def corrections_page(results: Mapping[str, Any]) -> str:
         "another thing; they are outvoted.</p>",
         _table_top(results["training"]["taught"]["offsets"]),
         _training(results["training"]),
-        footer({k: v for k, v in settings.items() if k != "knock"} | knock | {"commit": results["commit"]}),
+        footer(
+            {k: v for k, v in settings.items() if k != "knock"}
+            | {f"knock {k}": v for k, v in knock.items()}
+            | {"commit": results["commit"]}
+        ),
     ))  # fmt: skip
     return page("palme: learning from corrections", body)
 
