@@ -25,12 +25,16 @@ class Look:
         role: what it looked for, such as "pick" or "place".
         heat: (h, w) non-negative weights that cover the whole picture, at any resolution.
         pixel: (u, v) the point it settled on in [px] of the picture, or None.
+        xyz: (3,) the same in [m] in the base frame, by the calibration that the picture came with, or None.
+        score: how sure the eyes are, in [0, 1].
     """
 
     camera: str
     role: str
     heat: NDArray[np.float32]
     pixel: tuple[float, float] | None = None
+    xyz: tuple[float, float, float] | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ class ArmMotion:
         """(3,) where the tool is for `q`, in [m]."""
         return fk(self.spec, q)[:3, 3]
 
+    def yaw(self, q: Array) -> float:
+        """How the tool is turned about base z for `q`, in [rad]: that of `robots.kinematics.tool_pose`."""
+        forward = fk(self.spec, q)[:2, 0]
+        return float(np.arctan2(forward[1], forward[0]))
+
     def reach(self, xyz: Array, yaw: float, q_seed: Array) -> Array:
         """(n_joints,) with the tool at `xyz` [m] pointing down. Raises Unreachable."""
         return reach_down(self.spec, np.asarray(xyz), yaw, q_seed)

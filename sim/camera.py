@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ class Camera:
         position, target, up: in [m], in the base frame, or in the tool frame if `on_hand`.
         hfov_deg: horizontal field of view in [deg].
         size: default (width, height) in [px].
+        knock_shift, knock_turn: how it was moved since it was calibrated: [m] in the base frame, and a
+            rotation vector in [rad] in its own. Pictures are taken from where it is; frames tell where it
+            was.
     """
 
     name: str
@@ -32,6 +35,22 @@ class Camera:
     hfov_deg: float = 42.0
     size: tuple[int, int] = (240, 176)
     on_hand: bool = False
+    knock_shift: Vector = (0.0, 0.0, 0.0)
+    knock_turn: Vector = (0.0, 0.0, 0.0)
+
+    def told(self, pose: Array) -> Array:
+        """`base_from_camera` (4, 4) that its frames tell when it truly is at `pose` (4, 4)."""
+        if not (any(self.knock_shift) or any(self.knock_turn)):
+            return pose
+        back = tuple(-t for t in self.knock_turn)
+        return jittered(pose, tuple(-s for s in self.knock_shift), back)  # type: ignore[arg-type]
+
+    def knocked(self, shift: float, turn: float, seed: int) -> Camera:
+        """The same, moved by `shift` [m] and turned by `turn` [rad]; `seed` draws which way."""
+        rng = np.random.default_rng(seed)
+        ways = [way / np.linalg.norm(way) for way in rng.normal(size=(2, 3))]
+        moved, turned = ((size * way).tolist() for size, way in zip((shift, turn), ways, strict=True))
+        return replace(self, knock_shift=tuple(moved), knock_turn=tuple(turned))
 
 
 # wide enough that nothing on the table leaves the picture at any jitter (tests/test_world.py)

@@ -8,6 +8,7 @@ that is safe.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 import cv2
@@ -237,8 +238,9 @@ class World:
             pose = self.base_from_camera(camera)
             rgb = photo(self, camera, size, pose)
             metres = self._look(camera, size, True)[0].depth if depth else None
-            return CameraFrame(rgb, metres, intrinsics(camera.hfov_deg, size), pose)
-        return self._look(camera, size, depth)[0]
+            return CameraFrame(rgb, metres, intrinsics(camera.hfov_deg, size), camera.told(pose))
+        frame = self._look(camera, size, depth)[0]
+        return replace(frame, base_from_camera=camera.told(frame.base_from_camera))
 
     def masks(
         self, camera: Camera | str, size: tuple[int, int] | None = None

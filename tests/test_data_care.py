@@ -18,6 +18,7 @@ from palme.data.errors import CannotWrite, SchemaMismatch
 from palme.data.reader import Dataset
 from palme.data.repair import repair
 from palme.data.schema import VECTORS
+from palme.data.side import read_side, side_files
 from tests.data_rig import BLIND, copied, recorded, three
 
 __all__ = ["three"]
@@ -214,3 +215,15 @@ def test_lerobot_doctor_finds_nothing_wrong(which, request, capsys):
     cli = pytest.importorskip("lerobot_doctor.cli")
     cli.main(["check", str(request.getfixturevalue(which)), "--ci"])  # leaves by SystemExit where one fails
     assert " 0 fail" in capsys.readouterr().err
+
+
+def test_a_data_set_from_before_looks_were_kept_is_read_and_merged(three, tmp_path):
+    old = copied(three, tmp_path / "old")
+    for path in side_files(old, "events"):
+        pq.write_table(pq.read_table(path).drop_columns(["camera", "xyz"]), path)
+    assert all(one.xyz == () and one.camera == "" for one in read_side(old)[1].said)
+    compose(tmp_path / "both", [(Dataset(old), [1]), (Dataset(three), [0])])
+    assert [len(side.said) for side in read_side(tmp_path / "both").values()] == [
+        len(read_side(old)[1].said),
+        len(read_side(three)[0].said),
+    ]

@@ -18,6 +18,7 @@ def main(arguments: Sequence[str]) -> int:
         "gate": ("bench_gate", _gate),
         "eyes": ("bench_planner", _eyes),
         "policy": ("bench_policy", _policy),
+        "corrections": ("bench_corrections", _corrections),
         "planner": ("bench_planner", _planner),
         "bridge": ("bench_bridge", _bridge),
         "soak": ("bench_soak", _soak),
@@ -88,6 +89,12 @@ def _policy(config: dict[str, Any]) -> int:
     from palme.cli.single_steps import bench_policy
 
     return _told(config, bench_policy(build_rig(config, config["seed"]), config))
+
+
+def _corrections(config: dict[str, Any]) -> int:
+    from palme.cli.bench_corrections import bench_corrections
+
+    return 0 if bench_corrections(config, _bar)["gain"]["interval95"][0] > 0 else 1
 
 
 def _planner(config: dict[str, Any]) -> int:

@@ -184,7 +184,7 @@ def learned_policies(config: Mapping[str, Any], spec: ArmSpec, eyes: Callable[[]
         from palme.policies.chunk import WEIGHTS, ChunkPolicy
 
         head = ChunkPolicy.load(seeing, motion, _weights(config, WEIGHTS)).head
-        return lambda: ChunkPolicy(seeing, motion, head)
+        return lambda: ChunkPolicy(seeing, motion, head, config["corrected"])
     raise unknown("policy", name, LEARNED)
 
 
@@ -205,7 +205,16 @@ def cameras_of(config: Mapping[str, Any]) -> list[Any]:
             raise unknown("camera", name, CAMERAS)
         width, height = config.get(f"{name}_size") or CAMERAS[name].size
         chosen.append(replace(CAMERAS[name], size=(int(width), int(height))))
-    return chosen
+    return [_knocked(camera, config.get("knock")) for camera in chosen]
+
+
+def _knocked(camera: Any, knock: Mapping[str, Any] | None) -> Any:
+    """`camera` as the group `camera=knocked` has it."""
+    import math
+
+    if knock is None or knock["camera"] != camera.name:
+        return camera
+    return camera.knocked(1e-3 * knock["shift_mm"], math.radians(knock["turn_deg"]), knock["seed"])
 
 
 def quiet() -> None:

@@ -1,4 +1,7 @@
-"""`palme collect`: rendered scenes for the eyes, motions for the chunk policy. Interrupted, it goes on."""
+"""`palme collect`: rendered scenes for the eyes, motions and corrected episodes for the chunk policy.
+
+Interrupted, it goes on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, unknown
 
-WHAT = ("scenes", "demonstrations", "perceived")
+WHAT = ("scenes", "demonstrations", "perceived", "corrections")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,10 +24,15 @@ def main(arguments: Sequence[str]) -> int:
     config = load("collect", arguments)
     if config["what"] not in WHAT:
         raise unknown("thing to collect", config["what"], WHAT)
-    for key in ("parts", "pictures", "motions", "perceived", "workers"):
+    for key in ("parts", "pictures", "motions", "perceived", "corrected", "workers"):
         if not config[key] >= 1:
             raise UsageError(f"{key}={config[key]}: expected at least 1")
-    collect = {"scenes": _scenes, "demonstrations": _demonstrations, "perceived": _perceived}
+    collect = {
+        "scenes": _scenes,
+        "demonstrations": _demonstrations,
+        "perceived": _perceived,
+        "corrections": _corrections,
+    }
     path = collect[config["what"]](config)
     print(path)
     return 0
@@ -72,4 +80,20 @@ def _demonstrations(config: dict[str, Any]) -> Path:
     path = Path(config["out"]) / "demos" / f"seed{config['seed']:03d}.npz"
     if not path.exists():
         write_demonstrations(path, config["motions"], config["seed"])
+    return path
+
+
+def _corrections(config: dict[str, Any]) -> Path:
+    import torch
+    from tqdm import tqdm
+
+    from palme.cli.corrections import collect_corrections
+
+    torch.set_num_threads(1)
+    path = Path(config["out"]) / "corrections"
+    with tqdm(total=config["corrected"], desc="corrected", unit="episode", file=sys.stderr) as bar:
+        found = collect_corrections(config, path, lambda episode: bar.update(episode.corrected))
+    n = sum(episode.corrected for episode in found)
+    mended = sum(episode.achieved for episode in found if episode.corrected)
+    print(f"{len(found)} steps, {n} taken over by the simulated person, {mended} of those done in the end")
     return path

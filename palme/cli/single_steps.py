@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from palme.cli.build import Rig
+from palme.cli.episode import Blanked
 from palme.errors import StepFailed
 from robots.errors import RobotError
 from robots.executor import Executor
@@ -61,8 +62,8 @@ def draw_step(seed: int, moved: bool = False) -> tuple[Scene, str]:
             continue
 
 
-def run_step(rig: Rig, seed: int, moved: bool = False) -> StepResult:
-    """Play one trial in `rig`."""
+def run_step(rig: Rig, seed: int, moved: bool = False, blanked: bool = False) -> StepResult:
+    """Play one trial in `rig`; `blanked`: with black pictures."""
     scene, step = draw_step(seed, moved)
     before, world, arm, policy = scene.state, rig.world, rig.arm, rig.policy
     world.load(scene)
@@ -74,6 +75,7 @@ def run_step(rig: Rig, seed: int, moved: bool = False) -> StepResult:
     if moved:
         jump = _new_place(scene, i, np.random.default_rng([SEED_SPACE, seed, 1]))
     policy.reset()
+    looking = Blanked(arm) if blanked else arm
 
     def count(_: Any) -> None:
         nonlocal ticks, jump
@@ -85,7 +87,7 @@ def run_step(rig: Rig, seed: int, moved: bool = False) -> StepResult:
 
     try:
         while True:
-            observation = arm.observe(policy.cameras)
+            observation = looking.observe(policy.cameras)
             begin = time.perf_counter()
             chunk = policy.act(observation, step)
             spent.append((time.perf_counter() - begin) * 1000)

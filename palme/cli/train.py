@@ -74,12 +74,30 @@ def _planner(config: dict[str, Any]) -> list[Path]:
 
 
 def _policy(config: dict[str, Any]) -> list[Path]:
-    from palme.training.policy import PolicyTraining, train
+    from palme.data.errors import DataError
+    from palme.training.policy import PolicyTraining, sources, train
 
     install = config.pop("install")
-    train(PolicyTraining(**config))
+    recorded, motion = sources(config["data"])[1], None
+    if recorded:
+        motion = _motion(config["arm"])
+    try:
+        train(PolicyTraining(**config), motion)
+    except DataError as error:
+        raise UsageError(str(error)) from error
     weights = Path(config["out"]) / "chunk.safetensors"
-    return [_installed(weights, WEIGHTS / "chunk.safetensors") if install else weights]
+    return [_installed(weights, WEIGHTS / "chunk.safetensors") if install and not recorded else weights]
+
+
+def _motion(arm: str) -> Any:
+    from robots.errors import SpecError
+    from robots.motion import ArmMotion
+    from robots.spec import ArmSpec
+
+    try:
+        return ArmMotion(ArmSpec.load(arm))
+    except SpecError as error:
+        raise UsageError(f"arm={arm}: {error}") from error
 
 
 def _installed(source: Path, target: Path) -> Path:

@@ -118,13 +118,13 @@ class _Composer:
             for name in layout.SIDE:
                 rows = [read_table(path) for path in side.side_files(dataset.root, name)]
                 if rows:
-                    beside[name].append(side.renumbered(pa.concat_tables(rows), new))
+                    beside[name].append(side.renumbered(_joined(rows), new))
         data.close()
         for video in videos.values():
             video.close()
         for name, parts in beside.items():
             if parts:
-                write_table(self.root / layout.path_of(layout.SIDE[name], 0), pa.concat_tables(parts))
+                write_table(self.root / layout.path_of(layout.SIDE[name], 0), _joined(parts))
         self._meta()
         return len(self.entries)
 
@@ -159,6 +159,11 @@ class _Composer:
         """Numbers are counted again; pictures keep what was counted before they were compressed."""
         numbers = {k: stats.of_column(v) for k, v in columns.items() if v.dtype.kind != "O"}
         return {key: old[key] for key in self.like.video_keys if key in old} | numbers
+
+
+def _joined(rows: list[pa.Table]) -> pa.Table:
+    """As one; columns that an older one lacks are empty there."""
+    return pa.concat_tables(rows, promote_options="default")
 
 
 def _moved(index: Any, old: list[str], new: list[str]) -> Any:

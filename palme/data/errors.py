@@ -39,6 +39,10 @@ class CameraSilent(DataError):
     """A camera has given no picture for too long."""
 
 
+class NotLearnable(DataError):
+    """The data set is of another arm or rate, or lacks what a policy learns from."""
+
+
 class NoSuchEpisode(DataError):
     """The data set has no episode of that number."""
 

@@ -19,7 +19,7 @@ from palme.data.errors import CameraSilent
 from palme.data.schema import Schema, View
 from palme.data.side import Order, Run, Said, Side
 from palme.data.writer import DatasetWriter, EpisodeWriter, Row
-from palme.events import Event, Finished, Judged, Planned
+from palme.events import Acted, Event, Finished, Judged, Planned
 from robots.errors import CommandRejected
 from robots.teleop.pictures import Pictures
 from robots.types import JointCommand, Observation, Robot
@@ -157,6 +157,14 @@ class Recorder:
                 Said(episode.n, event.t, "planned", event.index, event.text, sentence, answer,
                      seconds=event.seconds)
             )  # fmt: skip
+        elif isinstance(event, Acted):
+            frame = max(episode.n - len(event.sent), 0)  # the look came before the chunk
+            for look in event.looks:
+                if look.xyz is not None:
+                    episode.said.append(
+                        Said(frame, event.t, "looked", event.index, self.step, answer=look.role,
+                             probability=look.score, camera=look.camera, xyz=look.xyz)
+                    )  # fmt: skip
         elif isinstance(event, Judged):
             answer = event.reason or event.found
             episode.said.append(

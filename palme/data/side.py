@@ -49,14 +49,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Said:
-    """One thing that planner or judge said: `kind` is "planned", "judged" or "finished".
+    """One thing that planner, judge or policy said: `kind` is "planned", "judged", "looked" or "finished".
 
     Attributes:
         frame: how many frames had been recorded by then.
         t: [s] since the run began.
         sentence: what the planner read, placeholders included.
-        answer: its reason, or what it found.
-        success, probability: of a verdict.
+        answer: its reason, or what it found; of a look, what was looked for: "pick" or "place".
+        success, probability: of a verdict; of a look, how sure the eyes were.
+        camera, xyz: of a look: through which, and (x, y, z) in [m] of what was found, in the base frame by
+            the calibration that the picture came with.
     """
 
     frame: int
@@ -69,6 +71,8 @@ class Said:
     success: bool | None = None
     probability: float | None = None
     seconds: float = 0.0
+    camera: str = ""
+    xyz: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ EVENTS = pa.schema(
     [
         ("episode_index", WHOLE), ("frame_index", WHOLE), ("t", REAL), ("kind", TEXT), ("index", WHOLE),
         ("step", TEXT), ("sentence", TEXT), ("answer", TEXT), ("success", YES), ("probability", REAL),
-        ("seconds", REAL),
+        ("seconds", REAL), ("camera", TEXT), ("xyz", pa.list_(REAL)),
     ]
 )  # fmt: skip
 COMMANDS = pa.schema(
@@ -131,8 +135,8 @@ def tables(episode: int, side: Side) -> dict[str, pa.Table]:
         "repeated_frame": [frame for _, frame in c.repeated],
     }  # fmt: skip
     said = [
-        {"episode_index": episode, "frame_index": s.frame}
-        | {k: v for k, v in vars(s).items() if k != "frame"}
+        {"episode_index": episode, "frame_index": s.frame, "xyz": list(s.xyz)}
+        | {k: v for k, v in vars(s).items() if k not in ("frame", "xyz")}
         for s in side.said
     ]
     orders = [
@@ -193,8 +197,10 @@ def _cadence(row: dict) -> Cadence:
 
 
 def _said(row: dict) -> Said:
-    known = {k: row[k] for k in Said.__dataclass_fields__ if k != "frame"}
-    return Said(frame=row["frame_index"], **known)
+    known = {k: row[k] for k in Said.__dataclass_fields__ if k not in ("frame", "camera", "xyz")}
+    # a data set from before looks were kept has no columns for them
+    looked: dict[str, Any] = {"camera": row.get("camera") or "", "xyz": tuple(row.get("xyz") or ())}
+    return Said(frame=row["frame_index"], **known, **looked)
 
 
 def _order(row: dict) -> Order:

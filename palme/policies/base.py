@@ -54,6 +54,10 @@ class Motion(Protocol):
         """(3,) where the tool is for `q`."""
         ...
 
+    def yaw(self, q: Array) -> float:
+        """How the tool is turned about base z for `q`, in [rad]."""
+        ...
+
     def reach(self, xyz: Array, yaw: float, q_seed: Array) -> Array:
         """(n_joints,) with the tool at `xyz` pointing down."""
         ...

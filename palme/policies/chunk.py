@@ -9,6 +9,7 @@ Action chunks: ACT (Zhao et al., 2023). Receding execution: Diffusion Policy (Ch
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ from palme.policies.keypose import (
     MOVED,
     RELEASE,
     TRAVEL_Z,
-    pixel_of,
+    look_at,
 )
-from robots.types import ActionChunk, Observation
+from robots.types import ActionChunk, CameraFrame, Observation
 
 Array = NDArray[np.float64]
 
@@ -51,7 +52,12 @@ class ChunkHead(nn.Module):
 
     A target is a blend of where the joints are and of the goals, and a small rest: to arrive exactly is to
     give one goal all the weight, which no regression to free joint angles learns to a milliradian.
+
+    With its weights goes `base_from_told` (4, 4): where things are that a camera's calibration puts
+    elsewhere, learned from corrections at one table; the identity where there were none.
     """
+
+    base_from_told: Tensor
 
     def __init__(self, n_joints: int = 7, hidden: int = 512) -> None:
         super().__init__()
@@ -65,6 +71,7 @@ class ChunkHead(nn.Module):
             for _ in range(2)
         )
         self.leave = nn.Linear(hidden, HORIZON * (n_joints + 1 + GOALS + 1) + len(PHASES))
+        self.register_buffer("base_from_told", torch.eye(4))
 
     def forward(
         self, q: Tensor, dq: Tensor, gripper: Tensor, goals: Tensor, openings: Tensor, phase: Tensor
@@ -92,6 +99,31 @@ class ChunkHead(nn.Module):
         return q[:, None] + steps, opening, phases
 
 
+def load_head(path: str | Path, n_joints: int) -> ChunkHead:
+    """Trained weights. Raises FileNotFoundError with the remedy."""
+    from safetensors.torch import load_file
+
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"{path}: no weights of the chunk policy; train them with `palme train policy`"
+        )
+    head = ChunkHead(n_joints)
+    weights = {name: value.float() for name, value in load_file(path).items()}
+    weights.setdefault("base_from_told", torch.eye(4))  # weights from before corrections were learned
+    head.load_state_dict(weights)
+    return head
+
+
+def save_head(head: ChunkHead, path: str | Path) -> None:
+    """As `load_head` reads them: bf16, but for the correction, whose millimetres bf16 would lose."""
+    from safetensors.torch import save_file
+
+    kept = {"base_from_told": torch.float32}
+    save_file(
+        {k: v.to(kept.get(k, torch.bfloat16)).contiguous() for k, v in head.state_dict().items()}, Path(path)
+    )
+
+
 class ChunkPolicy:
     """See module.
 
@@ -99,24 +131,18 @@ class ChunkPolicy:
         eyes: trained `Eyes`.
         motion: the arm's kinematics, for joint goals.
         head: trained `ChunkHead`.
+        corrected: whether the weights' correction of the camera's calibration is used.
     """
 
-    def __init__(self, eyes: Eyes, motion: Motion, head: ChunkHead) -> None:
+    def __init__(self, eyes: Eyes, motion: Motion, head: ChunkHead, corrected: bool = True) -> None:
         self.eyes, self.motion, self.head = eyes, motion, head.eval()
+        self.base_from_told = head.base_from_told.double().numpy() if corrected else np.eye(4)
         self.reset()
 
     @classmethod
     def load(cls, eyes: Eyes, motion: Motion, path: str | Path = WEIGHTS) -> ChunkPolicy:
         """With trained weights. Raises FileNotFoundError with the remedy."""
-        from safetensors.torch import load_file
-
-        if not Path(path).exists():
-            raise FileNotFoundError(
-                f"{path}: no weights of the chunk policy; train them with `palme train policy`"
-            )
-        head = ChunkHead(len(motion.home))
-        head.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-        return cls(eyes, motion, head)
+        return cls(eyes, motion, load_head(path, len(motion.home)))
 
     def reset(self) -> None:
         self.done = False
@@ -151,7 +177,9 @@ class ChunkPolicy:
         return ActionChunk(q_targets[:n], gripper[:n], self.motion.control_hz)
 
     def _look(self, observation: Observation, step: str) -> None:
-        frame = observation.images[self.eyes.camera]
+        told = observation.images[self.eyes.camera]
+        # the calibration is mended before the eyes look: they were trained on cameras that are where they say
+        frame = replace(told, base_from_camera=self.base_from_told @ told.base_from_camera)
         seen = self.eyes.see(frame)
         first = self._pick is None
         pick, place = self.eyes.keypoints(seen, step)
@@ -160,7 +188,7 @@ class ChunkPolicy:
             raise StepFailed(f"{step!r}: see nothing like it (score {pick.score:.2f})")
         if PHASES[self._phase] == "approach" and (first or self._moved(pick)):
             self._pick, self._aims = pick, self._aims + 1
-            self.looks.append(Look(self.eyes.camera, "pick", pick.heat, pixel_of(frame, pick.xyz)))
+            self.looks.append(self._looked("pick", frame, pick))
         table = step.endswith("table")
         lifted = PHASES[self._phase] == "carry"
         tool = observation.robot.base_from_ee[:2, 3]
@@ -173,7 +201,11 @@ class ChunkPolicy:
             and place.score > 0.5 * self._place.score
         ):
             self._place, self._place_seen_from_above = place, lifted
-            self.looks.append(Look(self.eyes.camera, "place", place.heat, pixel_of(frame, place.xyz)))
+            self.looks.append(self._looked("place", frame, place))
+
+    def _looked(self, role: str, frame: CameraFrame, found: Keypoint) -> Look:
+        told = np.linalg.solve(self.base_from_told, np.append(found.xyz, 1.0))[:3]
+        return look_at(self.eyes.camera, role, frame, found, told)
 
     def _moved(self, pick: Keypoint) -> bool:
         """Whether the target is elsewhere than where it is aimed at. Else the look from afar stands: the arm

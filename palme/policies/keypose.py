@@ -182,8 +182,14 @@ class KeyposePolicy:
         assert found is not None  # noqa: S101 - the role asked for is always answered
         if not found.score > MIN_SCORE and self._q is None:
             raise StepFailed(f"{step!r}: see nothing like it (score {found.score:.2f})")
-        self.looks.append(Look(self.eyes.camera, role, found.heat, pixel_of(frame, found.xyz)))
+        self.looks.append(look_at(self.eyes.camera, role, frame, found, found.xyz))
         return found
+
+
+def look_at(camera: str, role: str, frame: CameraFrame, found: Keypoint, told: Array) -> Look:
+    """`found` in `frame`, for reports and recordings; `told` (3,): where the camera's calibration has it."""
+    x, y, z = (float(value) for value in told)
+    return Look(camera, role, found.heat, pixel_of(frame, found.xyz), (x, y, z), found.score)
 
 
 def pixel_of(frame: CameraFrame, xyz: Array) -> tuple[float, float]:

@@ -25,3 +25,30 @@ def wilson(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
     half = z / scale * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     # Exactly 0 and 1 at the ends, where rounding would leave 1e-17 of doubt.
     return (0.0 if successes == 0 else middle - half), (1.0 if successes == n else middle + half)
+
+
+def newcombe_paired(both: int, only_first: int, only_second: int, neither: int) -> tuple[float, float]:
+    """Interval of 95 % for the first share less the second, of the same trials (Newcombe 1998, method 10).
+
+    Args:
+        both, only_first, only_second, neither: trials in which both succeeded, and so on.
+
+    Raises:
+        ValueError: a count is negative, or there is no trial.
+    """
+    a, b, c, d = both, only_first, only_second, neither
+    n = a + b + c + d
+    if not (min(a, b, c, d) >= 0 and n > 0):
+        raise ValueError(f"counts {a}, {b}, {c}, {d}: expected none negative and at least one trial")
+    p, q = (a + b) / n, (a + c) / n
+    (p_low, p_high), (q_low, q_high) = wilson(a + b, n), wilson(a + c, n)
+    margins = (a + b) * (c + d) * (a + c) * (b + d)
+    together = a * d - b * c
+    if together > 0:  # the continuity correction
+        together = max(together - n / 2, 0.0)
+    phi = together / math.sqrt(margins) if margins else 0.0
+
+    def reach(x: float, y: float) -> float:
+        return math.sqrt(max(x * x - 2 * phi * x * y + y * y, 0.0))
+
+    return p - q - reach(p - p_low, q_high - q), p - q + reach(p_high - p, q - q_low)
