@@ -7,7 +7,7 @@ the ways that must be refused, and says how.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -151,4 +151,4 @@ class Streams:
             ({"t_mono": np.nan}, CommandFromFuture),
         ]
         change, refusal = ways[int(rng.integers(len(ways)))]
-        return replace(good, **change), refusal
+        return good._replace(**change), refusal

@@ -102,7 +102,7 @@ def bench_env(rounds: int = 10, steps: int = 100, picture_steps: int = 4) -> Env
         for runner in (ours_seen, theirs[1]):
             if runner:
                 runner.run(picture_steps)
-    share = _physics_share(ours, rounds * steps // 2)
+    share = _physics_share(ours, rounds * steps * 2)
     state, image = (t.hz if t else float("nan") for t in theirs)
     for each in (ours, ours_seen, *theirs):
         if each:

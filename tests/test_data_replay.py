@@ -232,7 +232,7 @@ class RealishArm(FakeArm):
     def command(self, command):
         self.q, self.gripper = np.array(command.q_target), command.gripper
         self.sent.append(command)
-        return replace(command, t_mono=time.monotonic())
+        return command._replace(t_mono=time.monotonic())
 
 
 def test_who_shares_the_arm_with_a_person_sees_through_the_recorder():

@@ -161,3 +161,17 @@ def test_import_registers_without_opening_pybullet():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("hz", [20, 60])
+def test_a_long_episode_is_truncated_after_the_same_time_at_any_rate(hz: int) -> None:
+    env = gymnasium.make("palme/PutInBowl-v0", observation="state", control_hz=hz)
+    try:
+        env.reset(seed=1)
+        still = np.append(env.unwrapped.arm.q, 1.0).astype(np.float32)
+        steps = next(k for k in range(1, 5000) if env.step(still)[3])
+        assert steps == 20 * hz  # 20 s
+        env.reset(seed=1)
+        assert not env.step(still)[3]
+    finally:
+        env.close()

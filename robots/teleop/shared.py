@@ -181,7 +181,7 @@ class SharedArm:
             raise pending.error
         assert pending.sent is not None
         self._agent_seq = command.seq
-        return replace(pending.sent, seq=command.seq)
+        return pending.sent._replace(seq=command.seq)
 
     def stop(self, reason: str) -> None:
         """Decelerate within limits and hold; latched until `rearm`. Returns when the arm is at rest."""

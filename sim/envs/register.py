@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MAX_EPISODE_STEPS = {"put_in_bowl": 400, "stack_tower": 1000, "match_bowls": 1600}  # at 20 Hz
+MAX_EPISODE_STEPS = {"put_in_bowl": 400, "stack_tower": 1000, "match_bowls": 1600}  # at 20 Hz; see `step`
 IDS = {
     "palme/PutInBowl-v0": "put_in_bowl",
     "palme/StackTower-v0": "stack_tower",
@@ -11,7 +11,7 @@ IDS = {
 
 
 def register() -> None:
-    """Make the ids above known to `gymnasium.make`; doing it twice changes nothing."""
+    """Make the ids above known to `gymnasium.make`, without wrappers; doing it twice changes nothing."""
     from gymnasium.envs.registration import register as add
     from gymnasium.envs.registration import registry
 
@@ -21,6 +21,5 @@ def register() -> None:
                 name,
                 entry_point="sim.envs.tabletop:TabletopEnv",
                 kwargs={"family": family},
-                max_episode_steps=MAX_EPISODE_STEPS[family],
-                order_enforce=False,  # the environment does that itself, a wrapper less on every step
+                order_enforce=False,  # the environment does that itself, as it ends a long episode
             )

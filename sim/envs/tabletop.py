@@ -142,7 +142,10 @@ class TabletopEnv(gymnasium.Env):
         return self._observe(), self._info()
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """One control tick. Raises CommandRejected if `action` is not finite or of another shape."""
+        """One control tick; truncated after as much time as its family has, whatever `control_hz`.
+
+        Raises CommandRejected if `action` is not finite or of another shape.
+        """
         if self.current is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
         values = np.asarray(action, np.float64)
@@ -151,7 +154,8 @@ class TabletopEnv(gymnasium.Env):
             JointCommand(values[:-1], float(values[-1]) if values.size else 0.0, self._seq, self.arm.time)
         )
         self._follow()
-        return self._observe(), float(self._success), self._success, False, self._info()
+        late = self._seq >= self._max_episode_steps
+        return self._observe(), float(self._success), self._success, late, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
         """The front camera's picture (352, 480, 3), or None without a render mode."""
