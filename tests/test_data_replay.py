@@ -13,6 +13,7 @@ import yaml
 from palme.cli import recording
 from palme.cli.main import main
 from palme.cli.replay import replay_exactly, replay_on
+from palme.cli.table_server import TableServer
 from palme.cli.worlds import final_state, rgb_look
 from palme.data.check import check
 from palme.data.errors import CameraSilent, NotReplayable
@@ -22,16 +23,18 @@ from palme.data.recorder import Recorder, Watcher, schema_of
 from palme.data.side import Run
 from palme.data.writer import DatasetWriter
 from palme.report.episode_film import captions_of
+from robots.bridge.server import BridgeServer
 from robots.errors import CommandRejected
 from robots.executor import Executor
 from robots.spec import CONFIG_DIR
 from robots.teleop.shared import SharedArm
 from robots.types import ActionChunk, JointCommand
 from sim.arm import SimulatedArm
+from sim.driver import SimulatedDriver
 from sim.scene import Scene
 from sim.world import World
 from tests.agent_fakes import FakeArm, FakePlanner, FakePolicy, agent
-from tests.bridge_rig import bench, path
+from tests.bridge_rig import KeyRing, bench, free_ports, path, spec_at
 from tests.data_rig import patient
 
 PRIVILEGED = ["planner=oracle", "policy=expert", "look=fast", "video=false", "seed=3"]
@@ -244,11 +247,23 @@ def test_who_shares_the_arm_with_a_person_sees_through_the_recorder():
     world.close()
 
 
-def test_recording_a_person_across_the_bridge_is_refused_before_anything_is_reached(tmp_path, capsys):
-    words = ["run", "stack red on blue", "robot=bridge", "console=true", f"record={tmp_path / 'set'}"]
-    assert main(words) == 2
-    assert "in simulation only" in capsys.readouterr().err
-    assert not (tmp_path / "set").exists()
+def test_a_run_across_the_bridge_with_a_person_beside_it_is_recorded(tmp_path, capsys):
+    ring = KeyRing(tmp_path / "keys")
+    ring.client("me")
+    base, root = free_ports(), tmp_path / "set"
+    words = ["run", "put the red block in the blue bowl", "seed=12", "planner=readout", "policy=keypose"]
+    far = [f"bridge.keys={ring.folder}", "bridge.table=true", "bridge.timeout=20.0", "robot=bridge"]
+    served = SimulatedDriver(spec_at(20.0))
+    with BridgeServer(served, ring.server, ring.folder, f"tcp://127.0.0.1:{base}", realtime=False) as server:
+        TableServer(server, base + 3)
+        beside = [f"bridge.address={server.address}", "console=true", f"record={root}", f"out={tmp_path}"]
+        assert main([*words, *far, *beside]) == 0, capsys.readouterr()
+        commands = server.counts()["command"]
+    dataset = Dataset(root)
+    episode = dataset.episode(0)
+    assert len(episode) == commands > 50 and not episode.numbers["intervention"].any()
+    assert {"front", "wrist"} == set(dataset.cameras) and set(dataset.steps) > {""}
+    dataset.close()
 
 
 def test_an_arm_across_the_bridge_is_recorded_with_what_its_gate_let_through(tmp_path):

@@ -25,7 +25,7 @@ def test_a_human_takes_the_lease_in_the_middle_of_a_policy_s_motion(tmp_path, re
         for k in range(40):
             executor.send(q + 0.004 * k, 1.0)
         human = rig.client("anna", "human", human=True)
-        arm = SharedArm(human, mode=STOPPED, agent=False, any_thread=True)
+        arm = SharedArm(human, mode=STOPPED, agent=False)
         arm.rearm("anna")  # moves the lease, once the arm is at rest
         with pytest.raises((LeaseMissing, ArmLatched)):
             executor.send(q, 1.0)
@@ -50,7 +50,7 @@ def test_a_human_takes_the_lease_in_the_middle_of_a_policy_s_motion(tmp_path, re
 def test_an_agent_whose_lease_was_taken_waits_and_goes_on_when_it_is_free_again(tmp_path) -> None:
     with bench(tmp_path) as rig:
         policy = rig.armed("robo")
-        arm = SharedArm(policy, any_thread=True)
+        arm = SharedArm(policy)
         executor, q = Executor(arm), policy.observe(()).robot.q
         for k in range(20):
             executor.send(q + 0.002 * k, 1.0)
@@ -75,7 +75,7 @@ def test_an_agent_whose_lease_was_taken_waits_and_goes_on_when_it_is_free_again(
 
 def test_a_takeover_at_this_end_keeps_the_lease_and_the_gate(tmp_path) -> None:
     with bench(tmp_path, realtime=False) as rig:
-        arm = SharedArm(rig.armed("robo"), any_thread=True)
+        arm = SharedArm(rig.armed("robo"))
         gate = rig.server.control._gate
         executor, q = Executor(arm), arm.state.q
         rng = np.random.default_rng(0)
@@ -95,7 +95,7 @@ def test_a_takeover_at_this_end_keeps_the_lease_and_the_gate(tmp_path) -> None:
 def test_handing_back_where_nobody_plans_frees_the_lease_for_the_policy(tmp_path) -> None:
     with bench(tmp_path) as rig:
         human = rig.client("anna", "human", human=True)
-        arm = SharedArm(human, mode=STOPPED, agent=False, any_thread=True)
+        arm = SharedArm(human, mode=STOPPED, agent=False)
         arm.rearm("keyboard")
         arm.take("keyboard")
         for _ in range(20):
@@ -119,7 +119,7 @@ def test_a_served_arm_leads_another_and_is_only_looked_at(tmp_path) -> None:
         moved = led.armed("robo")
         leader = LeaderArm(led.client("anna", "viewer"), rig.arm.spec)
         assert leader.by_joints
-        arm = SharedArm(rig.armed("robo"), any_thread=True)
+        arm = SharedArm(rig.armed("robo"))
         arm.devices.append(leader)
         arm.take("leader")
         before = arm.state.q.copy()

@@ -14,8 +14,10 @@ from palme.console.browser import why_not
 from palme.data.errors import CameraSilent
 from palme.data.reader import Dataset
 from palme.data.recorder import look_beside
+from robots.errors import DriverError
+from robots.teleop.pictures import FetchedPictures
 from robots.teleop.wishes import Jog
-from tests.bridge_rig import until
+from tests.bridge_rig import bench, until
 from tests.teleop_rig import GateArm
 
 
@@ -72,9 +74,43 @@ def test_a_picture_that_is_too_old_to_be_recorded_is_named() -> None:
     assert age < 1.0 and abs(seen.t_mono - time.monotonic()) < 1.0 and tuple(seen.images) == ("front",)
 
 
-def test_a_served_arm_is_not_recorded_by_hand_yet_and_that_is_said(tmp_path, capsys) -> None:
-    assert main(["teleop", "robot=bridge", "console=true", f"record={tmp_path}"]) == 2
-    assert "record= with a person at the arm" in capsys.readouterr().err
+def test_a_served_arm_moved_by_hand_is_recorded_with_its_cameras_and_its_lease(tmp_path, capsys) -> None:
+    root = tmp_path / "session"
+    config = load("teleop", [f"record={root}", "task=across the wire", "robot=panda"])
+    with bench(tmp_path / "keys", hz=20.0, cameras=("left", "right"), size=(64, 48)) as served:
+        human = served.client("anna", "human", human=True)
+        with person_at(human, config, None) as assisted:
+            shared = assisted.shared
+            shared.rearm("anna")  # takes the lease
+            shared.take("anna")
+            begin = shared.state.base_from_ee[2, 3]
+            while shared.state.base_from_ee[2, 3] < begin + 0.02:
+                shared.wish("anna", Jog((0.0, 0.0, 0.5)))
+                time.sleep(0.01)
+            until(lambda: assisted.loop.frame("right")[1] > time.monotonic() - 5.0)
+            shared.hand_back("anna")
+            until(lambda: served.server.control.lease.holder is None, "the lease to be free")
+        counted = served.server.counts()
+    assert "record: " in capsys.readouterr().out
+    dataset = Dataset(root)
+    episode = dataset.episode(0)
+    assert dataset.cameras == ("left", "right") and episode[0].task == "across the wire"
+    assert 5 < len(episode) <= counted["command"] and counted["picture"] >= 4
+    assert episode.numbers["intervention"].any() and (np.diff(episode.numbers["capture_time"]) > 0).all()
+    sent = [command.q_target for _, command in list(served.arm.sent)]
+    assert all(np.abs(np.array(sent) - row[:-1]).max(1).min() < 1e-5 for row in episode.numbers["action"])
+    assert "rearm" in [order.kind for order in episode.side.orders]
+    dataset.close()
+
+
+def test_a_camera_across_the_wire_that_gives_nothing_is_named(monkeypatch) -> None:
+    class Blind(GateArm):
+        def picture(self, camera: str = ""):
+            raise DriverError("unplugged")
+
+    monkeypatch.setattr("robots.teleop.pictures.LONGEST", 0.3)
+    with pytest.raises(DriverError, match="camera left: .*unplugged"):
+        FetchedPictures(Blind(), ("left",))
 
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not())

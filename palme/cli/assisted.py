@@ -13,7 +13,7 @@ from palme.teleop.desk import RunDesk
 from palme.teleop.story import Story
 from robots.teleop.loop import ControlLoop
 from robots.teleop.mode import AUTONOMOUS, CORRECTING
-from robots.teleop.pictures import Pictures
+from robots.teleop.pictures import FetchedPictures, Pictures
 from robots.teleop.shared import SharedArm
 from robots.teleop.wishes import Teleoperator
 from robots.types import Robot
@@ -21,6 +21,15 @@ from robots.types import Robot
 PATIENCE = 2.0  # [s] a simulated arm stands still in mid-motion while its policy thinks; a real one brakes
 TIDY = 20  # ticks
 SWITCH = 0.0005  # [s] a thread may keep the others from a tick
+
+
+def beside(arm: Any, ours: bool) -> Pictures:
+    """Pictures that no tick waits for: drawn beside an arm of `ours`, or fetched from another's far end."""
+    if ours:
+        from sim.drawn import DrawnPictures
+
+        return DrawnPictures(arm)
+    return FetchedPictures(arm, arm.cameras)
 
 
 class Assisted:
@@ -53,7 +62,10 @@ class Assisted:
         remote = hasattr(arm, "release")
         by_clock = getattr(arm, "realtime", False)
         if remote:
-            arm.paced = False  # type: ignore[attr-defined]  # the loop keeps the time
+            client: Any = arm
+            while hasattr(client, "_arm"):  # a recorder before it
+                client = client._arm
+            client.paced = False  # the loop keeps the time
         self.shared = SharedArm(
             arm,
             _limits(config["hand"]),
@@ -61,7 +73,6 @@ class Assisted:
             agent,
             0.0 if by_clock else PATIENCE,
             message,
-            any_thread=remote,
             pictures=pictures,
         )
         self.shared.on_tick.append(self._tidy)

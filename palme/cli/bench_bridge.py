@@ -22,6 +22,7 @@ import zmq
 
 from palme.cli.bench_silence import bench_silence
 from palme.cli.errors import UsageError
+from palme.cli.witness import stolen
 from robots.bridge import frames, keys, sockets
 from robots.bridge.arrays import pack
 from robots.bridge.client import BridgeClient
@@ -72,12 +73,14 @@ def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> d
                 BridgeClient(address, me, server_key.public, timeout=2.0, paced=False) as client,
                 urgent_meanwhile() as found["real_time_priority"],  # as whoever commands an arm at 1 kHz
             ):
+                gone = stolen()
                 with _echoing(echo_address, me, server_key.public) as ask:
                     found |= _one_at_a_time(client, config, ask, bar)
                 found |= _streamed(client, config, bar, "stream_")
                 with _looking(folder, address, config["camera_hz"], pictures) as seen:
                     found |= _streamed(client, config, bar, "with_cameras_")
                 found |= {"camera_pictures": pictures, "camera_hz_seen": seen}
+                found["machine_stolen_s"] = round(stolen() - gone, 2)
         finally:
             for child in (serve, echo):
                 child.terminate()

@@ -7,10 +7,7 @@ what must not be late; pictures come as fast as the machine can draw them, and t
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from palme.cli.witness import Witnesses, ours, stolen
 
 LATE = 0.005  # [s]
 WARM = 2.0  # [s] between the browser's first key and the first cycle that counts
@@ -44,10 +43,10 @@ def bench_clock(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict[
         try:
             with person_at(arm, config | {"record": str(root)}, None, scene) as assisted:
                 cycles = _Cycles(assisted)
-                with _visitor(assisted.console.address), _Witnesses() as witnesses:
+                with _visitor(assisted.console.address), Witnesses() as witnesses:
                     time.sleep(WARM)
                     shown = _watch(assisted, cycles, 60 * config["minutes"], bar)
-                found |= cycles.figures(witnesses.stalls) | shown
+                found |= cycles.figures(witnesses) | shown
         finally:
             arm.world.close()
         dataset = Dataset(root)
@@ -82,17 +81,15 @@ class _Cycles:
             self._sent.append(self._pace.behind + time.monotonic() - tick.t)
             self._moved += bool(tick.by)
 
-    def figures(self, stalls: list[tuple[float, float]] | None) -> dict[str, Any]:
-        """`stalls`: when the machine stood still, in [s]; None = nobody knows."""
+    def figures(self, witnesses: Witnesses) -> dict[str, Any]:
         behind, sent = 1e3 * np.array(self._behind), 1e3 * np.array(self._sent)
         late = [(t - b, t) for t, b in zip(self._began, self._behind, strict=True) if b > LATE]
-        spans = [(a, b) for a, b in stalls or () if self._began[0] <= a <= self._began[-1]]
-        known = stalls is not None
-        met = [any(a < end and begin < b for a, b in spans) for begin, end in late]
+        known = witnesses.stalls is not None
+        spans = [(a, b) for a, b in witnesses.stalls or () if self._began[0] <= a <= self._began[-1]]
         return {
             "cycles": len(behind), "cycles_moved_by_hand": self._moved,
             "cycles_late_by_5_ms": len(late),
-            "late_while_machine_ran": met.count(False) if known else None,
+            "late_while_machine_ran": sum(witnesses.ran(*one) for one in late) if known else None,
             "machine_stalls_over_5_ms": sum(b - a > LATE for a, b in spans) if known else None,
             "machine_stall_ms_max": round(1e3 * max([b - a for a, b in spans], default=0.0), 1),
             "late_ms_p50": round(float(np.median(behind)), 3),
@@ -108,7 +105,7 @@ def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Callable[[str, i
     ages, hub, cameras = [], assisted.console.hub, len(assisted.loop.cameras)
     hub.ages.clear()
     begin = time.monotonic()
-    cycles.counting, spent, stolen = True, time.process_time(), _stolen()
+    cycles.counting, spent, gone = True, time.process_time(), stolen()
     with bar("by the clock", round(seconds)) as progress:
         while (left := begin + seconds - time.monotonic()) > 0:
             time.sleep(min(1.0, left))
@@ -123,45 +120,14 @@ def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Callable[[str, i
         "picture_ms_p50": round(float(np.quantile(ages, 0.5)), 1) if ages else None,
         "picture_ms_p95": round(float(np.quantile(ages, 0.95)), 1) if ages else None,
         "control_process_cores": round(spent / wall, 3), "real_time_priority": assisted.loop.urgent,
-        "machine_stolen_s": round(_stolen() - stolen, 2),
+        "machine_stolen_s": round(stolen() - gone, 2),
     }  # fmt: skip
-
-
-def _stolen() -> float:
-    """[s] for which the host of a virtual machine has kept its cores from it, since it was started."""
-    stat = Path("/proc/stat")
-    return int(stat.read_text().split()[8]) / os.sysconf("SC_CLK_TCK") if stat.exists() else 0.0
-
-
-class _Witnesses:
-    """One for each processor (`palme.cli.witness`). `stalls`: what they saw, in [s], once they have ended."""
-
-    def __init__(self) -> None:
-        self.stalls: list[tuple[float, float]] | None = None
-        self._processes = [_ours("palme.cli.witness", str(cpu)) for cpu in sorted(os.sched_getaffinity(0))]
-
-    def __enter__(self) -> _Witnesses:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        seen = [json.loads(process.communicate(timeout=20)[0]) for process in self._processes]
-        if None not in seen:
-            self.stalls = [(a, b) for one in seen for a, b in one]
-
-
-def _ours(module: str, *arguments: str) -> subprocess.Popen[str]:
-    """A process of this checkout, with pipes to and from it."""
-    path = os.pathsep.join(path for path in sys.path if path)
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
 
 
 @contextmanager
 def _visitor(address: str) -> Iterator[None]:
     """A browser that moves the arm, until the end of the context."""
-    process = _ours("palme.console.visitor")
+    process = ours("palme.console.visitor")
     assert process.stdin is not None and process.stdout is not None
     try:
         process.stdin.write(address + "\n")  # its token is nobody's business who lists processes

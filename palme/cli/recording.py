@@ -37,7 +37,7 @@ class Recording:
 
         Args:
             scene: what stands before the arm, where it is ours; it has been loaded, and `ticks` passed.
-            pictures: those that come by themselves, of an arm of ours that is moved by the clock.
+            pictures: those that come by themselves, where a person has part in the run.
 
         Raises:
             UsageError: the data set cannot be written to, or is of another arm.
@@ -45,15 +45,15 @@ class Recording:
         from palme.cli.results import commit
         from palme.cli.worlds import Setting, final_state, rgb_look
         from palme.data.encoding import PATIENCE, Encoding
-        from palme.data.recorder import Recorder, Watcher, look_beside, schema_of
+        from palme.data.recorder import STALE, Recorder, Watcher, look_beside, schema_of
         from palme.data.side import Run
         from palme.data.writer import DatasetWriter
 
         arm, ours = self._rig.arm, self._rig.world is not None
         look = (lambda: rgb_look(arm)) if ours else None
         if pictures is not None:
-            look = look_beside(arm, pictures, tuple(arm.cameras), DRAWN)
-        if not ours and getattr(arm, "realtime", True):
+            look = look_beside(arm, pictures, tuple(arm.cameras), DRAWN if ours else STALE)
+        elif not ours and getattr(arm, "realtime", True):
             self._watcher = Watcher(robot)
             robot, look = self._watcher, self._watcher.look
         try:

@@ -39,8 +39,6 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     from robots.executor import Executor
 
     remote = config["robot"]["name"] == "bridge"
-    if config["record"] and remote and (config["console"] or config["teleop"]):
-        raise UsageError("record= with a person in the run works in simulation only so far; leave one out")
     scene = task = None
     if not remote or config["bridge"]["table"]:
         scene = scene_for(sentence, config["seed"], config["distractors"], config["scene"])
@@ -61,10 +59,10 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     robot = rig.arm if tape is None else tape
     recording = recorder = pictures = None
     with ExitStack() as undo:
-        if rig.world is not None and (config["console"] or config["teleop"]):
-            from sim.drawn import DrawnPictures
+        if config["console"] or config["teleop"]:
+            from palme.cli.assisted import beside
 
-            pictures = DrawnPictures(rig.arm)  # by the clock: no tick waits for them
+            pictures = beside(rig.arm, rig.world is not None)
             undo.callback(pictures.close)
         if config["record"]:
             from palme.cli.recording import Recording

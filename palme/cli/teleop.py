@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from palme.cli.assisted import Assisted, device_named
+from palme.cli.assisted import Assisted, beside, device_named
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
 from robots.teleop.mode import PAUSED, STOPPED
@@ -42,8 +42,6 @@ def main(arguments: Sequence[str]) -> int:
 def _alone_at(config: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The arm, and what else `person_at` wants to know of it; closed in the end."""
     if config["robot"]["name"] == "bridge":
-        if config["record"]:
-            raise UsageError("record= with a person at the arm works in simulation only so far; leave it out")
         from palme.cli.remote_arm import connect
 
         client, _ = connect({**config["bridge"], "human": True, "table": False})
@@ -68,25 +66,21 @@ def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) 
         device: in the person's hand, None = the console alone.
         scene: what stands before a simulated arm, `SETTLE_TICKS` after it was loaded; None across the bridge.
     """
-    cameras = tuple(arm.cameras)
+    mode, message = PAUSED, "take the arm"
     if scene is None:
-        message = "not armed yet: rearm takes the lease"
-        with Assisted(arm, config, device, cameras, agent=False, mode=STOPPED, message=message) as assisted:
-            yield assisted
-        return
-    from sim.drawn import DrawnPictures
-
+        mode, message = STOPPED, "not armed yet: rearm takes the lease"
+    world = getattr(arm, "world", None)
     robot, recording = arm, None
-    pictures = DrawnPictures(arm)
+    pictures = beside(arm, world is not None)
     try:
         if config["record"]:
             from palme.cli.recording import Recording
 
-            begun = Recording(config["record"], SimpleNamespace(arm=arm, world=arm.world), config)
+            begun = Recording(config["record"], SimpleNamespace(arm=arm, world=world), config)
             robot = begun.begin(arm, config["task"], scene, SETTLE_TICKS, config["seed"], pictures)
             recording = begun
         with Assisted(
-            robot, config, device, cameras, False, PAUSED, "take the arm", pictures=pictures
+            robot, config, device, tuple(arm.cameras), False, mode, message, pictures=pictures
         ) as assisted:
             if recording is not None:
                 robot.person = assisted.by_hand

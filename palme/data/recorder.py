@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
@@ -141,6 +142,12 @@ class Recorder:
             self._arm.rearm()
         if self._episode is not None:
             self._episode.orders.append(Order(self._episode.n, "rearm"))
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not recorded is as the arm has it: a lease, a camera, a clock of its own."""
+        if name.startswith("_"):  # while this is being made, or unmade
+            raise AttributeError(name)
+        return getattr(self._arm, name)
 
     # -- listener -----------------------------------------------------------------------------
 

@@ -60,8 +60,7 @@ class ControlLoop:
     Attributes:
         urgent: whether its thread has real-time priority.
 
-    Pictures have a thread of their own where the arm may be looked through by any (across the bridge), and
-    are not taken at all where they come by themselves (`SharedArm.pictures`).
+    Pictures are not taken here where they come by themselves (`SharedArm.pictures`).
     """
 
     def __init__(self, shared: SharedArm, cameras: Sequence[str] = ()) -> None:
@@ -71,7 +70,7 @@ class ControlLoop:
         self._turn = 0
         self._running = False
         self.urgent = False
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
 
     def frame(self, camera: str) -> tuple[CameraFrame, float] | None:
         """The newest picture of `camera` and when it was taken, [s] monotonic; None if there is none yet."""
@@ -82,22 +81,18 @@ class ControlLoop:
     def start(self) -> ControlLoop:
         """Tick from now on."""
         self._running = True
-        self._threads = [threading.Thread(target=self._run, name="control", daemon=True)]
-        if self.shared.any_thread and self.cameras:
-            self._threads.append(threading.Thread(target=self._look_on, name="pictures", daemon=True))
-        self.shared.jobs.begin(self._threads[0])
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self.shared.jobs.begin(self._thread)
         self.pace = Pace(self.shared.spec.dt)
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
         return self
 
     def close(self) -> None:
         """No tick after the present one. Twice does no harm."""
         self._running = False
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(5.0)
-        self._threads = []
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(5.0)
+        self._thread = None
 
     def __enter__(self) -> ControlLoop:
         return self.start()
@@ -119,7 +114,7 @@ class ControlLoop:
                     self.shared.pictures.follow()
                 while self.shared.jobs.run_next(self.pace.left):
                     pass
-                if not (self.shared.any_thread or self.shared.pictures):
+                if self.shared.pictures is None:
                     self._take_pictures()
         except Exception as error:  # a bug: whoever waits for a tick must hear of it, and the arm hold
             broke = f"{type(error).__name__}: {error}"
@@ -149,10 +144,3 @@ class ControlLoop:
         except RobotError as error:
             self.shared.tell(f"camera {camera}: {error}")
             self.shared.took[camera] = 4 * self.shared.spec.dt  # a camera that fails is asked seldom
-
-    def _look_on(self) -> None:
-        while self._running:
-            begin = time.monotonic()
-            for camera in self.cameras:
-                self._take(camera)
-            time.sleep(max(0.0, begin + self.shared.spec.dt - time.monotonic()))

@@ -1,10 +1,21 @@
-"""Pictures that come by themselves, so that no tick waits for one: a simulated arm's, drawn beside it."""
+"""Pictures that come by themselves, so that no tick waits for one.
+
+A simulated arm's are drawn beside it (`sim.drawn`); those of an arm that any thread may look through, as
+across the bridge, are fetched by a thread of their own.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
 
+from robots.errors import DriverError, RobotError
 from robots.types import CameraFrame
+
+LONGEST = 5.0  # [s] that a picture is waited for
+AGAIN = 0.1  # [s] until a camera that gave none is asked anew
 
 
 class Pictures(Protocol):
@@ -25,3 +36,73 @@ class Pictures(Protocol):
     def close(self) -> None:
         """End what makes them. Twice does no harm."""
         ...
+
+
+class FetchedPictures:
+    """Pictures of an arm that any thread may look through, each camera once a tick at most.
+
+    Args:
+        arm: has `picture(camera)`, which nobody else calls meanwhile.
+        cameras: whose.
+
+    Raises:
+        DriverError: a camera gives no picture.
+    """
+
+    def __init__(self, arm: Any, cameras: Sequence[str]) -> None:
+        self.cameras = tuple(cameras)
+        self._arm = arm
+        self._failure: dict[str, str] = {}
+        self._frames: dict[str, tuple[CameraFrame, float]] = {}
+        self._new = threading.Condition()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._fetch, name="fetched", daemon=True)
+        self._thread.start()
+        try:
+            for camera in self.cameras:
+                self.fresh(camera)
+        except BaseException:
+            self.close()
+            raise
+
+    def follow(self) -> None:
+        """Nothing: what there is to see is seen where the arm is."""
+
+    def newest(self, camera: str) -> tuple[CameraFrame, float]:
+        """The newest picture, and when it was asked for, [s] monotonic: it is no older."""
+        return self._frames[camera]
+
+    def fresh(self, camera: str) -> CameraFrame:
+        """A picture that is asked for from now on; waits for it. Raises DriverError where none comes."""
+        begin = time.monotonic()
+        with self._new:
+            while (found := self._frames.get(camera)) is None or found[1] < begin:
+                left = begin + LONGEST - time.monotonic()
+                if not left > 0 or not self._thread.is_alive():
+                    why = self._failure.get(camera, "it does not answer")
+                    raise DriverError(f"camera {camera}: no picture within {LONGEST:g} s ({why})")
+                self._new.wait(min(left, AGAIN))
+        return found[0]
+
+    def close(self) -> None:
+        """End the thread. Twice does no harm."""
+        self._ended.set()
+        self._thread.join(LONGEST)
+
+    def _fetch(self) -> None:
+        while not self._ended.is_set():
+            begin = time.monotonic()
+            failed = False
+            for camera in self.cameras:
+                asked = time.monotonic()
+                try:
+                    frame = self._arm.picture(camera)
+                except RobotError as error:
+                    self._failure[camera] = f"{type(error).__name__}: {error}"
+                    failed = True
+                    continue
+                with self._new:
+                    self._frames[camera] = (frame, asked)
+                    self._new.notify_all()
+            least = AGAIN if failed else self._arm.spec.dt
+            self._ended.wait(max(0.0, least - (time.monotonic() - begin)))

@@ -86,7 +86,6 @@ class SharedArm:
         patience: [s] that time stands still, in the middle of a motion, until the agent's next command. Only
             for a simulated arm, which then moves as in lock-step however long a policy thinks; a real arm
             brakes at the first tick without a command.
-        any_thread: whether the arm may be looked through by any thread while another ticks.
         pictures: where they come by themselves; under a `ControlLoop` only.
 
     Attributes:
@@ -102,7 +101,6 @@ class SharedArm:
         agent: bool = True,
         patience: float = 0.0,
         message: str = "",
-        any_thread: bool = False,
         pictures: Pictures | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -113,10 +111,8 @@ class SharedArm:
         self.on_tick: list[Callable[[Tick], None]] = []
         self.devices: list[Teleoperator] = []
         self.jobs = Jobs()
-        self.any_thread = any_thread
         self.pictures = pictures
         self.took: dict[str, float] = {}
-        self._looking = threading.Lock()
         self._clock = clock
         self._lock = threading.Condition()
         self._steering = Steering(self.spec, self.limits)
@@ -151,9 +147,6 @@ class SharedArm:
             self.took[camera] = max(self.took.get(camera, 0.0) * FORGET, took)
             return frame
 
-        if self.any_thread:
-            with self._looking:
-                return take()
         needs = min(self.took.get(camera, 0.0) + MARGIN, 0.8 * self.spec.dt)  # late, but at all
         return self.jobs.alone(take, needs=needs)
 
