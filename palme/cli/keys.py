@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     if missing := [key for key in takes if not given.get(key)]:
         raise UsageError(f"palme keys {words[0]}: say {' '.join(f'{key}=...' for key in missing)}")
     try:
-        act(Path(given["keys"]) if given.get("keys") else keys.default_folder(), given)
+        act(Path(given["keys"]).expanduser() if given.get("keys") else keys.default_folder(), given)
     except KeyProblem as error:
         raise UsageError(str(error)) from error
     return 0
@@ -45,7 +45,7 @@ def _new(folder: Path, given: dict[str, str]) -> None:
 def _allow(folder: Path, given: dict[str, str]) -> None:
     if given["role"] not in keys.ROLES:
         raise unknown("role", given["role"], keys.ROLES)
-    key = keys.allow(folder, keys.load_public(Path(given["file"])), given["role"])  # type: ignore[arg-type]
+    key = keys.allow(folder, keys.load_public(Path(given["file"]).expanduser()), given["role"])  # type: ignore[arg-type]
     print(f"{key.name} may reach the arms of this computer as {key.role}")
 
 
