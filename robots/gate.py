@@ -29,7 +29,7 @@ ROUNDING = 1e-9  # kept off every limit, so that rounding never exceeds one
 FUTURE_TOLERANCE = 0.005  # [s] a stamp may lie ahead: clock resolution, not skew
 NUMBER = (int, float, np.number)
 # Of each joint after a tick: position [rad], speed [rad/s], the goal within the limits; whether it was met.
-Motion = tuple[list[float], list[float], list[float], bool]
+AfterTick = tuple[list[float], list[float], list[float], bool]
 
 
 class SafetyGate:
@@ -242,7 +242,7 @@ class SafetyGate:
             self._arrays = np.array(self._q), np.array(self._dq)
         return self._arrays
 
-    def _passes(self, target: list[float]) -> Motion | None:
+    def _passes(self, target: list[float]) -> AfterTick | None:
         """The common case, cheaply: a stream well within all limits; as `_towards`, None if it is not one.
 
         Braking from the target takes no more than `over ** 2 * dt / (2 * change)`, the most that the sum of
@@ -264,7 +264,7 @@ class SafetyGate:
             speeds.append(speed)
         return target, speeds, target, True
 
-    def _towards(self, target: list[float]) -> Motion:
+    def _towards(self, target: list[float]) -> AfterTick:
         """Position and speed a tick later within the joints' limits, the goal, and whether it was met.
 
         Joint by joint on Python floats, compared rather than passed to min and max: for seven joints that

@@ -24,7 +24,7 @@ import numpy as np
 
 HEADER = struct.Struct("<BBHI")  # kind, camera, slot, bytes that follow
 SCENE, STATE, FREE = range(3)  # told
-READY, DRAWN, FAILED = range(10, 13)  # answered
+DRAWN, FAILED = range(10, 12)  # answered
 MOST = select.PIPE_BUF  # [bytes] of a message that several threads may write at once, whole
 NICE = 10  # the control loop comes first
 
@@ -87,8 +87,6 @@ def main(fd: int, setting: dict[str, Any]) -> None:
     try:
         _, _, _, n = HEADER.unpack(_exactly(source, HEADER.size))
         drawer = _Drawer(fd, setting, _exactly(source, n).decode(), out)
-        out.write(HEADER.pack(READY, 0, 0, 0))
-        out.flush()
         _serve(drawer, source)
     except (EOFError, BrokenPipeError):  # the parent has closed, or was killed: nobody to draw for
         os._exit(0)

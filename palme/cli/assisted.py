@@ -68,7 +68,7 @@ class Assisted:
             client.paced = False  # the loop keeps the time
         self.shared = SharedArm(
             arm,
-            _limits(config["hand"]),
+            limits_of(config["hand"]),
             mode,
             agent,
             0.0 if by_clock else PATIENCE,
@@ -163,7 +163,7 @@ def device_named(name: str | None) -> Teleoperator | None:
         raise UsageError(str(error)) from error
 
 
-def _limits(config: Mapping[str, Any]) -> Any:
+def limits_of(config: Mapping[str, Any]) -> Any:
     from robots.errors import SpecError
     from robots.teleop.limits import TeleopLimits
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from palme.agent import Agent, AgentLimits
-from palme.cli.assisted import _limits
+from palme.cli.assisted import limits_of
 from palme.cli.build import Rig, build_rig
 from palme.cli.errors import UsageError
 from palme.cli.person import SimulatedPerson
@@ -68,7 +68,7 @@ def practise(
     if recording is not None:
         robot = recording.begin(arm, step, scene, SETTLE_TICKS, FIRST_SEED + seed)
     # by the arm's own clock, tick by tick: the same seed gives the same episode
-    shared = SharedArm(robot, _limits(config["hand"]), clock=lambda: arm.time)
+    shared = SharedArm(robot, limits_of(config["hand"]), clock=lambda: arm.time)
     person = SimulatedPerson(arm.spec, world)
     person.watch(step, seed)
     if not alone:
