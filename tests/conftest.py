@@ -2,10 +2,15 @@
 
 Many promises here are about milliseconds. Where this process itself got no time for longer than the shortest
 of those limits allows, neither end of a wire could keep it, and nobody can tell whose fault a failure is.
+
+No try lasts for ever. pytest-timeout watches only the first one, and cannot break off a thread that waits in
+C: each try has a limit of its own here, at which the process says where all its threads are, and ends.
 """
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import threading
 import time
 
@@ -14,6 +19,9 @@ import pytest
 NAP = 0.005  # [s]
 LONGEST = 0.050  # [s] by which a nap may be late: half of the silence that stops an arm
 TRIES = 3  # more, after the first
+GRACE = 30.0  # [s] that a try has after pytest-timeout's limit: what that could not break off
+
+stderr = pytest.StashKey[int]()
 
 
 class Standstill(threading.Thread):
@@ -34,9 +42,13 @@ class Standstill(threading.Thread):
 watch = Standstill()
 
 
-def stood_still() -> bool:
-    """Whether the machine did, since the present test began."""
-    return watch.worst > LONGEST
+def stood_still(error: BaseException | None = None) -> bool:
+    """Whether the machine did, since the present test began; what hung for minutes did so by itself."""
+    return watch.worst > LONGEST and "pytest-timeout" not in str(error)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[stderr] = os.dup(2)  # before what tests print is caught
 
 
 def pytest_sessionstart() -> None:
@@ -50,5 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     watch.worst = 0.0
+    limit = float(item.config.getini("timeout")) + GRACE
+    faulthandler.dump_traceback_later(limit, exit=True, file=item.config.stash[stderr])
+
+
+def pytest_sessionfinish() -> None:
+    faulthandler.cancel_dump_traceback_later()

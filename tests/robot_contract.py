@@ -18,7 +18,13 @@ from robots.types import JointCommand, Observation, Robot
 
 
 class RobotContract:
-    """Inherit, override `make_robot`, and these run against it."""
+    """Inherit, override `make_robot`, and these run against it.
+
+    Attributes:
+        late: ticks that may pass without a command, and be spent braking: some, for an arm by the clock.
+    """
+
+    late = 0
 
     def make_robot(self) -> Robot:
         """A robot at rest whose session has not begun, `rearm`-able, with time at its own 0."""
@@ -57,6 +63,9 @@ class RobotContract:
         q = self.start(robot)
         goal = q + 0.1
         sent = self.move(robot, goal, 30, seq=1)
+        for k in range(self.late):
+            if not np.allclose(sent.q_target, goal, atol=1e-6):
+                sent = self.move(robot, goal, 1, seq=31 + k)
         np.testing.assert_allclose(sent.q_target, goal, atol=1e-6)
         np.testing.assert_allclose(robot.observe(()).robot.q, goal, atol=5e-3)
 

@@ -14,6 +14,7 @@ from robots.bridge.keys import AllowList
 from robots.bridge.server import BridgeServer
 from robots.bridge.wire import encode
 from robots.drivers.ideal import IdealArm
+from robots.zmq_context import Context
 from tests.bridge_rig import Bench, KeyRing, bench, spec_at, until
 
 SHORT = 0.3  # [s] that somebody who must not get in is given
@@ -108,16 +109,54 @@ def test_a_key_taken_off_the_list_is_out_though_connected(served: Bench, monkeyp
 
 
 def test_plaintext_beside_the_allow_list_is_not_heard(served: Bench) -> None:
-    with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
+    with Context() as context, context.socket(zmq.DEALER) as stranger:
         knock(stranger, served.server.address)
     assert not set(served.server.counts()) - {"late_tick"}
 
 
 def test_plain_and_null_mechanisms_are_not_heard(served: Bench) -> None:
-    with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
+    with Context() as context, context.socket(zmq.DEALER) as stranger:
         stranger.plain_username, stranger.plain_password = b"admin", b"admin"
         knock(stranger, served.server.address)
     assert not set(served.server.counts()) - {"late_tick"}
+
+
+def test_a_key_that_is_removed_while_the_list_is_read_lets_nobody_in(tmp_path, monkeypatch) -> None:
+    ring = KeyRing(tmp_path)
+    ring.client("anna"), ring.client("robo")
+    vanishing = type(tmp_path).stat
+
+    def stat_of(path, **more):
+        if path.name == "robo.json":
+            path.unlink(missing_ok=True)
+        return vanishing(path, **more)
+
+    monkeypatch.setattr(type(tmp_path), "stat", stat_of)
+    assert [key.name for key in AllowList(tmp_path).keys().values()] == ["anna"]
+
+
+def test_where_the_list_cannot_be_read_nobody_gets_in_until_it_can(
+    served: Bench, monkeypatch, caplog
+) -> None:
+    def broken(self):
+        raise ValueError("of a disk")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AllowList, "keys", broken)
+        with pytest.raises(LinkDead):
+            served.client(patience=SHORT)
+    assert "of a disk" in caplog.text and served.server._auth.is_alive()
+    served.client().read()
+
+
+def test_an_authenticator_whose_thread_has_broken_is_stopped_without_waiting(tmp_path) -> None:
+    context = sockets.context()
+    auth = sockets.Authenticator(context, AllowList(tmp_path))
+    auth.pipe.send(b"TERMINATE")
+    until(lambda: not auth.is_alive())
+    auth.stop()
+    auth.stop()
+    context.destroy()
 
 
 @pytest.mark.parametrize("name", ["robo", "stranger"])
@@ -131,7 +170,7 @@ def test_without_enforcing_the_domain_a_stranger_would_get_in(tmp_path) -> None:
     """The trap itself, so that the tests above are known to be able to fail."""
     ring = KeyRing(tmp_path)
     key = ring.client("stranger", role=None)
-    with zmq.Context() as context:
+    with Context() as context:
         with context.socket(zmq.ROUTER) as server, context.socket(zmq.DEALER) as stranger:
             server.curve_server = True
             server.curve_secretkey, server.curve_publickey = (
@@ -150,7 +189,7 @@ def test_without_enforcing_the_domain_a_stranger_would_get_in(tmp_path) -> None:
 
 def test_a_socket_without_curve_is_not_bound(tmp_path) -> None:
     ring = KeyRing(tmp_path)
-    with zmq.Context() as context:
+    with Context() as context:
         with context.socket(zmq.ROUTER) as plain:
             with pytest.raises(Insecure, match="plaintext"):
                 sockets.bind(plain, "127.0.0.1", 0, False)

@@ -40,6 +40,7 @@ from robots.errors import (
     DriverError,
 )
 from robots.types import JointCommand
+from robots.zmq_context import Context
 from tests.bridge_rig import (
     PATIENCE,
     Bench,
@@ -75,7 +76,7 @@ class Raw:
 
     def __init__(self, made: Bench, name: str = "robo", address: str = "", immediate: int = 1) -> None:
         self.key = made.ring.client(name)
-        self._context = zmq.Context()
+        self._context = Context()
         self.socket = sockets.calling(
             self._context, zmq.DEALER, self.key, made.ring.server.public, frames.MAX_COMMAND
         )
@@ -487,7 +488,7 @@ def test_hostile_frames_cost_their_sender_an_error_and_nobody_else_anything(serv
 
 
 def test_nobody_takes_the_route_that_the_server_rings_itself_by(served: Bench) -> None:
-    context = zmq.Context()
+    context = Context()
     rival = sockets.calling(
         context, zmq.DEALER, served.ring.client("rival"), served.ring.server.public, frames.MAX_COMMAND
     )

@@ -32,6 +32,8 @@ class OverTheBridge(RobotContract):
 
 
 class TestByTheClock(OverTheBridge):
+    late = 200
+
     @pytest.fixture(autouse=True)
     def _bench(self, tmp_path) -> Iterator[None]:
         with bench(tmp_path, hz=100.0) as self.bench:

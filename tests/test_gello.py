@@ -17,6 +17,7 @@ from robots.guests.gello import GelloServer, _quat_xyzw
 from robots.kinematics import fk
 from robots.spec import ArmSpec, rigid
 from robots.types import JointCommand, Observation, RobotState
+from robots.zmq_context import Context
 
 SPEC = ArmSpec.load("panda")
 
@@ -49,7 +50,7 @@ class Client:
     """Speaks as GELLO's own `ZMQClientRobot` does: REQ, `pickle.dumps` and `pickle.loads`."""
 
     def __init__(self, server: GelloServer) -> None:
-        self.context = zmq.Context()
+        self.context = Context()
         self.socket = self.context.socket(zmq.REQ)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVTIMEO, 20000)
@@ -152,7 +153,7 @@ def test_hostile_requests_get_an_error_and_the_next_is_served(arm, server, clien
 
 
 def test_frames_that_no_req_sends_are_dropped(server, client):
-    with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
+    with Context() as context, context.socket(zmq.DEALER) as raw:
         raw.setsockopt(zmq.LINGER, 0)
         raw.connect(f"tcp://127.0.0.1:{server.port}")
         raw.send(b"alone")

@@ -28,6 +28,7 @@ from robots.guests.openpi import OpenpiServer
 from robots.guests.packed import decode, encode
 from robots.guests.reader import Calibration
 from robots.guests.session import Session
+from robots.zmq_context import Context
 from tests.guest_fakes import LENGTHS, POSE, SPEC, K, Sweep, reader, request, sweep_metadata, sweep_session
 
 HERE = "127.0.0.1:0"
@@ -354,7 +355,7 @@ def test_our_decoder_refuses_an_object_array_that_crashes_others():
 
 
 def ask(server, message: bytes, kind: int = zmq.REQ):
-    with zmq.Context() as context, context.socket(kind) as raw:
+    with Context() as context, context.socket(kind) as raw:
         raw.setsockopt(zmq.LINGER, 0)
         raw.setsockopt(zmq.RCVTIMEO, 10000)
         raw.connect(f"tcp://127.0.0.1:{server.port}")
@@ -406,7 +407,7 @@ def test_hostile_requests_wedge_nobody():
         assert "error" in ask(
             server, encode({"endpoint": "get_action", "data": {"observation": {"video": 3}}})
         )
-        with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
+        with Context() as context, context.socket(zmq.DEALER) as raw:
             raw.setsockopt(zmq.LINGER, 0)
             raw.connect(f"tcp://127.0.0.1:{server.port}")
             raw.send_multipart([b"no", b"empty", b"frame"])

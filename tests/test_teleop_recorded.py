@@ -33,9 +33,12 @@ def test_a_session_is_one_episode_by_the_real_clock_and_replays_to_the_last_bit(
             def jogged(ticks: int) -> None:
                 done, q = assisted.loop.pace.ticks + ticks, shared.state.q
                 shared.take("anna")
-                while assisted.loop.pace.ticks < done or np.abs(shared.state.q - q).max() < 0.01:
+
+                def moved() -> bool:
                     shared.wish("anna", Jog((0.0, 0.0, 0.5)))
-                    time.sleep(0.01)
+                    return assisted.loop.pace.ticks >= done and np.abs(shared.state.q - q).max() >= 0.01
+
+                until(moved, "a motion")
 
             jogged(10)
             shared.halt("anna", "enough")
@@ -84,9 +87,11 @@ def test_a_served_arm_moved_by_hand_is_recorded_with_its_cameras_and_its_lease(t
             shared.rearm("anna")  # takes the lease
             shared.take("anna")
             begin = shared.state.base_from_ee[2, 3]
-            while shared.state.base_from_ee[2, 3] < begin + 0.02:
-                shared.wish("anna", Jog((0.0, 0.0, 0.5)))
-                time.sleep(0.01)
+            up = Jog((0.0, 0.0, 0.5))
+            until(
+                lambda: (shared.wish("anna", up), shared.state.base_from_ee[2, 3] > begin + 0.02)[1],
+                "a motion",
+            )
             until(lambda: assisted.loop.frame("right")[1] > time.monotonic() - 5.0)
             shared.hand_back("anna")
             until(lambda: served.server.control.lease.holder is None, "the lease to be free")

@@ -49,9 +49,9 @@ def bench_silence(
                     client.pulse.beating = False
                     time.sleep(float(np.random.default_rng(k).random()) * 0.2 * spec.dt)
                     client.command(JointCommand(q + way * step, 1.0, seq, 0.0))
-                    last = time.monotonic() - client.wait_s  # acknowledged; paced, it waited for its tick
                     seq += 1
                     lease = server.control.lease
+                    last = time.monotonic() - (server.control.now() - lease.heard)
                     while lease.latched is None and time.monotonic() < last + 2.0:
                         time.sleep(0.0005)
                     latched.append(time.monotonic() - last)

@@ -68,7 +68,7 @@ class FaultProxy:
         self._running = True
         self._inject: list[bytes] = []
         self._context = sockets.context()
-        self._auth = sockets.authenticator(self._context, AllowList(folder))
+        self._auth = sockets.Authenticator(self._context, AllowList(folder))
         self._front = sockets.listening(self._context, zmq.ROUTER, server_key, MAX_COMMAND)
         port = sockets.bind(self._front, "127.0.0.1", 0, False)
         self._back = sockets.calling(self._context, zmq.DEALER, client_key, server_key.public, MAX_COMMAND)

@@ -131,10 +131,9 @@ class AllowList:
         return self._keys.get(public)
 
     def keys(self) -> dict[str, AllowedKey]:
-        """Every entry by its key. A file that cannot be read lets nobody in."""
-        seen = tuple(
-            sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in self.folder.glob("*.json"))
-        )
+        """Every entry by its key. A file that cannot be read, or is just being removed, lets nobody in."""
+        versions = (_version(path) for path in self.folder.glob("*.json"))
+        seen = tuple(sorted(version for version in versions if version is not None))
         if seen != self._seen:
             found: dict[str, AllowedKey] = {}
             for name, _, _ in seen:
@@ -149,6 +148,15 @@ class AllowList:
     def callback(self, domain: str, key: bytes) -> bool:
         """What pyzmq's authenticator asks at each handshake."""
         return key.decode("ascii") in self.keys()
+
+
+def _version(path: Path) -> tuple[str, int, int] | None:
+    """What differs where a file has changed; None where it has just gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return path.name, found.st_mtime_ns, found.st_size
 
 
 def _read(path: Path, kind: type[T]) -> T:

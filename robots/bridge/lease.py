@@ -51,6 +51,7 @@ class Lease:
         latched: why the arm does not listen, or None.
         faults: what has gone wrong and was not cleared, oldest first.
         begun: whether a command was accepted since the last `rearm`.
+        heard: [s] when the commander's last good command or beat arrived.
     """
 
     def __init__(self, silence: float = SILENCE, stale: float = STALE) -> None:
@@ -60,7 +61,7 @@ class Lease:
         self.faults: list[str] = []
         self.begun = False
         self._silence, self._stale = silence, stale
-        self._last = -math.inf  # [s] when the commander was last heard
+        self.heard = -math.inf
 
     # -- the lease ----------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class Lease:
         """The gate took it: a sign of life of when it `arrived`, however long it waited."""
         if self.holder is None:
             raise CommandRejected("nobody holds the lease")
-        self.holder.seq, self.begun, self._last = seq, True, max(self._last, arrived)
+        self.holder.seq, self.begun, self.heard = seq, True, max(self.heard, arrived)
 
     def beat(
         self,
@@ -174,7 +175,7 @@ class Lease:
         self._check_heard(heard, now, f"beat {n}")
         if not n > holder.beat:
             raise CommandOutOfOrder(f"beat {n} is not after the last one, {holder.beat}")
-        holder.beat, self._last = n, now
+        holder.beat, self.heard = n, now
 
     def watch(self, now: float, watched: bool = True) -> bool:
         """Latch if the commander is silent; returns whether that was now.
@@ -184,7 +185,7 @@ class Lease:
         """
         if not (self.begun and self.latched is None):
             return False
-        silent = now - self._last
+        silent = now - self.heard
         if silent <= self._silence or not watched:
             return False
         self.latch(f"silent: nothing valid from {self.holder_name} for {1e3 * silent:.0f} ms")

@@ -77,7 +77,7 @@ class BridgeServer:
         host, port = sockets.parse(address)
         self.allowed, self.driver, self.key = AllowList(folder), driver, key
         self.context = sockets.context(io_threads=2)
-        self._auth = sockets.authenticator(self.context, self.allowed)
+        self._auth = sockets.Authenticator(self.context, self.allowed)
         try:
             self._commands = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
             self._states = sockets.listening(self.context, zmq.PUB, key, frames.MAX_COMMAND)

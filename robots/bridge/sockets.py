@@ -21,6 +21,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from robots.bridge.errors import Insecure
 from robots.bridge.keys import AllowList, SecretKey
 from robots.urgent import BESIDE, may_be_urgent
+from robots.zmq_context import Context
 
 DOMAIN = "palme"
 ENDING = 10.0  # [s] that a thread has to leave its socket
@@ -46,19 +47,48 @@ def is_loopback(host: str) -> bool:
 
 def context(io_threads: int = 1) -> zmq.Context:
     """A context whose threads, which carry the frames, have real-time priority where that is allowed."""
-    made = zmq.Context(io_threads=io_threads)
+    made = Context(io_threads=io_threads)
     if may_be_urgent():  # libzmq ends the process where it is refused what it was told to have
         made.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
         made.set(zmq.THREAD_PRIORITY, BESIDE)
     return made
 
 
-def authenticator(context: zmq.Context, allowed: AllowList) -> ThreadAuthenticator:
-    """The thread that answers ZAP for `context` from the allow-list; `stop` it at the end."""
-    auth = ThreadAuthenticator(context)
-    auth.start()
-    auth.configure_curve_callback(domain=DOMAIN, credentials_provider=allowed)
-    return auth
+class Authenticator(ThreadAuthenticator):
+    """The thread that answers ZAP for a context from the allow-list; `stop` it at the end.
+
+    Where it cannot tell whether a key is allowed, the key is not. pyzmq's own thread would end there, without
+    a word: nobody could connect any more, and `stop` would wait for it for ever.
+    """
+
+    def __init__(self, context: zmq.Context, allowed: AllowList) -> None:
+        super().__init__(context)
+        self._allowed_keys = allowed
+        self.start()
+        self.configure_curve_callback(domain=DOMAIN, credentials_provider=self)
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """What pyzmq asks at each handshake."""
+        try:
+            return self._allowed_keys.callback(domain, key)
+        except Exception:
+            log.exception("the allow-list could not be read; nobody is let in meanwhile")
+            return False
+
+    def stop(self) -> None:
+        """End the thread. Twice does no harm, nor where it has ended by itself."""
+        thread, pipe = self.thread, self.pipe
+        self.pipe = None  # type: ignore[assignment]  # so pyzmq's own `stop` only closes what is left
+        if pipe is not None and not pipe.closed:
+            try:
+                pipe.send(b"TERMINATE", zmq.NOBLOCK)
+            except zmq.ZMQError:
+                pass  # there is nobody at its other end
+            if thread is not None:
+                thread.join(ENDING)
+            pipe.close()
+        if thread is None or not thread.is_alive():
+            super().stop()
 
 
 def listening(context: zmq.Context, kind: int, key: SecretKey, limit: int) -> zmq.Socket:

@@ -16,6 +16,7 @@ from robots.guests.address import limit_send, parse, zmq_address
 from robots.guests.errors import MessageRefused, PolicyServerRefused, PolicyServerSilent
 from robots.guests.gr00t import nest
 from robots.guests.packed import MAX_BYTES, decode, encode
+from robots.zmq_context import Context
 
 CLOSE_S = 0.5  # [s] for a closing handshake
 
@@ -129,7 +130,7 @@ class Gr00tClient:
         host, port = parse(address)
         self.address, self._ipv6 = zmq_address(host, port).removeprefix("tcp://"), ":" in host
         self.timeout_s, self._token, self._actions = timeout_s, token, actions
-        self._context = zmq.Context()
+        self._context = Context()
         self._socket: zmq.Socket | None = None
         self._last_answer: float | None = None
 

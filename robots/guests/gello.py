@@ -23,6 +23,7 @@ from robots.guests.address import loopback, zmq_address
 from robots.guests.errors import AddressRefused, MessageRefused, ServerFull, told
 from robots.guests.gello_bytes import MAX_BYTES, read, write
 from robots.types import Array, Robot
+from robots.zmq_context import Context
 
 log = logging.getLogger(__name__)
 SILENCE_S = 0.1
@@ -61,7 +62,7 @@ class GelloServer:
 
     def start(self) -> GelloServer:
         """Bind, and serve from a thread. Raises AddressRefused where the address is taken."""
-        context = zmq.Context()
+        context = Context()
         socket = context.socket(zmq.ROUTER)
         for option, value in (
             (zmq.LINGER, 0), (zmq.MAXMSGSIZE, MAX_BYTES), (zmq.RCVHWM, 8), (zmq.SNDTIMEO, 100),

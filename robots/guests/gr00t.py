@@ -27,6 +27,7 @@ from robots.guests.errors import (
 )
 from robots.guests.packed import MAX_BYTES, decode, encode
 from robots.guests.session import Session
+from robots.zmq_context import Context
 
 log = logging.getLogger(__name__)
 MAX_GUESTS = 4
@@ -94,7 +95,7 @@ class Gr00tServer:
 
     def start(self) -> Gr00tServer:
         """Bind, and serve from a thread. Raises AddressRefused where the address is taken."""
-        context = zmq.Context()
+        context = Context()
         socket = context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
