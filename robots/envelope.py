@@ -12,6 +12,7 @@ What such a product leaves over is spent by the ticks after it, on plain numbers
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,6 +25,7 @@ KNOTS = 24  # ticks of a braking way that are looked at first; at high rates it 
 # Parts of a motion that are tried, the largest first: (L, 1).
 SHARES = np.array([[0.75], [0.5], [0.25], [0.125], [0.0625], [0.03125]])
 WALLS, SELF = 0, 1
+Numbers = Sequence[float]  # of each joint: plain ones, which cost less than arrays where there are seven
 
 
 class Envelope:
@@ -87,24 +89,25 @@ class Envelope:
                 found[name] = min(margin, found.get(name, np.inf))
         return found
 
-    def part(self, q: Array, dq: Array, after: Array, speed: Array) -> float:
+    def part(self, at: Numbers, moving: Numbers, then: Numbers, wanted: Numbers) -> float:
         """The largest tried part of the way from braking (0) to what is wanted (1) that keeps the invariant.
 
         Args:
-            q, dq: (n_joints,) commanded state in [rad], [rad/s].
-            after, speed: (n_joints,) the state wanted a tick later.
+            at, moving: (n_joints,) commanded state in [rad], [rad/s].
+            then, wanted: (n_joints,) the state wanted a tick later.
         """
         self.held_by = None
-        if self._spare >= 0 and self._spent(q, after, speed) <= self._spare:
+        if self._spare >= 0 and self._spent(at, then, wanted) <= self._spare:
             return 1.0
-        if not np.count_nonzero(speed):  # where the arm is, it is clear
+        if not any(wanted):  # where the arm is, it is clear
             return 1.0
+        q, after, speed = np.array(at), np.array(then), np.array(wanted)
         braking = self._braking(np.abs(speed))
         far = np.maximum(np.abs(after - self._looked_at) + braking, np.abs(q - self._looked_at))  # (2, n)
         left = self._room - self._reach @ far.ravel()
         self._spare = float(left.min(initial=np.inf)) - ROUNDING
         if self._spare >= 0:
-            self._since, self._looks = list(zip(after.tolist(), braking.tolist(), strict=True)), 0
+            self._since, self._looks = list(zip(then, braking.tolist(), strict=True)), 0
             return 1.0
         short = left < ROUNDING  # at least one is, or something would have been to spare
         name = None
@@ -121,16 +124,16 @@ class Envelope:
             return 1.0
         self.held_by = name
         self.held[name] += 1
-        return self._proven_part(q, dq, speed)
+        return self._proven_part(q, np.array(moving), speed)
 
-    def _spent(self, q: Array, after: Array, speed: Array) -> float:
+    def _spent(self, at: Numbers, then: Numbers, wanted: Numbers) -> float:
         """[m] that no margin can have fallen by more than since `_since`, on the way to `after` and to rest.
 
         Joint by joint on Python floats: between other work a handful of numpy's calls takes three times that.
         """
         spent = 0.0
         for here, there, v, (was, braked), (most, half, way) in zip(
-            q.tolist(), after.tolist(), speed.tolist(), self._since, self._joints, strict=True
+            at, then, wanted, self._since, self._joints, strict=True
         ):
             over = abs(v) - half
             longer = over * over * way - braked if over > 0.0 else 0.0

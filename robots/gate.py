@@ -225,17 +225,13 @@ class SafetyGate:
         """Move the commanded state one tick towards `target`, which is finite."""
         moved = (self._followed and self._passes(target)) or self._towards(target)
         place, speed, goal, followed = moved
-        arrays = None
         if self.envelope is not None:
-            q, dq = self._as_arrays()
-            arrays = after, faster = np.array(place), np.array(speed)
-            part = self.envelope.part(q, dq, after, faster)
+            part = self.envelope.part(self._q, self._dq, place, speed)
             if part < 1.0:
-                slow = np.array(self._slower())
-                faster = slow + part * (faster - slow)
-                after = q + faster * self._dt
-                arrays, place, speed, followed = (after, faster), after.tolist(), faster.tolist(), False
-        self._q, self._dq, self._arrays, self._target, self._followed = place, speed, arrays, goal, followed
+                speed = [slow + part * (v - slow) for slow, v in zip(self._slower(), speed, strict=True)]
+                place = [q + v * self._dt for q, v in zip(self._q, speed, strict=True)]
+                followed = False
+        self._q, self._dq, self._arrays, self._target, self._followed = place, speed, None, goal, followed
 
     def _as_arrays(self) -> tuple[Array, Array]:
         if self._arrays is None:

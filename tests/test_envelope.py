@@ -151,4 +151,4 @@ def test_a_margin_used_up_to_the_last_rounding_is_looked_at() -> None:
     for k in (0, -1):  # a wall, a pair of bodies
         envelope._room, envelope._spare = envelope._reach @ far.ravel() + 1.0, -1.0
         envelope._room[k] -= 1.0 - ROUNDING / 2
-        assert envelope.part(q, np.zeros_like(q), q + speed * dt, speed) == 1.0
+        assert envelope.part(q.tolist(), [0.0] * len(q), (q + speed * dt).tolist(), speed.tolist()) == 1.0
