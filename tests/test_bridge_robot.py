@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from robots.bridge.client import BridgeClient
+from robots.bridge.early import PLACES
 from robots.bridge.errors import CommandTooSoon, LeaseMissing, NoSuchCamera
 from robots.bridge.server import BridgeServer
 from robots.errors import ArmLatched, CommandNotFinite
@@ -222,10 +223,10 @@ def test_a_takeover_ends_a_stream(fast: Bench) -> None:
 
 def test_a_stream_deeper_than_the_server_s_queue_is_not_begun(fast: Bench) -> None:
     client = fast.armed()
-    for depth in (0, 5):
-        with pytest.raises(ValueError, match="1 to 4"):
+    for depth in (0, PLACES + 1):
+        with pytest.raises(ValueError, match=f"1 to {PLACES}"):
             client.stream(depth)
-    ahead = [client._link.launch(client.frame_of(command)) for command in wave(client, 12)]
+    ahead = [client._link.launch(client.frame_of(command)) for command in wave(client, 3 * PLACES)]
     with pytest.raises(CommandTooSoon):
         for number in ahead:
             client._link.fetch(number)

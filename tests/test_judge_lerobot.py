@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.judges.lerobot import built, judged
+from tests.judges.lerobot import JUDGE, judged
 
-pytestmark = pytest.mark.skipif(not built(), reason="python -m tests.judges.lerobot builds the judge")
+pytestmark = pytest.mark.skipif(not JUDGE.built(), reason="python -m tests.judges.lerobot builds the judge")
 
 
 def test_lerobot_reads_every_column_text_picture_and_window(tmp_path):

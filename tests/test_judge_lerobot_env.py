@@ -8,10 +8,10 @@ import sys
 import gymnasium
 import pytest
 
-from tests.judges.lerobot_env import PLUGIN, built, judged
+from tests.judges.lerobot_env import JUDGE, PLUGIN, judged
 
 
-@pytest.mark.skipif(not built(), reason="python -m tests.judges.lerobot_env builds the judge")
+@pytest.mark.skipif(not JUDGE.built(), reason="python -m tests.judges.lerobot_env builds the judge")
 def test_lerobot_eval_runs_our_environments_and_counts_our_oracle_s_successes(tmp_path) -> None:
     found = judged(tmp_path)
     assert found["problems"] == [] and found["oracle_succeeded"] == found["oracle_played"] == 3

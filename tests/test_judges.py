@@ -19,16 +19,16 @@ from robots.guests.keys import keys_for
 from robots.guests.openpi import OpenpiServer
 from robots.guests.packed import decode
 from tests.guest_fakes import LENGTHS, SPEC, request, sweep_metadata, sweep_session
-from tests.judges.openpi import PYTHON, built
+from tests.judges.openpi import JUDGE
 
 HERE = Path(__file__).parent / "judges"
-pytestmark = pytest.mark.skipif(not built(), reason="python -m tests.judges.openpi builds the judge")
+pytestmark = pytest.mark.skipif(not JUDGE.built(), reason="python -m tests.judges.openpi builds the judge")
 
 
 def test_published_client_and_broker_drive_our_server():
     ticks = 8 * (1 + 1 + 2 + 1) + 8
     with OpenpiServer(sweep_session, sweep_metadata(), "127.0.0.1:0") as server:
-        command = [PYTHON, HERE / "openpi_drives.py", str(server.port), str(ticks)]
+        command = [JUDGE.python, HERE / "openpi_drives.py", str(server.port), str(ticks)]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["numpy"].startswith("1.")
@@ -44,7 +44,7 @@ def test_published_client_and_broker_drive_our_server():
 
 
 def test_our_client_drives_a_server_on_the_published_codec():
-    command = [PYTHON, HERE / "openpi_serves.py"]
+    command = [JUDGE.python, HERE / "openpi_serves.py"]
     judge = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         client = OpenpiClient(f"127.0.0.1:{int(judge.stdout.readline())}", timeout_s=20, connect_timeout_s=20)
@@ -75,8 +75,7 @@ def test_an_object_array_kills_the_published_decoder_and_is_refused_by_ours():
     code = (
         "import sys; from openpi_client import msgpack_numpy as m; print(m.unpackb(sys.stdin.buffer.read()))"
     )
-    assert (
-        subprocess.run([PYTHON, "-c", code], input=message, capture_output=True).returncode == -signal.SIGSEGV
-    )
+    done = subprocess.run([JUDGE.python, "-c", code], input=message, capture_output=True)
+    assert done.returncode == -signal.SIGSEGV
     with pytest.raises(ArrayRefused, match=r"\|O"):
         decode(message)

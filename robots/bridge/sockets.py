@@ -25,6 +25,7 @@ from robots.zmq_context import Context
 
 DOMAIN = "palme"
 ENDING = 10.0  # [s] that a thread has to leave its socket
+QUEUE = 32  # frames that a socket holds for one peer: twice what a stream may have under way
 log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:]+\]|[\w.*-]+):(?P<port>\d{1,5})")
 
@@ -184,8 +185,8 @@ def end(context: zmq.Context, threads: Iterable[threading.Thread]) -> None:
 def _bounded(socket: zmq.Socket, limit: int) -> Any:
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, limit)
-    socket.setsockopt(zmq.SNDHWM, 16)
-    socket.setsockopt(zmq.RCVHWM, 16)
+    socket.setsockopt(zmq.SNDHWM, QUEUE)
+    socket.setsockopt(zmq.RCVHWM, QUEUE)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
     socket.setsockopt(zmq.HEARTBEAT_IVL, 1000)  # a peer that vanished without a word is found out
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3000)

@@ -2,7 +2,7 @@
 
 It wants Python 3.12 for its newest release and pins what we do not, so it gets an environment of its own:
 
-    python -m tests.judges.lerobot        # builds out/judges/lerobot once (3 GB), then judges
+    python -m tests.judges.lerobot        # builds out/judges/lerobot once (6 GB), then judges
 
 Its video decoder torchcodec needs FFmpeg's libraries on the system (Debian: apt install ffmpeg); where they
 are missing LeRobot's other backend, pyav, is measured, and the verdict says so.
@@ -15,31 +15,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-HOME = Path(os.environ.get("PALME_JUDGE_LEROBOT", ROOT / "out" / "judges" / "lerobot"))
-PYTHON = HOME / "bin" / "python"
-PACKAGES = ("lerobot==0.4.4",)
+from tests.judges.judge import ROOT, Judge
+
 FASTER = 1.5
-
-
-def built() -> bool:
-    """Whether the judge's environment is there and complete."""
-    ready = HOME / "ready"
-    return ready.exists() and ready.read_text() == "\n".join(PACKAGES)
-
-
-def build() -> None:
-    """Make the judge's environment. Raises CalledProcessError where a package cannot be had."""
-    python = _python312()
-    subprocess.run([python, "-m", "venv", "--clear", HOME], check=True)
-    subprocess.run(
-        [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "-q", *PACKAGES], check=True
-    )
-    (HOME / "ready").write_text("\n".join(PACKAGES))
 
 
 def _python312() -> str:
@@ -49,6 +30,9 @@ def _python312() -> str:
         if found and works:
             return found
     raise SystemExit("LeRobot's judge needs Python 3.12 (pyenv install 3.12, or apt install python3.12-venv)")
+
+
+JUDGE = Judge("lerobot", ("lerobot==0.4.4",), with_python=_python312)
 
 
 def judged(folder: Path, frames: int = 200, reads: int = 300) -> dict[str, Any]:
@@ -67,7 +51,7 @@ def judged(folder: Path, frames: int = 200, reads: int = 300) -> dict[str, Any]:
     environment |= {"HF_HUB_OFFLINE": "1", "SVT_LOG": "1"}
     environment["HF_HOME"] = str(folder / "cache")
     done = subprocess.run(
-        [PYTHON, "-P", script, str(folder), str(reads)],
+        [JUDGE.python, "-P", script, str(folder), str(reads)],
         check=True,
         env=environment,
         stdout=subprocess.PIPE,
@@ -78,16 +62,7 @@ def judged(folder: Path, frames: int = 200, reads: int = 300) -> dict[str, Any]:
 
 def main() -> int:
     """Returns 0 where LeRobot reads everything as it was recorded, and slower than we do."""
-    if not built():
-        print(f"building the judge's environment in {HOME}")
-        build()
-    with tempfile.TemporaryDirectory() as folder:
-        found = judged(Path(folder))
-    for name, value in found.items():
-        print(f"{name:<28} {value}")
-    good = found["times_faster"] >= FASTER and not found["problems"]
-    print("good" if good else "NOT GOOD")
-    return 0 if good else 1
+    return JUDGE.verdict(judged, lambda found: found["times_faster"] >= FASTER and not found["problems"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 PyBullet has wheels up to Python 3.11, and LeRobot 0.4.4 is the newest that runs there, so they get an
 environment of their own:
 
-    python -m tests.judges.lerobot_env        # builds out/judges/lerobot-env once (3 GB), then judges
+    python -m tests.judges.lerobot_env        # builds out/judges/lerobot-env once (8 GB), then judges
 
 Two things are judged. An ACT policy with random weights is evaluated by the command itself: all of it runs,
 the films are there, and nothing is achieved. Then LeRobot's `rollout` plays what our oracle did in the same
@@ -17,14 +17,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-HOME = Path(os.environ.get("PALME_JUDGE_LEROBOT_ENV", ROOT / "out" / "judges" / "lerobot-env"))
+from tests.judges.judge import ROOT, Judge
+
 PLUGIN = ROOT / "sim" / "lerobot_env_palme"
-LEROBOT = "lerobot==0.4.4"
 SMALL = (  # an ACT policy that downloads nothing and is built in a second
     "--policy.type=act", "--policy.device=cpu", "--policy.push_to_hub=false",
     "--policy.pretrained_backbone_weights=null", "--policy.dim_model=32", "--policy.n_heads=2",
@@ -33,21 +31,14 @@ SMALL = (  # an ACT policy that downloads nothing and is built in a second
 )  # fmt: skip
 
 
-def built() -> bool:
-    """Whether the judge's environment is there and complete."""
-    ready = HOME / "ready"
-    return ready.exists() and ready.read_text().strip() == LEROBOT
-
-
-def build() -> None:
-    """Make the judge's environment. Raises CalledProcessError where a package cannot be had."""
+def _python311() -> str:
     python = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which("python3.11")
     if python is None:
         raise SystemExit("this judge needs Python 3.11, the newest that PyBullet has wheels for")
-    subprocess.run([python, "-m", "venv", "--clear", HOME], check=True)
-    pip = [HOME / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "-q"]
-    subprocess.run([*pip, LEROBOT, "-e", f"{ROOT}[sim]", "-e", PLUGIN], check=True)
-    (HOME / "ready").write_text(LEROBOT)
+    return python
+
+
+JUDGE = Judge("lerobot-env", ("lerobot==0.4.4",), ("-e", f"{ROOT}[sim]", "-e", str(PLUGIN)), _python311)
 
 
 def judged(folder: Path, ticks: int = 12) -> dict[str, Any]:
@@ -63,8 +54,9 @@ def judged(folder: Path, ticks: int = 12) -> dict[str, Any]:
     }
     out = folder / "eval"
     command = [
-        HOME / "bin" / "lerobot-eval", "--env.discover_packages_path=lerobot_env_palme", "--env.type=palme",
-        "--env.task=PutInBowl-v0", f"--env.episode_length={ticks}", "--env.image_size=64", *SMALL,
+        JUDGE.home / "bin" / "lerobot-eval", "--env.discover_packages_path=lerobot_env_palme",
+        "--env.type=palme", "--env.task=PutInBowl-v0", f"--env.episode_length={ticks}",
+        "--env.image_size=64", *SMALL,
         "--eval.n_episodes=2", "--eval.batch_size=2", f"--output_dir={out}",
     ]  # fmt: skip
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, cwd=folder)
@@ -77,7 +69,7 @@ def judged(folder: Path, ticks: int = 12) -> dict[str, Any]:
         problems.append(f"{len(films)} films of 2 episodes")
     script = Path(__file__).with_name("lerobot_runs.py")
     done = subprocess.run(
-        [HOME / "bin" / "python", "-P", script],
+        [JUDGE.python, "-P", script],
         check=True, env=environment, stdout=subprocess.PIPE, text=True, cwd=folder,
     )  # fmt: skip
     told = json.loads(done.stdout.splitlines()[-1])
@@ -86,15 +78,7 @@ def judged(folder: Path, ticks: int = 12) -> dict[str, Any]:
 
 def main() -> int:
     """Returns 0 where LeRobot runs our environments as we do."""
-    if not built():
-        print(f"building the judge's environment in {HOME}")
-        build()
-    with tempfile.TemporaryDirectory() as folder:
-        found = judged(Path(folder))
-    for name, value in found.items():
-        print(f"{name:<20} {value}")
-    print("NOT GOOD" if found["problems"] else "good")
-    return 1 if found["problems"] else 0
+    return JUDGE.verdict(judged, lambda found: not found["problems"])
 
 
 if __name__ == "__main__":
