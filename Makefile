@@ -5,7 +5,7 @@
 #   make test    the tests
 #   make lint    ruff, and mypy on robots/, sim/ and palme/data/
 #   make judge   the published openpi-client against our policy server, in an environment of its own
-#   make judge-lerobot   LeRobotDataset reads what we record, in an environment of its own (Python 3.12, 6 GB)
+#   make judge-lerobot   LeRobotDataset reads what we record, in an environment of its own (Python 3.12, 8 GB)
 #   make judge-lerobot-env   lerobot-eval runs our environments, in an environment of its own (Python 3.11, 8 GB)
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \

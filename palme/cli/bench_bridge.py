@@ -23,6 +23,7 @@ import zmq
 from palme.cli.bench_silence import bench_silence
 from palme.cli.errors import UsageError
 from palme.cli.witness import stolen
+from robots.awake import awake
 from robots.bridge import frames, keys, sockets
 from robots.bridge.arrays import pack
 from robots.bridge.client import BridgeClient
@@ -72,6 +73,7 @@ def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> d
             with (
                 BridgeClient(address, me, server_key.public, timeout=2.0, paced=False) as client,
                 urgent_meanwhile() as found["real_time_priority"],  # as whoever commands an arm at 1 kHz
+                awake() as found["processors_awake"],
             ):
                 gone = stolen()
                 with _echoing(echo_address, me, server_key.public) as ask:

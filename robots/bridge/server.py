@@ -13,12 +13,14 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import zmq
 
+from robots.awake import awake
 from robots.bridge import frames, sockets
 from robots.bridge.control import Controller, Snapshot
 from robots.bridge.errors import BadFrame, Insecure, ServerFailed
@@ -154,7 +156,8 @@ class BridgeServer:
 
     def _control(self) -> None:
         urgent(LOOP)
-        self.control.run()
+        with awake() if self.control.realtime else nullcontext():
+            self.control.run()
 
     def _listen(self) -> None:
         urgent()

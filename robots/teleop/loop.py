@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from robots.awake import awake
 from robots.errors import RobotError
 from robots.teleop.shared import MARGIN, SharedArm
 from robots.types import CameraFrame
@@ -58,7 +59,7 @@ class ControlLoop:
         cameras: names of the pictures to keep new.
 
     Attributes:
-        urgent: whether its thread has real-time priority.
+        urgent, awake: whether its thread has real-time priority, and the processors stay awake for it.
 
     Pictures are not taken here where they come by themselves (`SharedArm.pictures`).
     """
@@ -69,7 +70,7 @@ class ControlLoop:
         self._frames: dict[str, tuple[CameraFrame, float]] = {}
         self._turn = 0
         self._running = False
-        self.urgent = False
+        self.urgent = self.awake = False
         self._thread: threading.Thread | None = None
 
     def frame(self, camera: str) -> tuple[CameraFrame, float] | None:
@@ -104,18 +105,8 @@ class ControlLoop:
         broke: str | None = None
         self.urgent = urgent(LOOP)
         try:
-            while self._running:
-                wait = self.pace.left
-                if wait > 0:
-                    time.sleep(wait)
-                self.pace.began()
-                self.shared.tick()
-                if self.shared.pictures is not None:
-                    self.shared.pictures.follow()
-                while self.shared.jobs.run_next(self.pace.left):
-                    pass
-                if self.shared.pictures is None:
-                    self._take_pictures()
+            with awake() as self.awake:
+                self._tick_on()
         except Exception as error:  # a bug: whoever waits for a tick must hear of it, and the arm hold
             broke = f"{type(error).__name__}: {error}"
             try:
@@ -123,6 +114,20 @@ class ControlLoop:
             except RobotError:
                 pass
         self.shared.loop_ended(broke)
+
+    def _tick_on(self) -> None:
+        while self._running:
+            wait = self.pace.left
+            if wait > 0:
+                time.sleep(wait)
+            self.pace.began()
+            self.shared.tick()
+            if self.shared.pictures is not None:
+                self.shared.pictures.follow()
+            while self.shared.jobs.run_next(self.pace.left):
+                pass
+            if self.shared.pictures is None:
+                self._take_pictures()
 
     def _take_pictures(self) -> None:
         """As many as fit before the next tick, in turn."""

@@ -2,7 +2,7 @@
 
 It wants Python 3.12 for its newest release and pins what we do not, so it gets an environment of its own:
 
-    python -m tests.judges.lerobot        # builds out/judges/lerobot once (6 GB), then judges
+    python -m tests.judges.lerobot        # builds out/judges/lerobot once (8 GB), then judges
 
 Its video decoder torchcodec needs FFmpeg's libraries on the system (Debian: apt install ffmpeg); where they
 are missing LeRobot's other backend, pyav, is measured, and the verdict says so.
