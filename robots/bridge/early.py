@@ -17,7 +17,7 @@ from robots.bridge.lease import SILENCE
 from robots.errors import CommandOutOfOrder, CommandRejected
 from robots.types import JointCommand
 
-PLACES = 16  # commands that may wait: at 1 kHz, as long as a busy machine is often away
+PLACES = 32  # commands that may wait: at 1 kHz, for as long as a busy machine is often away
 OLDEST = (
     SILENCE  # [s] that one may: nothing is executed that was asked for before a silence would have latched
 )

@@ -25,7 +25,7 @@ from robots.zmq_context import Context
 
 DOMAIN = "palme"
 ENDING = 10.0  # [s] that a thread has to leave its socket
-QUEUE = 32  # frames that a socket holds for one peer: twice what a stream may have under way
+QUEUE = 64  # frames that a socket holds for one peer: twice what a stream may have under way
 log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:]+\]|[\w.*-]+):(?P<port>\d{1,5})")
 
