@@ -49,6 +49,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "with_cameras_refused": (0, 0),
     "with_cameras_ticks_without_command": (0, 0),
     "silence_to_deceleration_ms_max": (0.0, 110.0),
+    "silence_unnoticed": (0, 0),
 }
 
 
