@@ -6,10 +6,9 @@ has given them to somebody else meanwhile. Linux lets a process ask for less, as
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 DEVICE = "/dev/cpu_dma_latency"  # Linux: an open file holds what was written, the least of all holds
 
@@ -20,17 +19,11 @@ def awake() -> Iterator[bool]:
 
     Yields whether that is allowed: to root, and to whom the device is given (`chmod` or a udev rule).
     """
-    try:
-        device = os.open(DEVICE, os.O_WRONLY)
-    except OSError:  # another system, or not allowed
-        yield False
-        return
-    try:
+    with ExitStack() as stack:
         try:
-            os.write(device, struct.pack("i", 0))  # [us]
+            device = stack.enter_context(open(DEVICE, "r+b", buffering=0))
+            device.write(struct.pack("i", 0))  # [us]
             allowed = True
-        except OSError:
+        except OSError:  # another system, or not allowed
             allowed = False
         yield allowed
-    finally:
-        os.close(device)

@@ -127,7 +127,7 @@ class Envelope:
         return self._proven_part(q, np.array(moving), speed)
 
     def _spent(self, at: Numbers, then: Numbers, wanted: Numbers) -> float:
-        """[m] that no margin can have fallen by more than since `_since`, on the way to `after` and to rest.
+        """[m] that no margin can have fallen by more than since `_since`, on the way to `then` and to rest.
 
         Joint by joint on Python floats: between other work a handful of numpy's calls takes three times that.
         """

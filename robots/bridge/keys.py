@@ -145,10 +145,6 @@ class AllowList:
             self._keys, self._seen = found, seen
         return self._keys
 
-    def callback(self, domain: str, key: bytes) -> bool:
-        """What pyzmq's authenticator asks at each handshake."""
-        return key.decode("ascii") in self.keys()
-
 
 def _version(path: Path) -> tuple[str, int, int] | None:
     """What differs where a file has changed; None where it has just gone."""

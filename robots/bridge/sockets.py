@@ -71,7 +71,7 @@ class Authenticator(ThreadAuthenticator):
     def callback(self, domain: str, key: bytes) -> bool:
         """What pyzmq asks at each handshake."""
         try:
-            return self._allowed_keys.callback(domain, key)
+            return key.decode("ascii") in self._allowed_keys.keys()
         except Exception:
             log.exception("the allow-list could not be read; nobody is let in meanwhile")
             return False

@@ -30,8 +30,8 @@ class CommandStream:
     """For one thread; calls, beats and pictures of the same client may go on beside it, in it or in others.
 
     Args:
-        depth: commands under way at most, 1 to 32: the server lets no more wait. Fewer are at slow arms, for
-            none may wait longer than 100 ms there; from 25 Hz down `send` is `client.command`.
+        depth: commands under way at most, 1 to `PLACES`: the server lets no more wait. Fewer are at slow
+            arms, for none may wait longer than 100 ms there; from 25 Hz down `send` is `client.command`.
 
     Attributes:
         depth: how many really are.
