@@ -140,6 +140,23 @@ class Envelope:
             spent += most * (max(abs(here - was), abs(there - was)) + max(longer, 0.0))
         return spent
 
+    def spares(self, at: Numbers, fastest: Numbers) -> bool:
+        """Whether every state a tick after `at` at no more than `fastest` is let through without a look.
+
+        Args:
+            at, fastest: (n_joints,) in [rad], [rad/s].
+        """
+        if self._spare < 0:
+            return False
+        spent = 0.0
+        for here, v, (was, braked), (most, half, way) in zip(
+            at, fastest, self._since, self._joints, strict=True
+        ):
+            over = v - half
+            longer = over * over * way - braked if over > 0.0 else 0.0
+            spent += most * (abs(here - was) + v * self._dt + max(longer, 0.0))
+        return spent <= self._spare
+
     def _proven_part(self, q: Array, dq: Array, speed: Array) -> float:
         """As `part` below 1: by the bounds alone, which are sharp at the speeds that a boundary allows."""
         slow = dq - np.minimum(np.maximum(dq, -self._change), self._change)

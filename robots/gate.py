@@ -28,8 +28,9 @@ from robots.types import Array, JointCommand
 ROUNDING = 1e-9  # kept off every limit, so that rounding never exceeds one
 FUTURE_TOLERANCE = 0.005  # [s] a stamp may lie ahead: clock resolution, not skew
 NUMBER = (int, float, np.number)
-# Of each joint after a tick: position [rad], speed [rad/s], the goal within the limits; whether it was met.
-AfterTick = tuple[list[float], list[float], list[float], bool]
+# Of each joint after a tick: position [rad], speed [rad/s], the goal within the limits, how fast that one
+# came there; whether it was met.
+AfterTick = tuple[list[float], list[float], list[float], list[float], bool]
 
 
 class SafetyGate:
@@ -59,7 +60,7 @@ class SafetyGate:
     """
 
     def __init__(self, spec: ArmSpec, geometry: bool = True) -> None:
-        self.spec = spec
+        self.spec, self._n = spec, spec.n_joints
         self.begun = False
         self.latched: str | None = None
         # Numbers of each joint, not arrays: see `_towards`. The arrays are made for who asks.
@@ -69,7 +70,7 @@ class SafetyGate:
         self.gripper = 1.0
         self._seq = -1
         self._t_mono = 0.0
-        self._target = self._q
+        self._target, self._target_speed = self._q, self._dq
         self._low, self._high = spec.q_min + ROUNDING, spec.q_max - ROUNDING
         self._dq_max = spec.dq_max * (1 - ROUNDING)
         # Change of speed a tick. Acceleration may turn from one end to the other between two ticks,
@@ -84,6 +85,7 @@ class SafetyGate:
         columns = (*limits, self._low + stop, self._high - stop)  # the last two: any speed can stop from here
         self._bounds = list(zip(*(x.tolist() for x in columns), strict=True))  # of each joint
         self._followed = False  # whether the last target was met exactly
+        self._foreseen: list[tuple[float, float]] | None = None  # of each joint: see `foresee`
         self._gripper_step = spec.gripper_speed / spec.gripper_width * spec.dt if spec.has_gripper else 0.0
 
     @property
@@ -103,8 +105,8 @@ class SafetyGate:
         """
         q = np.array(self._finite(q_measured, "q_measured"))
         self._q, self._dq = np.clip(q, self._low, self._high).tolist(), [0.0] * self.spec.n_joints
-        self._arrays, self._target = None, self._q
-        self.begun = self._followed = True
+        self._arrays, self._target, self._target_speed = None, self._q, self._dq
+        self.begun, self._followed, self._foreseen = True, True, None
         if self.envelope is not None:
             self.envelope.start(self.q)
         self.gripper = _share(float(gripper))
@@ -164,10 +166,36 @@ class SafetyGate:
             self._dq = self._slower()
             self._q = [q + dq * self._dt for q, dq in zip(self._q, self._dq, strict=True)]
             self._arrays = None
-        self._target, self._followed = self._q, True
+        self._target, self._target_speed, self._followed = self._q, self._dq, True
+        self._foreseen = None
         if now is not None:
             self._t_mono = now
         return self._sent(self.gripper)
+
+    def foresee(self) -> None:
+        """Work out ahead which targets of the next tick pass as they are, so that `filter` answers at once.
+
+        It takes what is beyond doubt, so `filter` answers the same with it or without. For who has time
+        between two ticks and none when a command comes.
+        """
+        self._foreseen = None
+        if not (self.begun and self._followed):
+            return
+        dt, box, fastest = self._dt, [], []
+        for q, dq, (low, high, top, change, free_low, free_high) in zip(
+            self._q, self._dq, self._bounds, strict=True
+        ):
+            least, most = max(dq - change, -top), min(dq + change, top)
+            speed, first, last = max(most, -least), q + least * dt, q + most * dt
+            if not (free_low <= first and last <= free_high):
+                over = max(speed - change / 2, 0.0)
+                way = over * over * dt / (2 * change)  # see `_passes`
+                if not (low <= first - way and last + way <= high):
+                    return
+            fastest.append(speed)
+            box.append((first, last))
+        if self.envelope is None or self.envelope.spares(self._q, fastest):
+            self._foreseen = box
 
     @property
     def held_by(self) -> str | None:
@@ -194,19 +222,23 @@ class SafetyGate:
 
     def _finite(self, values: Array | Sequence[float], *what: object) -> list[float]:
         """`values` as numbers of each joint. Raises CommandShape, CommandNotFinite: of `what`."""
-        n = self.spec.n_joints
-        try:
-            array = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise CommandShape(f"{_words(what)}: {values!r} is not an array of {n} numbers") from error
-        if array.shape != (n,):
-            raise CommandShape(
-                f"{_words(what)}: shape {array.shape}, expected ({n},) for {self.spec.name}; arm holding"
-            )
-        numbers: list[float] = array.tolist()
+        n = self._n
+        if type(values) is np.ndarray and values.dtype.char == "d" and values.shape == (n,):
+            numbers: list[float] = values.tolist()
+        elif type(values) is tuple and len(values) == n and set(map(type, values)) == {float}:
+            numbers = list(values)
+        else:
+            try:
+                array = np.asarray(values, dtype=np.float64)
+            except (TypeError, ValueError) as error:
+                raise CommandShape(f"{_words(what)}: {values!r} is not an array of {n} numbers") from error
+            if array.shape != (n,):
+                shape = f"shape {array.shape}, expected ({n},)"
+                raise CommandShape(f"{_words(what)}: {shape} for {self.spec.name}; arm holding")
+            numbers = array.tolist()
         # The sum of finite numbers is finite but for overflow: one look instead of two passes.
-        if not math.isfinite(sum(numbers)) and not np.isfinite(array).all():
-            joint = self.spec.joint_names[int(np.argmin(np.isfinite(array)))]
+        if not math.isfinite(sum(numbers)) and not all(map(math.isfinite, numbers)):
+            joint = self.spec.joint_names[[math.isfinite(x) for x in numbers].index(False)]
             raise CommandNotFinite(f"{_words(what)}: {joint} is not finite; refused, arm holding")
         return numbers
 
@@ -223,15 +255,27 @@ class SafetyGate:
 
     def _advance(self, target: list[float]) -> None:
         """Move the commanded state one tick towards `target`, which is finite."""
+        box, self._foreseen = self._foreseen, None
+        if box is not None:
+            for wanted, (low, high) in zip(target, box, strict=True):
+                if not low <= wanted <= high:
+                    break
+            else:
+                hz = self.spec.control_hz
+                self._dq = [(wanted - q) * hz for wanted, q in zip(target, self._q, strict=True)]
+                self._q = self._target = target
+                self._arrays, self._target_speed = None, self._dq
+                return
         moved = (self._followed and self._passes(target)) or self._towards(target)
-        place, speed, goal, followed = moved
+        place, speed, goal, goal_speed, followed = moved
         if self.envelope is not None:
             part = self.envelope.part(self._q, self._dq, place, speed)
             if part < 1.0:
                 speed = [slow + part * (v - slow) for slow, v in zip(self._slower(), speed, strict=True)]
                 place = [q + v * self._dt for q, v in zip(self._q, speed, strict=True)]
                 followed = False
-        self._q, self._dq, self._arrays, self._target, self._followed = place, speed, None, goal, followed
+        self._q, self._dq, self._arrays = place, speed, None
+        self._target, self._target_speed, self._followed = goal, goal_speed, followed
 
     def _as_arrays(self) -> tuple[Array, Array]:
         if self._arrays is None:
@@ -258,7 +302,7 @@ class SafetyGate:
                 if not low <= rest <= high:
                     return None
             speeds.append(speed)
-        return target, speeds, target, True
+        return target, speeds, target, speeds, True
 
     def _towards(self, target: list[float]) -> AfterTick:
         """Position and speed a tick later within the joints' limits, the goal, and whether it was met.
@@ -267,12 +311,14 @@ class SafetyGate:
         takes a quarter of numpy's time.
         """
         dt, hz = self._dt, 1.0 / self._dt
-        speeds, goals, places, followed = [], [], [], True
-        for q, dq, goal, last, (low, high, top, change, free_low, free_high) in zip(
-            self._q, self._dq, target, self._target, self._bounds, strict=True
+        speeds, goals, arriving, places, followed = [], [], [], [], True
+        for q, dq, goal, last, before, (low, high, top, change, free_low, free_high) in zip(
+            self._q, self._dq, target, self._target, self._target_speed, self._bounds, strict=True
         ):
             goal = low if goal < low else high if goal > high else goal
             goals.append(goal)
+            arrive = (goal - last) * hz  # the target's own speed
+            arriving.append(arrive)
             distance = goal - q
             side = 1.0 if distance >= 0.0 else -1.0
             distance *= side
@@ -287,15 +333,26 @@ class SafetyGate:
                 speeds.append(fastest * side)
                 places.append(place)
                 continue
-            room = distance
-            # The target's own speed, where it moves away from the arm, need not be braked off at it.
-            arrive = (goal - last) * hz * side
-            if arrive > 0.0:
-                arrive = min(arrive, top)
-                room += _braking(arrive, change, dt) - arrive * dt
-            speed = _brakes_within(room, change, dt)
-            if speed > distance * hz:  # never past the target
-                speed = distance * hz
+            steady = -change <= arrive - before <= change  # it moves as the arm could
+            arrive *= side  # > 0 where it moves away from the arm
+            if arrive > top:
+                arrive = top
+            elif arrive < -top:
+                arrive = -top
+            behind = distance - arrive * dt
+            if steady and behind <= 0.0:  # it comes after the arm, which lets itself be overtaken
+                speed = arrive - _brakes_within(-behind, change, dt)
+            else:
+                if arrive > 0.0:  # its own speed need not be braked off at it
+                    speed = _brakes_within(behind + _braking(arrive, change, dt), change, dt)
+                    if steady and speed < arrive + change:  # nor what one tick brakes off
+                        speed = arrive + change
+                elif steady:  # it comes to meet the arm
+                    speed = arrive + _brakes_within(behind, change, dt)
+                else:
+                    speed = _brakes_within(distance, change, dt)
+                if speed > distance * hz:  # never past the target
+                    speed = distance * hz
             speed *= side
             # The limits have the last word, the position limits the very last.
             if speed > dq + change:
@@ -317,7 +374,7 @@ class SafetyGate:
             followed = followed and -ROUNDING < place - goal < ROUNDING
             speeds.append(speed)
             places.append(place)
-        return places, speeds, goals, followed
+        return places, speeds, goals, arriving, followed
 
     def _slower(self) -> list[float]:
         """Speed of each joint at the next tick when braking, in [rad/s]."""

@@ -90,6 +90,43 @@ def test_the_short_way_through_the_gate_sends_what_the_long_way_sends(control_hz
         np.testing.assert_allclose(a.q_target, b.q_target, atol=1e-7, err_msg=f"seq {seq}")
 
 
+@pytest.mark.parametrize("geometry", [False, True])
+def test_the_gate_sends_the_same_whether_it_looked_ahead_or_not(geometry: bool) -> None:
+    spec = dataclasses.replace(PANDA, control_hz=1000.0)
+    gates, rng = (SafetyGate(spec, geometry), SafetyGate(spec, geometry)), np.random.default_rng(0)
+    offset, ahead = np.zeros(spec.n_joints), 0
+    for gate in gates:
+        gate.start(spec.q_home, 1.0)
+    for k in range(8000):  # ever wider, down to the table and to where joints end; at times not to be followed
+        if rng.uniform() < 0.005:
+            offset = rng.normal(0, 0.002, spec.n_joints)
+        target = spec.q_home + offset + 1e-4 * k * (1 - np.cos(2 * np.pi * k / 6000))
+        gates[1].foresee()
+        ahead += gates[1]._foreseen is not None
+        if rng.uniform() < 0.002:
+            a, b = (gate.brake().q_target for gate in gates)
+        else:
+            command = JointCommand(target, 1.0, k, 0.0)
+            a, b = (gate.filter(command, spec.q_home).q_target for gate in gates)
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(gates[0].dq, gates[1].dq)
+        assert gates[0].held_by == gates[1].held_by
+    assert 500 < ahead < 7000
+
+
+def test_a_stream_that_lost_a_tick_is_followed_exactly_again_within_a_few() -> None:
+    spec = dataclasses.replace(PANDA, control_hz=1000.0)
+    gate, late = begun(spec), []
+    for k in range(700):
+        target = spec.q_home + 0.1 * (1 - np.cos(2 * np.pi * k / 4000))
+        if k == 500:
+            gate.brake()
+        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), spec.q_home).q_target
+        if not np.allclose(sent, target, rtol=0, atol=1e-9):
+            late.append(k)
+    assert late and late[0] == 500 and late[-1] < 525
+
+
 @pytest.mark.parametrize("control_hz", [20.0, 1000.0])
 def test_braking_from_every_state_ends_within_the_position_limits(control_hz: float) -> None:
     spec = dataclasses.replace(PANDA, control_hz=control_hz)

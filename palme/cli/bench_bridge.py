@@ -25,7 +25,6 @@ from palme.cli.errors import UsageError
 from palme.cli.witness import stolen
 from robots.awake import awake
 from robots.bridge import frames, keys, sockets
-from robots.bridge.arrays import pack
 from robots.bridge.client import BridgeClient
 from robots.bridge.errors import LinkDead
 from robots.bridge.stream import CommandStream
@@ -35,7 +34,8 @@ from robots.types import Array, JointCommand
 from robots.urgent import urgent_meanwhile
 
 CAMERAS = ("left", "right")
-AFTER_TICK = 0.2  # share of a tick that the client lets pass after one before it sends for the next
+AFTER_TICK = 0.1  # share of a tick that the client lets pass after one before it sends for the next
+ECHO_BEFORE = 0.5  # share of a tick by which the echo comes before the next command
 LOST = 20  # answers at most that are waited for in vain
 # (least, most) that a figure may be.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -115,8 +115,6 @@ def _one_at_a_time(
     with bar("bridge", n) as progress:
         for k in range(n):
             command = JointCommand(_wave(q, k * dt), 1.0, k, 0.0)
-            if k % 2:  # whoever comes first after the sleep finds cold caches: take turns
-                echoed.append(_asked(ask, client, command))
             start = time.perf_counter()
             try:
                 client.command(command)
@@ -130,10 +128,11 @@ def _one_at_a_time(
                 lost += 1
                 if lost > LOST:
                     raise
-            if not k % 2:
-                echoed.append(_asked(ask, client, command))
             if k % 500 == 499:
                 progress.update(500)
+            # each after a sleep of its own: who comes right after the other finds warm caches
+            time.sleep(max(due - ECHO_BEFORE * dt - time.perf_counter(), 0.0))
+            echoed.append(_asked(ask, client, command))
             time.sleep(max(due - time.perf_counter(), 0.0))
     ms, raw = 1e3 * np.array(took), 1e3 * np.array(echoed)
     return {
@@ -206,7 +205,7 @@ def _rearmed(client: BridgeClient, error: CommandRejected) -> bool:
 
 def _asked(ask: Callable[[bytes], bytes], client: BridgeClient, command: JointCommand) -> float:
     """[s] an echo of the bytes of `command` takes."""
-    target = pack(command.q_target, "<f8")
+    target = tuple(command.q_target.tolist())
     data = encode(frames.Command(command.seq, client.session, 1, command.seq, target, 1.0, 0.0, 0.0))
     start = time.perf_counter()
     ask(data)

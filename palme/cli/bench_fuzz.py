@@ -137,7 +137,7 @@ def _spoilt(draw: Random, frame: bytes) -> bytes:
 
 def _requests(client: BridgeClient) -> list[bytes]:
     """One of each frame that a client sends, with the session and the token that are in force."""
-    s, token, q = client.session, client._token, pack(np.zeros(client.spec.n_joints), "<f8")
+    s, token, q = client.session, client._token, client.spec.n_joints * (0.0,)
     far = 2**40
     every = (
         frames.Hello(1, frames.VERSION, "x"), frames.Beat(s, token, far, 0.0),
@@ -151,7 +151,7 @@ def _requests(client: BridgeClient) -> list[bytes]:
 
 def _answers(client: BridgeClient) -> list[bytes]:
     """One of each frame that a server sends."""
-    q, picture = pack(np.zeros(7), "<f8"), pack(np.zeros((4, 4, 3)), "|u1")
+    q, picture = 7 * (0.0,), pack(np.zeros((4, 4, 3)), "|u1")
     four, three = pack(np.eye(4), "<f8"), pack(np.eye(3), "<f8")
     every = (
         client.read(), frames.Ack(1, 2, q, 1.0, 0.0, 0.0), frames.Granted(1, 2), frames.Done(1),

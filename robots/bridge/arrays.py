@@ -18,6 +18,7 @@ MAX_SIDE = 16384
 
 Name = Annotated[str, Meta(max_length=64)]
 Text = Annotated[str, Meta(max_length=1000)]
+Joints = Annotated[tuple[float, ...], Meta(max_length=64)]  # a number each, as msgpack has them
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 

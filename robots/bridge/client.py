@@ -14,10 +14,8 @@ import numpy as np
 import zmq
 
 from robots.bridge import frames, sockets
-from robots.bridge.arrays import pack, unpack
 from robots.bridge.errors import (
     ArmMoving,
-    BadArray,
     BadFrame,
     LinkDead,
     NoSuchCamera,
@@ -227,12 +225,17 @@ class BridgeClient:
     def frame_of(self, command: JointCommand) -> Make:
         """The frame of `command`. Raises CommandShape, CommandNotFinite for what cannot travel."""
         try:
-            target = pack(command.q_target, "<f8")
+            q = np.asarray(command.q_target, np.float64)
+            target = tuple(q.tolist())
             seq, stamp = int(command.seq), float(command.t_mono)
-        except (BadArray, TypeError, ValueError):
+        except (TypeError, ValueError):
             raise CommandShape(
                 f"command seq {command.seq}: {command.q_target!r} is not made of {self.spec.n_joints} numbers"
             ) from None
+        if q.ndim != 1:
+            raise CommandShape(
+                f"command seq {seq}: shape {q.shape}, expected ({self.spec.n_joints},) for {self.spec.name}"
+            )
         try:
             gripper = float(command.gripper)
         except (TypeError, ValueError):
@@ -244,7 +247,8 @@ class BridgeClient:
 
     def sent_by(self, ack: frames.Ack) -> JointCommand:
         """What an acknowledgement says will be sent."""
-        return JointCommand(_vector(ack.q_target, self.spec.n_joints), ack.gripper, ack.seq, ack.t_mono)
+        sent = _vector(ack.q_target, self.spec.n_joints)
+        return JointCommand(sent, ack.gripper, ack.seq, ack.t_mono)
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -284,8 +288,7 @@ class BridgeClient:
         return RobotState(q, dq, state.gripper, fk(self.spec, q))
 
 
-def _vector(frame: Any, n: int) -> Array:
-    array = unpack(frame)
-    if not (array.shape == (n,) and array.dtype == np.float64):
-        raise BadFrame(f"an array of {array.dtype} and shape {array.shape}, expected float64 ({n},)")
-    return array.copy()
+def _vector(numbers: tuple[float, ...], n: int) -> Array:
+    if len(numbers) != n:
+        raise BadFrame(f"{len(numbers)} numbers, expected {n}")
+    return np.array(numbers)

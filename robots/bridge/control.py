@@ -246,6 +246,9 @@ class Controller:
         self._send(sent)
         if early is not None and said is not None:
             early.answer(said)
+        elif self.realtime:
+            with self._lock:
+                self._gate.foresee()
         if self._jobs.waiting and self.snapshot.at_rest:
             with self._turn:
                 self._turn.notify_all()

@@ -1,4 +1,4 @@
-"""Every frame of the protocol, version 1. docs/bridge.md says what each means.
+"""Every frame of the protocol, version 2. docs/bridge.md says what each means.
 
 A change of any field is a new `VERSION`. Bounds stand with the fields: what does not fit is no frame.
 """
@@ -10,9 +10,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from robots.bridge.arrays import ArrayFrame, Count, Name, Text
+from robots.bridge.arrays import ArrayFrame, Count, Joints, Name, Text
 
-VERSION = 1
+VERSION = 2
 MAX_COMMAND = 64 * 1024  # [bytes] of every frame but pictures
 MAX_PICTURE = 32 * 1024 * 1024  # [bytes]
 
@@ -50,7 +50,7 @@ class Command(_Frame, frozen=True, tag="command"):
     session: Name
     token: Count
     seq: int
-    q_target: ArrayFrame
+    q_target: Joints
     gripper: float
     t_mono: float
     heard: float
@@ -149,7 +149,7 @@ class Ack(_Frame, frozen=True, tag="ack"):
 
     id: Count
     seq: int
-    q_target: ArrayFrame
+    q_target: Joints
     gripper: float
     t_mono: float
     wait_s: float
@@ -177,8 +177,8 @@ class State(_Frame, frozen=True, tag="state"):
     tick: Count
     t_mono: float
     now: float
-    q: ArrayFrame
-    dq: ArrayFrame
+    q: Joints
+    dq: Joints
     gripper: float
     at_rest: bool
     latched: Text

@@ -10,8 +10,8 @@ between the two ends of it, where a flipped bit of a target would be another tar
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -26,6 +26,7 @@ from robots.bridge.frames import (
     ToServer,
 )
 
+WHOLE = 0x2144DF1C  # CRC-32 of any bytes followed by their own CRC-32, little-endian
 _VERSION = bytes([VERSION])
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -33,7 +34,7 @@ _encode = msgspec.msgpack.Encoder().encode
 def encode(frame: msgspec.Struct) -> bytes:
     """A frame as bytes."""
     body = _VERSION + _encode(frame)
-    return body + zlib.crc32(body).to_bytes(4, "little")
+    return body + crc32(body).to_bytes(4, "little")
 
 
 class Decoder:
@@ -54,13 +55,12 @@ class Decoder:
             if len(data) > self._limit:
                 raise FrameTooLarge(f"{len(data)} bytes; a frame has at most {self._limit}")
             raise BadFrame(f"{len(data)} bytes are too few for a frame")
-        body = memoryview(data)[:-4]
         if data[0] != VERSION:
             raise WrongVersion(f"version {data[0]}; this end speaks {VERSION}")
-        if zlib.crc32(body) != int.from_bytes(data[-4:], "little"):
+        if crc32(data) != WHOLE:
             raise BadFrame("the checksum does not fit: damaged on the way")
         try:
-            return self._decode(body[1:])
+            return self._decode(memoryview(data)[1:-4])
         except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError) as error:
             raise BadFrame(f"not a frame of this protocol: {error}"[:300]) from None
 
