@@ -97,7 +97,7 @@ def test_the_gate_sends_the_same_whether_it_looked_ahead_or_not(geometry: bool) 
     offset, ahead = np.zeros(spec.n_joints), 0
     for gate in gates:
         gate.start(spec.q_home, 1.0)
-    for k in range(8000):  # ever wider, down to the table and to where joints end; at times not to be followed
+    for k in range(8000):  # ever wider, down to the table and the ends of joints; at times not to be followed
         if rng.uniform() < 0.005:
             offset = rng.normal(0, 0.002, spec.n_joints)
         target = spec.q_home + offset + 1e-4 * k * (1 - np.cos(2 * np.pi * k / 6000))
