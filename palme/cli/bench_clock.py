@@ -120,7 +120,7 @@ def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Callable[[str, i
         "picture_ms_p50": round(float(np.quantile(ages, 0.5)), 1) if ages else None,
         "picture_ms_p95": round(float(np.quantile(ages, 0.95)), 1) if ages else None,
         "control_process_cores": round(spent / wall, 3), "real_time_priority": assisted.loop.urgent,
-        "processors_awake": assisted.loop.awake,
+        "processors_awake": assisted.loop.awake, "woken_by_a_helper": assisted.loop.alarm.helped,
         "machine_stolen_s": round(stolen() - gone, 2),
     }  # fmt: skip
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
+from robots.alarm import Alarm
 from robots.awake import awake
 from robots.errors import RobotError
 from robots.teleop.shared import MARGIN, SharedArm
@@ -60,6 +62,7 @@ class ControlLoop:
 
     Attributes:
         urgent, awake: whether its thread has real-time priority, and the processors stay awake for it.
+        alarm: what wakes it, once it runs.
 
     Pictures are not taken here where they come by themselves (`SharedArm.pictures`).
     """
@@ -105,7 +108,7 @@ class ControlLoop:
         broke: str | None = None
         self.urgent = urgent(LOOP)
         try:
-            with awake() as self.awake:
+            with awake() as self.awake, closing(Alarm()) as self.alarm:
                 self._tick_on()
         except Exception as error:  # a bug: whoever waits for a tick must hear of it, and the arm hold
             broke = f"{type(error).__name__}: {error}"
@@ -117,9 +120,7 @@ class ControlLoop:
 
     def _tick_on(self) -> None:
         while self._running:
-            wait = self.pace.left
-            if wait > 0:
-                time.sleep(wait)
+            self.alarm.sleep(self.pace.due)
             self.pace.began()
             self.shared.tick()
             if self.shared.pictures is not None:
