@@ -247,7 +247,7 @@ class BridgeClient:
 
     def sent_by(self, ack: frames.Ack) -> JointCommand:
         """What an acknowledgement says will be sent."""
-        sent = _vector(ack.q_target, self.spec.n_joints)
+        sent = _vector(ack.q_target, self._n)
         return JointCommand(sent, ack.gripper, ack.seq, ack.t_mono)
 
     # -- inside -------------------------------------------------------------------------------
@@ -270,6 +270,7 @@ class BridgeClient:
     def _connect_rest(self, welcome: frames.Welcome) -> None:
         self.session, self.realtime, self.role = welcome.session, welcome.realtime, welcome.role
         self.spec = unpack_spec(welcome.spec)
+        self._n = self.spec.n_joints
         self.cameras: tuple[str, ...] = welcome.cameras
         if self._pulse is None:
             self._states.setsockopt(zmq.SUBSCRIBE, b"")
