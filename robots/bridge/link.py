@@ -135,10 +135,10 @@ class Link:
                 raise self.dead(timeout) from None
             except BadFrame:
                 answer = None  # damaged: as good as lost
-            if type(answer) is kind and answer.id == number:
+            id = getattr(answer, "id", None)
+            if type(answer) is kind and id == number:
                 self.arrived = time.monotonic()
                 return answer
-            id = getattr(answer, "id", None)
             if isinstance(answer, frames.Refused) and id in (number, 0):
                 return self._good(answer)
             if id in self._under_way:  # a stream's, met by somebody else
