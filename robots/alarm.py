@@ -66,7 +66,10 @@ class Alarm:
         os.close(self._rope)
 
     def _help(self, processor: int) -> None:
-        os.sched_setaffinity(0, {processor})
+        try:
+            os.sched_setaffinity(0, {processor})
+        except OSError:  # taken from us since: nobody sleeps there
+            return
         urgent(LOOP)
         while self._running:
             left = self._until + GRACE - time.monotonic()

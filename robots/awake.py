@@ -27,3 +27,19 @@ def awake() -> Iterator[bool]:
         except OSError:  # another system, or not allowed
             allowed = False
         yield allowed
+
+
+class Wakefulness:
+    """`awake` that comes and goes. For one thread, which ends it with `want(False)`."""
+
+    def __init__(self) -> None:
+        self._held: ExitStack | None = None
+
+    def want(self, wanted: bool) -> None:
+        """Whether processors should stay awake from now on; cheap where nothing changes."""
+        if wanted and self._held is None:
+            self._held = ExitStack()
+            self._held.enter_context(awake())
+        elif not wanted and self._held is not None:
+            self._held.close()
+            self._held = None

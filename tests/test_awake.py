@@ -12,7 +12,7 @@ from robots import awake as module
 from robots.awake import DEVICE, awake
 from robots.teleop.loop import ControlLoop
 from robots.teleop.shared import SharedArm
-from tests.bridge_rig import bench, until
+from tests.bridge_rig import bench, move, until
 from tests.teleop_rig import GateArm
 
 
@@ -57,12 +57,20 @@ def test_where_it_is_not_allowed_nothing_else_changes(tmp_path, monkeypatch) -> 
         assert not loop.awake
 
 
-def test_a_control_loop_asks_until_it_ends_and_so_does_a_server_by_the_clock(device, tmp_path) -> None:
+def test_a_control_loop_asks_until_it_ends_and_a_server_by_the_clock_while_it_is_armed(device, tmp_path) -> None:
     with ControlLoop(SharedArm(GateArm())) as loop:
         until(lambda: loop.pace.ticks > 2)
         assert loop.awake and held() == 1
     assert held() == 0
-    with bench(tmp_path / "clock"):
+    with bench(tmp_path / "clock") as made:
+        until(lambda: made.server.control.snapshot.tick > 5)
+        assert held() == 0
+        client = made.armed()
+        until(lambda: held() == 1)
+        move(client, 5)
+        client.stop("enough")
+        until(lambda: held() == 0)
+        client.rearm()
         until(lambda: held() == 1)
     assert held() == 0
     with bench(tmp_path / "lock-step", realtime=False) as made:

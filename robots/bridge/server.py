@@ -13,14 +13,13 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import zmq
 
-from robots.awake import awake
+from robots.awake import Wakefulness
 from robots.bridge import frames, sockets
 from robots.bridge.control import Controller, Snapshot
 from robots.bridge.errors import BadFrame, Insecure, ServerFailed
@@ -110,7 +109,8 @@ class BridgeServer:
         self._ringing = threading.Lock()
         self._state_every = max(1, round(spec.control_hz / STATE_HZ))
         self.running = True
-        self.control.on_tick = self._publish
+        self.control.on_tick = self._ticked
+        self._wakefulness = Wakefulness()
         self._camera = PictureThread(self, self._pictures, codec)
         self._threads = [
             threading.Thread(target=self._control, name="bridge-control", daemon=True),
@@ -156,8 +156,10 @@ class BridgeServer:
 
     def _control(self) -> None:
         urgent(LOOP)
-        with awake() if self.control.realtime else nullcontext():
+        try:
             self.control.run()
+        finally:
+            self._wakefulness.want(False)
 
     def _listen(self) -> None:
         urgent()
@@ -196,7 +198,9 @@ class BridgeServer:
         except zmq.ZMQError:
             self.refusals["answer_lost"] += 1
 
-    def _publish(self, snapshot: Snapshot) -> None:
+    def _ticked(self, snapshot: Snapshot) -> None:
+        if self.control.realtime:  # a server that nobody has armed costs no power
+            self._wakefulness.want(self.control.lease.latched is None or not snapshot.at_rest)
         if snapshot.tick % self._state_every == 0:
             try:
                 self._states.send(encode(self._requests.state(0, snapshot)), zmq.NOBLOCK)
