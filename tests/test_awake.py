@@ -57,7 +57,7 @@ def test_where_it_is_not_allowed_nothing_else_changes(tmp_path, monkeypatch) -> 
         assert not loop.awake
 
 
-def test_a_control_loop_asks_until_it_ends_and_a_server_by_the_clock_while_it_is_armed(device, tmp_path) -> None:
+def test_a_control_loop_asks_until_it_ends_a_server_by_the_clock_while_armed(device, tmp_path) -> None:
     with ControlLoop(SharedArm(GateArm())) as loop:
         until(lambda: loop.pace.ticks > 2)
         assert loop.awake and held() == 1
