@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -105,3 +107,21 @@ def test_blanked_pictures_tell_nothing_of_the_scene():
             np.testing.assert_array_equal(frame.depth, seen[1].images[name].depth)
     finally:
         world.close()
+
+
+def test_a_terminated_evaluation_writes_what_it_has(tmp_path) -> None:
+    words = [*ORACLE, "tasks=[put_in_bowl]", "episodes=500", "workers=1", f"out={tmp_path}"]
+    command = [sys.executable, "-m", "palme.cli.main", "eval", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    shown = ""
+    while "achieved" not in shown:  # the first episode is done
+        piece = process.stderr.read(1)
+        assert piece, shown
+        shown += piece
+    process.terminate()
+    process.stderr.read()
+    assert process.wait(60) == 130
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["settings"]["complete"] is False and written["tasks"]["put_in_bowl"]["episodes"] >= 1
+    assert (tmp_path / "report.html").exists()

@@ -1,24 +1,34 @@
-"""A server works until Ctrl-C or SIGTERM, and is closed whatever happened."""
+"""How a command ends: SIGTERM is heard as Ctrl-C, and a server is closed whatever happened."""
 
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt meanwhile. Only a process's main thread hears signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def until_asked(server: Any, what: str) -> int:
-    """Serve until Ctrl-C or SIGTERM, then close the server, whatever happened. Returns 0."""
-
-    def end(*_: Any) -> None:
-        raise KeyboardInterrupt
-
+    """Serve until Ctrl-C (see `stoppable`), then close the server, whatever happened. Returns 0."""
     print(what, flush=True)
-    before = signal.signal(signal.SIGTERM, end)
     try:
         server.wait()
     except KeyboardInterrupt:
         print("ended")
     finally:
         server.close()
-        signal.signal(signal.SIGTERM, before)
     return 0

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from palme.cli.ending import stoppable
 from palme.cli.errors import UsageError, unknown
 
 COMMANDS = {
@@ -43,10 +44,14 @@ Exit code: 0 achieved, 1 not achieved, 2 not understood.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns its exit code: 0 done, 1 not done, 2 a usage error, 130 interrupted."""
+    """Run one command. Returns its exit code: 0 done, 1 not done, 2 a usage error, 130 interrupted.
+
+    SIGTERM ends a command as Ctrl-C does: an arm is stopped, what was measured so far is written.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(arguments)
+        with stoppable():
+            return _dispatch(arguments)
     except UsageError as error:
         print(f"palme: {error}", file=sys.stderr)
         return 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -98,7 +97,6 @@ def _watch(assisted: Assisted) -> None:
     from robots.errors import RobotError
 
     shared, line, alive = assisted.shared, "", sys.stdout.isatty()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
             shared.jobs.check_alive()
@@ -116,7 +114,6 @@ def _watch(assisted: Assisted) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        signal.signal(signal.SIGTERM, before)
         try:
             shared.stop("teleop ends")
         except RobotError as error:
