@@ -70,15 +70,18 @@ def bench_gate(
 
 
 def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
-    """Offer `commands` to one gate, tick after tick, as a server would, and judge every position sent."""
+    """Offer `commands` to one gate, tick after tick, as a server would, and judge every position sent.
+
+    Every other stream the gate looks ahead between two ticks, as a server's does.
+    """
     rng = np.random.default_rng([seed, *spec.name.encode()])
     streams, gate, judge = Streams.of(spec, rng), SafetyGate(spec), _Judge(spec)
     found, spent, clock = judge.found, 0.0, time.process_time
-    seq, accepted, now, left = 0, -1, 0.0, 0
+    seq, accepted, now, left, ahead = 0, -1, 0.0, 0, False
     sent: list[Array] = [spec.q_home] * 3
     for _ in range(commands):
         if left == 0:
-            targets, left = streams.draw(gate), streams.ticks(20, 300)
+            targets, left, ahead = streams.draw(gate), streams.ticks(20, 300), not ahead
             if rng.uniform() < 0.3 and gate.begun:  # now and then the session ends, and a new one begins
                 gate.stop("the bench's turn")
         left, seq, now = left - 1, seq + int(rng.integers(1, 4)), now + spec.dt
@@ -93,6 +96,8 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
         answer: JointCommand | None
         met: type[CommandRejected] | None
         begin = clock()
+        if ahead:
+            gate.foresee()
         try:
             answer = gate.filter(ask, measured, None, now)
             met, accepted = None, ask.seq
