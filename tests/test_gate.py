@@ -176,6 +176,16 @@ def test_braking_ends_at_rest_and_stays() -> None:
     np.testing.assert_array_equal(gate.brake().q_target, gate.brake().q_target)
 
 
+def test_a_stopped_arm_is_at_rest_only_without_any_speed() -> None:
+    gate = begun()
+    gate.filter(JointCommand(PANDA.q_home + 1e-9, 1.0, 0, 0.0), PANDA.q_home)
+    assert gate.dq.any() and gate.at_rest
+    gate.stop("enough")
+    assert not gate.at_rest
+    gate.brake()
+    assert gate.at_rest and not gate.dq.any()
+
+
 def test_the_gripper_is_kept_in_range_and_to_its_speed() -> None:
     gate, q = begun(), PANDA.q_home
     openings = [gate.filter(JointCommand(q, -5.0, k, 0.0), q).gripper for k in range(40)]
