@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from robots.alarm import GRACE, Alarm
-from robots.urgent import LOOP, may_be_urgent
+from robots.urgent import LOOP, may_be_urgent, urgent
 
 HOST = """
 import os, sys, time
@@ -55,19 +55,21 @@ def test_a_thread_whose_processor_is_kept_from_it_is_moved() -> None:
     def sleeper() -> None:
         with closing(Alarm()) as alarm:
             os.sched_setaffinity(0, {first})
+            urgent(LOOP)  # as a control loop has it
             ready.set()
-            for _ in range(10):
+            while not over.is_set():
                 until = time.monotonic() + 0.1
                 alarm.sleep(until)
                 late.append(time.monotonic() - until)
                 os.sched_setaffinity(0, {first})  # as one that the system put to sleep there
             helped.append(alarm.helped)
 
-    ready, helped = threading.Event(), []
+    ready, over, helped = threading.Event(), threading.Event(), []
     thread = threading.Thread(target=sleeper)
     thread.start()
     ready.wait(5)
     subprocess.run([sys.executable, "-c", HOST, str(first), str(LOOP + 20)], check=True, timeout=60)
+    over.set()
     thread.join(10)
-    assert helped[0] >= 1 and len(late) == 10
+    assert helped[0] >= 1
     assert max(late) < GRACE + 0.1  # without help the one that falls into it is up to 0.3 s late
