@@ -204,8 +204,10 @@ class SafetyGate:
 
     @property
     def at_rest(self) -> bool:
-        """True when the commanded state does not move; once stopped not in the least, for a new session
-        begins without speed, and what was left of it would come on top of what a tick may change."""
+        """True when the commanded state does not move; once stopped, not in the least.
+
+        A new session begins without speed: what was left would come on top of what a tick may change.
+        """
         still = 1e-6 if self.latched is None else 0.0  # [rad/s]
         return not self.begun or (max(self._dq) <= still and min(self._dq) >= -still)
 

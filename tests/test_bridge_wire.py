@@ -99,16 +99,16 @@ def test_any_flipped_bit_is_noticed() -> None:
 
 
 def test_another_version_says_so() -> None:
-    with pytest.raises(WrongVersion, match="speaks 2"):
-        decode_request(b"\x01" + encode(COMMAND)[1:])
+    with pytest.raises(WrongVersion, match=f"speaks {frames.VERSION}"):
+        decode_request(bytes([frames.VERSION + 1]) + encode(COMMAND)[1:])
 
 
 def test_too_much_and_too_little_are_refused_unread() -> None:
     with pytest.raises(FrameTooLarge):
-        decode_request(b"\x02" * (frames.MAX_COMMAND + 1))
+        decode_request(bytes([frames.VERSION]) * (frames.MAX_COMMAND + 1))
     for n in range(6):
         with pytest.raises(BadFrame):
-            decode_request(b"\x02" * n)
+            decode_request(bytes([frames.VERSION]) * n)
 
 
 def test_nested_a_hundred_thousand_deep_is_refused() -> None:

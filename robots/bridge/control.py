@@ -246,7 +246,7 @@ class Controller:
         self._send(sent)
         if early is not None and said is not None:
             early.answer(said)
-        elif self.realtime:
+        elif self.realtime:  # the next one may come in between two ticks, and its sender waits
             with self._lock:
                 self._gate.foresee()
         if self._jobs.waiting and self.snapshot.at_rest:

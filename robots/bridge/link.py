@@ -137,8 +137,7 @@ class Link:
                 answer = None  # damaged: as good as lost
             id = getattr(answer, "id", None)
             if type(answer) is kind and id == number:
-                self.arrived = time.monotonic()
-                return answer
+                return self._good(answer)
             if isinstance(answer, frames.Refused) and id in (number, 0):
                 return self._good(answer)
             if id in self._under_way:  # a stream's, met by somebody else
