@@ -23,7 +23,7 @@ from robots.errors import (
     CommandShape,
 )
 from robots.spec import ArmSpec
-from robots.types import Array, JointCommand
+from robots.types import Array, Asked, JointCommand
 
 ROUNDING = 1e-9  # kept off every limit, so that rounding never exceeds one
 FUTURE_TOLERANCE = 0.005  # [s] a stamp may lie ahead: clock resolution, not skew
@@ -113,7 +113,7 @@ class SafetyGate:
 
     def filter(
         self,
-        command: JointCommand,
+        command: Asked,
         q_measured: Array | Sequence[float],
         gripper_measured: float | None = None,
         now: float | None = None,
@@ -150,10 +150,8 @@ class SafetyGate:
             self.start(q_measured, self.gripper if gripper_measured is None else gripper_measured)
         self._advance(target)
         self._seq, self._t_mono = command.seq, command.t_mono if now is None else now
-        if gripper_measured is not None and math.isfinite(gripper_measured):
-            # fingers stopped by what they hold open at once, and not after the way they did not go
-            self.gripper = _share(gripper_measured)
-        return self._sent(float(opening))
+        self.gripper = self._fingers(float(opening), gripper_measured)
+        return self._sent()
 
     def brake(self, now: float | None = None) -> JointCommand:
         """One tick of slowing down within the limits, holding once at rest; the gripper stays.
@@ -170,7 +168,7 @@ class SafetyGate:
         self._foreseen = None
         if now is not None:
             self._t_mono = now
-        return self._sent(self.gripper)
+        return self._sent()
 
     def foresee(self) -> None:
         """Work out ahead which targets of the next tick pass as they are, so that `filter` answers at once.
@@ -196,6 +194,28 @@ class SafetyGate:
             box.append((first, last))
         if self.envelope is None or self.envelope.spares(self._q, fastest):
             self._foreseen = box
+
+    def foretell(self, command: Asked, gripper_measured: float | None, now: float) -> float | None:
+        """The opening that `filter` will return for `command`, with joints as they are asked for.
+
+        Where `foresee` has found that out; so the answer need not wait for `filter`, which must follow, with
+        the same, before anything else is asked of this gate.
+
+        Args:
+            command: of floats, its target a tuple of them, as they come over the wire.
+            gripper_measured, now: as for `filter`.
+
+        Returns:
+            None where only `filter` can tell, be it that it refuses.
+        """
+        box, target, opening = self._foreseen, command.q_target, command.gripper
+        if box is None or self.latched is not None or type(target) is not tuple or len(target) != self._n:
+            return None
+        for wanted, (low, high) in zip(target, box, strict=True):
+            if not low <= wanted <= high:
+                return None
+        in_order = command.seq > self._seq and command.t_mono <= now + FUTURE_TOLERANCE
+        return self._fingers(opening, gripper_measured) if in_order and math.isfinite(opening) else None
 
     @property
     def held_by(self) -> str | None:
@@ -384,9 +404,16 @@ class SafetyGate:
         """Speed of each joint at the next tick when braking, in [rad/s]."""
         return [v - min(max(v, -c), c) for v, c in zip(self._dq, self._changes, strict=True)]
 
-    def _sent(self, opening: float) -> JointCommand:
-        step, further = self._gripper_step, _share(opening) - self.gripper
-        self.gripper += step if further > step else -step if further < -step else further
+    def _fingers(self, opening: float, measured: float | None) -> float:
+        """Opening a tick later on the way to `opening`.
+
+        Fingers stopped by what they hold open at once, and not after the way they did not go.
+        """
+        at = self.gripper if measured is None or not math.isfinite(measured) else _share(measured)
+        step, further = self._gripper_step, _share(opening) - at
+        return at + (step if further > step else -step if further < -step else further)
+
+    def _sent(self) -> JointCommand:
         return JointCommand(np.array(self._q), self.gripper, self._seq, self._t_mono)
 
 

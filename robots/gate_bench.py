@@ -34,6 +34,7 @@ class GateBench:
     Attributes:
         commands: offered; `ticks`: positions sent, the braking ones included.
         violations: what went wrong, by name; nothing may stand here.
+        foretold: commands whose answer was known before the gate moved.
         refusals: commands refused, by the exception's name; `held`: motions cut short, by constraint.
         control_hz: the rate it was driven at.
         used: largest share of each joint limit that was sent, at most 1.
@@ -45,6 +46,7 @@ class GateBench:
     control_hz: float
     commands: int = 0
     ticks: int = 0
+    foretold: int = 0
     violations: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
@@ -72,7 +74,8 @@ def bench_gate(
 def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
     """Offer `commands` to one gate, tick after tick, as a server would, and judge every position sent.
 
-    Every other stream the gate looks ahead between two ticks, as a server's does.
+    Every other stream the gate looks ahead between two ticks, as a server's does, and what it foretells then
+    must be what it sends.
     """
     rng = np.random.default_rng([seed, *spec.name.encode()])
     streams, gate, judge = Streams.of(spec, rng), SafetyGate(spec), _Judge(spec)
@@ -95,9 +98,11 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
         measured, latched = sent[-1], gate.latched is not None
         answer: JointCommand | None
         met: type[CommandRejected] | None
+        told: float | None = None
         begin = clock()
         if ahead:
             gate.foresee()
+            told = _foretold(gate, ask, now)
         try:
             answer = gate.filter(ask, measured, None, now)
             met, accepted = None, ask.seq
@@ -112,6 +117,11 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
             found.refusals[met.__name__] += 1
             if refusal is not None and met is not refusal and not latched:
                 found.violations[f"{met.__name__} instead of {refusal.__name__}"] += 1
+        if told is not None:
+            found.foretold += 1
+            kept = answer is not None and answer.gripper == told and (answer.q_target == ask.q_target).all()
+            if met is not None or not kept:
+                found.violations["not what was foretold"] += 1
         if latched and gate.at_rest:
             gate.rearm()
         if answer is not None:
@@ -128,6 +138,14 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
         found.held = gate.envelope.held
     found.rate = commands / spent
     return found
+
+
+def _foretold(gate: SafetyGate, ask: JointCommand, now: float) -> float | None:
+    """See `SafetyGate.foretell`; None for what cannot come over the wire."""
+    q, opening = ask.q_target, ask.gripper
+    if not (isinstance(q, np.ndarray) and q.ndim == 1 and isinstance(opening, float)):
+        return None
+    return gate.foretell(ask._replace(q_target=tuple(q.tolist())), None, now)  # type: ignore[arg-type]
 
 
 class _Judge:

@@ -83,6 +83,22 @@ class JointCommand(NamedTuple):
     t_mono: float
 
 
+class Asked(Protocol):
+    """What a gate is asked for: a `JointCommand`, or what came over a wire, its target a tuple of floats."""
+
+    @property
+    def q_target(self) -> Array | tuple[float, ...]: ...
+
+    @property
+    def gripper(self) -> float: ...
+
+    @property
+    def seq(self) -> int: ...
+
+    @property
+    def t_mono(self) -> float: ...
+
+
 @dataclass(frozen=True)
 class ActionChunk:
     """A stretch of joint targets: `q_targets` (T, n_joints), `gripper` (T,), at `control_hz`."""

@@ -288,6 +288,16 @@ class Ticked:
         later = lambda said: self.told.__setitem__(seq, said)  # noqa: E731
         return self.control.submit(ROBO, self.session, self.token, command, heard, later) is not None
 
+    def promised(self, seq: int) -> tuple[float, ...]:
+        """A target as it comes over the wire, the gate having looked ahead; it is acknowledged as asked."""
+        asked = tuple((self.arm.spec.q_home + 1e-6 * seq).tolist())
+        command = JointCommand(asked, 0.5, seq, 0.0)  # type: ignore[arg-type]
+        done = self.control.submit(ROBO, self.session, self.token, command, self.t, lambda said: None)
+        assert done is not None and done[0].q_target is asked
+        assert done[1] == pytest.approx(self.arm.spec.dt)
+        self.gripper = done[0].gripper
+        return asked
+
     def tick(self, n: int = 1) -> None:
         for _ in range(n):
             self.t += self.arm.spec.dt
@@ -305,6 +315,41 @@ def test_early_commands_wait_in_order_and_each_has_its_own_tick() -> None:
     for seq, said in made.told.items():
         np.testing.assert_array_equal(said.q_target, path(made.arm)[begin + seq])
     assert made.control.counts["tick_without_command"] == 0 and made.control.counts["command"] == 4
+
+
+@pytest.mark.parametrize("what", ["nothing", "stop", "takeover", "release"])
+def test_what_was_promised_is_sent_whatever_comes_before_its_tick(what: str) -> None:
+    made = Ticked(hz=1000.0)
+    for seq in range(5):
+        made.submit(seq, step=1e-6)
+        made.tick()
+    asked = made.promised(5)
+    assert not made.submit(6, step=1e-6) and not made.control.at_rest
+    if what == "stop":
+        made.control.stop("a test")
+    elif what == "release":
+        made.control.release(ROBO, made.session, made.token)
+    elif what == "takeover":
+        made.control.acquire(ANNA, made.session, True, 0)
+    made.tick()
+    _, sent = made.arm.sent[-1]
+    assert tuple(sent.q_target) == asked and sent.gripper == made.gripper
+    assert made.control.counts["command"] == 6
+    made.tick(3)
+    assert made.control.counts["command"] == 7 - (what != "nothing")
+    assert_within_limits(made.arm)
+
+
+def test_what_was_promised_where_the_arm_was_is_not_sent_where_it_was_put() -> None:
+    made = Ticked(hz=1000.0)
+    for seq in range(5):
+        made.submit(seq, step=1e-6)
+        made.tick()
+    made.promised(5)
+    sent = len(made.arm.sent)
+    made.control.restart()
+    made.tick(3)
+    assert len(made.arm.sent) == sent and not made.control.lease.faults
 
 
 def test_no_more_than_a_few_wait() -> None:

@@ -226,7 +226,7 @@ def test_a_stream_deeper_than_the_server_s_queue_is_not_begun(fast: Bench) -> No
     for depth in (0, PLACES + 1):
         with pytest.raises(ValueError, match=f"1 to {PLACES}"):
             client.stream(depth)
-    ahead = [client._link.launch(client.frame_of(command)) for command in wave(client, 3 * PLACES)]
+    ahead = [client._link.launch(client.frame_of(command)[1]) for command in wave(client, 3 * PLACES)]
     with pytest.raises(CommandTooSoon):
         for number in ahead:
             client._link.fetch(number)

@@ -18,7 +18,7 @@ from robots.bridge.arrays import DTYPES, ArrayFrame, pack, unpack
 from robots.bridge.errors import BadArray, BadFrame, FrameTooLarge, WrongVersion, named
 from robots.bridge.pictures import from_frame, to_frame
 from robots.bridge.spec_frame import pack_spec, unpack_spec
-from robots.bridge.wire import Decoder, decode_answer, decode_picture, decode_request, encode
+from robots.bridge.wire import decode_answer, decode_picture, decode_request, decoder, encode
 from robots.errors import RobotError
 from robots.spec import ArmSpec
 from robots.types import CameraFrame
@@ -112,7 +112,7 @@ def test_too_much_and_too_little_are_refused_unread() -> None:
 
 
 def test_nested_a_hundred_thousand_deep_is_refused() -> None:
-    decode = Decoder(frames.ToServer, 10**6)
+    decode = decoder(frames.ToServer, 10**6)
     for opening in (b"\x91", b"\x81\xa1a", b"\x98" + b"\xa4read" + b"\x91"):
         with pytest.raises(BadFrame):
             decode(sealed(opening * 100_000))

@@ -102,16 +102,41 @@ def test_the_gate_sends_the_same_whether_it_looked_ahead_or_not(geometry: bool) 
             offset = rng.normal(0, 0.002, spec.n_joints)
         target = spec.q_home + offset + 1e-4 * k * (1 - np.cos(2 * np.pi * k / 6000))
         gates[1].foresee()
-        ahead += gates[1]._foreseen is not None
         if rng.uniform() < 0.002:
             a, b = (gate.brake().q_target for gate in gates)
         else:
-            command = JointCommand(target, 1.0, k, 0.0)
-            a, b = (gate.filter(command, spec.q_home).q_target for gate in gates)
+            command = JointCommand(target, float(rng.uniform(-0.2, 1.2)), k, 0.0)
+            held = rng.choice([np.nan, 0.4, 0.9])  # where the fingers are
+            told = gates[1].foretell(command._replace(q_target=tuple(target.tolist())), held, 0.0)
+            sent = [gate.filter(command, spec.q_home, held, 0.0) for gate in gates]
+            a, b = sent[0].q_target, sent[1].q_target
+            if told is not None:
+                ahead += 1
+                assert (b == target).all() and told == sent[1].gripper == sent[0].gripper
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(gates[0].dq, gates[1].dq)
         assert gates[0].held_by == gates[1].held_by
     assert 500 < ahead < 7000
+
+
+def test_nothing_is_foretold_of_what_filter_refuses_or_changes() -> None:
+    spec = dataclasses.replace(PANDA, control_hz=1000.0)
+    gate = begun(spec)
+    for k in range(3):
+        gate.filter(JointCommand(spec.q_home + 1e-6 * k, 1.0, k, 0.0), spec.q_home)
+    here = tuple(gate.q.tolist())
+    good = JointCommand(here, 1.0, 3, 0.0)  # type: ignore[arg-type]
+    assert gate.foretell(good, 1.0, 0.0) is None  # it has not looked ahead
+    gate.foresee()
+    assert gate.foretell(good, 1.0, 0.0) == 1.0
+    for bad in (
+        {"q_target": (np.nan, *here[1:])}, {"q_target": (np.inf, *here[1:])}, {"q_target": here[1:]},
+        {"q_target": (here[0] + 0.1, *here[1:])}, {"q_target": ()}, {"gripper": np.nan}, {"gripper": -np.inf},
+        {"seq": 2}, {"t_mono": 1.0}, {"t_mono": np.nan},
+    ):  # fmt: skip
+        assert gate.foretell(good._replace(**bad), 1.0, 0.0) is None, bad
+    gate.stop("a test")
+    assert gate.foretell(good, 1.0, 0.0) is None
 
 
 def test_a_stream_that_lost_a_tick_is_followed_exactly_again_within_a_few() -> None:

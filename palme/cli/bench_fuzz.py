@@ -154,8 +154,9 @@ def _answers(client: BridgeClient) -> list[bytes]:
     q, picture = 7 * (0.0,), pack(np.zeros((4, 4, 3)), "|u1")
     four, three = pack(np.eye(4), "<f8"), pack(np.eye(3), "<f8")
     every = (
-        client.read(), frames.Ack(1, 2, q, 1.0, 0.0, 0.0), frames.Granted(1, 2), frames.Done(1),
-        frames.Refused(1, "CommandJumps", "x"), frames.Counts(1, {"command": 3}),
+        client.read(), frames.Ack(1, 2, q, 1.0, 0.0, 0.0), frames.Ack(1, 2, None, 1.0, 0.0, 0.0),
+        frames.Granted(1, 2), frames.Done(1), frames.Refused(1, "CommandJumps", "x"),
+        frames.Counts(1, {"command": 3}),
         frames.Picture(1, "front", picture, None, pack(np.ones((4, 4)), "<f4"), three, four),
     )  # fmt: skip
     return [encode(frame) for frame in every]

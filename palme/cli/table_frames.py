@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from robots.bridge.arrays import Count, Name, Text
 from robots.bridge.frames import Refused
-from robots.bridge.wire import Decoder
+from robots.bridge.wire import decoder
 
 MAX_SCENE = 256 * 1024  # [bytes]
 PORT = 3  # after that of the commands
@@ -54,6 +54,6 @@ class Truth(_Frame, frozen=True, tag="truth"):
     arm_time: float
 
 
-decode_question = Decoder(Load | Hold | Ask, MAX_SCENE)
-decode_truth = Decoder(Truth | Refused)
+decode_question = decoder(Load | Hold | Ask, MAX_SCENE)
+decode_truth = decoder(Truth | Refused)
 __all__ = ["Ask", "Hold", "Load", "PORT", "Refused", "Text", "Truth", "decode_question", "decode_truth"]

@@ -32,6 +32,7 @@ from robots.kinematics import fk
 from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
 
 SETTLE = 3.0  # [s] the longest deceleration that is waited for
+DRIFT = 1e-4  # that two computers' clocks may go apart, a second
 GREET_AGAIN = 0.5  # [s] after which a greeting counts as lost
 
 
@@ -66,7 +67,9 @@ class BridgeClient:
         paced: bool = True,
     ) -> None:
         self.timeout, self.patience, self.human, self.paced = timeout, patience, human, paced
-        self.wait_s = 0.0  # [s] from the last acknowledgement to its tick
+        # Of the last acknowledgement: when it came by our clock, was given by the server's, and its `wait_s`.
+        self._last = 0.0, 0.0, 0.0
+        self._quickest = 0.0, np.inf  # see `wait_s`
         self._name, self._codec, self._token = name, codec, 0
         self._host, _ = sockets.parse(address)
         self._link = Link(address, key, server_public, timeout)
@@ -101,11 +104,24 @@ class BridgeClient:
 
         Raises CommandRejected (one of its named kinds), LinkDead, SessionLost.
         """
-        ack = self._ask(self.frame_of(command), frames.Ack)
-        self.wait_s = ack.wait_s
-        if self.paced and 0 < ack.wait_s <= 2 * self.spec.dt:
-            time.sleep(ack.wait_s)
-        return self.sent_by(ack)
+        q, frame = self.frame_of(command)
+        ack = self._ask(frame, frames.Ack)
+        self._last = self._link.arrived, ack.t_mono, ack.wait_s
+        if self.paced and 0 < (wait := self.wait_s) <= 2 * self.spec.dt:
+            time.sleep(wait)
+        return self.sent_by(ack, q)
+
+    @property
+    def wait_s(self) -> float:
+        """[s] from when the last acknowledgement came to its tick.
+
+        One that was longer on its way than the quickest, which brought the two clocks closest, has used up
+        some of it; their drift is allowed for.
+        """
+        (came, given, wait), (before, least) = self._last, self._quickest
+        least = min(least + DRIFT * (came - before), came - given)
+        self._quickest = came, least
+        return max(wait - (came - given - least), 0.0)
 
     def stream(self, depth: int = 3) -> CommandStream:
         """Commands sent ahead of their ticks, `depth` under way at most: `with client.stream() as stream`."""
@@ -222,10 +238,13 @@ class BridgeClient:
         """See `Link.exchange`; `socket` is one of `another`."""
         return self._link.exchange(socket, make, kind, decode, timeout)
 
-    def frame_of(self, command: JointCommand) -> Make:
-        """The frame of `command`. Raises CommandShape, CommandNotFinite for what cannot travel."""
+    def frame_of(self, command: JointCommand) -> tuple[Array, Make]:
+        """What `command` asks of the joints, and its frame.
+
+        Raises CommandShape, CommandNotFinite for what cannot travel.
+        """
         try:
-            q = np.asarray(command.q_target, np.float64)
+            q = np.array(command.q_target, np.float64)
             target = tuple(q.tolist())
             seq, stamp = int(command.seq), float(command.t_mono)
         except (TypeError, ValueError):
@@ -243,11 +262,12 @@ class BridgeClient:
                 f"command seq {seq}: gripper {command.gripper!r} is not a number"
             ) from None
         session, token, pulse = self.session, self._token, self.pulse
-        return lambda id: frames.Command(id, session, token, seq, target, gripper, stamp, pulse.heard())
+        make = lambda id: frames.Command(id, session, token, seq, target, gripper, stamp, pulse.heard())  # noqa: E731
+        return q, make
 
-    def sent_by(self, ack: frames.Ack) -> JointCommand:
-        """What an acknowledgement says will be sent."""
-        sent = _vector(ack.q_target, self._n)
+    def sent_by(self, ack: frames.Ack, asked: Array) -> JointCommand:
+        """What the acknowledgement of the target `asked` says will be sent."""
+        sent = asked if ack.q_target is None else _vector(ack.q_target, self._n)
         return JointCommand(sent, ack.gripper, ack.seq, ack.t_mono)
 
     # -- inside -------------------------------------------------------------------------------
@@ -270,6 +290,7 @@ class BridgeClient:
     def _connect_rest(self, welcome: frames.Welcome) -> None:
         self.session, self.realtime, self.role = welcome.session, welcome.realtime, welcome.role
         self.spec = unpack_spec(welcome.spec)
+        self._quickest = 0.0, np.inf  # its clock has begun anew
         self._n = self.spec.n_joints
         self.cameras: tuple[str, ...] = welcome.cameras
         if self._pulse is None:

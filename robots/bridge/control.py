@@ -29,7 +29,7 @@ from robots.bridge.lease import ABSENT, Lease
 from robots.drivers.base import Driver
 from robots.errors import CommandRejected, DriverError, RobotError
 from robots.gate import SafetyGate
-from robots.types import JointCommand, RobotState
+from robots.types import Asked, JointCommand, RobotState
 
 T = TypeVar("T")
 STILL = 0.03  # [s] between states told while simulated time stands still
@@ -73,6 +73,8 @@ class Controller:
         self._lock = threading.Lock()
         self._turn = threading.Condition(self._lock)
         self._pending: JointCommand | None = None
+        # What was asked, the state then and when: `_pending` has been promised, and the gate is yet to move.
+        self._promised: tuple[Asked, RobotState, float] | None = None
         self._early = EarlyCommands()
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
@@ -132,7 +134,7 @@ class Controller:
         key: AllowedKey,
         session: str,
         token: int,
-        command: JointCommand,
+        command: Asked,
         heard: float,
         later: Callable[[JointCommand | CommandRejected], None],
     ) -> tuple[JointCommand, float] | None:
@@ -156,6 +158,16 @@ class Controller:
                     raise CommandTooSoon(f"seq {command.seq}: the simulation is still at its last tick")
                 self._early.add(Early(key, session, token, command, heard, now, later))
                 return None
+            if self.realtime:
+                here = self.snapshot.state
+                gripper = self._gate.foretell(command, here.gripper, now)
+                if gripper is not None:  # the sender waits: the gate moves when the tick has come
+                    self.lease.accepted(command.seq, now)
+                    self.counts["command"] += 1
+                    asked = command.q_target
+                    self._pending = sent = JointCommand(asked, gripper, command.seq, now)  # type: ignore[arg-type]
+                    self._promised = command, here, now
+                    return sent, self._next - now if self._next > now else 0.0
             try:
                 sent = self._gated(command, now, now)
             except CommandRejected:
@@ -194,6 +206,8 @@ class Controller:
     def restart(self) -> None:
         """A job for `exclusive`: the arm was put elsewhere; the next command is a first one."""
         with self._lock:
+            if self.realtime:  # what came while the job ran was meant from where the arm was
+                self._pending = self._promised = None
             self._gate, self.lease.begun = self._make_gate(), False
             self._forget()
 
@@ -235,6 +249,7 @@ class Controller:
             if self.lease.watch(now, self._watched):
                 self.counts["silence"] += 1
                 self._halt()
+            self._keep()
             sent, self._pending = self._pending, None
             if sent is None and (early := self._early.take()) is not None:
                 said = self._in_its_tick(early, now)
@@ -323,7 +338,7 @@ class Controller:
         new = reason not in self.lease.faults
         with self._lock:
             self.lease.fault(reason)
-            self._pending = None
+            self._pending = self._promised = None
             self._forget()
             self._gate = self._make_gate()  # nothing to hold by: the arm's own controller holds it
             self.counts[f"fault:{type(error).__name__}"] += 1
@@ -336,13 +351,19 @@ class Controller:
 
     # -- with the lock held -------------------------------------------------------------------
 
-    def _gated(self, command: JointCommand, arrived: float, now: float) -> JointCommand:
+    def _gated(self, command: Asked, arrived: float, now: float) -> JointCommand:
         """What may be sent for one that the lease lets through. It is a sign of life of when it arrived."""
         here = self.snapshot.state
         sent = self._gate.filter(command, here.q, here.gripper, now)
         self.lease.accepted(command.seq, arrived)
         self.counts["command"] += 1
         return sent
+
+    def _keep(self) -> None:
+        """Have the gate go where it was promised to."""
+        if self._promised is not None:
+            (command, here, then), self._promised = self._promised, None
+            self._pending = self._gate.filter(command, here.q, here.gripper, then)
 
     def _in_its_tick(self, early: Early, now: float) -> JointCommand | CommandRejected:
         """What is sent for one that waited for this tick, or why nothing is: every check is made now."""
@@ -357,6 +378,7 @@ class Controller:
 
     def _halt(self) -> None:
         """The gate takes nothing more; it brakes tick by tick from here. What waits is refused."""
+        self._keep()
         self._gate.stop(self.lease.latched or "stopped")
         self._forget()
 

@@ -15,7 +15,7 @@ from robots.bridge.errors import CommandStale, CommandTooSoon
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import SILENCE
 from robots.errors import CommandOutOfOrder, CommandRejected
-from robots.types import JointCommand
+from robots.types import Asked, JointCommand
 
 PLACES = 32  # commands that may wait: at 1 kHz, for as long as a busy machine is often away
 OLDEST = (
@@ -35,7 +35,7 @@ class Early:
     key: AllowedKey
     session: str
     token: int
-    command: JointCommand
+    command: Asked
     heard: float
     arrived: float
     answer: Callable[[JointCommand | CommandRejected], None]

@@ -1,4 +1,4 @@
-"""Every frame of the protocol, version 2. docs/bridge.md says what each means.
+"""Every frame of the protocol, version 3. docs/bridge.md says what each means.
 
 A change of any field is a new `VERSION`. Bounds stand with the fields: what does not fit is no frame.
 """
@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from robots.bridge.arrays import ArrayFrame, Count, Joints, Name, Text
 
-VERSION = 2
+VERSION = 3
 MAX_COMMAND = 64 * 1024  # [bytes] of every frame but pictures
 MAX_PICTURE = 32 * 1024 * 1024  # [bytes]
 
@@ -145,11 +145,14 @@ class Granted(_Frame, frozen=True, tag="granted"):
 
 
 class Ack(_Frame, frozen=True, tag="ack"):
-    """The gate let this through, and it will be sent in `wait_s` [s] at the next tick (0: it was sent)."""
+    """The gate let this through, and it will be sent in `wait_s` [s] at the next tick (0: it was sent).
+
+    `q_target`: None = as asked, to the bit.
+    """
 
     id: Count
     seq: int
-    q_target: Joints
+    q_target: Joints | None
     gripper: float
     t_mono: float
     wait_s: float

@@ -144,10 +144,11 @@ class Lease:
     ) -> None:
         """Whether a command may go to the gate. Raises the CommandRejected that says why not."""
         holder = self.check_holder(key, session, token)
-        self.watch(now, watched)
+        if now - self.heard > self._silence:
+            self.watch(now, watched)
         if self.latched is not None:
             raise ArmLatched(f"the arm was stopped: {self.latched}; `rearm` it before commanding")
-        self._check_heard(heard, now, f"command seq {seq}")
+        self._check_heard(heard, now, "command seq", seq)
         if not seq > holder.seq:
             raise CommandOutOfOrder(
                 f"command seq {seq} is not after the last one, {holder.seq}; count up by at least one"
@@ -172,7 +173,7 @@ class Lease:
         """The commander lives. Refused like a command, so that a late or repeated one counts for nothing."""
         holder = self.check_holder(key, session, token)
         self.watch(now, watched)
-        self._check_heard(heard, now, f"beat {n}")
+        self._check_heard(heard, now, "beat", n)
         if not n > holder.beat:
             raise CommandOutOfOrder(f"beat {n} is not after the last one, {holder.beat}")
         holder.beat, self.heard = n, now
@@ -206,22 +207,27 @@ class Lease:
 
     def check_holder(self, key: AllowedKey, session: str, token: int) -> Holder:
         """Raises WrongSession or LeaseMissing for whoever does not command this arm now."""
-        self.check_session(session)
         held = self.holder
+        if (
+            held is not None
+            and session == self.session
+            and held.key.public == key.public
+            and held.token == token
+        ):
+            return held
+        self.check_session(session)
         if held is None:
             raise LeaseMissing("nobody holds the lease; `rearm` asks for it")
         if held.key.public != key.public:
             raise LeaseMissing(f"{key.name} does not command this arm, {held.key.name} does")
-        if held.token != token:
-            raise LeaseMissing(f"this lease of {key.name} is over: it was drawn anew by another process")
-        return held
+        raise LeaseMissing(f"this lease of {key.name} is over: it was drawn anew by another process")
 
-    def _check_heard(self, heard: float, now: float, what: str) -> None:
+    def _check_heard(self, heard: float, now: float, what: str, n: int) -> None:
         if not heard <= now + ROUNDING:
             raise CommandStale(
-                f"{what}: its sender heard of the arm at {heard:.3f} s, which lies ahead of {now:.3f}"
+                f"{what} {n}: its sender heard of the arm at {heard:.3f} s, which lies ahead of {now:.3f}"
             )
         if not now - heard <= self._stale:
             raise CommandStale(
-                f"{what}: its sender last heard of the arm {now - heard:.3f} s ago, limit {self._stale} s"
+                f"{what} {n}: its sender last heard of the arm {now - heard:.3f} s ago, limit {self._stale} s"
             )

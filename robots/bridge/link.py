@@ -42,6 +42,7 @@ class Link:
         self.context = sockets.context()
         self._key, self._server_public = key, server_public
         self.commands = self.calling(zmq.DEALER, frames.MAX_COMMAND)
+        self._send = sockets.sending(self.commands)
         self._lock = threading.Lock()
         self._waiting: list[None] = []  # one for each call that waits for the lock
         self._ids = itertools.count(1)
@@ -54,11 +55,15 @@ class Link:
 
     def ask(self, make: Make, kind: type[F], timeout: float | None = None) -> F:
         """`exchange` on the commands' socket."""
-        self._waiting.append(None)
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            self._waiting.append(None)
+            self._lock.acquire()
             self._waiting.pop()
+        try:
             wait = self.timeout if timeout is None else timeout
             return self.exchange(self.commands, make, kind, decode_answer, wait)
+        finally:
+            self._lock.release()
 
     def say(self, frame: msgspec.Struct, patience: float) -> None:
         """One that is not answered. Raises zmq.Again where the socket is not free within `patience` [s]."""
@@ -79,7 +84,7 @@ class Link:
             number = next(self._ids)
             try:
                 self._limit(self.commands, self.timeout)
-                self.commands.send(encode(make(number)))
+                self._send(encode(make(number)))
             except zmq.Again:
                 raise self.dead(self.timeout) from None
             self._under_way[number] = None
@@ -92,6 +97,7 @@ class Link:
             try:
                 answer = self._under_way[number]
                 if answer is None:
+                    self._limit(self.commands, self.timeout)
                     return self._receive(self.commands, number, frames.Ack, decode_answer, self.timeout)
                 return self._good(answer)
             finally:
@@ -109,7 +115,7 @@ class Link:
         number = next(self._ids)
         self._limit(socket, timeout)
         try:
-            socket.send(encode(make(number)))
+            (self._send if socket is self.commands else socket.send)(encode(make(number)))
         except zmq.Again:
             raise self.dead(timeout) from None
         return self._receive(socket, number, kind, decode, timeout)
@@ -126,9 +132,8 @@ class Link:
         return time.monotonic() - self.arrived
 
     def _receive(self, socket: Any, number: int, kind: type[F], decode: Any, timeout: float) -> F:
-        limit, left = time.monotonic() + timeout, timeout
+        limit = time.monotonic() + timeout
         while True:
-            self._limit(socket, left)
             try:
                 answer = decode(socket.recv())
             except zmq.Again:
@@ -136,8 +141,9 @@ class Link:
             except BadFrame:
                 answer = None  # damaged: as good as lost
             id = getattr(answer, "id", None)
-            if type(answer) is kind and id == number:
-                return self._good(answer)
+            if type(answer) is kind and id == number:  # as in `_good`: what most calls wait for
+                self.arrived = time.monotonic()
+                return answer
             if isinstance(answer, frames.Refused) and id in (number, 0):
                 return self._good(answer)
             if id in self._under_way:  # a stream's, met by somebody else
@@ -145,6 +151,7 @@ class Link:
             left = min(limit - time.monotonic(), 0.999 * timeout)
             if left <= 0:
                 raise self.dead(timeout)
+            self._limit(socket, left)
 
     def _good(self, answer: Any) -> Any:
         """`answer`, if it is no refusal."""

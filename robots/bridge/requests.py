@@ -25,6 +25,7 @@ class Requests:
         ports: of states and pictures.
         refusal: counts an error and makes it a frame; see `BridgeServer.refusal`.
         counts: what happened since the boot, by name.
+        later: from any thread, sends what a route is told.
     """
 
     def __init__(
@@ -33,21 +34,21 @@ class Requests:
         ports: tuple[int, int],
         refusal: Callable[[int | None, RobotError], frames.Refused],
         counts: Callable[[], dict[str, int]],
+        later: Callable[[bytes, msgspec.Struct], None],
     ) -> None:
+        self._later = later
         self._control, self._ports, self._refusal, self._counts = control, ports, refusal, counts
         self._spec = pack_spec(control.spec)
 
-    def answer(
-        self, key: AllowedKey, frame: Any, later: Callable[[msgspec.Struct], None]
-    ) -> msgspec.Struct | None:
-        """What `key` is told, or None: nothing, or it comes by `later`, from any thread.
+    def answer(self, key: AllowedKey, frame: Any, route: bytes) -> msgspec.Struct | None:
+        """What `key` is told, or None: nothing, or it comes by `later`.
 
         Raises RobotError: the refusal.
         """
         control = self._control
         match frame:
             case frames.Command():
-                return self._command(key, frame, later)
+                return self._command(key, frame, route)
             case frames.Beat():
                 try:
                     control.beat(key, frame.session, frame.token, frame.n, frame.heard)
@@ -84,19 +85,17 @@ class Requests:
             control.at_rest, (lease.latched or "")[:1000], lease.holder_name, snapshot.arm_time,
         )  # fmt: skip
 
-    def _command(
-        self, key: AllowedKey, frame: frames.Command, later: Callable[[msgspec.Struct], None]
-    ) -> frames.Ack | None:
-        def told(sent: JointCommand | CommandRejected) -> None:
-            if isinstance(sent, CommandRejected):
-                later(self._refusal(frame.id, sent))
-            else:
-                later(_ack(frame.id, sent, 0.0))
+    def _command(self, key: AllowedKey, frame: frames.Command, route: bytes) -> frames.Ack | None:
+        done = self._control.submit(
+            key, frame.session, frame.token, frame, frame.heard, lambda sent: self._told(route, frame, sent)
+        )
+        return None if done is None else _ack(frame, *done)
 
-        # a tuple of numbers does for the gate, and costs less here than an array
-        asked = JointCommand(frame.q_target, frame.gripper, frame.seq, frame.t_mono)  # type: ignore[arg-type]
-        done = self._control.submit(key, frame.session, frame.token, asked, frame.heard, told)
-        return None if done is None else _ack(frame.id, *done)
+    def _told(self, route: bytes, frame: frames.Command, sent: JointCommand | CommandRejected) -> None:
+        if isinstance(sent, CommandRejected):
+            self._later(route, self._refusal(frame.id, sent))
+        else:
+            self._later(route, _ack(frame, sent, 0.0))
 
     def _welcome(self, key: AllowedKey, frame: frames.Hello) -> frames.Welcome:
         if frame.version != frames.VERSION:
@@ -119,5 +118,6 @@ class Requests:
         return self.state(id, snapshot)
 
 
-def _ack(id: int, sent: JointCommand, wait: float) -> frames.Ack:
-    return frames.Ack(id, sent.seq, tuple(sent.q_target.tolist()), sent.gripper, sent.t_mono, wait)
+def _ack(asked: frames.Command, sent: JointCommand, wait: float) -> frames.Ack:
+    q = None if sent.q_target is asked.q_target else tuple(sent.q_target.tolist())
+    return frames.Ack(asked.id, sent.seq, q, sent.gripper, sent.t_mono, wait)

@@ -90,6 +90,7 @@ class BridgeServer:
             self._pictures.setsockopt(zmq.AFFINITY, 2)
             self._commands.setsockopt(zmq.RCVTIMEO, LISTEN)
             self._commands.setsockopt(zmq.SNDTIMEO, 0)  # a client that does not read loses its answers
+            self._send = sockets.sending(self._commands)
             self._bell = sockets.bell(self._commands, BELL)
             self.port = sockets.bind(self._commands, host, port, beyond_loopback)
             self.state_port = sockets.bind(self._states, host, port and port + 1, beyond_loopback)
@@ -104,7 +105,7 @@ class BridgeServer:
         self.session = self.control.lease.session
         self.refusals: Counter[str] = Counter()
         ports = (self.state_port, self.picture_port)
-        self._requests = Requests(self.control, ports, self.refusal, self.counts)
+        self._requests = Requests(self.control, ports, self.refusal, self.counts, self._later)
         self._due: deque[tuple[bytes, msgspec.Struct]] = deque()  # answers of other threads
         self._ringing = threading.Lock()
         self._state_every = max(1, round(spec.control_hz / STATE_HZ))
@@ -193,8 +194,8 @@ class BridgeServer:
 
     def _answer(self, route: bytes, answer: msgspec.Struct) -> None:
         try:
-            self._commands.send(route, MORE)
-            self._commands.send(encode(answer))
+            self._send(route, MORE)
+            self._send(encode(answer))
         except zmq.ZMQError:
             self.refusals["answer_lost"] += 1
 
@@ -217,7 +218,7 @@ class BridgeServer:
                 raise BadFrame(f"{len(parts)} parts; a message is one frame")
             key = self.who(parts[0])
             frame = decode_request(parts[0].bytes)
-            return self._requests.answer(key, frame, lambda told: self._later(route, told))
+            return self._requests.answer(key, frame, route)
         except RobotError as error:
             return self.refusal(getattr(frame, "id", None), error)
         except Exception as error:

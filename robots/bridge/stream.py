@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from robots.bridge.early import OLDEST, PLACES
 from robots.bridge.link import Link
 from robots.errors import RobotError
-from robots.types import JointCommand
+from robots.types import Array, JointCommand
 
 if TYPE_CHECKING:
     from robots.bridge.client import BridgeClient
@@ -47,7 +47,7 @@ class CommandStream:
         # One more than `depth` can be at the server: that which its next tick has already.
         most = int(0.75 * OLDEST / client.spec.dt) - 1
         self.depth = min(depth, max(most, 0)) if client.realtime else depth
-        self._under_way: deque[tuple[int, int]] = deque()  # id and seq, the oldest first
+        self._under_way: deque[tuple[int, int, Array]] = deque()  # id, seq and target, the oldest first
 
     def send(self, command: JointCommand) -> JointCommand | None:
         """Send `command`; where `depth` are under way already, collect the oldest first.
@@ -61,10 +61,10 @@ class CommandStream:
         """
         if not self.depth:
             return self._client.command(command)
-        frame = self._client.frame_of(command)
+        q, frame = self._client.frame_of(command)
         done = self.collect() if len(self._under_way) >= self.depth else None
         try:
-            self._under_way.append((self._link.launch(frame), int(command.seq)))
+            self._under_way.append((self._link.launch(frame), int(command.seq), q))
         except RobotError as error:
             raise _told(command.seq, error) from None
         return done
@@ -73,9 +73,9 @@ class CommandStream:
         """Wait for the oldest acknowledgement; raises as `send`. None where nothing is under way."""
         if not self._under_way:
             return None
-        number, seq = self._under_way.popleft()
+        number, seq, q = self._under_way.popleft()
         try:
-            return self._client.sent_by(self._link.fetch(number))
+            return self._client.sent_by(self._link.fetch(number), q)
         except RobotError as error:
             raise _told(seq, error) from None
 

@@ -10,6 +10,7 @@ between the two ends of it, where a flipped bit of a target would be another tar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
@@ -27,6 +28,7 @@ from robots.bridge.frames import (
 )
 
 WHOLE = 0x2144DF1C  # CRC-32 of any bytes followed by their own CRC-32, little-endian
+SMALL = 1024  # [bytes] up to which a copy costs less than a view
 _VERSION = bytes([VERSION])
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -37,35 +39,36 @@ def encode(frame: msgspec.Struct) -> bytes:
     return body + crc32(body).to_bytes(4, "little")
 
 
-class Decoder:
-    """Bytes of one direction to frames.
+def decoder(kinds: Any, limit: int = MAX_COMMAND) -> Callable[[bytes], Any]:
+    """A function from the bytes of one direction to frames.
+
+    It raises BadFrame or one of its kinds; nothing else, whatever the bytes.
 
     Args:
         kinds: the union of frames that may come from there.
         limit: [bytes] of the largest.
     """
+    typed = msgspec.msgpack.Decoder(kinds).decode
 
-    def __init__(self, kinds: Any, limit: int = MAX_COMMAND) -> None:
-        self._decode = msgspec.msgpack.Decoder(kinds).decode
-        self._limit = limit
-
-    def __call__(self, data: bytes) -> Any:
-        """The frame in `data`. Raises BadFrame or one of its kinds; nothing else, whatever the bytes."""
-        if not 6 <= len(data) <= self._limit:
-            if len(data) > self._limit:
-                raise FrameTooLarge(f"{len(data)} bytes; a frame has at most {self._limit}")
-            raise BadFrame(f"{len(data)} bytes are too few for a frame")
+    def decode(data: bytes) -> Any:
+        size = len(data)
+        if not 6 <= size <= limit:
+            if size > limit:
+                raise FrameTooLarge(f"{size} bytes; a frame has at most {limit}")
+            raise BadFrame(f"{size} bytes are too few for a frame")
         if data[0] != VERSION:
             raise WrongVersion(f"version {data[0]}; this end speaks {VERSION}")
         if crc32(data) != WHOLE:
             raise BadFrame("the checksum does not fit: damaged on the way")
         try:
-            return self._decode(memoryview(data)[1:-4])
+            return typed(data[1:-4] if size <= SMALL else memoryview(data)[1:-4])
         except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError) as error:
             raise BadFrame(f"not a frame of this protocol: {error}"[:300]) from None
 
+    return decode
 
-decode_request = Decoder(ToServer)
-decode_look = Decoder(ToPictures)
-decode_answer = Decoder(ToClient)
-decode_picture = Decoder(FromPictures, MAX_PICTURE)
+
+decode_request = decoder(ToServer)
+decode_look = decoder(ToPictures)
+decode_answer = decoder(ToClient)
+decode_picture = decoder(FromPictures, MAX_PICTURE)
