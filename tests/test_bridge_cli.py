@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from palme.cli.errors import UsageError
 from palme.cli.main import main
 from palme.cli.table_server import TableServer
 from robots.bridge import keys
@@ -204,3 +207,14 @@ def test_one_who_looks_ends_quietly_when_nobody_listens_any_more(tmp_path) -> No
         finally:
             looker.kill()
             looker.wait()
+
+
+def test_the_bench_of_the_install_says_what_it_lacks(tmp_path, monkeypatch) -> None:
+    from palme.cli import bench_install
+
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(UsageError, match="pip could not install the base: .*setuptools"):
+        bench_install.bench_install({"starts": 1}, lambda what, total: nullcontext(Mock()))
+    monkeypatch.setattr(bench_install, "ROOT", tmp_path)
+    with pytest.raises(UsageError, match="is no checkout"):
+        bench_install.bench_install({"starts": 1}, lambda what, total: nullcontext(Mock()))

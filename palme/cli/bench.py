@@ -26,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         "record": ("bench_record", _record),
         "console": ("bench_console", _console),
         "clock": ("bench_clock", _clock),
+        "install": ("bench_install", _install),
     }
     names = [word for word in arguments if not is_override(word)]
     if len(names) != 1:
@@ -165,6 +166,14 @@ def _clock(config: dict[str, Any]) -> int:
     found = bench_clock(config, _bar)
     _told(config, found)
     return 1 if found["cycles_late_by_5_ms"] else 0
+
+
+def _install(config: dict[str, Any]) -> int:
+    from palme.cli.bench_install import SERVING, bench_install
+
+    found = bench_install(config, _bar)
+    _told(config, found)
+    return 1 if found["serving_s_p50"] > SERVING or found["not_base_but_there"] else 0
 
 
 def _bar(what: str, total: int) -> Any:
