@@ -230,3 +230,20 @@ def test_a_stream_deeper_than_the_server_s_queue_is_not_begun(fast: Bench) -> No
     with pytest.raises(CommandTooSoon):
         for number in ahead:
             client._link.fetch(number)
+
+
+def test_an_acknowledgement_that_was_late_has_used_up_some_of_the_wait(tmp_path) -> None:
+    with bench(tmp_path, hz=100.0) as made:
+        client = made.client()
+        for came, given, left in (
+            (10.0, 1.0, 0.02),  # the first: as quick as any
+            (10.5, 1.495, 0.015),  # 5 ms longer on its way
+            (11.0, 1.95, 0.0),  # longer than there was to wait
+            (12.0, 3.001, 0.02),  # quicker than any so far
+            (112.0, 103.004, 0.02),  # clocks that have gone apart meanwhile
+            (200.0, 150.0, 0.02),  # a computer that has slept
+            (200.1, 150.098, 0.018),
+        ):
+            client._last = came, given, 0.02
+            assert client.wait_s == pytest.approx(left, abs=2e-4), came
+            assert client.wait_s == pytest.approx(left, abs=2e-4), came

@@ -119,9 +119,12 @@ class BridgeClient:
         some of it; their drift is allowed for.
         """
         (came, given, wait), (before, least) = self._last, self._quickest
-        least = min(least + DRIFT * (came - before), came - given)
+        apart = came - given
+        least = min(least + DRIFT * (came - before), apart)
+        if apart - least > self.timeout:  # no answer is so late: a computer has slept, and its clock with it
+            least = apart
         self._quickest = came, least
-        return max(wait - (came - given - least), 0.0)
+        return max(wait - (apart - least), 0.0)
 
     def stream(self, depth: int = 3) -> CommandStream:
         """Commands sent ahead of their ticks, `depth` under way at most: `with client.stream() as stream`."""
