@@ -65,8 +65,8 @@ def _gate(config: dict[str, Any]) -> int:
     _write(config, {f"{arm.robot}_{arm.control_hz:g}_hz": arm.as_dict() for arm in found})
     for arm in found:
         print(
-            f"{arm.robot} at {arm.control_hz:g} Hz: {arm.commands} commands, {arm.ticks} sent, "
-            f"{arm.rate:.0f} a second"
+            f"{arm.robot} at {arm.control_hz:g} Hz: {arm.commands} commands, {arm.foretold} foretold, "
+            f"{arm.ticks} sent, {arm.rate:.0f} a second"
         )
         print("  most used    " + ", ".join(f"{name} {share:.9f}" for name, share in arm.used.items()))
         print("  least room   " + ", ".join(f"{name} {1e3 * room:.4f} mm" for name, room in arm.room.items()))
