@@ -14,6 +14,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from palme.cli import bench_install
 from palme.cli.errors import UsageError
 from palme.cli.main import main
 from palme.cli.table_server import TableServer
@@ -23,15 +24,15 @@ from sim.driver import SimulatedDriver
 from tests.bridge_rig import PATIENCE, KeyRing, bench, free_ports, spec_at
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_BASE = ("hydra", "omegaconf", "torch", "transformers", "pybullet", "cv2", "gymnasium", "sim")
 
 
 def test_serving_imports_the_base_install_alone_and_starts_within_a_second(tmp_path) -> None:
     ring = KeyRing(tmp_path)
+    heavy = (*bench_install.NOT_BASE, "omegaconf", "sim")
     code = (
         "import sys, atexit\n"
         "import time\n"
-        f"heavy = {NOT_BASE!r}\n"
+        f"heavy = {heavy!r}\n"
         "say = lambda: print([m for m in heavy if m in sys.modules], time.process_time())\n"
         "atexit.register(say)\n"
         "from palme.cli.main import main\n"
@@ -210,8 +211,6 @@ def test_one_who_looks_ends_quietly_when_nobody_listens_any_more(tmp_path) -> No
 
 
 def test_the_bench_of_the_install_says_what_it_lacks(tmp_path, monkeypatch) -> None:
-    from palme.cli import bench_install
-
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(UsageError, match="pip could not install the base: .*setuptools"):
         bench_install.bench_install({"starts": 1}, lambda what, total: nullcontext(Mock()))

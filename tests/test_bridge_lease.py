@@ -350,6 +350,7 @@ def test_what_was_promised_where_the_arm_was_is_not_sent_where_it_was_put() -> N
     made.control.restart()
     made.tick(3)
     assert len(made.arm.sent) == sent and not made.control.lease.faults
+    assert made.control.counts["dropped_by_restart"] == 1
 
 
 def test_no_more_than_a_few_wait() -> None:

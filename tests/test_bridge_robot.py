@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from robots.bridge import frames
 from robots.bridge.client import BridgeClient
 from robots.bridge.early import PLACES
-from robots.bridge.errors import CommandTooSoon, LeaseMissing, NoSuchCamera
+from robots.bridge.errors import CommandStale, CommandTooSoon, LeaseMissing, NoSuchCamera
 from robots.bridge.server import BridgeServer
 from robots.errors import ArmLatched, CommandNotFinite
 from robots.executor import Executor
@@ -21,7 +22,18 @@ from sim.driver import SimulatedDriver
 from sim.jpeg import Jpeg
 from sim.scene import Scene
 from sim.world import World
-from tests.bridge_rig import ANYWHERE, Bench, KeyRing, assert_within_limits, bench, path, spec_at, until
+from tests.bridge_rig import (
+    ANYWHERE,
+    PATIENCE,
+    Bench,
+    KeyRing,
+    assert_within_limits,
+    bench,
+    move,
+    path,
+    spec_at,
+    until,
+)
 from tests.robot_contract import RobotContract
 
 
@@ -247,3 +259,40 @@ def test_an_acknowledgement_that_was_late_has_used_up_some_of_the_wait(tmp_path)
             client._last = came, given, 0.02
             assert client.wait_s == pytest.approx(left, abs=2e-4), came
             assert client.wait_s == pytest.approx(left, abs=2e-4), came
+
+
+def test_what_came_while_a_simulated_arm_was_put_elsewhere_is_refused(tmp_path) -> None:
+    with bench(tmp_path, hz=20.0, realtime=False) as made:
+        client, control = made.armed(), made.server.control
+        move(client, 3)
+        sent, working = len(path(made.arm)), threading.Event()
+
+        def put_elsewhere() -> None:
+            working.set()
+            until(lambda: control._pending is not None)
+            control.restart()
+
+        job = threading.Thread(target=control.exclusive, args=(put_elsewhere,))
+        job.start()
+        assert working.wait(PATIENCE)
+        with pytest.raises(CommandStale, match="put elsewhere"):
+            client.command(JointCommand(path(made.arm)[-1], 1.0, 100, 0.0))
+        job.join(PATIENCE)
+        assert len(path(made.arm)) == sent and control.counts["dropped_by_restart"] == 1
+        client.command(JointCommand(path(made.arm)[-1], 1.0, 101, 0.0))
+
+
+def test_an_acknowledgement_as_asked_is_what_was_sent_and_the_caller_s_array_is_its_own(fast: Bench) -> None:
+    client = fast.armed()
+    acks: list[frames.Ack] = []
+    ask = client._ask
+    client._ask = lambda make, kind: acks.append(ask(make, kind)) or acks[-1]  # type: ignore[method-assign]
+    q, answers, begin = fast.server.control.snapshot.state.q.copy(), [], len(path(fast.arm))
+    for seq in range(200):
+        q += 1e-6
+        answers.append(client.command(JointCommand(q, 1.0, seq, 0.0)).q_target)  # the same array each time
+    as_asked = [ack.q_target is None for ack in acks]
+    assert sum(as_asked) > 20
+    went = {tuple(row) for row in path(fast.arm)[begin:].tolist()}
+    assert all(tuple(answer.tolist()) in went for answer in answers)
+    assert len({answer.tobytes() for answer in answers}) == len(answers)

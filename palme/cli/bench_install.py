@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("palme", "sim", "robots", "configs", "pyproject.toml", "README.md", "constraints.txt")
 NOT_BASE = ("torch", "transformers", "pybullet", "gymnasium", "cv2", "hydra")
 SERVING = 1.0  # [s] to a serving process, at most
-IMPORT = "import robots.serve"
 
 
 def bench_install(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
@@ -62,7 +61,7 @@ def bench_install(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> 
             return out
 
         bare = timed(lambda: _runs(python, "pass"))
-        imported = timed(lambda: _runs(python, IMPORT))
+        imported = timed(lambda: _runs(python, "import robots.serve"))
         own = folder / "keys"
         keys.new(own, "server")
         serving = timed(lambda: _serves(home / "bin" / "palme", own))

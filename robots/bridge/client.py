@@ -265,8 +265,9 @@ class BridgeClient:
                 f"command seq {seq}: gripper {command.gripper!r} is not a number"
             ) from None
         session, token, pulse = self.session, self._token, self.pulse
-        make = lambda id: frames.Command(id, session, token, seq, target, gripper, stamp, pulse.heard())  # noqa: E731
-        return q, make
+        return q, lambda id: frames.Command(
+            id, session, token, seq, target, gripper, stamp, pulse.heard()
+        )
 
     def sent_by(self, ack: frames.Ack, asked: Array) -> JointCommand:
         """What the acknowledgement of the target `asked` says will be sent."""

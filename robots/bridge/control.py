@@ -33,6 +33,7 @@ from robots.types import Asked, JointCommand, RobotState
 
 T = TypeVar("T")
 STILL = 0.03  # [s] between states told while simulated time stands still
+ELSEWHERE = "the arm was put elsewhere meanwhile"
 IDLE = 0.005  # [s] between looks at the watchdog in lock-step
 
 
@@ -75,6 +76,7 @@ class Controller:
         self._pending: JointCommand | None = None
         # What was asked, the state then and when: `_pending` has been promised, and the gate is yet to move.
         self._promised: tuple[Asked, RobotState, float] | None = None
+        self._dropped = False  # lock-step: whether `_pending` was, by a restart
         self._early = EarlyCommands()
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
@@ -159,24 +161,14 @@ class Controller:
                 self._early.add(Early(key, session, token, command, heard, now, later))
                 return None
             if self.realtime:
-                here = self.snapshot.state
-                gripper = self._gate.foretell(command, here.gripper, now)
-                if gripper is not None:  # the sender waits: the gate moves when the tick has come
-                    self.lease.accepted(command.seq, now)
-                    self.counts["command"] += 1
-                    asked = command.q_target
-                    self._pending = sent = JointCommand(asked, gripper, command.seq, now)  # type: ignore[arg-type]
-                    self._promised = command, here, now
-                    return sent, self._next - now if self._next > now else 0.0
+                self._pending = sent = self._promise(command, now) or self._gated(command, now, now)
+                return sent, max(self._next - now, 0.0)
             try:
                 sent = self._gated(command, now, now)
             except CommandRejected:
-                if not self.realtime and self._gate.begun:
+                if self._gate.begun:
                     self._step(self._gate.brake(now))
                 raise
-            self._pending = sent
-            if self.realtime:
-                return sent, max(self._next - now, 0.0)
             self._step(sent)
             return sent, 0.0
 
@@ -205,9 +197,12 @@ class Controller:
 
     def restart(self) -> None:
         """A job for `exclusive`: the arm was put elsewhere; the next command is a first one."""
-        with self._lock:
-            if self.realtime:  # what came while the job ran was meant from where the arm was
+        with self._turn:
+            if self._pending is not None:  # it came while the job ran, and was meant from where the arm was
                 self._pending = self._promised = None
+                self._dropped = True
+                self.counts["dropped_by_restart"] += 1
+                self._turn.notify_all()
             self._gate, self.lease.begun = self._make_gate(), False
             self._forget()
 
@@ -312,10 +307,14 @@ class Controller:
 
     def _step(self, sent: JointCommand) -> None:
         """Lock-step, with the lock held: have the control thread send `sent`, and wait until it did."""
-        tick, self._pending = self._ticks, sent
+        tick, self._pending, self._dropped = self._ticks, sent, False
         self._turn.notify_all()
-        if not self._turn.wait_for(lambda: self._ticks > tick and self._pending is None, 10.0):
+        if not self._turn.wait_for(
+            lambda: self._dropped or (self._ticks > tick and self._pending is None), 10.0
+        ):
             raise CommandTooSoon("the simulation did not finish its tick in 10 s")
+        if self._dropped:
+            raise CommandStale(f"command seq {sent.seq}: {ELSEWHERE}")
 
     def _send(self, sent: JointCommand | None) -> None:
         """Hand one target to the arm and read it; a driver that fails is a fault."""
@@ -359,6 +358,17 @@ class Controller:
         self.counts["command"] += 1
         return sent
 
+    def _promise(self, command: Asked, now: float) -> JointCommand | None:
+        """As `_gated`, where the gate has foreseen it: the sender waits, and the gate moves in the tick."""
+        here = self.snapshot.state
+        gripper = self._gate.foretell(command, here.gripper, now)
+        if gripper is None:
+            return None
+        self._promised = command, here, now
+        self.lease.accepted(command.seq, now)
+        self.counts["command"] += 1
+        return JointCommand(command.q_target, gripper, command.seq, now)  # type: ignore[arg-type]
+
     def _keep(self) -> None:
         """Have the gate go where it was promised to."""
         if self._promised is not None:
@@ -387,7 +397,7 @@ class Controller:
         now = self.now()
         for early in self._early.empty():
             seq = early.command.seq
-            error: CommandRejected = CommandStale(f"command seq {seq}: the arm was put elsewhere meanwhile")
+            error: CommandRejected = CommandStale(f"command seq {seq}: {ELSEWHERE}")
             try:
                 self.lease.check(early.key, early.session, early.token, seq, early.heard, now, self._watched)
             except CommandRejected as refusal:

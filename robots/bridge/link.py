@@ -132,6 +132,7 @@ class Link:
         return time.monotonic() - self.arrived
 
     def _receive(self, socket: Any, number: int, kind: type[F], decode: Any, timeout: float) -> F:
+        """The answer to `number` on `socket`, whose own limit is `timeout` [s]; raises as `exchange`."""
         limit = time.monotonic() + timeout
         while True:
             try:
