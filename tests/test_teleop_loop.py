@@ -152,12 +152,14 @@ def test_what_breaks_in_the_loop_is_told_to_whoever_waits_and_the_arm_is_stopped
     arm = SharedArm(below)
 
     def broken(tick) -> None:
+        time.sleep(0.05)  # long enough for a command to be answered in the tick that breaks, and another asked
         raise ZeroDivisionError("in a listener")
 
     arm.on_tick.append(broken)
+    executor = Executor(arm)
     with ControlLoop(arm):
         with pytest.raises(RobotError, match="in a listener"):
-            until(lambda: Executor(arm).send(below.q, 1.0) and False, "the loop to break")
+            until(lambda: executor.send(below.q, 1.0) and False, "the loop to break")
         with pytest.raises(RobotError, match="in a listener"):
             arm.wait()
     assert below.gate.latched is not None
