@@ -102,7 +102,12 @@ class SimulatedArm:
             self._brake()
 
     def rearm(self) -> None:
-        """Take commands again; the first must lie near where the arm is."""
+        """Take commands again; the first must lie near where the arm is. What moves comes to rest before."""
+        if self.gate.begun:
+            self._follow_world()
+        self.gate.stop("re-armed")
+        while not self.gate.at_rest:
+            self._brake()
         self.gate.rearm()
 
     def drive(self, sent: JointCommand) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from robots.capsules import Capsules
 from robots.drivers import interpolate, vendor
-from robots.drivers.base import Driver
+from robots.drivers.base import Driver, Enabled
 from robots.drivers.vendor import VendorDriver
 from robots.errors import DriverError
 from robots.gate import SafetyGate
@@ -310,6 +310,38 @@ class VendorContract(DriverContract):
             driver.connect()
         with pytest.raises(DriverError, match="not connected"):
             driver.read()
+
+    def test_an_arm_guided_out_of_its_limits_by_hand_is_not_driven(self, driver: VendorDriver) -> None:
+        driver.connect()
+        q = np.array(driver.spec.q_home)
+        q[1] = driver.spec.q_max[1] + 0.1
+        self.stand_at(q)
+        for asked in (lambda: driver.send(JointCommand(driver.spec.q_home, 1.0, 0, 0.0)), driver.enable):
+            with pytest.raises(DriverError, match=rf"{driver.spec.joint_names[1]}: measured .* by hand"):
+                asked()
+        assert self.set_points() == [] and not driver.enabled
+
+    def test_enabled_ahead_it_holds_and_the_first_target_finds_it_ready(self, driver: VendorDriver) -> None:
+        driver.connect()
+        assert isinstance(driver, Enabled) and not driver.enabled
+        driver.enable()
+        driver.enable()
+        wait_for(lambda: len(self.set_points()) > 3, "set-points")
+        for q in self.set_points():
+            np.testing.assert_allclose(q, driver.spec.q_home, atol=1e-6)
+        assert driver.enabled
+        self.follow(driver, 0.05, 3)
+
+    def test_after_a_stop_it_is_enabled_anew(self, driver: VendorDriver) -> None:
+        driver.connect()
+        for _ in range(2):
+            goal = self.follow(driver, 0.02, 4)
+            wait_for(lambda goal=goal: self.arrived(driver, goal), "arrival at the commanded posture")
+            self.stand_at(goal)
+            driver.stop()
+            assert not driver.enabled
+            time.sleep(0.05)
+            driver.enable()
 
     def test_stop_is_the_vendor_s_own_and_ends_the_set_points(self, driver: VendorDriver) -> None:
         driver.connect()

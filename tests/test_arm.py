@@ -57,6 +57,19 @@ class TestSimulatedArm(RobotContract):
             sent = executor.send(q + 0.15 * (1 - np.cos(0.1 * k)), 1.0)
             assert np.abs(robot.state().q - sent.q_target).max() < 3e-3
 
+    def test_a_re_arm_in_the_middle_of_a_motion_brings_it_to_rest_first(self, robot: SimulatedArm) -> None:
+        q, sent = robot.observe(()).robot.q, []
+        drive = robot._drive
+        robot._drive = lambda command: (sent.append(command.q_target), drive(command))  # type: ignore[method-assign]
+        for seq in range(12):
+            robot.command(JointCommand(q + (0.5 if seq else 0.0), 1.0, seq, robot.time))
+        robot.rearm()
+        robot.command(JointCommand(robot.q, 1.0, 12, robot.time))
+        speed = np.diff(np.array(sent), axis=0) * robot.spec.control_hz
+        assert np.abs(speed).max() > 0.2 and np.abs(speed[-2]).max() == 0.0
+        acceleration = np.abs(np.diff(speed, axis=0)) * robot.spec.control_hz
+        assert (acceleration[:-1] <= robot.spec.ddq_max + 1e-6).all()
+
     def test_a_tick_is_one_control_period_even_when_refused(self, robot: SimulatedArm) -> None:
         q = robot.observe(()).robot.q
         robot.command(JointCommand(q, 1.0, 0, 0.0))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from robots.bridge.control import Controller
 from robots.bridge.early import PLACES
@@ -138,6 +139,19 @@ def test_a_policy_s_key_cannot_call_itself_human_and_a_viewer_s_cannot_command(l
         Commander(lease, VIEWER).take()
 
 
+@pytest.mark.parametrize("human", [False, True])
+def test_a_key_that_is_allowed_for_less_by_now_commands_no_longer(lease: Lease, human: bool) -> None:
+    who = Commander(lease, ANNA if human else ROBO, human).take().arm()
+    who.command(0, 1.0)
+    who.key = replace(who.key, role="policy" if human else "viewer")
+    for step in (lambda: who.command(1, 1.01), lambda: who.beat(0, 1.01), who.arm):
+        with pytest.raises(RoleNotAllowed, match=f"only allowed as {who.key.role} by now"):
+            step()
+    assert lease.watch(1.0 + 1.001 * SILENCE)  # what was refused is no sign of life
+    lease.release(who.key, who.session, who.token)
+    Commander(lease, OTHER).take()
+
+
 def test_a_lease_given_back_is_free(robo: Commander, lease: Lease) -> None:
     lease.release(ROBO, lease.session, robo.token)
     assert lease.latched
@@ -218,6 +232,13 @@ def test_no_fault_clears_itself(robo: Commander, lease: Lease) -> None:
     lease.clear_faults(ANNA, lease.session, anna.token)
     assert lease.latched  # cleared is not armed
     anna.arm().command(0, 2.0)
+
+
+def test_a_fault_that_tells_an_age_is_one_fault(lease: Lease) -> None:
+    for age in range(60, 300):
+        lease.fault(f"DriverError: state is {age} ms old, limit 50.0")
+    lease.fault("DriverError: joint 3 is too hot")
+    assert lease.faults == ["DriverError: state is 60 ms old, limit 50.0", "DriverError: joint 3 is too hot"]
 
 
 def test_the_first_cause_of_a_stop_is_the_one_that_is_told(robo: Commander, lease: Lease) -> None:

@@ -26,8 +26,9 @@ from robots.bridge.errors import (
     SessionLost,
 )
 from robots.bridge.lease import SILENCE
-from robots.bridge.server import BELL
+from robots.bridge.server import BELL, BridgeServer
 from robots.bridge.wire import decode_answer, encode
+from robots.drivers.ideal import IdealArm
 from robots.errors import (
     ArmLatched,
     CommandFromFuture,
@@ -37,11 +38,14 @@ from robots.errors import (
     CommandRejected,
     DriverError,
 )
+from robots.spec import ArmSpec
 from robots.types import JointCommand
 from robots.zmq_context import Context
 from tests.bridge_rig import (
+    ANYWHERE,
     PATIENCE,
     Bench,
+    KeyRing,
     assert_within_limits,
     bench,
     free_ports,
@@ -434,6 +438,51 @@ def test_a_fault_of_the_arm_stays_until_cleared_and_rearmed(served: Bench) -> No
         client.command(JointCommand(client.observe(()).robot.q, 1.0, seq, 0.0))
     client.rearm()
     client.command(JointCommand(client.observe(()).robot.q, 1.0, seq, 0.0))
+
+
+def test_the_arm_s_own_stop_is_called_once_however_its_fault_is_worded(served: Bench) -> None:
+    client = served.armed()
+    move(client, 5)
+    counts = served.server.control.counts
+    for age in range(60, 80):
+        met = counts["fault:DriverError"]
+        served.arm.fails = f"state is {age} ms old"
+        until(lambda met=met: counts["fault:DriverError"] > met)
+    assert served.arm.stops == 1 and len(served.server.control.lease.faults) == 1
+    served.arm.fails = None
+
+
+class SlowlyEnabled(IdealArm):
+    """Takes `TAKES` to be enabled, as xArm's box does; else its first `send` does."""
+
+    TAKES = 0.8  # [s]
+
+    def __init__(self, spec: ArmSpec) -> None:
+        super().__init__(spec)
+        self.enabled, self.enabled_by = False, ""
+
+    def enable(self) -> None:
+        time.sleep(self.TAKES)
+        self.enabled, self.enabled_by = True, threading.current_thread().name
+
+    def send(self, command: JointCommand) -> None:
+        if not self.enabled:
+            self.enable()
+        super().send(command)
+
+
+def test_an_arm_that_is_slow_to_enable_is_enabled_before_it_listens(tmp_path) -> None:
+    ring = KeyRing(tmp_path)
+    arm = SlowlyEnabled(spec_at(20.0))
+    with BridgeServer(arm, ring.server, tmp_path, ANYWHERE) as server:
+        with BridgeClient(server.address, ring.client(), ring.server.public, patience=PATIENCE) as client:
+            for again in range(2):  # after a fault, too
+                client.rearm()
+                assert arm.enabled and arm.enabled_by == "bridge-control"
+                move(client, 8, seq=8 * again)
+                client.stop("enough")
+                arm.enabled = False
+        assert not server.refusals
 
 
 def wait_for_fault(served: Bench) -> None:

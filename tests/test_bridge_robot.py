@@ -222,6 +222,17 @@ def test_a_stop_from_another_thread_ends_a_stream_and_nothing_under_way_is_execu
     assert_within_limits(fast.arm)
 
 
+def test_after_a_takeover_that_has_ended_rearm_asks_for_the_lease_again(fast: Bench) -> None:
+    robo = fast.armed()
+    with fast.client("anna", "human", human=True) as anna:
+        anna.rearm()
+        with pytest.raises(LeaseMissing, match="anna does"):
+            robo.rearm()
+        anna.release()
+    robo.rearm()
+    move(robo, 3)
+
+
 def test_a_takeover_ends_a_stream(fast: Bench) -> None:
     client, human = fast.armed(), fast.client("anna", "human", human=True)
     with pytest.raises(LeaseMissing, match="seq .*anna"):

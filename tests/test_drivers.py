@@ -56,7 +56,7 @@ class TestXArm(VendorContract):
             set_mode=self.set_mode,
             motion_enable=lambda enable: 0,
             set_servo_angle_j=self.servo,
-            set_tcp_load=lambda weight, centre: 0,
+            set_tcp_load=lambda weight, centre: 9 if self.state == 4 else 0,  # STATE_NOT_READY
             set_gripper_enable=lambda enable: 0,
             set_gripper_mode=lambda mode: 0,
             get_gripper_position=lambda: (0, self.pulses),
@@ -127,8 +127,23 @@ class TestXArm(VendorContract):
             for name, _, _ in self.api.mock_calls
             if name in ("motion_enable", "set_tcp_load", "set_mode", "set_state", "set_servo_angle_j")
         ]
-        assert order[:4] == ["motion_enable", "set_tcp_load", "set_mode", "set_state"]
+        modes = ["set_mode", "set_state"]
+        assert order[:6] == ["motion_enable", *modes, "set_tcp_load", *modes]
         self.api.set_tcp_load.assert_called_once_with(0.8, [0.0, 0.0, 0.0])
+        driver.close()
+
+    def test_a_mode_that_another_client_has_set_is_a_fault(self) -> None:
+        driver = self.make()
+        driver.connect()
+        driver.send(JointCommand(self.spec.q_home, 1.0, 0, 0.0))
+        self.api.set_servo_angle_j.side_effect = lambda angles, is_radian: 0  # what the SDK says all the same
+        self.api.mode = 0
+        with pytest.raises(DriverError, match="mode 0, changed at the box or by another client"):
+            driver.read()
+        self.api.mode = 1
+        with pytest.raises(DriverError, match="mode 0"):
+            driver.read()
+        assert self.state == 4
         driver.close()
 
     def test_another_xarm_is_refused_by_the_joint_that_differs(self) -> None:
@@ -196,9 +211,10 @@ class TestUR(VendorContract):
             control.RTDEControlInterface,
             isJointsWithinSafetyLimits=lambda q: self.allowed,
             servoJ=self.servo,
-            servoStop=lambda a: True,
-            setWatchdog=lambda hz: True,
-            kickWatchdog=lambda: True,
+            servoStop=self.servo_stop,
+            setWatchdog=lambda hz: self.running,
+            reuploadScript=self.reupload,
+            kickWatchdog=lambda: self.running,
             setPayload=lambda mass, cog: True,
             stopScript=lambda: None,
             disconnect=lambda: None,
@@ -218,7 +234,7 @@ class TestUR(VendorContract):
 
     def servo(self, q: list[float], speed: float, acc: float, t: float, ahead: float, gain: float) -> bool:
         assert (speed, acc, t, ahead, gain) == (0.0, 0.0, 1 / 125.0, 0.1, 300.0)
-        if self.safety != 1:
+        if self.safety != 1 or not self.running:
             return False
         self.written.append(np.array(q))
         return True
@@ -245,6 +261,23 @@ class TestUR(VendorContract):
 
     def stopped_by_driver(self) -> bool:
         return bool(self.control.servoStop.called)
+
+    def servo_stop(self, a: float) -> bool:
+        self.running = False  # 100 ms later: nobody kicks the watchdog any more
+        return True
+
+    def reupload(self) -> bool:
+        self.running = True
+        return True
+
+    def test_a_program_that_somebody_else_has_ended_is_not_started_again(self) -> None:
+        driver = self.make()
+        driver.connect()
+        self.running = False
+        with pytest.raises(DriverError, match="refused setWatchdog; its control program may have ended"):
+            driver.enable()
+        assert not self.control.reuploadScript.called
+        driver.close()
 
     def test_the_controller_s_own_watchdog_is_set_and_kicked(self) -> None:
         driver = self.make()

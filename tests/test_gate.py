@@ -267,3 +267,20 @@ def test_what_the_caller_does_with_his_array_afterwards_changes_nothing() -> Non
     target[:], sent.q_target[:] = np.nan, np.nan
     after = gate.filter(JointCommand(PANDA.q_home, 1.0, 1, 0.0), PANDA.q_home)
     assert np.isfinite(after.q_target).all()
+
+
+def test_no_motion_begins_outside_the_limits() -> None:
+    """Brought within at one stroke, it would be a jump that no other check sees."""
+    for beyond in (-0.6, 0.6):
+        here = PANDA.q_home.copy()
+        here[3] = (PANDA.q_min if beyond < 0 else PANDA.q_max)[3] + beyond
+        gate = SafetyGate(PANDA)
+        with pytest.raises(CommandJumps, match="panda_joint4: measured .* outside .* move it inside by hand"):
+            gate.filter(JointCommand(here, 1.0, 0, 0.0), here)
+        with pytest.raises(CommandJumps, match="panda_joint4"):
+            gate.start(here, 1.0)
+        assert not gate.begun
+    here = PANDA.q_home.copy()
+    here[3] = PANDA.q_max[3] + 1e-3  # a vendor's rounding
+    sent = gate.filter(JointCommand(here, 1.0, 0, 0.0), here).q_target
+    assert (sent <= PANDA.q_max).all() and np.abs(sent - here).max() < 2e-3

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import zmq
 
-from robots.errors import CommandRejected
+from robots.errors import CommandRejected, RobotError
 from robots.gate import SafetyGate
 from robots.guests.errors import AddressRefused
 from robots.guests.gello import GelloServer, _quat_xyzw
@@ -143,6 +143,7 @@ def test_a_list_of_numbers_will_do(arm, client):
         pickle.dumps({"method": "command_joint_state", "args": {"joint_state": np.zeros(8), "force": True}}),
         b"cos\nsystem\n(S'true'\ntR.",
         pickle.dumps(np.array([1, "a"], object)),
+        b"\x80\x04)" + 60 * b"q\x00h\x00\x86" + b"h\x00\x93.",  # a name of 2 ** 60 tuples
     ],
 )
 def test_hostile_requests_get_an_error_and_the_next_is_served(arm, server, client, message):
@@ -187,6 +188,25 @@ def test_silence_stops_the_arm_until_somebody_rearms_it(arm):
         wait_for(lambda: arm.gate.latched is None)
         assert client.ask("command_joint_state", joint_state=home) is None
         client.close()
+
+
+def test_a_re_arm_in_the_middle_of_a_motion_stops_first_and_one_that_fails_ends_nothing(arm, server, client):
+    client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
+    server.rearm()
+    wait_for(lambda: arm.stops)
+    assert arm.stops == ["re-armed"]
+    wait_for(lambda: arm.gate.latched is None)
+    client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
+
+    def refuse() -> None:
+        arm.refusals += 1
+        raise RobotError("not now")
+
+    arm.refusals, arm.rearm = 0, refuse
+    server.rearm()
+    wait_for(lambda: arm.refusals)
+    assert len(arm.stops) == 2 and arm.gate.latched
+    assert client.ask("num_dofs") == 8  # it serves on
 
 
 def test_the_end_of_the_shim_stops_an_arm_that_was_commanded(arm):

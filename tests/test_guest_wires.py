@@ -289,3 +289,11 @@ def test_array_from_gives_memory_of_its_own():
     array = array_from(data, "<f8", [])
     data[:] = b"\xff" * 8
     assert array == 0.0
+
+
+def test_a_shape_of_tuples_within_tuples_is_refused_without_being_written_out() -> None:
+    shape: tuple = ()
+    for _ in range(60):
+        shape = (shape, shape)
+    with pytest.raises(ArrayRefused, match="array shape, a tuple, is not a list of sizes"):
+        array_from(b"", "<f8", shape)

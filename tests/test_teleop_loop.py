@@ -152,7 +152,7 @@ def test_what_breaks_in_the_loop_is_told_to_whoever_waits_and_the_arm_is_stopped
     arm = SharedArm(below)
 
     def broken(tick) -> None:
-        time.sleep(0.05)  # long enough for a command to be answered in the tick that breaks, and another asked
+        time.sleep(0.05)  # for the command of the tick that breaks to be answered, and another asked
         raise ZeroDivisionError("in a listener")
 
     arm.on_tick.append(broken)

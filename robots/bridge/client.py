@@ -17,6 +17,7 @@ from robots.bridge import frames, sockets
 from robots.bridge.errors import (
     ArmMoving,
     BadFrame,
+    LeaseMissing,
     LinkDead,
     NoSuchCamera,
 )
@@ -31,6 +32,7 @@ from robots.errors import CommandNotFinite, CommandShape
 from robots.kinematics import fk
 from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
 
+ENABLING = 5.0  # [s] that an arm may take to be enabled
 SETTLE = 3.0  # [s] the longest deceleration that is waited for
 DRIFT = 1e-4  # that two computers' clocks may go apart, a second
 GREET_AGAIN = 0.5  # [s] after which a greeting counts as lost
@@ -145,15 +147,21 @@ class BridgeClient:
     def rearm(self) -> None:
         """Have the arm listen to this client; the first target must lie near where it is.
 
-        Asks for the lease where it is not held. Raises LeaseHeld, RoleNotAllowed, FaultStands.
+        Asks for the lease where it is not held, or was taken over. An arm that must be enabled is so first,
+        which may take `ENABLING`. Raises LeaseHeld, RoleNotAllowed, FaultStands, DriverError.
         """
-        if not self._token:
-            self.acquire()
         limit = time.monotonic() + SETTLE
         while True:
             try:
-                self._ask(lambda i: frames.Rearm(i, self.session, self._token), frames.Done)
+                if not self._token:
+                    self.acquire()
+                self._ask(lambda i: frames.Rearm(i, self.session, self._token), frames.Done, ENABLING)
+                self.pulse.hear(self.read())  # no state came while it was enabled
                 return
+            except LeaseMissing:
+                if self.read().holder or not time.monotonic() < limit:
+                    raise
+                self._token = 0  # somebody had taken over and gave it back
             except ArmMoving:
                 if not time.monotonic() < limit:
                     raise

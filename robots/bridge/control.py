@@ -26,7 +26,7 @@ from robots.bridge.errors import ArmMoving, CommandStale, CommandTooSoon, FaultS
 from robots.bridge.jobs import Jobs
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import ABSENT, Lease
-from robots.drivers.base import Driver
+from robots.drivers.base import Driver, Enabled
 from robots.errors import CommandRejected, DriverError, RobotError
 from robots.gate import SafetyGate
 from robots.types import Asked, JointCommand, RobotState
@@ -104,11 +104,17 @@ class Controller:
             self._halt()
 
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
-        """See `Lease.rearm`. Raises ArmMoving while the arm still decelerates."""
+        """See `Lease.rearm`. An arm that must be enabled is so first: that is too long for a tick.
+
+        Raises ArmMoving while the arm still decelerates; DriverError where it cannot be enabled.
+        """
         with self._lock:
-            self.lease.check_holder(key, session, token)
+            self.lease.check_rearm(key, session, token)
             if not self.at_rest:
                 raise ArmMoving("the arm still decelerates; `rearm` when it is at rest")
+        if isinstance(self.driver, Enabled) and not self.driver.enabled:
+            self.exclusive(self.driver.enable)
+        with self._lock:
             self.lease.rearm(key, session, token)
             self._gate = self._make_gate()
 
@@ -334,7 +340,7 @@ class Controller:
         return Snapshot(state, self._ticks, now, arm_time, self.at_rest)
 
     def _fault(self, reason: str, error: Exception) -> None:
-        new = reason not in self.lease.faults
+        new = not self.lease.faults  # since the first that stands, nothing has been sent
         with self._lock:
             self.lease.fault(reason)
             self._pending = self._promised = None

@@ -11,6 +11,7 @@ takeover moves the lease; nothing else takes it from a living commander.
 from __future__ import annotations
 
 import math
+import re
 import secrets
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from robots.errors import ArmLatched, CommandOutOfOrder, CommandRejected
 SILENCE = 0.100  # [s] without a valid command or beat until the arm latches
 STALE = 0.500  # [s] since the sender last heard of the arm, on the server's clock
 ABSENT = 5.0  # [s] both in lock-step, where nothing moves on meanwhile: whoever is so long away is gone
+NUMBER = re.compile(r"[\d.]+")  # an age, say: a fault with another one is the same fault
 ROUNDING = 0.005  # [s] by which what was heard may lie ahead: clock resolution
 
 
@@ -95,19 +97,23 @@ class Lease:
         return self.holder.token
 
     def release(self, key: AllowedKey, session: str, token: int) -> None:
-        """Give the lease back; the arm is disarmed."""
-        self.check_holder(key, session, token)
+        """Give the lease back, whatever the key may still do; the arm is disarmed."""
+        self._held_by(key, session, token)
         self.holder = None
         self._disarm(f"{key.name} gave the lease back; `rearm` to begin")
 
     # -- arming -------------------------------------------------------------------------------
 
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
-        """Listen again, from a new first command. Raises FaultStands while there is a fault."""
+        """Listen again, from a new first command; raises as `check_rearm`."""
+        self.check_rearm(key, session, token)
+        self.latched, self.begun = None, False
+
+    def check_rearm(self, key: AllowedKey, session: str, token: int) -> None:
+        """Raises as `check_holder`, and FaultStands while there is a fault."""
         self.check_holder(key, session, token)
         if self.faults:
             raise FaultStands(f"{self.faults[0]}; see to it, then `clear_fault`")
-        self.latched, self.begun = None, False
 
     def latch(self, reason: str) -> None:
         """Stop listening. The first cause is the one that is told."""
@@ -117,7 +123,8 @@ class Lease:
 
     def fault(self, reason: str) -> None:
         """Something broke: latched, and no `rearm` until it is cleared."""
-        if reason not in self.faults and len(self.faults) < 16:
+        alike = NUMBER.sub("#", reason)
+        if all(NUMBER.sub("#", known) != alike for known in self.faults) and len(self.faults) < 16:
             self.faults.append(reason)
         self.latch(f"fault: {reason}")
 
@@ -206,7 +213,19 @@ class Lease:
             )
 
     def check_holder(self, key: AllowedKey, session: str, token: int) -> Holder:
-        """Raises WrongSession or LeaseMissing for whoever does not command this arm now."""
+        """Raises WrongSession or LeaseMissing for whoever does not command this arm now.
+
+        And RoleNotAllowed where the allow-list lets `key`, its present entry, no longer do so.
+        """
+        held = self._held_by(key, session, token)
+        if key.role == "viewer" or (held.human and key.role != "human"):
+            raise RoleNotAllowed(
+                f"{key.name} commands as {'human' if held.human else 'policy'} and is only allowed as "
+                f"{key.role} by now; `acquire` the lease as that, or have the key allowed again"
+            )
+        return held
+
+    def _held_by(self, key: AllowedKey, session: str, token: int) -> Holder:
         held = self.holder
         if (
             held is not None

@@ -150,7 +150,7 @@ class BridgeServer:
 
     def counts(self) -> dict[str, int]:
         """What happened since the start, by name; refusals as `refused:NAME`."""
-        refused = {f"refused:{name}": n for name, n in self.refusals.items()}
+        refused = {f"refused:{name}": n for name, n in dict(self.refusals).items()}
         return dict(self.control.counts) | refused
 
     # -- threads ------------------------------------------------------------------------------

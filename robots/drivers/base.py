@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from robots.spec import ArmSpec
 from robots.types import CameraFrame, JointCommand, RobotState
@@ -48,4 +48,20 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Let go of the arm, at rest. Twice does no harm."""
+        ...
+
+
+@runtime_checkable
+class Enabled(Protocol):
+    """A driver whose arm must be enabled before it takes targets, which takes longer than a tick.
+
+    Attributes:
+        enabled: whether it is.
+    """
+
+    @property
+    def enabled(self) -> bool: ...
+
+    def enable(self) -> None:
+        """Make it take targets, holding where it is; nothing moves. Raises DriverError."""
         ...

@@ -38,7 +38,8 @@ class URDriver(VendorDriver):
 
     Joints and signs are the vendor's own, base to wrist 3, in radians. `connect` uploads ur-rtde's control
     program, which waits: the arm must be powered, its brakes released and, on e-Series, in remote control.
-    The first `send` sets the payload and the controller's own watchdog.
+    `enable` sets the payload and the controller's own watchdog, which ends that program 100 ms after a `stop`
+    of ours; the next `enable` then uploads it again. A program that somebody else has ended is left so.
 
     The controller reports no joint ranges by RTDE. Checked instead: six joints, the model the dashboard
     tells, and that the controller's safety settings allow the measured posture and `spec.q_home`.
@@ -85,9 +86,10 @@ class URDriver(VendorDriver):
         self._hand: RobotiqHand | None = None
         self._freshness = Freshness()
         self._kicked = 0.0
+        self._halted = False  # by us since the control program was started: its watchdog ends it then
 
     def _open(self) -> None:
-        self._freshness = Freshness()
+        self._freshness, self._halted = Freshness(), False
         self._receive = sdk("rtde_receive", "ur", "ur-rtde").RTDEReceiveInterface(self.address)
         if (trouble := self._trouble()) is not None:
             raise DriverError(f"{self.spec.name}: UR is not ready: {trouble}; see to it at the pendant")
@@ -142,11 +144,13 @@ class URDriver(VendorDriver):
         return None
 
     def _enable(self) -> None:
+        if self._halted and not self._receive.getRobotStatus() & PROGRAM_RUNNING:
+            self._accepted("reuploadScript", self._control.reuploadScript())
         if self.payload_kg is not None:
             accepted = self._control.setPayload(self.payload_kg, [float(x) for x in self.payload_centre])
             self._accepted("setPayload", accepted)
         self._accepted("setWatchdog", self._control.setWatchdog(WATCHDOG_HZ))
-        self._kicked = 0.0
+        self._kicked, self._halted = 0.0, False
 
     def _write(self, q: Array, dq: Array) -> None:
         period = 1.0 / self.servo_hz
@@ -162,6 +166,7 @@ class URDriver(VendorDriver):
             raise DriverError(f"{self.spec.name}: UR refused {what}; its control program may have ended")
 
     def _halt(self) -> None:
+        self._halted = True
         self._control.servoStop(STOPPING)
 
     def _release(self) -> None:

@@ -13,11 +13,10 @@ import numpy as np
 from robots.drivers.fingers import Fingers
 from robots.drivers.servo import ServoLoop
 from robots.errors import DriverError
+from robots.gate import OUTSIDE
 from robots.kinematics import fk
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame, JointCommand, RobotState
-
-LIMIT_ROUNDING = 2e-3  # [rad] vendors round their limits to tenths of a degree
 
 T = TypeVar("T")
 
@@ -37,9 +36,8 @@ class VendorDriver:
     """One arm behind a vendor's SDK; see `robots.drivers.base.Driver` for the contract.
 
     Reads and faults are asked for in the caller's thread, set-points written from a thread at `servo_hz`
-    that starts with the first `send`. That first `send` also does what the vendor's mode needs (enable,
-    mode, payload) and may therefore take some tenths of a second. A fault of the vendor stays: every `read`
-    and `send` raises until `close` and `connect`, and nothing here clears it on the arm.
+    that starts with `enable`, or else with the first `send`. A fault of the vendor stays: every `read` and
+    `send` raises until `close` and `connect`, and nothing here clears it on the arm.
 
     Args:
         spec: limits and chain; the arm is refused where it reports others.
@@ -133,8 +131,28 @@ class VendorDriver:
             raise DriverError(f"{self.spec.name}: read {q} and {dq}, not {self.spec.n_joints} finite joints")
         return RobotState(q, dq, self._opening(), fk(self.spec, q))
 
+    @property
+    def enabled(self) -> bool:
+        """See `Enabled`."""
+        return self._loop is not None
+
+    def enable(self) -> None:
+        """What the vendor's mode needs (motors, mode, payload), then hold where the arm is measured.
+
+        Nothing moves. Takes some tenths of a second, up to seconds where the arm hesitates. Raises
+        DriverError: it is outside its limits, has a fault, or refuses.
+        """
+        self._check_alive()
+        if self._loop is None:
+            measured = self.read().q
+            self._check_pose(measured)  # it may have been moved by hand since `connect`
+            self._asked(self._enable)
+            loop = ServoLoop(self.spec, self.servo_hz, self._write, self._halt)
+            loop.start(measured)
+            self._loop = loop
+
     def send(self, command: JointCommand) -> None:
-        """One gated target. The first one enables the arm, which may take some tenths of a second."""
+        """One gated target. Where nobody has called `enable`, the first one does."""
         self._check_alive()
         q = np.asarray(command.q_target, dtype=np.float64)
         fits = q.shape == (self.spec.n_joints,) and 0.0 <= command.gripper <= 1.0
@@ -144,11 +162,8 @@ class VendorDriver:
                 f"{self.spec.name}: {q}, gripper {command.gripper}: not within limits; send what a gate made"
             )
         if self._loop is None:
-            measured = self.read().q
-            self._asked(self._enable)
-            loop = ServoLoop(self.spec, self.servo_hz, self._write, self._halt)
-            loop.start(measured)
-            self._loop = loop
+            self.enable()
+        assert self._loop is not None
         self._loop.put(q)
         self._gripper = float(command.gripper)
         if self._fingers is not None:
@@ -159,7 +174,7 @@ class VendorDriver:
         raise DriverError(f"{self.spec.name}: no camera {camera!r}; there are {list(self.camera_names)}")
 
     def stop(self) -> None:
-        """The vendor's own stop, at once. The next `send` enables the arm anew, near where it is."""
+        """The vendor's own stop, at once. The arm is enabled anew before it moves again, near where it is."""
         if not self._connected:
             return
         self._end_loop()
@@ -219,7 +234,7 @@ class VendorDriver:
 
     def _check_pose(self, q: Array) -> None:
         spec = self.spec
-        inside = (spec.q_min - LIMIT_ROUNDING <= q) & (q <= spec.q_max + LIMIT_ROUNDING)
+        inside = (spec.q_min - OUTSIDE <= q) & (q <= spec.q_max + OUTSIDE)
         if not inside.all():
             j = int(np.argmin(inside))
             raise DriverError(
@@ -234,7 +249,7 @@ class VendorDriver:
             raise DriverError(
                 f"the arm has {len(low)} joints, {spec.name} has {spec.n_joints}; choose its own robot="
             )
-        fits = (low - LIMIT_ROUNDING <= spec.q_min) & (spec.q_max <= high + LIMIT_ROUNDING)
+        fits = (low - OUTSIDE <= spec.q_min) & (spec.q_max <= high + OUTSIDE)
         if not fits.all():
             j = int(np.argmin(fits))
             raise DriverError(

@@ -14,7 +14,7 @@ from robots.errors import DriverError
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
 
-SERVO_MODE = 1
+POSITION_MODE, SERVO_MODE = 0, 1
 READY, STOP = 0, 4  # of `set_state`
 STOPPED = (4, 5)  # of `get_state`: stopped, and stopped by a changed mode or setting
 PULSES = 850.0  # of the xArm gripper, open; its developer manual
@@ -25,7 +25,7 @@ ANSWER = 0.2  # [s] for an answer once in motion; the SDK waits 2 by itself
 class XArmDriver(VendorDriver):
     """An xArm by its servo mode, which follows each set-point at once, without planning.
 
-    Joints and signs are the vendor's own, base to tip, in radians. The first `send` enables the motors,
+    Joints and signs are the vendor's own, base to tip, in radians. `enable` switches the motors on and
     enters mode 1 and state 0. Errors are never cleared: `clean_error` is a human's decision.
 
     Args:
@@ -104,11 +104,15 @@ class XArmDriver(VendorDriver):
             code, state = self._arm.get_state()
             if code == 0 and state in STOPPED:
                 return f"state {state}, stopped at the box or by another client"
+            if self._arm.mode != SERVO_MODE:  # where the SDK takes a set-point, says 0, and moves nothing
+                return f"mode {self._arm.mode}, changed at the box or by another client"
         return None
 
     def _enable(self) -> None:
         self._accepted("motion_enable", self._arm.motion_enable(True))
-        if self.payload_kg is not None:
+        if self.payload_kg is not None:  # refused where the box is stopped, as our own `_halt` leaves it
+            self._accepted("set_mode", self._arm.set_mode(POSITION_MODE))
+            self._accepted("set_state", self._arm.set_state(READY))
             centre = [1000.0 * x for x in self.payload_centre]  # the SDK's millimetres
             self._accepted("set_tcp_load", self._arm.set_tcp_load(self.payload_kg, centre))
         if self.gripper == "xarm":

@@ -34,7 +34,7 @@ def array_from(data: Any, dtype: Any, shape: Any, order: str = "C") -> NDArray[A
     if not isinstance(shape, (list, tuple)) or not all(
         type(n) is int and 0 <= n <= 0x7FFFFFFF for n in shape
     ):
-        raise ArrayRefused(f"array shape {str(shape)[:60]} is not a list of sizes")
+        raise ArrayRefused(f"array shape, a {type(shape).__name__}, is not a list of sizes")
     if not len(shape) <= MAX_AXES:
         raise ArrayRefused(f"array has {len(shape)} axes; {MAX_AXES} are allowed")
     if not isinstance(data, (bytes, bytearray, memoryview)):

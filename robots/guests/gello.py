@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import zmq
 
-from robots.errors import ArmLatched, CommandShape
+from robots.errors import ArmLatched, CommandShape, RobotError
 from robots.executor import Executor
 from robots.guests.address import loopback, zmq_address
 from robots.guests.errors import AddressRefused, MessageRefused, ServerFull, told
@@ -189,8 +189,13 @@ class GelloServer:
             self.robot.stop(reason)
 
     def _begin_anew(self) -> None:
+        if self._last_command is not None:  # in the middle of a motion: an arm is re-armed at rest
+            self.robot.stop("re-armed")
         self._holder = self._last_command = None
-        self.robot.rearm()  # type: ignore[attr-defined]
+        try:
+            self.robot.rearm()  # type: ignore[attr-defined]
+        except RobotError as error:
+            log.warning("not re-armed: %s", error)
 
 
 def _quat_xyzw(r: Array) -> Array:

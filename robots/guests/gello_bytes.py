@@ -53,7 +53,7 @@ class _Name:
 class _Type:
     """A dtype on its way: its code, then from its state the byte order."""
 
-    def __init__(self, code: Any) -> None:
+    def __init__(self, code: str) -> None:
         self.code, self.order = code, "|"
 
     def build(self, state: Any) -> None:
@@ -65,7 +65,7 @@ class _Type:
 
     @property
     def name(self) -> str:
-        code = str(self.code)
+        code = self.code
         order = "|" if code in ("b1", "u1", "i1") else self.order
         return code if code[:1] in "<>|=" else f"{order}{code}"
 
@@ -151,6 +151,8 @@ def _step(name: str, arg: Any, stack: list[Any], memo: dict[int, Any]) -> None:
         stack.append(_named(arg))
     elif name == "STACK_GLOBAL":
         what, module = stack.pop(), stack.pop()
+        if not (type(what) is str and type(module) is str):  # tuples within tuples are long to write out
+            raise MessageRefused("message names something by what is not text")
         stack.append(_named(f"{module} {what}"))
     elif name == "REDUCE":
         args, role = stack.pop(), stack.pop()
