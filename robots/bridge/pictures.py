@@ -68,7 +68,7 @@ class PictureThread:
         server, frame = self._server, None
         try:
             if len(parts) != 1:
-                raise BadFrame(f"{len(parts)} parts; a message is one frame")
+                raise BadFrame("more than one part; a message is one frame")
             server.who(parts[0])
             frame = decode_look(parts[0].bytes)
             server.control.lease.check_session(frame.session)

@@ -168,8 +168,8 @@ class BridgeServer:
         while self.running:
             try:
                 route, rest = commands.recv(), [commands.recv(copy=False)]
-                while rest[-1].more:
-                    rest.append(commands.recv(copy=False))
+                while rest[-1].more:  # refused, and so not kept
+                    rest[1:] = [commands.recv(copy=False)]
             except zmq.Again:
                 continue
             except zmq.ZMQError as error:
@@ -215,7 +215,7 @@ class BridgeServer:
         frame: Any = None
         try:
             if len(parts) != 1:
-                raise BadFrame(f"{len(parts)} parts; a message is one frame")
+                raise BadFrame("more than one part; a message is one frame")
             key = self.who(parts[0])
             frame = decode_request(parts[0].bytes)
             return self._requests.answer(key, frame, route)
