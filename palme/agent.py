@@ -136,21 +136,28 @@ class Agent:
         except NoMotion as answer:
             done, cause, reason = False, "answer", str(answer)
         except KeyboardInterrupt:
-            done, cause, reason = False, "stopped", "stopped by Ctrl-C; the arm holds"
-            self._robot.stop(reason)
+            done, cause, reason = False, "stopped", self._stopped("stopped by Ctrl-C", "; the arm holds")
         except self._refusals as refusal:
-            done, cause, reason = False, "refused", f"{type(refusal).__name__}: {refusal}"
-            self._robot.stop(reason)
+            done, cause, reason = False, "refused", self._stopped(f"{type(refusal).__name__}: {refusal}")
         except Exception as error:  # a bug of planner or policy: the arm holds, the run still gets its report
             logging.getLogger(__name__).exception("the run broke off")
-            done, cause, reason = False, "error", f"{type(error).__name__}: {error}"
-            self._robot.stop(reason)
+            done, cause, reason = False, "error", self._stopped(f"{type(error).__name__}: {error}")
         finished = Finished(
             self._now(), done, cause, reason, len(self._history), self._replans, dict(self._seconds)
         )
         self._tell(finished)
         steps = tuple((step.text, success) for step, success in self._history)
         return RunResult(instruction, steps, finished)
+
+    def _stopped(self, reason: str, holds: str = "") -> str:
+        """Stop the arm for `reason`; returns it, with `holds`, or with why the arm could not be told."""
+        try:
+            self._robot.stop(reason)
+        except self._refusals as error:  # a link that is gone: at its other end silence stops the arm
+            kind = type(error).__name__
+            known = reason.startswith(f"{kind}:")
+            return reason if known else f"{reason}; it could not be told to stop: {kind}: {error}"
+        return reason + holds
 
     def _work(self, instruction: str) -> tuple[bool, str, str]:
         observation = self._observe()

@@ -24,12 +24,15 @@ class SimulatedDriver:
 
     Args:
         spec: the arm.
-        scene: what stands on the table at first; a YAML file, or None = nothing.
+        scene: what stands on the table at first; itself, a YAML file, or None = nothing.
         cameras: names of `sim.camera.CAMERAS`, or `Camera`s.
     """
 
     def __init__(
-        self, spec: ArmSpec, scene: str | None = None, cameras: Sequence[str | Camera] = ("front", "wrist")
+        self,
+        spec: ArmSpec,
+        scene: Scene | str | None = None,
+        cameras: Sequence[str | Camera] = ("front", "wrist"),
     ) -> None:
         self.spec = spec
         self.world = World("fast")
@@ -43,7 +46,8 @@ class SimulatedDriver:
         from pathlib import Path
 
         try:
-            scene = Scene((), ()) if self._scene is None else Scene.from_yaml(Path(self._scene))
+            given = Scene((), ()) if self._scene is None else self._scene
+            scene = given if isinstance(given, Scene) else Scene.from_yaml(Path(given))
         except (OSError, ValueError) as error:
             raise DriverError(f"scene={self._scene}: {error}") from error
         self.load(scene)

@@ -8,7 +8,7 @@ from palme.agent import AgentLimits
 from palme.errors import NoMotion, StepFailed
 from palme.events import Acted, Finished, Judged, Planned, Started
 from robots.types import ActionChunk
-from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeStep, agent
+from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeRefusal, FakeStep, agent
 
 PUT = "put the red block in the blue bowl"
 STACK = "put the green block on the red block"
@@ -97,6 +97,34 @@ def test_ctrl_c_stops_the_arm_and_still_gives_a_result():
     result = agent(FakePlanner([PUT]), Interrupted(), arm, [events.append]).run(PUT)
     assert result.finished.cause == "stopped" and "Ctrl-C" in arm.stopped
     assert isinstance(events[-1], Finished)
+
+
+def test_an_arm_that_cannot_be_told_to_stop_still_gives_a_result():
+    class Gone(FakeArm):
+        def stop(self, reason):
+            raise FakeRefusal("nobody answers")
+
+    class Interrupted(FakePolicy):
+        def act(self, observation, step):
+            raise KeyboardInterrupt
+
+    class Refused(FakePolicy):
+        def act(self, observation, step):
+            raise FakeRefusal("nobody answers")
+
+    class Broken(FakePolicy):
+        def act(self, observation, step):
+            raise ZeroDivisionError("a bug")
+
+    told = "it could not be told to stop: FakeRefusal: nobody answers"
+    for policy, reason in (
+        (Interrupted(), f"stopped by Ctrl-C; {told}"),
+        (Refused(), "FakeRefusal: nobody answers"),
+        (Broken(), f"ZeroDivisionError: a bug; {told}"),
+    ):
+        events = []
+        result = agent(FakePlanner([PUT]), policy, Gone(), [events.append]).run(PUT)
+        assert result.reason == reason and not result.done and isinstance(events[-1], Finished)
 
 
 def test_events_tell_the_run_in_order_and_account_for_its_time():

@@ -10,18 +10,21 @@ import sys
 import threading
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from palme.cli import bench_install
+from palme.cli import bench_install, pool, serve_arm
 from palme.cli.errors import UsageError
 from palme.cli.main import main
+from palme.cli.stage import scene_for
 from palme.cli.table_server import TableServer
 from robots.bridge import keys
 from robots.bridge.server import BridgeServer
 from sim.driver import SimulatedDriver
-from tests.bridge_rig import PATIENCE, KeyRing, bench, free_ports, spec_at
+from sim.scene import Scene
+from tests.bridge_rig import PATIENCE, KeyRing, bench, free_ports, spec_at, until
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -138,6 +141,84 @@ def test_an_evaluation_across_the_wire_comes_out_as_in_process(tmp_path, capsys)
     assert near["timing"]["arm_s"] == across["timing"]["arm_s"]  # to the tick
 
 
+def served(tmp_path: Path, base: int, **more: Any) -> tuple[BridgeServer, list[str]]:
+    """A simulated arm in lock-step at `base`, and what a command says to reach it."""
+    ring = KeyRing(tmp_path / "keys")
+    ring.client("me")
+    driver = SimulatedDriver(spec_at(20.0), **more)
+    server = BridgeServer(driver, ring.server, ring.folder, f"tcp://127.0.0.1:{base}", realtime=False)
+    far = [
+        "robot=bridge", f"bridge.address={server.address}", f"bridge.keys={ring.folder}",
+        "bridge.timeout=2.0", "planner=readout", f"out={tmp_path / 'out'}",
+    ]  # fmt: skip
+    return server, far
+
+
+def test_a_run_whose_server_dies_ends_with_its_page(tmp_path, capsys) -> None:
+    server, far = served(tmp_path, free_ports(), scene=scene_for("put the red block in the blue bowl", 0, 0))
+    with server:
+        moved = lambda: server.counts().get("command", 0) > 20  # noqa: E731
+        threading.Thread(target=lambda: until(moved) and server.close()).start()
+        assert main(["run", "put the red block in the blue bowl", *far]) == 1
+    said = capsys.readouterr()
+    assert "not achieved" in said.out and "Traceback" not in said.err
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "LinkDead" in page or "the server ends" in page  # it brakes first, if it is not killed
+
+
+def test_an_evaluation_whose_server_dies_writes_what_it_has(tmp_path, capsys, monkeypatch) -> None:
+    base = free_ports()
+    server, far = served(tmp_path, base)
+    with server:
+        table = TableServer(server, base + 3)
+        played = pool.run_episode
+
+        def once(rig, spec, *more):
+            if spec.index == 1:
+                server.close()
+            return played(rig, spec, *more)
+
+        monkeypatch.setattr(pool, "run_episode", once)
+        words = ["eval", "tasks=[put_in_bowl]", "episodes=3", "seed=1000", "bridge.table=true"]
+        assert main([*words, *far]) == 1 and table
+    said = capsys.readouterr().err
+    assert "1 of 3 episodes: LinkDead" in said and "Traceback" not in said
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["tasks"]["put_in_bowl"]["episodes"] == 1 and not results["settings"]["complete"]
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_what_a_served_arm_lacks_is_said_before_anything_is_loaded(tmp_path, capsys) -> None:
+    server, far = served(tmp_path, free_ports(), cameras=("wrist",))
+    with server:
+        for words, code, said in (
+            ([], 2, "the arm has no camera 'front', which planner and policy see by; it has ['wrist']"),
+            (["bridge.table=true"], 2, "no table is served at tcp://127.0.0.1"),
+            (["scene=mine.yaml"], 2, "scene=mine.yaml: a served arm acts on the table that is there"),
+            (["eyes.camera=wrist", "bridge.human=true"], 1, "RoleNotAllowed: me is allowed as policy"),
+        ):
+            assert main(["run", "put the red block in the blue bowl", *far, *words]) == code
+            assert said in capsys.readouterr().err
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_simulated_arm_is_served_with_what_its_sentence_names(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("PALME_KEYS", str(tmp_path))
+    keys.new(tmp_path, "server")
+    seen: list[Scene] = []
+
+    def look(server, settings, also=None):
+        seen.append(server.driver.look(lambda world: world.scene))
+        server.close()
+
+    monkeypatch.setattr(serve_arm.serve, "serve", look)
+    words = ["serve", "robot=panda", "backend=sim", "address=tcp://127.0.0.1:0"]
+    assert main(words) == 0 and main([*words, "sentence="]) == 0
+    assert "what 'put the red block in the blue bowl' names" in capsys.readouterr().out
+    named = {(o.spec.colour, o.spec.kind) for o in seen[0].objects}
+    assert {("red", "block"), ("blue", "bowl")} <= named and len(seen[1].objects) == 0
+
+
 def test_a_server_ends_after_every_thread_that_reads_its_sockets(tmp_path) -> None:
     """A socket closed under the thread that reads it aborts the whole process."""
     ring = KeyRing(tmp_path)
@@ -155,7 +236,6 @@ def test_only_the_commander_asks_the_table(tmp_path) -> None:
     from palme.cli.tables import RemoteTable
     from robots.bridge.client import BridgeClient
     from robots.bridge.errors import LeaseMissing
-    from sim.scene import Scene
 
     ring = KeyRing(tmp_path)
     with BridgeServer(

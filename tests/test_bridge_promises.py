@@ -482,7 +482,6 @@ def test_an_arm_that_is_slow_to_enable_is_enabled_before_it_listens(tmp_path) ->
                 move(client, 8, seq=8 * again)
                 client.stop("enough")
                 arm.enabled = False
-        assert not server.refusals
 
 
 def wait_for_fault(served: Bench) -> None:

@@ -78,6 +78,12 @@ def _remote_rig(config: Mapping[str, Any], seed: int) -> Rig:
             raise UsageError(f"{part}={config[part]['name']} reads the simulator, which is not here")
     arm, table = connect(config["bridge"])
     try:
+        if (eye := config["eyes"]["camera"]) not in arm.cameras:
+            raise UsageError(
+                f"robot=bridge: the arm has no camera {eye!r}, which planner and policy see by; it has "
+                f"{list(arm.cameras)} (an arm in a dry run has none)"
+            )
+        arm.acquire()  # who may not command need not wait for the networks
         planner, context, policy = _minds(config, arm, seed)
     except BaseException:
         arm.close()

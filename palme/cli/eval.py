@@ -10,10 +10,14 @@ from typing import Any
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
+from robots.errors import RobotError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Evaluate, write results.json and report.html. Returns 0; 130 after Ctrl-C, what is there is written."""
+    """Evaluate, write results.json and report.html. Returns 0.
+
+    1 where the arm is gone, 130 after Ctrl-C; what was played until then is written.
+    """
     for word in arguments:
         if not is_override(word):
             raise UsageError(f"{word!r}: expected key=value; see `palme eval --help`")
@@ -24,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
 
     from palme.cli.pool import play
 
-    results, code = [], 0
+    results, code, gone = [], 0, ""
     with _bar(len(specs)) as bar:
         try:
             for result in play(config, specs, int(config["workers"])):
@@ -33,6 +37,10 @@ def main(arguments: Sequence[str]) -> int:
                 bar.set_postfix_str(_score(results), refresh=False)
         except KeyboardInterrupt:
             code = 130
+        except RobotError as error:  # the arm is gone: what was played until then counts
+            code, gone = 1, f"{type(error).__name__}: {error}"
+    if gone:
+        print(f"palme eval: {len(results)} of {len(specs)} episodes: {gone}", file=sys.stderr)
     _write(out, config, results, finished=code == 0)
     return code
 

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from palme.cli.ending import stoppable
 from palme.cli.errors import UsageError, unknown
+from robots.errors import RobotError
 
 COMMANDS = {
     "run": ("palme.cli.run", 'do what a sentence says: palme run "put the red block in the blue bowl"'),
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"palme: {error}", file=sys.stderr)
         return 2
+    except RobotError as error:  # an arm, or whoever serves it, refused: it says why itself
+        print(f"palme: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("palme: stopped", file=sys.stderr)
         return 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from palme.cli.errors import UsageError, unknown
 from palme.cli.tables import RemoteTable
 
 PICTURES = ("raw", "jpeg")
+PATIENCE = 2.0  # [s] for a port of this computer to answer
 
 
 def connect(config: Mapping[str, Any]) -> tuple[Any, RemoteTable | None]:
@@ -22,8 +24,7 @@ def connect(config: Mapping[str, Any]) -> tuple[Any, RemoteTable | None]:
         UsageError: a key is missing, nobody answers, or a setting is unknown.
     """
     from palme.cli.serve_arm import Jpeg
-    from palme.cli.table_frames import PORT
-    from robots.bridge import keys, sockets
+    from robots.bridge import keys
     from robots.bridge.client import BridgeClient
     from robots.errors import RobotError
 
@@ -43,7 +44,26 @@ def connect(config: Mapping[str, Any]) -> tuple[Any, RemoteTable | None]:
         raise UsageError(f"robot=bridge: {type(error).__name__}: {error}") from error
     if not config["table"]:
         return client, None
-    host, port = sockets.parse(config["address"])
+    try:
+        return client, RemoteTable(client, _table_port(config["address"]))
+    except BaseException:
+        client.close()
+        raise
+
+
+def _table_port(address: str) -> int:
+    """Where the table of the arm at `address` is served. Raises UsageError where none is."""
+    from palme.cli.table_frames import PORT
+    from robots.bridge import sockets
+
+    host, port = sockets.parse(address)
     if not sockets.is_loopback(host):
         raise UsageError("bridge.table=true: a table is served on the loopback alone")
-    return client, RemoteTable(client, port + PORT)
+    try:
+        socket.create_connection((host.strip("[]"), port + PORT), PATIENCE).close()
+    except OSError as error:
+        raise UsageError(
+            f"bridge.table=true: no table is served at tcp://{host}:{port + PORT} "
+            f"({error.strerror or error}); start the server with table=true"
+        ) from error
+    return port + PORT

@@ -40,6 +40,11 @@ def run(sentence: str, config: dict[str, Any]) -> int:
 
     remote = config["robot"]["name"] == "bridge"
     scene = task = None
+    if remote and config["scene"] and not config["bridge"]["table"]:
+        raise UsageError(
+            f"scene={config['scene']}: a served arm acts on the table that is there; bridge.table=true sets "
+            "it, where the server was started with table=true"
+        )
     if not remote or config["bridge"]["table"]:
         scene = scene_for(sentence, config["seed"], config["distractors"], config["scene"])
     rig = build_rig(config, config["seed"])
@@ -111,9 +116,12 @@ def run(sentence: str, config: dict[str, Any]) -> int:
         if assisted is not None and task is not None and assisted.story.instruction != sentence:
             task = task_of(assisted.story.instruction, scene.state)  # judged by what was asked for in the end
         if task is not None and rig.table is not None:
-            rig.table.hold(SETTLE_TICKS)
-            record.truth = task.is_success(rig.table.truth())
-            log.note("simulator", goal_reached=record.truth)
+            try:
+                rig.table.hold(SETTLE_TICKS)
+                record.truth = task.is_success(rig.table.truth())
+                log.note("simulator", goal_reached=record.truth)
+            except RobotError as error:
+                log.note("simulator", gone=f"{type(error).__name__}: {error}")
         if recording is not None:
             print(recording.save(record.truth))
             recording.close()

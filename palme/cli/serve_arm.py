@@ -18,6 +18,7 @@ from robots import serve
 from robots.bridge import sockets
 from robots.errors import RobotError
 
+DISTRACTORS = 5  # things on the table that the sentence does not name
 BACKENDS = {"sim": "sim.driver:SimulatedDriver"}
 
 
@@ -26,9 +27,13 @@ class Settings(serve.Settings):
     """And of the simulated arm:
 
     Attributes:
+        sentence: what it names stands on the table at first; "" = nothing does. `backend.scene` comes before.
+        seed: of where it stands, among what else.
         table: also serve what only a simulation can be asked, on the loopback, at the address's port plus 3.
     """
 
+    sentence: str = "put the red block in the blue bowl"
+    seed: int = 0
     table: bool = False
 
 
@@ -47,6 +52,11 @@ def main(arguments: Sequence[str]) -> int:
         from palme.cli.build import quiet
 
         quiet()
+        if settings.sentence and "scene" not in settings.backend_settings and not settings.dry_run:
+            from palme.cli.stage import scene_for
+
+            settings.backend_settings["scene"] = scene_for(settings.sentence, settings.seed, DISTRACTORS)
+            print(f"on its table: what {settings.sentence!r} names, and other things (sentence=, seed=)")
     try:
         codec = Jpeg() if Jpeg.there_is() else None
         server = serve.build(settings, BACKENDS, codec)

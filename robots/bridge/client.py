@@ -246,8 +246,8 @@ class BridgeClient:
         return socket
 
     def exchange(self, socket: Any, make: Make, kind: type[Any], decode: Any, timeout: float) -> Any:
-        """See `Link.exchange`; `socket` is one of `another`."""
-        return self._link.exchange(socket, make, kind, decode, timeout)
+        """See `Link.exchange`; `socket` is one of `another`. A long wait ends where `read` gets no answer."""
+        return self._link.exchange(socket, make, kind, decode, timeout, self.read)
 
     def frame_of(self, command: JointCommand) -> tuple[Array, Make]:
         """What `command` asks of the joints, and its frame.

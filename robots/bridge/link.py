@@ -22,6 +22,7 @@ from robots.bridge.wire import decode_answer, encode
 
 F = TypeVar("F", bound=msgspec.Struct)
 Make = Callable[[int], msgspec.Struct]  # a frame with the id it is given
+LOOK = 2.0  # [s] of a long wait between looks at whether the server is there
 AFTER_YOU = 1e-4  # [s] that a stream leaves the socket to a call that waits for it
 
 
@@ -107,38 +108,64 @@ class Link:
         """Nobody will fetch it."""
         self._under_way.pop(number, None)
 
-    def exchange(self, socket: Any, make: Make, kind: type[F], decode: Any, timeout: float) -> F:
+    def exchange(
+        self,
+        socket: Any,
+        make: Make,
+        kind: type[F],
+        decode: Any,
+        timeout: float,
+        alive: Callable[[], object] | None = None,
+    ) -> F:
         """Ask on one of this client's sockets and wait for the answer of its number and `kind`.
 
-        Raises LinkDead after `timeout` [s], or what the server refused with.
+        Raises LinkDead after `timeout` [s], or what the server refused with, or what `alive` raises, which is
+        asked from time to time where that is long.
         """
         number = next(self._ids)
-        self._limit(socket, timeout)
+        self._limit(socket, timeout if alive is None else min(timeout, LOOK))
         try:
             (self._send if socket is self.commands else socket.send)(encode(make(number)))
         except zmq.Again:
             raise self.dead(timeout) from None
-        return self._receive(socket, number, kind, decode, timeout)
+        return self._receive(socket, number, kind, decode, timeout, alive)
 
     def dead(self, timeout: float) -> LinkDead:
         """What is raised where no answer came in `timeout` [s]."""
+        age = self.age()
+        why = (
+            "Is it running, is its key the right one, and is ours allowed there?"
+            if age >= 0.9 * timeout
+            else "It runs, so it is busy, or what was asked for is not served there."
+        )
         return LinkDead(
             f"{self.address}: no answer in {timeout:.2f} s; nothing was heard of the server for "
-            f"{self.age():.2f} s. Is it running, is its key the right one, and is ours allowed there?"
+            f"{age:.2f} s. {why}"
         )
 
     def age(self) -> float:
         """[s] since anything was heard of the server, by this computer's monotonic clock."""
         return time.monotonic() - self.arrived
 
-    def _receive(self, socket: Any, number: int, kind: type[F], decode: Any, timeout: float) -> F:
+    def _receive(
+        self,
+        socket: Any,
+        number: int,
+        kind: type[F],
+        decode: Any,
+        timeout: float,
+        alive: Callable[[], object] | None = None,
+    ) -> F:
         """The answer to `number` on `socket`, whose own limit is `timeout` [s]; raises as `exchange`."""
         limit = time.monotonic() + timeout
         while True:
             try:
                 answer = decode(socket.recv())
             except zmq.Again:
-                raise self.dead(timeout) from None
+                if alive is None or time.monotonic() >= limit:
+                    raise self.dead(timeout) from None
+                alive()
+                continue
             except BadFrame:
                 answer = None  # damaged: as good as lost
             id = getattr(answer, "id", None)
