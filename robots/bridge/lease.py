@@ -196,7 +196,8 @@ class Lease:
         silent = now - self.heard
         if silent <= self._silence or not watched:
             return False
-        self.latch(f"silent: nothing valid from {self.holder_name} for {1e3 * silent:.0f} ms")
+        limit = f"limit {1e3 * self._silence:.0f}"
+        self.latch(f"silent: nothing valid from {self.holder_name} for {1e3 * silent:.0f} ms ({limit})")
         return True
 
     @property
