@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from palme.cli.bench_bounds import check
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, unknown
 
@@ -34,7 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     if names[0] not in benches:
         raise unknown("bench", names[0], benches)
     config_name, bench = benches[names[0]]
-    return bench(load(config_name, [word for word in arguments if is_override(word)]))
+    config = load(config_name, [word for word in arguments if is_override(word)])
+    check(names[0], config)
+    return bench(config)
 
 
 def _env(config: dict[str, Any]) -> int:
@@ -81,6 +84,7 @@ def _eyes(config: dict[str, Any]) -> int:
     from palme.cli.seen_objects import bench_eyes
     from palme.perception.eyes import Eyes
 
+    _check_tasks(config)
     rig = build_rig(config | {"planner": {"name": "oracle"}}, config["seed"])
     return _told(config, bench_eyes(Eyes.load(), rig, config))
 
@@ -102,6 +106,7 @@ def _planner(config: dict[str, Any]) -> int:
     from palme.cli.build import build_rig
     from palme.cli.next_steps import bench_planner
 
+    _check_tasks(config)
     return _told(config, bench_planner(build_rig(config, config["seed"]), config))
 
 
@@ -174,6 +179,21 @@ def _install(config: dict[str, Any]) -> int:
     found = bench_install(config, _bar)
     _told(config, found)
     return 1 if found["serving_s_p50"] > SERVING or found["not_base_but_there"] else 0
+
+
+def _check_tasks(config: dict[str, Any]) -> None:
+    """Raises UsageError for a family or a split that there is not, or one without the other."""
+    from sim.tasks import SPLITS, UnknownTask, family_named
+
+    if config["split"] not in SPLITS:
+        raise unknown("split", str(config["split"]), SPLITS)
+    try:
+        for name in config["tasks"]:
+            family_named(str(name))
+    except UnknownTask as error:
+        raise UsageError(str(error)) from error
+    if config["split"] == "held_out" and set(config["tasks"]) == {"match_bowls"}:
+        raise UsageError("tasks=[match_bowls] split=held_out: it pairs no two colours; name another task")
 
 
 def _bar(what: str, total: int) -> Any:

@@ -14,6 +14,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from palme.cli.bench_bounds import check
 from palme.cli.build import Rig, build_rig
 from palme.cli.errors import UsageError
 from palme.report.stats import newcombe_paired, wilson
@@ -35,9 +36,7 @@ def bench_corrections(config: Mapping[str, Any], bar: Bar) -> dict[str, Any]:
     from palme.policies.chunk import WEIGHTS
     from palme.report.corrections_page import corrections_page
 
-    for key in ("episodes", "corrected", "motions", "steps", "workers"):
-        if not config[key] >= 1:
-            raise UsageError(f"{key}={config[key]}: expected at least 1")
+    check("corrections", config)
     if config["policy"]["name"] != "chunk":
         raise UsageError(f"policy={config['policy']['name']}: chunk alone learns from corrections")
     if "knock" not in config["camera"]:
