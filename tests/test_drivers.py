@@ -471,10 +471,17 @@ class TestFranka(VendorContract):
 def test_an_arm_that_is_not_there_is_said_to_be_so_by_the_real_sdk(driver: Any) -> None:
     absent = driver(PANDA, "127.0.0.1")
     try:
-        with pytest.raises(DriverError, match=f"{driver.vendor} arm not reached|is missing"):
+        told = f"{driver.vendor} arm not reached at backend.address=127.0.0.1: |is missing"
+        with pytest.raises(DriverError, match=told):
             absent.connect()
     finally:
         absent.close()
+
+
+@pytest.mark.parametrize("address", ["arm.lan", "/dev/ttyUSB0", "192.168.1", "", "::1"])
+def test_an_xarm_s_address_that_is_no_ip_is_refused_before_the_sdk_takes_it_for_a_port(address: str) -> None:
+    with pytest.raises(DriverError, match="expected the control box's IP, as in 192.168.1.5"):
+        XArmDriver(TestXArm.spec, address)
 
 
 def test_a_call_that_the_vendor_s_class_would_not_take_fails_here_too() -> None:

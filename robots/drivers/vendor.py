@@ -114,8 +114,11 @@ class VendorDriver:
             raise
         except Exception as error:  # SDKs raise RuntimeError, OSError and bare Exception alike
             self._drop()
+            address = getattr(self, "address", "")
+            at = f" at backend.address={address}" if address else ""
             raise DriverError(
-                f"{self.spec.name}: {self.vendor} arm not reached: {type(error).__name__}: {error}"
+                f"{self.spec.name}: {self.vendor} arm not reached{at}: {type(error).__name__}: {error}; "
+                "look at its address, cable and power"
             ) from error
 
     def read(self) -> RobotState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +31,7 @@ class XArmDriver(VendorDriver):
 
     Args:
         spec: limits and chain.
-        address: of the control box.
+        address: of the control box, as in 192.168.1.5; another kind is refused.
         servo_hz: set-points a second; the vendor recommends 250 at most.
         gripper: "none" or "xarm" (the vendor's, 0 to 850 pulses).
         payload_kg, payload_centre: at the flange, in [kg] and (3,) [m]; None = as stored in the box.
@@ -53,7 +54,7 @@ class XArmDriver(VendorDriver):
         super().__init__(spec, servo_hz=servo_hz, clock=clock)
         if gripper not in ("none", "xarm"):
             raise DriverError(f"{spec.name}: gripper {gripper!r}; there are 'none' and 'xarm'")
-        self.address, self.gripper = address, gripper
+        self.address, self.gripper = _ip(spec, address), gripper
         self.payload_kg, self.payload_centre = payload_kg, payload_centre
         self._arm: Any = None
         self._heard = 0.0
@@ -157,6 +158,16 @@ class XArmDriver(VendorDriver):
         if self.gripper == "xarm":
             line += f"; set_gripper_position({command.gripper * PULSES:.0f})"
         return line
+
+
+def _ip(spec: ArmSpec, address: str) -> str:
+    """`address`; the SDK would take anything but an IP for a serial port. Raises DriverError."""
+    try:
+        return str(ipaddress.IPv4Address(str(address)))
+    except ValueError:
+        raise DriverError(
+            f"{spec.name}: backend.address={address}: expected the control box's IP, as in 192.168.1.5"
+        ) from None
 
 
 class _XArmHand:
