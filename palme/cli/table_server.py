@@ -22,6 +22,7 @@ from sim.judge import judge
 from sim.scene import Scene, SceneFileError
 
 LISTEN = 50  # [ms]
+TABLE = f"its table (the port of address= plus {frames.PORT})"
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +42,7 @@ class TableServer:
         self._server, self._driver = server, server.driver
         self._socket = sockets.listening(server.context, zmq.ROUTER, server.key, frames.MAX_SCENE)
         self._socket.setsockopt(zmq.RCVTIMEO, LISTEN)
-        self.port = sockets.bind(self._socket, "127.0.0.1", port, False)
+        self.port = sockets.bind(self._socket, "127.0.0.1", port, False, TABLE)
         server.beside("bridge-table", self._run)
 
     def _run(self) -> None:

@@ -24,6 +24,7 @@ from robots.urgent import BESIDE, may_be_urgent
 from robots.zmq_context import Context
 
 DOMAIN = "palme"
+LAST_PORT = 65535 - 3  # states, pictures and a simulated table take the next three
 ENDING = 10.0  # [s] that a thread has to leave its socket
 QUEUE = 64  # frames that a socket holds for one peer: twice what a stream may have under way
 log = logging.getLogger(__name__)
@@ -33,8 +34,11 @@ _ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:]+\]|[\w.*-]+):(?P<port>\d{1
 def parse(address: str) -> tuple[str, int]:
     """(host, port) of `tcp://host:port`. Raises Insecure for anything else."""
     match = _ADDRESS.fullmatch(address)
-    if match is None or not int(match["port"]) < 65536 - 2:
-        raise Insecure(f"address {address!r}: expected tcp://HOST:PORT, as in tcp://127.0.0.1:5560")
+    if match is None or not int(match["port"]) <= LAST_PORT:
+        raise Insecure(
+            f"address {address!r}: expected tcp://HOST:PORT, as in tcp://127.0.0.1:5560, with a port of "
+            f"1 to {LAST_PORT} (0 = any free one)"
+        )
     return match["host"], int(match["port"])
 
 
@@ -102,26 +106,34 @@ def listening(context: zmq.Context, kind: int, key: SecretKey, limit: int) -> zm
     return socket
 
 
-def bind(socket: zmq.Socket, host: str, port: int, beyond_loopback: bool) -> int:
-    """Bind, port 0 = any free one; returns the port.
+def check_reach(host: str, beyond_loopback: bool) -> None:
+    """Raises Insecure where `host` can be reached from outside and `beyond_loopback` was not said."""
+    if not (is_loopback(host) or beyond_loopback):
+        raise Insecure(
+            f"{host} can be reached from outside this computer; say `beyond_loopback=true` if that is meant"
+        )
+
+
+def bind(socket: zmq.Socket, host: str, port: int, beyond_loopback: bool, what: str = "commands") -> int:
+    """Bind, port 0 = any free one; returns the port. `what` it is for is said where that fails.
 
     Raises:
         Insecure: the socket is not CURVE and enforced, or `host` can be reached from outside and
-            `beyond_loopback` was not said.
+            `beyond_loopback` was not said, or that port cannot be had.
     """
     if not (socket.getsockopt(zmq.MECHANISM) == zmq.CURVE and socket.getsockopt(zmq.CURVE_SERVER) == 1):
         raise Insecure("the socket is not a CURVE server; it would take plaintext")
     if not (socket.getsockopt(zmq.ZAP_ENFORCE_DOMAIN) == 1 and socket.getsockopt(zmq.ZAP_DOMAIN)):
         raise Insecure("the socket does not enforce its ZAP domain; it would take any key")
-    if not (is_loopback(host) or beyond_loopback):
-        raise Insecure(
-            f"{host} can be reached from outside this computer; say `beyond_loopback=true` if that is meant"
-        )
+    check_reach(host, beyond_loopback)
     try:
         socket.bind(f"tcp://{host}:{port or '*'}")
     except zmq.ZMQError as error:
-        raise Insecure(f"tcp://{host}:{port}: {error}") from None
-    return parse(bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode())[1]
+        remedy = "is it an address of this computer? address= chooses another"
+        if error.errno == zmq.EADDRINUSE:
+            remedy = "another server may be running; end it, or choose another port by address="
+        raise Insecure(f"tcp://{host}:{port} for {what}: {error}; {remedy}") from None
+    return int(bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode().rpartition(":")[2])
 
 
 def bell(socket: zmq.Socket, route: bytes) -> zmq.Socket:
