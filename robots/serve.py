@@ -1,6 +1,7 @@
 """Serve one arm over the bridge: `python -m robots.serve robot=panda backend=ideal`, or `palme serve ...`.
 
-Only the base install is needed. Settings are `key=value`; `backend.KEY=VALUE` goes to the driver.
+Only the base install is needed. Settings are `key=value`; `backend.KEY=VALUE` goes to the driver; `--help`
+lists them.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from robots.bridge import keys
+from robots.bridge import keys, sockets
 from robots.bridge.pictures import Codec
-from robots.bridge.server import BridgeServer
-from robots.drivers.registry import make
+from robots.bridge.server import MIN_HZ, BridgeServer
+from robots.drivers.registry import DRIVERS, make
 from robots.errors import RobotError
 from robots.spec import ArmSpec
 
 TOLD_EVERY = 60.0  # [s] between lines about what was refused
+MAX_HZ = 1000.0  # the fastest that has been tried: `palme bench bridge`
 
 
 class BadSetting(RobotError):
@@ -34,15 +36,15 @@ class Settings:
     """What can be set. Those of the driver stand in `backend_settings`.
 
     Attributes:
-        robot: of configs/robot/.
-        backend: of robots/drivers/registry.py; "sim" where the simulator is installed.
+        robot: the arm, of configs/robot/.
+        backend: what moves it; dry_run moves nothing.
         address: of the commands; states and pictures take the next two ports.
-        keys: folder; "" = `robots.bridge.keys.default_folder()`.
+        keys: a folder; none named = $PALME_KEYS, or .palme/keys in the home directory.
         key: the server's own, in it.
-        realtime: ticks by the clock; False = one command, one tick (simulation only).
-        beyond_loopback: bind to an address that other computers reach.
-        dry_run: say what would be sent, and send nothing.
-        control_hz: in place of the arm's own; 0 = the arm's own.
+        realtime: ticks by the clock; false = one command, one tick (simulation only).
+        beyond_loopback: true binds to an address that other computers reach.
+        dry_run: true says what would be sent, and sends nothing.
+        control_hz: commands a second, 20 to 1000, in place of the arm's own; 0 = the arm's own.
     """
 
     robot: str = "panda"
@@ -70,7 +72,7 @@ def parse(words: Sequence[str], settings: Settings | None = None) -> Settings:
             continue
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise BadSetting(f"unknown key {key!r}{hint} There are: {', '.join(known)}, backend.KEY")
         found = _plain(value) if known[key] is not str else value
         if known[key] is float and isinstance(found, int) and not isinstance(found, bool):
@@ -84,15 +86,20 @@ def parse(words: Sequence[str], settings: Settings | None = None) -> Settings:
 def build(
     settings: Settings, more: Mapping[str, str] | None = None, codec: Codec | None = None
 ) -> BridgeServer:
-    """The server that `settings` describe, not yet started. Raises RobotError of a named kind."""
-    folder = Path(settings.keys) if settings.keys else keys.default_folder()
-    key = keys.load_secret(folder, settings.key)
-    spec = ArmSpec.load(settings.robot)
-    if settings.control_hz:
-        spec = replace(spec, control_hz=settings.control_hz)
-    if not settings.realtime and settings.backend not in ("sim", "ideal"):
-        raise BadSetting(f"realtime=false: {settings.backend} is moved by the clock; only a simulation waits")
-    driver = make(settings.backend, spec, settings.backend_settings, more, settings.dry_run)
+    """The server that `settings` describe, not yet started.
+
+    Raises:
+        BadSetting: what they say cannot be meant.
+        RobotError: of another named kind: the arm cannot be reached, or the port not be had.
+    """
+    folder = Path(settings.keys).expanduser() if settings.keys else keys.default_folder()
+    try:
+        sockets.check_reach(sockets.parse(settings.address)[0], settings.beyond_loopback)
+        key = keys.load_secret(folder, settings.key)
+        spec = _at_rate(ArmSpec.load(settings.robot), settings)
+        driver = make(settings.backend, spec, settings.backend_settings, more, settings.dry_run)
+    except RobotError as error:  # nothing has been reached for yet: all of it is what was typed
+        raise BadSetting(str(error)) from error
     return BridgeServer(
         driver, key, folder, settings.address, settings.realtime, settings.beyond_loopback, codec
     )
@@ -124,6 +131,9 @@ def serve(server: BridgeServer, settings: Settings, also: Callable[[], object] |
 
 def main(words: Sequence[str], more: Mapping[str, str] | None = None) -> int:
     """Returns 0 after a signal, 1 where the arm cannot be served, 2 where a setting is not understood."""
+    if any(word in ("-h", "--help") for word in words):
+        print("python -m robots.serve takes:", *listed(Settings(), DRIVERS), sep="\n")
+        return 0
     try:
         settings = parse(words)
         serve(build(settings, more), settings)
@@ -134,6 +144,42 @@ def main(words: Sequence[str], more: Mapping[str, str] | None = None) -> int:
         print(f"serve: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def listed(settings: Settings, backends: Iterable[str]) -> list[str]:
+    """A line for each setting: its standard value, and what its class says of it."""
+    texts = {}
+    for kind in type(settings).__mro__:
+        for line in (kind.__doc__ or "").splitlines():
+            name, _, text = line.strip().partition(": ")
+            texts.setdefault(name, text.rstrip("."))
+    lines = []
+    for name in (f.name for f in fields(settings) if f.name != "backend_settings"):
+        value = getattr(settings, name)
+        shown = f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+        lines.append(f"  {shown:<28}  # {texts.get(name, '')}")
+    return [
+        *lines,
+        f"  {'backend.KEY=VALUE':<28}  # of the backend, such as backend.address=192.168.1.5 of a real arm",
+        f"robots: {', '.join(ArmSpec.available())}",
+        f"backends: {', '.join(backends)}",
+    ]
+
+
+def _at_rate(spec: ArmSpec, settings: Settings) -> ArmSpec:
+    """`spec` at the rate that was asked for. Raises BadSetting where nothing can be served so."""
+    if not settings.realtime and settings.backend not in ("sim", "ideal"):
+        raise BadSetting(f"realtime=false: {settings.backend} is moved by the clock; only a simulation waits")
+    hz = settings.control_hz
+    if hz == 0:
+        return spec
+    least = MIN_HZ if settings.realtime else 1.0
+    if not least <= hz <= MAX_HZ:
+        raise BadSetting(
+            f"control_hz={hz:g}: expected {least:g} to {MAX_HZ:g}, or 0 for the {spec.control_hz:g} of "
+            f"{spec.name}"
+        )
+    return replace(spec, control_hz=hz)
 
 
 def _tell(server: BridgeServer, told: dict[str, int]) -> dict[str, int]:

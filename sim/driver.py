@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from robots.errors import DriverError, RobotError
@@ -14,6 +15,7 @@ from sim.camera import Camera
 from sim.scene import Scene
 from sim.world import World
 
+SIMULATED = "panda"
 T = TypeVar("T")
 
 
@@ -26,6 +28,9 @@ class SimulatedDriver:
         spec: the arm.
         scene: what stands on the table at first; itself, a YAML file, or None = nothing.
         cameras: names of `sim.camera.CAMERAS`, or `Camera`s.
+
+    Raises:
+        DriverError: another arm, or a scene that cannot be read.
     """
 
     def __init__(
@@ -34,23 +39,19 @@ class SimulatedDriver:
         scene: Scene | str | None = None,
         cameras: Sequence[str | Camera] = ("front", "wrist"),
     ) -> None:
+        if spec.name != SIMULATED:
+            raise DriverError(f"{spec.name}: only the {SIMULATED} is simulated; say robot={SIMULATED}")
         self.spec = spec
+        given = Scene((), ()) if scene is None else scene
+        self._scene = given if isinstance(given, Scene) else _read(Path(given))
         self.world = World("fast")
         self.arm = SimulatedArm(self.world, spec, cameras)
         self.camera_names = tuple(self.arm.cameras)
-        self._scene = scene
         self._lock = threading.Lock()
 
     def connect(self) -> None:
         """Build the world."""
-        from pathlib import Path
-
-        try:
-            given = Scene((), ()) if self._scene is None else self._scene
-            scene = given if isinstance(given, Scene) else Scene.from_yaml(Path(given))
-        except (OSError, ValueError) as error:
-            raise DriverError(f"scene={self._scene}: {error}") from error
-        self.load(scene)
+        self.load(self._scene)
 
     @property
     def time(self) -> float:
@@ -93,3 +94,14 @@ class SimulatedDriver:
                 raise
             except Exception as error:  # pybullet.error, once the world has been closed
                 raise DriverError(f"the simulator: {error}") from error
+
+
+def _read(path: Path) -> Scene:
+    try:
+        return Scene.from_yaml(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DriverError(
+            f"backend.scene={path}: {reason}; name a scene's YAML file, such as the scene.yaml that "
+            "`palme run` writes"
+        ) from error

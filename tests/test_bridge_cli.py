@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,8 +21,10 @@ from palme.cli.errors import UsageError
 from palme.cli.main import main
 from palme.cli.stage import scene_for
 from palme.cli.table_server import TableServer
-from robots.bridge import keys
+from robots import serve
+from robots.bridge import keys, sockets
 from robots.bridge.server import BridgeServer
+from robots.drivers.ideal import IdealArm
 from sim.driver import SimulatedDriver
 from sim.scene import Scene
 from tests.bridge_rig import PATIENCE, KeyRing, bench, free_ports, spec_at, until
@@ -111,17 +114,75 @@ def test_what_is_not_understood_is_named_with_its_remedy(
     ("words", "said"),
     [
         (["backend=idael"], "did you mean 'ideal'"),
+        (["backend=foo"], "no backend 'foo'. There are: dry_run"),
+        (["backend=ideal", "bogus=1"], "unknown key 'bogus'. There are: robot"),
         (["backend=ideal", "backend.speed=3"], "it takes cameras, size, keep"),
+        (["backend=ideal", "backend.keep=all"], "backend.keep=all"),
+        (["backend=xarm"], "backend=xarm needs backend.address=... (the controller's IP); it takes address"),
+        (["backend=franka"], "backend=franka needs backend.address="),
+        (["backend=xarm", "backend.address=arm.lan"], "arm.lan: expected the control box's IP"),
+        (["backend=sim", "backend.scene=/nowhere.yaml"], "backend.scene=/nowhere.yaml: No such file"),
+        (["backend=sim", "robot=xarm6"], "only the panda is simulated"),
+        (["backend=ideal", "control_hz=-5"], "control_hz=-5: expected 20 to 1000, or 0 for the 20 of panda"),
+        (["backend=ideal", "control_hz=1e6"], "expected 20 to 1000"),
+        (["backend=ideal", "control_hz=nan"], "expected 20 to 1000"),
+        (["backend=ideal", "address=tcp://127.0.0.1:65533"], "1 to 65532"),
         (["backend=ideal", "key=nobody"], "palme keys new name=nobody"),
         (["backend=ideal", "robot=pandda"], "did you mean 'panda'"),
         (["backend=ideal", "address=tcp://0.0.0.0:0"], "beyond_loopback=true"),
     ],
 )
-def test_an_arm_that_cannot_be_served_says_why(words, said, capsys, tmp_path, monkeypatch) -> None:
+def test_a_setting_of_an_arm_that_is_not_understood_says_why(
+    words, said, capsys, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setenv("PALME_KEYS", str(tmp_path))
     keys.new(tmp_path, "server")
-    assert main(["serve", "robot=panda", *words]) == 1
+    assert main(["serve", "robot=panda", *words]) == 2
     assert said in capsys.readouterr().err
+    if "backend=sim" not in words:
+        assert serve.main(["robot=panda", *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [(0, "for commands"), (1, "for states (the port of address= plus 1)"), (2, "for pictures")],
+)
+def test_a_port_in_use_is_named_with_the_address_it_comes_from(
+    taken, said, capsys, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("PALME_KEYS", str(tmp_path))
+    keys.new(tmp_path, "server")
+    port = free_ports()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port + taken))
+        other.listen()
+        assert main(["serve", "robot=panda", "backend=ideal", f"address=tcp://127.0.0.1:{port}"]) == 1
+    error = capsys.readouterr().err
+    assert f"tcp://127.0.0.1:{port + taken} {said}" in error
+    assert "another server may be running" in error and "choose another port by address=" in error
+
+
+def test_the_last_port_that_is_taken_serves(tmp_path) -> None:
+    ring = KeyRing(tmp_path)
+    address = f"tcp://127.0.0.1:{sockets.LAST_PORT}"
+    with BridgeServer(IdealArm(spec_at(20.0)), ring.server, ring.folder, address) as server:
+        assert (server.port, server.picture_port) == (65532, 65534)
+
+
+def test_help_lists_the_settings_of_an_arm_s_server_and_of_keys(capsys) -> None:
+    assert main(["serve", "--help"]) == 0
+    said = capsys.readouterr().out
+    for name in ("robot", "backend", "address", "keys", "key", "realtime", "beyond_loopback", "dry_run",
+                 "control_hz", "table", "backend.KEY"):  # fmt: skip
+        line = next(line for line in said.splitlines() if line.startswith(f"  {name}="))
+        assert line.partition("#")[2].strip(), name
+    assert "xarm" in said and "guest=gello" in said and "protocol=openpi" in said
+    assert main(["keys", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("name=", "file=", "role=", "viewer", "policy", "human", "keys="))
+    assert serve.main(["--help"]) == 0
+    assert "control_hz=" in capsys.readouterr().out
 
 
 def test_an_evaluation_across_the_wire_comes_out_as_in_process(tmp_path, capsys) -> None:

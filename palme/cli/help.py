@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from palme.cli.paths import CONFIGS
+
+LISTED = {"serve": "palme.cli.serve_arm", "keys": "palme.cli.keys"}  # what has settings and no file of them
 
 
 def command_help(name: str, summary: str) -> str:
-    """Help text of `palme NAME`, read from configs/ without loading Hydra."""
+    """Help text of `palme NAME`, read from configs/ without loading Hydra, and from `LISTED`."""
     lines = [f"palme {name}: {summary}", ""]
+    if name in LISTED:
+        lines += [*import_module(LISTED[name]).help_lines(), ""]
     files = [*sorted(CONFIGS.glob(f"{name}.yaml")), *sorted(CONFIGS.glob(f"{name}_*.yaml"))]
     for path in files:
         groups, settings = _parts(path.read_text(encoding="utf-8"))

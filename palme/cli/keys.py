@@ -9,6 +9,21 @@ from palme.cli.errors import UsageError, unknown
 from robots.bridge import keys
 from robots.bridge.errors import KeyProblem
 
+HELP = (
+    "palme keys new takes:",
+    "  name=NAME                     # of the pair, such as me, or server for an arm's own",
+    "palme keys allow takes:",
+    "  file=PATH                     # NAME.public.json of who is to be let in",
+    "  role=ROLE                     # viewer: look and stop | policy: command too | human: take over too",
+    "palme keys list takes nothing. Each of them takes:",
+    "  keys=FOLDER                   # none named = $PALME_KEYS, or .palme/keys in the home directory",
+)
+
+
+def help_lines() -> tuple[str, ...]:
+    """What `palme keys --help` says."""
+    return HELP
+
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0."""

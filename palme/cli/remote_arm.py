@@ -30,7 +30,7 @@ def connect(config: Mapping[str, Any]) -> tuple[Any, RemoteTable | None]:
 
     if config["pictures"] not in PICTURES:
         raise unknown("form of pictures", config["pictures"], PICTURES)
-    folder = Path(config["keys"]) if config["keys"] else keys.default_folder()
+    folder = Path(config["keys"]).expanduser() if config["keys"] else keys.default_folder()
     try:
         client = BridgeClient(
             config["address"],

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from palme.cli.errors import UsageError
 from robots import serve
 from robots.bridge import sockets
+from robots.drivers.registry import DRIVERS
 from robots.errors import RobotError
 
 DISTRACTORS = 5  # things on the table that the sentence does not name
@@ -29,7 +30,7 @@ class Settings(serve.Settings):
     Attributes:
         sentence: what it names stands on the table at first; "" = nothing does. `backend.scene` comes before.
         seed: of where it stands, among what else.
-        table: also serve what only a simulation can be asked, on the loopback, at the address's port plus 3.
+        table: true also serves what only a simulation can be asked, on the loopback, at the port plus 3.
     """
 
     sentence: str = "put the red block in the blue bowl"
@@ -38,7 +39,7 @@ class Settings(serve.Settings):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 after a signal, 1 where the arm cannot be served."""
+    """Returns 0 after a signal, 1 where the arm cannot be served. Raises UsageError."""
     try:
         settings = serve.parse(arguments, Settings())
     except serve.BadSetting as error:
@@ -79,6 +80,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"palme serve: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def help_lines() -> list[str]:
+    """What `palme serve --help` says of it."""
+    title = "palme serve robot=... backend=... takes:"
+    return [title, *serve.listed(Settings(), sorted(DRIVERS | BACKENDS))]
 
 
 class Jpeg:

@@ -45,7 +45,11 @@ def scene_for(sentence: str, seed: int, n_distractors: int, path: str | None = N
         try:
             return Scene.from_yaml(Path(path))
         except (OSError, SceneFileError) as error:
-            raise UsageError(f"scene={path}: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(
+                f"scene={path}: {reason}; name a scene's YAML file, such as the scene.yaml that an earlier "
+                "run wrote"
+            ) from error
     named = named_objects(sentence)
     if len(named) > MAX_OBJECTS or sum(kind == "bowl" for _, kind in named) > MAX_BOWLS:
         raise UsageError(

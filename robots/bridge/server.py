@@ -33,7 +33,7 @@ from robots.gate import SafetyGate
 from robots.urgent import LOOP, urgent
 
 STATE_HZ = 100.0  # at most so many states a second are streamed
-STATES, PICTURES = "states (the port of address= plus 1)", "pictures (the port of address= plus 2)"
+STATES, SEEN = "states (the port of address= plus 1)", "pictures (the port of address= plus 2)"
 MIN_HZ = 20.0  # slower than that, silence would start the deceleration later than promised
 LISTEN = 50  # [ms] between looks at whether to end
 BELL = b"bell"  # the route of what this process sends itself
@@ -95,7 +95,7 @@ class BridgeServer:
             self._bell = sockets.bell(self._commands, BELL)
             self.port = sockets.bind(self._commands, host, port, beyond_loopback)
             self.state_port = sockets.bind(self._states, host, port and port + 1, beyond_loopback, STATES)
-            self.picture_port = sockets.bind(self._pictures, host, port and port + 2, beyond_loopback, PICTURES)
+            self.picture_port = sockets.bind(self._pictures, host, port and port + 2, beyond_loopback, SEEN)
             self.address = f"tcp://{host}:{self.port}"
             driver.connect()
             self.control = Controller(driver, make_gate or (lambda: SafetyGate(spec)), realtime)
