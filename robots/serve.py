@@ -148,7 +148,7 @@ def main(words: Sequence[str], more: Mapping[str, str] | None = None) -> int:
 
 def listed(settings: Settings, backends: Iterable[str]) -> list[str]:
     """A line for each setting: its standard value, and what its class says of it."""
-    texts = {}
+    texts: dict[str, str] = {}
     for kind in type(settings).__mro__:
         for line in (kind.__doc__ or "").splitlines():
             name, _, text = line.strip().partition(": ")

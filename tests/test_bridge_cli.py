@@ -76,6 +76,14 @@ def test_keys_are_made_allowed_and_listed(tmp_path, capsys) -> None:
     assert keys.AllowList(tmp_path / "arm").find(mine.public) is not None
 
 
+def test_an_entry_that_cannot_be_read_is_named_in_the_list(tmp_path, capsys) -> None:
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "allowed" / "x.json").write_text("{")
+    assert main(["keys", "list", f"keys={tmp_path}"]) == 0
+    said = capsys.readouterr().out
+    assert "nobody" in said and "lets nobody in" in said and str(tmp_path / "allowed" / "x.json") in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -83,7 +91,11 @@ def test_keys_are_made_allowed_and_listed(tmp_path, capsys) -> None:
         (["keys", "nwe"], ["did you mean 'new'"]),
         (["keys", "new"], ["name=..."]),
         (["keys", "new", "nam=x"], ["did you mean 'name'"]),
-        (["keys", "allow", "file=/nowhere.json", "role=policy"], ["/nowhere.json"]),
+        (["keys", "allow", "file=/nowhere.json", "role=policy"], ["/nowhere.json: no such file; copy"]),
+        (["keys", "allow", "file=me.public.json"], ["role=viewer|policy|human"]),
+        (["keys", "allow", "file=me.secret.json", "role=policy"], ["secret half", "give me.public.json"]),
+        (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=server", "bridge.server=nobody"],
+         ["nobody.public.json: no such file; copy nobody.public.json from the arm's computer"]),
         (["keys", "allow", "file=/nowhere.json", "role=king"], ["viewer", "human"]),
         (["serve"], ["robot=panda backend=sim"]),
         (["serve", "robot=panda", "adress=x"], ["did you mean 'address'"]),

@@ -9,6 +9,7 @@ from palme.cli.errors import UsageError, unknown
 from robots.bridge import keys
 from robots.bridge.errors import KeyProblem
 
+WANTED = {"name": "...", "file": "NAME.public.json", "role": "|".join(keys.ROLES)}
 HELP = (
     "palme keys new takes:",
     "  name=NAME                     # of the pair, such as me, or server for an arm's own",
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         if key not in (*takes, "keys"):
             raise unknown("key", key, (*takes, "keys"))
     if missing := [key for key in takes if not given.get(key)]:
-        raise UsageError(f"palme keys {words[0]}: say {' '.join(f'{key}=...' for key in missing)}")
+        raise UsageError(f"palme keys {words[0]}: say {' '.join(f'{key}={WANTED[key]}' for key in missing)}")
     try:
         act(Path(given["keys"]).expanduser() if given.get("keys") else keys.default_folder(), given)
     except KeyProblem as error:
@@ -66,8 +67,12 @@ def _allow(folder: Path, given: dict[str, str]) -> None:
 
 def _list(folder: Path, given: dict[str, str]) -> None:
     print(f"{folder}\n  own: {', '.join(keys.secrets(folder)) or 'none'}\n  allowed:")
-    allowed = sorted(keys.AllowList(folder).keys().values(), key=lambda key: key.name)
+    entries = keys.AllowList(folder)
+    allowed = sorted(entries.keys().values(), key=lambda key: key.name)
     for key in allowed:
         print(f"    {key.name:<16} {key.role:<8} {key.public}")
     if not allowed:
         print("    nobody: every client is refused")
+    if broken := entries.broken():
+        print("  cannot be read, and so lets nobody in; remove it, or allow its key anew:")
+        print("\n".join(f"    {problem}" for problem in broken))

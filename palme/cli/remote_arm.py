@@ -35,7 +35,7 @@ def connect(config: Mapping[str, Any]) -> tuple[Any, RemoteTable | None]:
         client = BridgeClient(
             config["address"],
             keys.load_secret(folder, config["key"]),
-            keys.load_public(folder / f"{config['server']}.public.json").public,
+            keys.load_public(folder / f"{config['server']}.public.json", "the arm's computer").public,
             human=config["human"],
             timeout=float(config["timeout"]),
             codec=Jpeg() if config["pictures"] == "jpeg" else None,

@@ -102,8 +102,13 @@ def load_secret(folder: Path, name: str) -> SecretKey:
     return _read(path, SecretKey)
 
 
-def load_public(path: Path) -> PublicKey:
-    """Raises KeyProblem if it is missing or malformed."""
+def load_public(path: Path, whose: str = "the computer where `palme keys new` made it") -> PublicKey:
+    """Raises KeyProblem if it is malformed, the secret half, or missing: then `whose` computer has it."""
+    if path.name.endswith(".secret.json"):
+        public = path.name.replace(".secret.json", ".public.json")
+        raise KeyProblem(f"{path} is the secret half, its owner's alone; give {public}, which lies beside it")
+    if not path.exists():
+        raise KeyProblem(f"{path}: no such file; copy {path.name} from {whose}")
     return _read(path, PublicKey)
 
 
@@ -119,6 +124,7 @@ class AllowList:
         self.folder = folder / "allowed"
         self._seen: tuple[tuple[str, int, int], ...] | None = None
         self._keys: dict[str, AllowedKey] = {}
+        self._broken: list[str] = []
         self._looked = -1.0
 
     def find(self, public: str) -> AllowedKey | None:
@@ -136,14 +142,21 @@ class AllowList:
         seen = tuple(sorted(version for version in versions if version is not None))
         if seen != self._seen:
             found: dict[str, AllowedKey] = {}
+            broken = []
             for name, _, _ in seen:
                 try:
                     key = _read(self.folder / name, AllowedKey)
-                except KeyProblem:
+                except KeyProblem as problem:
+                    broken.append(str(problem))
                     continue
                 found[key.public] = key
-            self._keys, self._seen = found, seen
+            self._keys, self._broken, self._seen = found, broken, seen
         return self._keys
+
+    def broken(self) -> list[str]:
+        """What is wrong with each entry that cannot be read, and so lets nobody in."""
+        self.keys()
+        return self._broken
 
 
 def _version(path: Path) -> tuple[str, int, int] | None:
