@@ -165,6 +165,7 @@ def test_a_wrong_setting_is_named_with_what_exists(words, said):
         (["protocol=rest"], "gr00t, openpi"),
         (["policy=expert"], "chunk, keypose"),
         (["horizon=0"], "horizon=0"),
+        (["max_guests=0"], "max_guests=0: expected at least 1"),
         (["calibration=/nowhere.yaml"], "calibration=/nowhere"),
         (["token_file=/nowhere"], "token_file=/nowhere"),
     ],

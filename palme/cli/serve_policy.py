@@ -50,6 +50,8 @@ def build_server(config: dict[str, Any]) -> Any:
         raise unknown("policy to serve", policy["name"], LEARNED)
     if not 1 <= config["horizon"] <= 256:
         raise UsageError(f"horizon={config['horizon']}: rows of an answer, 1 to 256")
+    if not config["max_guests"] >= 1:
+        raise UsageError(f"max_guests={config['max_guests']}: expected at least 1")
     quiet()
     spec, eyes = ArmSpec.from_dict(config["robot"]), _Eyes(config)
     try:
