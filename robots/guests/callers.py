@@ -211,6 +211,6 @@ def _silent(
     ago = f"; its last answer was {now - last:.1f} s ago" if last is not None else ""
     cause = type(error).__name__
     return PolicyServerSilent(
-        f"policy server {address}: no {what} for {now - begin:.1f} s ({cause}){ago}; is it running, and does it "
-        "speak this protocol (policy.protocol=openpi | gr00t)?"
+        f"policy server {address}: no {what} for {now - begin:.1f} s ({cause}){ago}; is it running, and does "
+        "it speak this protocol (policy.protocol=openpi | gr00t)?"
     )
