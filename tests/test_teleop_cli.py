@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from palme.cli.config import load
 from palme.cli.main import main
 from palme.console.desk import Jog
 
@@ -108,7 +109,9 @@ def test_a_console_without_its_server_is_a_plain_sentence(monkeypatch, tmp_path,
         (["teleop", "hand.liner=0.1"], ["did you mean 'hand.linear'"]),
         (["teleop", "hand.linear=-0.1", "console=true"], ["hand.linear", "> 0"]),
         ([*RUN, *PRIVILEGED, "teleop=joystik"], ["device 'joystik'", "gamepad"]),
-        (["teleop", "scene=/nowhere.yaml"], ["/nowhere.yaml"]),
+        (["teleop", "scene=/nowhere.yaml"], ["scene=/nowhere.yaml: No such file or directory; name a scene"]),
+        (["teleop", "device=leader", "leader.key=nobody"],
+         ["palme: device=leader: ", "palme keys new name=nobody"]),
     ],
 )
 def test_what_cannot_be_is_named_with_what_can(arguments, words, capsys, tmp_path) -> None:
@@ -117,6 +120,11 @@ def test_what_cannot_be_is_named_with_what_can(arguments, words, capsys, tmp_pat
     said = capsys.readouterr().err
     for word in words:
         assert word in said, said
+
+
+def test_a_leader_is_looked_at_with_the_same_key_as_any_arm() -> None:
+    config = load("teleop")
+    assert config["leader"]["key"] == config["bridge"]["key"] == "me"
 
 
 def test_a_person_jogs_the_simulated_arm_with_the_terminal_s_keyboard() -> None:

@@ -14,11 +14,12 @@ PICTURES = ("raw", "jpeg")
 PATIENCE = 2.0  # [s] for a port of this computer to answer
 
 
-def connect(config: Mapping[str, Any]) -> tuple[Any, RemoteTable | None]:
+def connect(config: Mapping[str, Any], asked: str = "robot=bridge") -> tuple[Any, RemoteTable | None]:
     """The connected client, and the table where one is served and asked for. Nothing is armed yet.
 
     Args:
         config: of configs/bridge/.
+        asked: by what setting; errors begin with it.
 
     Raises:
         UsageError: a key is missing, nobody answers, or a setting is unknown.
@@ -41,7 +42,7 @@ def connect(config: Mapping[str, Any]) -> tuple[Any, RemoteTable | None]:
             codec=Jpeg() if config["pictures"] == "jpeg" else None,
         )
     except RobotError as error:
-        raise UsageError(f"robot=bridge: {type(error).__name__}: {error}") from error
+        raise UsageError(f"{asked}: {type(error).__name__}: {error}") from error
     if not config["table"]:
         return client, None
     try:

@@ -152,6 +152,6 @@ def _leader(config: dict[str, Any], follower: Any) -> Any:
     from robots.teleop.devices.leader import LeaderArm
 
     leader = config["leader"]
-    client, _ = connect({**config["bridge"], **leader, "human": False, "table": False})
+    client, _ = connect({**config["bridge"], **leader, "human": False, "table": False}, "device=leader")
     keys = Keyboard() if sys.stdin.isatty() else None
     return LeaderArm(client, follower.spec, keys)
