@@ -166,8 +166,8 @@ def test_a_wrong_setting_is_named_with_what_exists(words, said):
         (["policy=expert"], "chunk, keypose"),
         (["horizon=0"], "horizon=0"),
         (["max_guests=0"], "max_guests=0: expected at least 1"),
-        (["calibration=/nowhere.yaml"], "calibration=/nowhere"),
-        (["token_file=/nowhere"], "token_file=/nowhere"),
+        (["calibration=/nowhere.yaml"], "calibration=/nowhere.yaml: No such file.*; name .* intrinsics"),
+        (["token_file=/nowhere"], "token_file=/nowhere: No such file.*; name a text file with 16 to"),
     ],
 )
 def test_a_server_s_wrong_setting_is_named_too(words, said, monkeypatch):

@@ -117,8 +117,9 @@ def test_the_terminal_is_as_it_was_afterwards() -> None:
 
 
 def test_without_a_terminal_the_browser_is_named() -> None:
-    with open(os.devnull) as nothing, pytest.raises(DeviceError, match="console=true"):
+    with open(os.devnull) as nothing, pytest.raises(DeviceError, match="console=true") as told:
         Keyboard(nothing).connect()
+    assert "no terminal; run it in one" in str(told.value)  # and not the number of an errno
 
 
 # -- gamepad and SpaceMouse ----------------------------------------------------------------------

@@ -10,6 +10,11 @@ class UsageError(Exception):
     """Something on the command line is unknown or malformed."""
 
 
+def reason(error: Exception) -> str:
+    """What went wrong with a file, without the number and the path that Python tells with it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
     """`UsageError` for a name that does not exist: lists those that do and the nearest of them."""
     names = sorted(known)

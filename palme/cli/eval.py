@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from palme.cli.config import is_override, load
-from palme.cli.errors import UsageError
+from palme.cli.errors import UsageError, reason
 from robots.errors import RobotError
 
 
@@ -81,8 +81,12 @@ def _specs(config: dict[str, Any]) -> list[Any]:
             family_named(str(name))
         if config["phrasings"] is not None:
             templates = load_phrasings(Path(config["phrasings"]))
-    except (UnknownTask, BadPhrasing, OSError) as error:
+    except (UnknownTask, BadPhrasing) as error:
         raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(
+            f"phrasings={config['phrasings']}: {reason(error)}; name a YAML file of sentences for each task"
+        ) from error
     if not config["tasks"]:
         raise UsageError(f"tasks=[]: name at least one of {', '.join(TASKS)}")
     specs = []

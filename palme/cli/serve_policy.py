@@ -9,7 +9,7 @@ from typing import Any
 
 from palme.cli.config import load
 from palme.cli.ending import until_asked
-from palme.cli.errors import UsageError, unknown
+from palme.cli.errors import UsageError, reason, unknown
 
 TOKEN_BYTES = (16, 1024)
 CALIBRATION = ("intrinsics", "base_from_camera")
@@ -90,7 +90,9 @@ def read_token(path: str | None) -> str | None:
     try:
         token = Path(path).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"token_file={path}: {error}") from error
+        raise UsageError(
+            f"token_file={path}: {reason(error)}; name a text file with {low} to {high} characters"
+        ) from error
     if not (low <= len(token) <= high and token.isprintable() and " " not in token):
         raise UsageError(f"token_file={path}: expected {low} to {high} printable characters without spaces")
     return token
@@ -111,4 +113,6 @@ def read_calibration(path: str | None) -> Any:
             raise ValueError(f"expected a mapping with {' and '.join(CALIBRATION)}")
         return Calibration(**{key: np.asarray(value, np.float64) for key, value in raw.items()})
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise UsageError(f"calibration={path}: {error}") from error
+        raise UsageError(
+            f"calibration={path}: {reason(error)}; name a YAML file with {' and '.join(CALIBRATION)}"
+        ) from error

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from palme.cli.errors import UsageError
+from palme.cli.errors import UsageError, reason
 from palme.cli.named import named_objects
 from sim.layout import SceneDoesNotFit, layout
 from sim.scene import Scene, SceneFileError
@@ -45,10 +45,9 @@ def scene_for(sentence: str, seed: int, n_distractors: int, path: str | None = N
         try:
             return Scene.from_yaml(Path(path))
         except (OSError, SceneFileError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
             raise UsageError(
-                f"scene={path}: {reason}; name a scene's YAML file, such as the scene.yaml that an earlier "
-                "run wrote"
+                f"scene={path}: {reason(error)}; name a scene's YAML file, such as the scene.yaml "
+                "that an earlier run wrote"
             ) from error
     named = named_objects(sentence)
     if len(named) > MAX_OBJECTS or sum(kind == "bowl" for _, kind in named) > MAX_BOWLS:

@@ -66,8 +66,8 @@ class Keyboard:
             tty.setcbreak(self._fd)  # Ctrl-C and what is printed stay as they are
         except (ImportError, OSError, ValueError, AttributeError, termios.error) as error:
             raise DeviceError(
-                f"device=keyboard: standard input is no terminal ({error}); run it in one, or steer from "
-                "the browser with console=true"
+                "device=keyboard: standard input is no terminal; run it in one, or steer from the "
+                "browser with console=true"
             ) from error
 
     def read(self, follower: RobotState) -> Said:
