@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -87,6 +90,14 @@ def test_it_says_each_change_once_in_the_vendor_s_words_without_arm_or_sdk() -> 
     assert len(said) == 2 and len(driver.sent) == 4
     assert "set_servo_angle_j([0.0, -0.55" in said[0] and "set_gripper_position(425)" in said[1]
     driver.close()
+
+
+def test_the_dry_run_of_the_docs_prints_what_would_be_sent(capsys) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "bring-up.md").read_text(encoding="utf-8")
+    lines = page.partition("```python\n")[2].partition("```")[0]
+    exec(textwrap.dedent(lines), {})
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 5 and all("set_servo_angle_j([" in line for line in said)
 
 
 def test_two_specs_in_one_dry_run_are_refused() -> None:
