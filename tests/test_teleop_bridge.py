@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
 
-from robots.bridge.errors import LeaseHeld, LeaseMissing
+from robots.bridge.errors import LeaseHeld, LeaseMissing, LinkDead
 from robots.errors import ArmLatched, NotAutonomous, StoppedByPerson
 from robots.executor import Executor
 from robots.teleop.devices.leader import LeaderArm
+from robots.teleop.loop import ControlLoop
 from robots.teleop.mode import CORRECTING, PAUSED, STOPPED
+from robots.teleop.pictures import FetchedPictures
 from robots.teleop.shared import SharedArm
 from robots.teleop.wishes import Jog
 from tests.bridge_rig import assert_within_limits, bench, until
@@ -134,3 +142,70 @@ def test_a_served_arm_leads_another_and_is_only_looked_at(tmp_path) -> None:
         assert np.abs(led_by).min() > 0.1
         np.testing.assert_allclose(arm.state.q - before, led_by, atol=0.002)
         assert_within_limits(rig.arm)
+
+
+# -- the end --------------------------------------------------------------------------------------
+
+
+def test_a_client_that_is_closed_breaks_off_what_other_threads_wait_for(tmp_path, monkeypatch) -> None:
+    with bench(tmp_path, cameras=("left",), size=(64, 48)) as rig:
+        client = rig.client("anna", "human")  # whose answers may take very long
+        pictures = FetchedPictures(client, ("left",))
+        entered, free = threading.Event(), threading.Event()
+        monkeypatch.setattr(rig.arm, "picture", lambda camera: (entered.set(), free.wait(60.0)))
+        try:
+            assert entered.wait(20.0)
+            begin = time.monotonic()
+            pictures.close()
+            assert pictures._thread.is_alive()  # it still uses the socket
+            client.close()
+            assert not client._link._inside and client._link.context.closed
+            assert time.monotonic() - begin < 8.0
+            pictures._thread.join(5.0)
+            assert not pictures._thread.is_alive() and "LinkDead" in pictures._failure["left"]
+            with pytest.raises(LinkDead, match="closed"):
+                client.observe(())
+            client.close()
+        finally:
+            free.set()
+
+
+def test_a_stop_that_reaches_nobody_is_not_waited_for(tmp_path) -> None:
+    with bench(tmp_path) as rig:
+        human = rig.client("anna", "human", human=True)
+        human.paced = False
+        arm = SharedArm(human, mode=STOPPED, agent=False)
+        with ControlLoop(arm):
+            arm.rearm("anna")
+            rig.server.close()
+            until(lambda: human.age() > 1.5)
+            with pytest.raises(LinkDead, match="nothing was heard of the arm"):
+                arm.stop("enough")
+            assert human.give_up()
+            begin = time.monotonic()
+        assert time.monotonic() - begin < 4.0
+
+
+def test_teleop_whose_server_has_died_ends_at_once_and_whole(tmp_path) -> None:
+    pytest.importorskip("uvicorn")
+    with bench(tmp_path, hz=20.0, cameras=("left", "right"), size=(64, 48)) as rig:
+        rig.ring.client("anna", "human")
+        command = [sys.executable, "-m", "palme.cli.main", "teleop", "robot=bridge", "console=true"]
+        command += [f"bridge.address={rig.server.address}", "bridge.key=anna", f"bridge.keys={tmp_path}"]
+        said = tmp_path / "said"
+        with said.open("w") as out:
+            teleop = subprocess.Popen(
+                command, stdout=out, stderr=out, env={**os.environ, "OMP_NUM_THREADS": "1"}
+            )
+        try:
+            until(lambda: "stopped: not armed yet" in said.read_text() or teleop.poll() is not None, "teleop")
+            rig.server.close()
+            time.sleep(1.0)
+            begin = time.monotonic()
+            teleop.terminate()  # as Ctrl-C, which is ignored where these tests run in a shell's background
+            assert teleop.wait(30) == 0, said.read_text()
+            assert time.monotonic() - begin < 8.0
+        finally:
+            teleop.kill()
+    assert "ticks by the clock" in said.read_text()
+    assert "Assertion failed" not in said.read_text() and "Traceback" not in said.read_text()

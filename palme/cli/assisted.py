@@ -61,11 +61,11 @@ class Assisted:
     ) -> None:
         remote = hasattr(arm, "release")
         by_clock = getattr(arm, "realtime", False)
+        self._client: Any = arm if remote else None
         if remote:
-            client: Any = arm
-            while hasattr(client, "_arm"):  # a recorder before it
-                client = client._arm
-            client.paced = False  # the loop keeps the time
+            while hasattr(self._client, "_arm"):  # a recorder before it
+                self._client = self._client._arm
+            self._client.paced = False  # the loop keeps the time
         self.shared = SharedArm(
             arm,
             limits_of(config["hand"]),
@@ -111,6 +111,8 @@ class Assisted:
         if self.console is not None:
             self.console.stop()
             self.console = None
+        if self._client is not None:
+            self._client.give_up()  # the loop need not wait for a server that has died
         self.loop.close()
         if self.shared.pictures is not None:
             self.shared.pictures.close()

@@ -6,6 +6,7 @@ for how long nothing has been heard. Nothing is cached: what `observe` returns w
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -36,6 +37,9 @@ ENABLING = 5.0  # [s] that an arm may take to be enabled
 SETTLE = 3.0  # [s] the longest deceleration that is waited for
 DRIFT = 1e-4  # that two computers' clocks may go apart, a second
 GREET_AGAIN = 0.5  # [s] after which a greeting counts as lost
+UNHEARD = 1.0  # [s] of silence after which the end of a client waits for its server no longer than it must
+LAST_TRY = 0.5  # [s] that it then waits for the lease to be given back
+log = logging.getLogger(__name__)
 
 
 class BridgeClient:
@@ -175,9 +179,9 @@ class BridgeClient:
         self._token = granted.token
         self.pulse.lease(self._token)
 
-    def release(self) -> None:
-        """Give the lease back, so that another may ask for it."""
-        self._ask(lambda i: frames.Release(i, self.session, self._token), frames.Done)
+    def release(self, timeout: float | None = None) -> None:
+        """Give the lease back, so that another may ask for it. `timeout`: [s], None = as of any answer."""
+        self._ask(lambda i: frames.Release(i, self.session, self._token), frames.Done, timeout)
         self._token = 0
         self.pulse.lease(0)
 
@@ -191,15 +195,33 @@ class BridgeClient:
         self._connect_rest(self._hello())
 
     def close(self) -> None:
-        """Give the lease back where the link still stands, and close. Twice does no harm."""
+        """Give the lease back where the link still stands, break off what other threads wait for, and close.
+
+        Twice does no harm.
+        """
         if self._link.context.closed:
             return
         if self._token and self._pulse is not None:
             try:
-                self.release()
+                self.release(self.timeout if self.age() < UNHEARD else min(self.timeout, LAST_TRY))
             except Exception:
                 pass  # the watchdog sees to it
-        sockets.end(self._link.context, [] if self._pulse is None else [self._pulse.end()])
+        self._link.break_off()
+        threads = [] if self._pulse is None else [self._pulse.end()]
+        if self._link.left(sockets.ENDING):
+            sockets.end(self._link.context, threads)
+        else:
+            log.error("a call did not end within %g s; the sockets stay open", sockets.ENDING)
+
+    def give_up(self) -> bool:
+        """Where nothing was heard for `UNHEARD`: calls under way, and later ones, end now, with LinkDead.
+
+        For the end alone; `close` comes after it. Returns whether it is so.
+        """
+        if self.age() < UNHEARD:
+            return False
+        self._link.break_off()
+        return True
 
     def __enter__(self) -> BridgeClient:
         return self

@@ -24,6 +24,7 @@ F = TypeVar("F", bound=msgspec.Struct)
 Make = Callable[[int], msgspec.Struct]  # a frame with the id it is given
 LOOK = 2.0  # [s] of a long wait between looks at whether the server is there
 AFTER_YOU = 1e-4  # [s] that a stream leaves the socket to a call that waits for it
+SLICE = 0.1  # [s] that a call waits at a stretch, before it looks whether it is broken off
 
 
 class Link:
@@ -49,6 +50,8 @@ class Link:
         self._ids = itertools.count(1)
         self._limits: dict[Any, float] = {}  # [s] that each socket waits
         self._under_way: dict[int, Any] = {}  # id of a command that was launched: its answer, or None yet
+        self._inside: list[None] = []  # one for each call that uses a socket
+        self._broken_off = False
 
     def calling(self, kind: int, limit: int) -> Any:
         """One more socket with the same keys. `limit`: [bytes] of the largest message it takes."""
@@ -83,11 +86,7 @@ class Link:
         self._after_you()
         with self._lock:
             number = next(self._ids)
-            try:
-                self._limit(self.commands, self.timeout)
-                self._send(encode(make(number)))
-            except zmq.Again:
-                raise self.dead(self.timeout) from None
+            self._put(self.commands, make(number), self.timeout)
             self._under_way[number] = None
             return number
 
@@ -98,7 +97,6 @@ class Link:
             try:
                 answer = self._under_way[number]
                 if answer is None:
-                    self._limit(self.commands, self.timeout)
                     return self._receive(self.commands, number, frames.Ack, decode_answer, self.timeout)
                 return self._good(answer)
             finally:
@@ -123,12 +121,24 @@ class Link:
         asked from time to time where that is long.
         """
         number = next(self._ids)
-        self._limit(socket, timeout if alive is None else min(timeout, LOOK))
-        try:
-            (self._send if socket is self.commands else socket.send)(encode(make(number)))
-        except zmq.Again:
-            raise self.dead(timeout) from None
+        self._put(socket, make(number), timeout)
         return self._receive(socket, number, kind, decode, timeout, alive)
+
+    def break_off(self) -> None:
+        """Whoever waits for an answer, and whoever asks from now on, hears `LinkDead`. For the end alone."""
+        self._broken_off = True
+
+    def left(self, patience: float) -> bool:
+        """After `break_off`: whether no call uses a socket any more; waits for it, `patience` [s] at most.
+
+        A socket that is closed under a thread that uses it aborts the process.
+        """
+        limit = time.monotonic() + patience
+        while self._inside:  # who comes in later finds the link broken off and touches nothing
+            if not time.monotonic() < limit:
+                return False
+            time.sleep(1e-3)
+        return True
 
     def dead(self, timeout: float) -> LinkDead:
         """What is raised where no answer came in `timeout` [s]."""
@@ -147,6 +157,24 @@ class Link:
         """[s] since anything was heard of the server, by this computer's monotonic clock."""
         return time.monotonic() - self.arrived
 
+    def _put(self, socket: Any, frame: msgspec.Struct, timeout: float) -> None:
+        """Send `frame` on `socket` within `timeout` [s]; raises as `exchange`."""
+        send, data = self._send if socket is self.commands else socket.send, encode(frame)
+        limit = time.monotonic() + timeout
+        self._inside.append(None)
+        try:
+            left = timeout
+            while left > 0:
+                self._listen(socket, left)
+                try:
+                    send(data)
+                    return
+                except zmq.Again:
+                    left = limit - time.monotonic()
+        finally:
+            self._inside.pop()
+        raise self.dead(timeout)
+
     def _receive(
         self,
         socket: Any,
@@ -156,30 +184,35 @@ class Link:
         timeout: float,
         alive: Callable[[], object] | None = None,
     ) -> F:
-        """The answer to `number` on `socket`, whose own limit is `timeout` [s]; raises as `exchange`."""
-        limit = time.monotonic() + timeout
-        while True:
-            try:
-                answer = decode(socket.recv())
-            except zmq.Again:
-                if alive is None or time.monotonic() >= limit:
-                    raise self.dead(timeout) from None
-                alive()
-                continue
-            except BadFrame:
-                answer = None  # damaged: as good as lost
-            id = getattr(answer, "id", None)
-            if type(answer) is kind and id == number:  # as in `_good`: what most calls wait for
-                self.arrived = time.monotonic()
-                return answer
-            if isinstance(answer, frames.Refused) and id in (number, 0):
-                return self._good(answer)
-            if id in self._under_way:  # a stream's, met by somebody else
-                self._under_way[id] = answer
-            left = min(limit - time.monotonic(), 0.999 * timeout)
-            if left <= 0:
-                raise self.dead(timeout)
-            self._limit(socket, left)
+        """The answer to `number` on `socket`, within `timeout` [s]; raises as `exchange`."""
+        begin = time.monotonic()
+        limit, look = begin + timeout, begin + LOOK
+        self._inside.append(None)
+        try:
+            last, left = False, timeout
+            while not last:
+                last = not left > 0  # once more, for what came while this thread waited for a processor
+                self._listen(socket, left)
+                try:
+                    answer = decode(socket.recv())
+                except (zmq.Again, BadFrame):  # none yet; or damaged: as good as lost
+                    answer = None
+                id = getattr(answer, "id", None)
+                if type(answer) is kind and id == number:  # as in `_good`: what most calls wait for
+                    self.arrived = time.monotonic()
+                    return answer
+                if isinstance(answer, frames.Refused) and id in (number, 0):
+                    return self._good(answer)
+                if id in self._under_way:  # a stream's, met by somebody else
+                    self._under_way[id] = answer
+                now = time.monotonic()
+                left = limit - now
+                if alive is not None and now >= look:
+                    look = now + LOOK
+                    alive()
+        finally:
+            self._inside.pop()
+        raise self.dead(timeout)
 
     def _good(self, answer: Any) -> Any:
         """`answer`, if it is no refusal."""
@@ -189,8 +222,14 @@ class Link:
         self.arrived = time.monotonic()
         return answer
 
-    def _limit(self, socket: Any, seconds: float) -> None:
-        """By the socket's own time limit, set only where it changes: a poll costs a tenth of a round trip."""
+    def _listen(self, socket: Any, left: float) -> None:
+        """Have the next call of `socket` wait `left` [s], or a `SLICE` of it; LinkDead once broken off.
+
+        By the socket's own time limit, set only where it changes: a poll costs a tenth of a round trip.
+        """
+        if self._broken_off:
+            raise LinkDead(f"{self.address}: the client is being closed, or was; nothing is asked any more")
+        seconds = min(left, SLICE)
         if self._limits.get(socket) != seconds:
             self._limits[socket] = seconds
             for option in (zmq.SNDTIMEO, zmq.RCVTIMEO):

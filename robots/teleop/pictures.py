@@ -16,6 +16,7 @@ from robots.types import CameraFrame
 
 LONGEST = 5.0  # [s] that a picture is waited for
 AGAIN = 0.1  # [s] until a camera that gave none is asked anew
+LAST = 0.5  # [s] that the last picture under way is waited for in the end
 
 
 class Pictures(Protocol):
@@ -42,7 +43,8 @@ class FetchedPictures:
     """Pictures of an arm that any thread may look through, each camera once a tick at most.
 
     Args:
-        arm: has `picture(camera)`, which nobody else calls meanwhile.
+        arm: has `picture(camera)`, which nobody else calls meanwhile. A picture that is still under way after
+            our `close` is broken off by its own, as a bridge client's does.
         cameras: whose.
 
     Raises:
@@ -85,15 +87,17 @@ class FetchedPictures:
         return found[0]
 
     def close(self) -> None:
-        """End the thread. Twice does no harm."""
+        """Ask for no more; a picture still under way ends with the arm. Twice does no harm."""
         self._ended.set()
-        self._thread.join(LONGEST)
+        self._thread.join(LAST)
 
     def _fetch(self) -> None:
         while not self._ended.is_set():
             begin = time.monotonic()
             failed = False
             for camera in self.cameras:
+                if self._ended.is_set():
+                    return
                 asked = time.monotonic()
                 try:
                     frame = self._arm.picture(camera)

@@ -43,6 +43,7 @@ POLICY = "policy"
 MARGIN = 0.004  # [s] kept free before the next tick
 BUSY = 1.4  # of the work in a picture that waiting for the processor may add before it counts as a hiccup
 FORGET = 0.98  # of the longest time that a picture took, from one to the next
+UNHEARD = 1.0  # [s] without a word from the far end of a link, after which a stop is not waited for
 LOST = (ArmLatched, LeaseMissing, LinkDead, SessionLost, DriverError)  # what ends a session, whoever commands
 
 
@@ -177,11 +178,20 @@ class SharedArm:
         return pending.sent._replace(seq=command.seq)
 
     def stop(self, reason: str) -> None:
-        """Decelerate within limits and hold; latched until `rearm`. Returns when the arm is at rest."""
+        """Decelerate within limits and hold; latched until `rearm`. Returns when the arm is at rest.
+
+        Raises LinkDead where the far end of a link has been silent for `UNHEARD`.
+        """
         self.halt(POLICY, reason)
+        silence = self._below("age")
         limit = time.monotonic() + 10.0
         while not self._session.latched and time.monotonic() < limit:
             if self.jobs.threaded:
+                if silence is not None and silence() > UNHEARD:
+                    raise LinkDead(
+                        f"nothing was heard of the arm for {silence():.1f} s, so nobody knows whether "
+                        "the stop came there; its server stops it without us"
+                    )
                 time.sleep(self.spec.dt / 4)
                 self.jobs.check_alive()
             else:
