@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from palme.cli.assisted import _address, _serve, check_person
 from palme.cli.config import load
+from palme.cli.errors import UsageError
 from palme.cli.main import main
 from palme.console.desk import Jog
 
@@ -30,6 +33,7 @@ def console(monkeypatch: pytest.MonkeyPatch):
     """A console's server whose person does what the test says, in a thread of its own."""
     server = ModuleType("palme.console.server")
     person = ModuleType("person")
+    person.beyond = []  # type: ignore[attr-defined]
     person.acts, person.asked, person.stopped = lambda desk: None, [], []  # type: ignore[attr-defined]
 
     class Console:
@@ -41,8 +45,9 @@ def console(monkeypatch: pytest.MonkeyPatch):
             self.thread.join(20.0)
             person.stopped.append(not self.thread.is_alive())
 
-    def serve(desk, host="127.0.0.1", port=0, token=None):
+    def serve(desk, host="127.0.0.1", port=0, token=None, *, beyond_loopback=False):
         person.asked.append((host, port, token))
+        person.beyond.append(beyond_loopback)
         return Console(desk)
 
     server.serve = serve  # type: ignore[attr-defined]
@@ -112,6 +117,10 @@ def test_a_console_without_its_server_is_a_plain_sentence(monkeypatch, tmp_path,
         (["teleop", "scene=/nowhere.yaml"], ["scene=/nowhere.yaml: No such file or directory; name a scene"]),
         (["teleop", "device=leader", "leader.key=nobody"],
          ["palme: device=leader: ", "palme keys new name=nobody"]),
+        (["teleop", "console=true", "console_port=999999"], ["console: port 999999", "0 to 65535"]),
+        (["teleop", "console=true", "console_host=0.0.0.0"], ["'0.0.0.0'", "console_beyond_loopback=true"]),
+        (["teleop", "console=true", "console_token=1234567890123456"], ["console_token=1", "letter"]),
+        (["teleop", "console=true", "console_token=short"], ["console: a token has 16 to 128"]),
     ],
 )
 def test_what_cannot_be_is_named_with_what_can(arguments, words, capsys, tmp_path) -> None:
@@ -125,6 +134,53 @@ def test_what_cannot_be_is_named_with_what_can(arguments, words, capsys, tmp_pat
 def test_a_leader_is_looked_at_with_the_same_key_as_any_arm() -> None:
     config = load("teleop")
     assert config["leader"]["key"] == config["bridge"]["key"] == "me"
+
+
+@pytest.mark.parametrize("command", [["teleop"], [*RUN, *PRIVILEGED]])
+def test_a_port_that_is_taken_is_said(command, capsys, tmp_path) -> None:
+    more = [f"out={tmp_path}"] if command[0] == "run" else []
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main([*command, *more, "console=true", f"console_port={port}"]) == 2
+    assert f"console: cannot listen at 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_a_console_that_others_reach_is_opened_where_that_is_said(console) -> None:
+    address = {"console_host": "0.0.0.0", "console_port": 0, "console_token": None}
+    assert _address(address) == ("0.0.0.0", 0, None, False)
+    config = load("teleop", ["console=true", "console_host=0.0.0.0", "console_beyond_loopback=true"])
+    check_person(config, None)
+    _serve(None, config).stop()
+    assert console.asked == [("0.0.0.0", 0, None)] and console.beyond == [True]
+
+
+def test_a_port_that_was_taken_meanwhile_is_said_too() -> None:
+    pytest.importorskip("uvicorn")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = load("teleop", ["console=true", f"console_port={taken.getsockname()[1]}"])
+        with pytest.raises(UsageError, match="console: cannot listen at"):
+            _serve(None, config)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("teleop=joystik", "device 'joystik'"),
+        ("teleop=keyboard", "no terminal"),
+        ("console_port=65536", "port 65536"),
+    ],
+)
+def test_a_run_looks_what_its_person_needs_before_it_loads_weights(
+    setting, words, monkeypatch, capsys, tmp_path
+) -> None:
+    def load(*_) -> None:
+        raise AssertionError("what takes long was loaded first")
+
+    monkeypatch.setattr("palme.cli.build.World", load)
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115
+    console = ["console=true"] if "console" in setting else []
+    assert main([*RUN, setting, *console, f"out={tmp_path}"]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_a_person_jogs_the_simulated_arm_with_the_terminal_s_keyboard() -> None:

@@ -37,7 +37,7 @@ class Assisted:
 
     Args:
         arm: what the loop ticks: the rig's arm, or a tape around it.
-        config: has `console`, `console_host`, `console_port` and the group `hand`.
+        config: has `console`, what is said of it as `console_...`, and the group `hand`.
         device: in the person's hand, None = the console alone.
         cameras: names of the pictures to show.
         pictures: where they come by themselves; closed with the rest.
@@ -165,6 +165,31 @@ def device_named(name: str | None) -> Teleoperator | None:
         raise UsageError(str(error)) from error
 
 
+def check_person(config: Mapping[str, Any], device: str | None) -> None:
+    """Before what takes long is loaded: raises UsageError where console or `device` cannot be had."""
+    from robots.errors import DeviceError
+
+    found = device_named(device) if device != "leader" else None
+    if found is not None and device == "keyboard":
+        try:
+            found.connect()  # finds a terminal, or says that there is none
+        except DeviceError as error:
+            raise UsageError(str(error)) from error
+        finally:
+            found.close()
+    if config["console"]:
+        from palme.console.address import bound
+        from palme.console.door import Door, new_token
+        from palme.console.errors import ConsoleError
+
+        host, port, token, beyond = _address(config)
+        try:
+            Door(host, token or new_token())
+            bound(host, port, beyond).close()
+        except ConsoleError as error:
+            raise UsageError(f"console: {error}") from error
+
+
 def limits_of(config: Mapping[str, Any]) -> Any:
     from robots.errors import SpecError
     from robots.teleop.limits import TeleopLimits
@@ -177,6 +202,9 @@ def limits_of(config: Mapping[str, Any]) -> Any:
 
 def _serve(desk: RunDesk, config: Mapping[str, Any]) -> Any:
     """The console, opened. It prints its address."""
+    from palme.console.errors import ConsoleError
+
+    host, port, token, beyond = _address(config)
     try:
         from palme.console.server import serve
     except ImportError as error:
@@ -184,9 +212,18 @@ def _serve(desk: RunDesk, config: Mapping[str, Any]) -> Any:
             f"console=true needs the console's server: pip install 'palme-stack[teleop]' ({error})"
         ) from error
     try:
-        return serve(desk, config["console_host"], int(config["console_port"]), config["console_token"])
-    except (ValueError, OSError, RuntimeError) as error:
+        return serve(desk, host, port, token, beyond_loopback=beyond)
+    except (ConsoleError, ValueError, OSError, RuntimeError) as error:
         raise UsageError(f"console: {error}") from error
+
+
+def _address(config: Mapping[str, Any]) -> tuple[str, int, str | None, bool]:
+    """Host, port, token and whether others may reach it. Raises UsageError for a token of digits."""
+    token = config["console_token"]
+    if not (token is None or isinstance(token, str)):
+        raise UsageError(f"console_token={token!r} was read as a number or a list: begin it with a letter")
+    beyond = bool(config.get("console_beyond_loopback", False))
+    return str(config["console_host"]), int(config["console_port"]), token, beyond
 
 
 class _Alone:

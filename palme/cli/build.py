@@ -49,11 +49,16 @@ def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
     """Everything that `config` (groups robot, planner, policy, camera) names.
 
     Raises:
-        UsageError: weights are missing, or a part of the configuration does not fit the arm.
+        UsageError: weights are missing, a part of the configuration does not fit the arm, or what a person is
+            to have in the run (`console`, `teleop`) cannot be had.
     """
     from robots.errors import SpecError
 
     quiet()
+    if config.get("console") or config.get("teleop"):
+        from palme.cli.assisted import check_person
+
+        check_person(config, config["teleop"])
     if config["robot"]["name"] == "bridge":
         return _remote_rig(config, seed)
     try:

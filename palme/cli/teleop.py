@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from palme.cli.assisted import Assisted, beside, device_named
+from palme.cli.assisted import Assisted, beside, check_person, device_named
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
 from robots.teleop.mode import PAUSED, STOPPED
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"{words[0]!r}: every setting is key=value; to have a sentence done: palme run")
     config = load("teleop", arguments)
     name = config["device"] or (None if config["console"] else "keyboard")
+    check_person(config, None)  # the device is looked at when the arm is there, which is soon
     with _alone_at(config) as (arm, more):
         device = _leader(config, arm) if name == "leader" else device_named(name)
         with person_at(arm, config, device, **more) as assisted:

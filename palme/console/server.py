@@ -8,9 +8,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from palme.console.address import bound, reached_at
 from palme.console.desk import Desk
-from palme.console.door import Door, is_loopback, new_token
-from palme.console.errors import AddressRefused, ConsoleError
+from palme.console.door import Door, new_token
+from palme.console.errors import ConsoleError
 from robots.urgent import urgent
 
 if TYPE_CHECKING:
@@ -52,11 +53,10 @@ def serve(
         TokenTooWeak: a token that could be guessed.
         ConsoleError: the extra [teleop] is missing, or the server does not start.
     """
-    if not (is_loopback(host) or beyond_loopback):
-        raise AddressRefused(f"{host} can be reached by others: add beyond_loopback=true, or use 127.0.0.1")
     if not silence > 0:
         raise ConsoleError(f"silence={silence}: seconds, more than 0")
-    console = Console(desk, _bound(host, port), Door(host, token or new_token(), names), silence)
+    door = Door(host, token or new_token(), names)
+    console = Console(desk, bound(host, port, beyond_loopback), door, silence)
     tell(f"console: {console.address}")
     return console
 
@@ -75,7 +75,7 @@ class Console:
             listener.close()
             raise ConsoleError(f"no {error.name}: pip install 'palme-stack[teleop]'") from error
         self.hub: Hub = Hub(desk, silence)
-        self.host, self.port = _reached_at(listener)
+        self.host, self.port = reached_at(listener)
         self.token = door.token
         config = uvicorn.Config(
             build_app(self.hub, door), lifespan="on", log_config=None, log_level="warning", access_log=False,
@@ -129,24 +129,3 @@ class Console:
         finally:
             self._started.set()
             listener.close()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=64)
-    except OSError as error:
-        raise AddressRefused(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
-
-
-def _reached_at(listener: socket.socket) -> tuple[str, int]:
-    """Host and port that a browser can use: 0.0.0.0 is none."""
-    host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
-        with socket.socket(listener.family, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect(("192.0.2.1" if host == "0.0.0.0" else "2001:db8::1", 9))  # sends nothing
-                host = probe.getsockname()[0]
-            except OSError:
-                host = socket.gethostname()
-    return host, port
