@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import logging
 import socket
+import subprocess
 import sys
 
 import pytest
 
 from palme.console import door as door_module
+from palme.console.__main__ import main as rehearse
 from palme.console.door import Door, new_token
 from palme.console.errors import (
     AddressRefused,
@@ -155,6 +157,54 @@ def test_a_taken_port_is_said():
         port = taken.getsockname()[1]
         with pytest.raises(AddressRefused, match=f"127.0.0.1:{port}"):
             serve(FakeDesk(), port=port)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 999_999])
+def test_a_port_that_is_none_is_said_with_its_limits(port):
+    with pytest.raises(AddressRefused, match=f"port {port} is not in 0 to 65535"):
+        serve(FakeDesk(), port=port)
+
+
+def test_a_host_name_that_is_none_is_said():
+    with pytest.raises(AddressRefused, match=r"cannot listen at no\.\.name:0"):
+        serve(FakeDesk(), host="no..name", beyond_loopback=True)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("port=abc", "port=abc: expected a number from 0 to 65535"),
+        ("port=-1", "port=-1: expected a number from 0 to 65535"),
+        ("port=65536", "port 65536 is not in 0 to 65535"),
+        ("host=0.0.0.0", "'0.0.0.0' can be reached by others"),
+        ("beyond_loopback=perhaps", "expected true or false"),
+        ("token=short", "16 to 128"),
+        ("prot=1", "'prot=1' is none of port=, host="),
+        ("hello", "'hello' is none of port=, host="),
+    ],
+)
+def test_a_rehearsal_says_in_a_line_what_it_does_not_understand(word, said, capsys):
+    assert rehearse([word]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("palme.console: ") and said in error and error.count("\n") == 1
+
+
+def test_a_rehearsal_tells_what_it_takes(capsys):
+    assert rehearse(["--help"]) == 0
+    assert "port=0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["port={}", "{}"])
+def test_a_rehearsal_opens_at_the_port_it_was_told(form):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "palme.console", form.format(port), "token=0123456789abcdef"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline()
+        finally:
+            process.kill()
+    assert line == f"console: http://127.0.0.1:{port}/?token=0123456789abcdef\n"
 
 
 def test_what_is_missing_is_said_with_the_way_to_get_it(monkeypatch):
