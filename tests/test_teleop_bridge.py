@@ -181,9 +181,18 @@ def test_a_stop_that_reaches_nobody_is_not_waited_for(tmp_path) -> None:
             until(lambda: human.age() > 1.5)
             with pytest.raises(LinkDead, match="nothing was heard of the arm"):
                 arm.stop("enough")
-            assert human.give_up()
-            begin = time.monotonic()
-        assert time.monotonic() - begin < 4.0
+
+
+def test_a_tick_that_waits_for_a_dead_server_is_not_waited_for_in_the_end(tmp_path) -> None:
+    with bench(tmp_path) as rig:
+        human = rig.client("anna", "human", human=True)  # whose answers may take very long
+        human.paced = False
+        loop = ControlLoop(SharedArm(human, mode=STOPPED, agent=False)).start()
+        thread = loop._thread
+        rig.server.close()
+        begin = time.monotonic()
+        loop.close(human.give_up)
+        assert time.monotonic() - begin < 4.0 and not thread.is_alive()
 
 
 def test_teleop_whose_server_has_died_ends_at_once_and_whole(tmp_path) -> None:

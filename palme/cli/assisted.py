@@ -111,9 +111,8 @@ class Assisted:
         if self.console is not None:
             self.console.stop()
             self.console = None
-        if self._client is not None:
-            self._client.give_up()  # the loop need not wait for a server that has died
-        self.loop.close()
+        # it need not wait for a server that has died
+        self.loop.close(None if self._client is None else self._client.give_up)
         if self.shared.pictures is not None:
             self.shared.pictures.close()
         if self._device is not None:

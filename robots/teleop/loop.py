@@ -20,6 +20,7 @@ from robots.types import CameraFrame
 from robots.urgent import LOOP, urgent
 
 AGAIN = 0.93  # a tick, of the time a picture took that did not fit: one of 0.2 s is tried again after 1 s
+ENDING, LOOK = 5.0, 0.1  # [s] that the present tick may last in the end, and between looks at it
 LATE = 0.005  # [s] behind its time at which a tick counts as late
 
 
@@ -91,11 +92,18 @@ class ControlLoop:
         self._thread.start()
         return self
 
-    def close(self) -> None:
-        """No tick after the present one. Twice does no harm."""
+    def close(self, meanwhile: Callable[[], object] | None = None) -> None:
+        """No tick after the present one. Twice does no harm.
+
+        `meanwhile`: done again and again while the present tick lasts, as to see whether it waits in vain.
+        """
         self._running = False
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(5.0)
+            limit = time.monotonic() + ENDING
+            while self._thread.is_alive() and time.monotonic() < limit:
+                if meanwhile is not None:
+                    meanwhile()
+                self._thread.join(LOOK)
         self._thread = None
 
     def __enter__(self) -> ControlLoop:
