@@ -203,7 +203,7 @@ class BridgeClient:
             return
         if self._token and self._pulse is not None:
             try:
-                self.release(self.timeout if self.age() < UNHEARD else min(self.timeout, LAST_TRY))
+                self.release(None if self.age() < UNHEARD else min(self.timeout, LAST_TRY))
             except Exception:
                 pass  # the watchdog sees to it
         self._link.break_off()
