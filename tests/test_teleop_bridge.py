@@ -181,6 +181,7 @@ def test_a_stop_that_reaches_nobody_is_not_waited_for(tmp_path) -> None:
             until(lambda: human.age() > 1.5)
             with pytest.raises(LinkDead, match="nothing was heard of the arm"):
                 arm.stop("enough")
+            assert human.give_up()
 
 
 def test_a_tick_that_waits_for_a_dead_server_is_not_waited_for_in_the_end(tmp_path) -> None:
