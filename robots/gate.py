@@ -26,7 +26,6 @@ from robots.spec import ArmSpec
 from robots.types import Array, Asked, JointCommand
 
 ROUNDING = 1e-9  # kept off every limit, so that rounding never exceeds one
-OUTSIDE = 2e-3  # [rad] beyond a limit that a measured joint may be: vendors round to tenths of a degree
 FUTURE_TOLERANCE = 0.005  # [s] a stamp may lie ahead: clock resolution, not skew
 NUMBER = (int, float, np.number)
 # Of each joint after a tick: position [rad], speed [rad/s], the goal within the limits, how fast that one
@@ -108,7 +107,8 @@ class SafetyGate:
             CommandJumps: a joint is outside its limits. Within them it would be set at one stroke.
         """
         q = np.array(self._finite(q_measured, "q_measured"))
-        self._check_inside(q)
+        if outside := self.spec.outside(q):
+            raise CommandJumps(f"{outside}; no motion begins there: move it inside by hand")
         self._q, self._dq = np.clip(q, self._low, self._high).tolist(), [0.0] * self.spec.n_joints
         self._arrays, self._target, self._target_speed = None, self._q, self._dq
         self.begun, self._followed, self._foreseen = True, True, None
@@ -280,16 +280,6 @@ class SafetyGate:
             raise CommandJumps(
                 f"{self.spec.joint_names[j]}: first target {target[j]:.3f} rad is {away[j]:.3f} rad from the "
                 f"measured {measured[j]:.3f}, limit {limit}; seq {seq} refused, start where the arm is"
-            )
-
-    def _check_inside(self, q: Array) -> None:
-        spec = self.spec
-        inside = (spec.q_min - OUTSIDE <= q) & (q <= spec.q_max + OUTSIDE)
-        if not inside.all():
-            j = int(np.argmin(inside))
-            raise CommandJumps(
-                f"{spec.joint_names[j]}: measured {q[j]:.3f} rad, outside [{spec.q_min[j]:.3f}, "
-                f"{spec.q_max[j]:.3f}] of {spec.name}; no motion begins there: move it inside by hand"
             )
 
     def _advance(self, target: list[float]) -> None:

@@ -24,6 +24,7 @@ GRIPPER_SCALARS = (
 GRIPPER = (*GRIPPER_SCALARS, "finger_joints", "hand_link", "finger_capsules")  # all of them, or no hand
 CHAIN = ("mdh", "joint_origins")
 OPTIONAL = (*GRIPPER, *CHAIN, "urdf", "never_meet")
+OUTSIDE = 2e-3  # [rad] beyond a limit that a measured joint may be: vendors round to tenths of a degree
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,17 @@ class ArmSpec:
     def dt(self) -> float:
         """Seconds between two commands."""
         return 1.0 / self.control_hz
+
+    def outside(self, q: Array) -> str:
+        """Which joint of `q` (n_joints,), measured in [rad], is beyond its limits, in words; "" for none."""
+        inside = (self.q_min - OUTSIDE <= q) & (q <= self.q_max + OUTSIDE)
+        if inside.all():
+            return ""
+        j = int(np.argmin(inside))
+        return (
+            f"{self.joint_names[j]}: measured {q[j]:.3f} rad, outside [{self.q_min[j]:.3f}, "
+            f"{self.q_max[j]:.3f}] of {self.name}"
+        )
 
     @staticmethod
     def available() -> list[str]:

@@ -23,7 +23,7 @@ from robots.bridge.errors import (
     NoSuchCamera,
 )
 from robots.bridge.keys import SecretKey
-from robots.bridge.link import Link, Make
+from robots.bridge.link import UNHEARD, Link, Make
 from robots.bridge.pictures import Codec, from_frame
 from robots.bridge.pulse import Pulse
 from robots.bridge.spec_frame import unpack_spec
@@ -37,7 +37,6 @@ ENABLING = 5.0  # [s] that an arm may take to be enabled
 SETTLE = 3.0  # [s] the longest deceleration that is waited for
 DRIFT = 1e-4  # that two computers' clocks may go apart, a second
 GREET_AGAIN = 0.5  # [s] after which a greeting counts as lost
-UNHEARD = 1.0  # [s] of silence after which the end of a client waits for its server no longer than it must
 LAST_TRY = 0.5  # [s] that it then waits for the lease to be given back
 log = logging.getLogger(__name__)
 

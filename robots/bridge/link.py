@@ -25,6 +25,7 @@ F = TypeVar("F", bound=msgspec.Struct)
 Make = Callable[[int], msgspec.Struct]  # a frame with the id it is given
 LOOK = 2.0  # [s] of a long wait between looks at whether the server is there
 AFTER_YOU = 1e-4  # [s] that a stream leaves the socket to a call that waits for it
+UNHEARD = 1.0  # [s] of silence after which an end is not kept waiting for the server
 SLICE = 0.1  # [s] that a call waits at a stretch, before it looks whether it is broken off
 
 

@@ -13,9 +13,8 @@ import numpy as np
 from robots.drivers.fingers import Fingers
 from robots.drivers.servo import ServoLoop
 from robots.errors import DriverError
-from robots.gate import OUTSIDE
 from robots.kinematics import fk
-from robots.spec import ArmSpec
+from robots.spec import OUTSIDE, ArmSpec
 from robots.types import Array, CameraFrame, JointCommand, RobotState
 
 T = TypeVar("T")
@@ -236,14 +235,8 @@ class VendorDriver:
             raise DriverError(f"{self.spec.name}: {self.vendor}: {type(error).__name__}: {error}") from error
 
     def _check_pose(self, q: Array) -> None:
-        spec = self.spec
-        inside = (spec.q_min - OUTSIDE <= q) & (q <= spec.q_max + OUTSIDE)
-        if not inside.all():
-            j = int(np.argmin(inside))
-            raise DriverError(
-                f"{spec.joint_names[j]}: measured {q[j]:.3f} rad, outside [{spec.q_min[j]:.3f}, "
-                f"{spec.q_max[j]:.3f}] of {spec.name}; another arm, another zero, or move it inside by hand"
-            )
+        if outside := self.spec.outside(q):
+            raise DriverError(f"{outside}; another arm, another zero, or move it inside by hand")
 
     def _check_limits(self, low: Array, high: Array) -> None:
         """Raises DriverError when the spec allows a joint more than the arm says it can do."""

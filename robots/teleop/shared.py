@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from robots.bridge.errors import LeaseMissing, LinkDead, SessionLost
+from robots.bridge.link import UNHEARD
 from robots.errors import (
     ArmLatched,
     CommandOutOfOrder,
@@ -43,7 +44,6 @@ POLICY = "policy"
 MARGIN = 0.004  # [s] kept free before the next tick
 BUSY = 1.4  # of the work in a picture that waiting for the processor may add before it counts as a hiccup
 FORGET = 0.98  # of the longest time that a picture took, from one to the next
-UNHEARD = 1.0  # [s] without a word from the far end of a link, after which a stop is not waited for
 LOST = (ArmLatched, LeaseMissing, LinkDead, SessionLost, DriverError)  # what ends a session, whoever commands
 
 
