@@ -272,7 +272,9 @@ def test_what_a_served_arm_lacks_is_said_before_anything_is_loaded(tmp_path, cap
         ):
             assert main(["run", "put the red block in the blue bowl", *far, *words]) == code
             assert said in capsys.readouterr().err
-    assert not (tmp_path / "out" / "report.html").exists()
+        words = ["eval", "tasks=[put_in_bowl]", "episodes=1", "eyes.camera=wrist", "bridge.human=true"]
+        assert main([*words, *far]) == 1 and "RoleNotAllowed" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("re*"))  # neither results nor report
 
 
 def test_a_simulated_arm_is_served_with_what_its_sentence_names(tmp_path, capsys, monkeypatch) -> None:

@@ -41,6 +41,8 @@ def main(arguments: Sequence[str]) -> int:
             code, gone = 1, f"{type(error).__name__}: {error}"
     if gone:
         print(f"palme eval: {len(results)} of {len(specs)} episodes: {gone}", file=sys.stderr)
+        if not results:  # it never began, and what an earlier one wrote stays
+            return code
     _write(out, config, results, finished=code == 0)
     return code
 
