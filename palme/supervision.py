@@ -1,4 +1,4 @@
-"""How the loop learns that a person has stepped in, and what came of it; `palme.teleop.desk` tells it."""
+"""How the loop learns that a person has stepped in; `palme.operator.run_operator` tells it."""
 
 from __future__ import annotations
 

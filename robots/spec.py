@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from robots.capsules import Capsules
 from robots.errors import SpecError, UnknownRobot
+from robots.safety.capsules import Capsules
 from robots.types import Array
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "configs" / "robot"

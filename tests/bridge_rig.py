@@ -131,7 +131,7 @@ def bench(folder: Path, **more: Any) -> Iterator[Bench]:
     """A `Bench` that is closed in the end."""
     made = Bench(folder, **more)
     try:
-        with mock.patch("robots.bridge.early.OLDEST", PATIENCE):
+        with mock.patch("robots.bridge.command_queue.OLDEST", PATIENCE):
             yield made
     finally:
         made.close()

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from palme.console.desk import Jog, Joint, Picture, Status, StepLine, Told
-from palme.console.server import Console
+from palme.operator.operator import Jog, Joint, Picture, Status, StepLine, Told
+from palme.operator.server import Console
 
 STATUS = Status(
     mode="autonomous", holder="policy", instruction="put the red block in the blue bowl",

@@ -14,13 +14,13 @@ from unittest.mock import create_autospec
 import numpy as np
 import pytest
 
-from robots.capsules import Capsules
 from robots.drivers import interpolate, vendor
 from robots.drivers.base import Driver, Enabled
 from robots.drivers.vendor import VendorDriver
 from robots.errors import DriverError
-from robots.gate import SafetyGate
-from robots.kinematics import fk
+from robots.motion.kinematics import fk
+from robots.safety.capsules import Capsules
+from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import JointCommand
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from robots.guests.keys import Keys, keys_for
-from robots.guests.reader import Calibration, Reader
-from robots.guests.session import Session, metadata
+from robots.policy_servers.keys import Keys, keys_for
+from robots.policy_servers.reader import Calibration, Reader
+from robots.policy_servers.session import Session, metadata
 from robots.spec import ArmSpec
 from robots.types import ActionChunk, Observation
 

@@ -7,13 +7,13 @@ import random
 import numpy as np
 import torch
 
-from palme.cli.task_source import task_source
-from palme.language.model import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
+from palme.cli.rig.task_source import task_source
 from palme.language.tokenizer import build_tokenizer
+from palme.models.embodied_lm import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
 from palme.perception.objects import PerceivedObjects
-from palme.training.imitated_eyes import SHARP, perceive
+from palme.training.datasets.detection_noise import SHARP, perceive
 from robots.types import Observation, RobotState
-from sim.state import ObjectSpec, SceneState
+from sim.world.state import ObjectSpec, SceneState
 
 TINY = {
     **SMALL_BACKBONE,

@@ -13,7 +13,7 @@ from robots.errors import (
     CommandRejected,
     CommandShape,
 )
-from robots.kinematics import fk
+from robots.motion.kinematics import fk
 from robots.types import JointCommand, Observation, Robot
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from robots.errors import CommandRejected
-from robots.gate import SafetyGate
-from robots.kinematics import fk
+from robots.motion.kinematics import fk
+from robots.motion.trajectory import joint_motion
+from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
-from robots.teleop.shared import SharedArm
-from robots.trajectory import joint_motion
+from robots.teleop.shared_robot import SharedArm
 from robots.types import CameraFrame, JointCommand, Observation, RobotState
 
 

@@ -62,7 +62,7 @@ def test_no_pickle_anywhere() -> None:
             found = {name for name, _ in imports(path)}
             assert not found & unpicklers, f"{where} imports {found & unpicklers}"
             # GELLO's bytes are pickles: their opcodes are read in that one file, and never run
-            assert "pickletools" not in found or where == "robots/guests/gello_bytes.py", where
+            assert "pickletools" not in found or where == "robots/policy_servers/gello_bytes.py", where
 
 
 @pytest.mark.parametrize("package", ["robots", "sim"])
@@ -80,6 +80,6 @@ def test_recorded_data_need_no_learning_stack() -> None:
 
 
 def test_symbolic_tasks_need_no_physics() -> None:
-    for path in [*(ROOT / "sim" / "tasks").rglob("*.py"), ROOT / "sim" / "state.py"]:
+    for path in [*(ROOT / "sim" / "tasks").rglob("*.py"), ROOT / "sim" / "world" / "state.py"]:
         for name, _ in imports(path):
             assert name not in {"pybullet", "cv2", "gymnasium"}, f"{path.relative_to(ROOT)} imports {name}"

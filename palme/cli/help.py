@@ -6,7 +6,10 @@ from importlib import import_module
 
 from palme.cli.paths import CONFIGS
 
-LISTED = {"serve": "palme.cli.serve_arm", "keys": "palme.cli.keys"}  # what has settings and no file of them
+LISTED = {
+    "serve": "palme.cli.commands.serve_arm",
+    "keys": "palme.cli.commands.keys",
+}  # what has settings and no file of them
 
 
 def command_help(name: str, summary: str) -> str:

@@ -6,30 +6,51 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from palme.cli.ending import stoppable
 from palme.cli.errors import UsageError, unknown
+from palme.cli.signals import stoppable
 from robots.errors import RobotError
 
 COMMANDS = {
-    "run": ("palme.cli.run", 'do what a sentence says: palme run "put the red block in the blue bowl"'),
-    "teleop": ("palme.cli.teleop", "move an arm by hand: palme teleop device=keyboard | console=true"),
-    "eval": ("palme.cli.eval", "success per task on hard scenes: palme eval tasks=[put_in_bowl] episodes=50"),
-    "collect": ("palme.cli.collect", "render the scenes and record the motions that training needs"),
+    "run": (
+        "palme.cli.commands.run",
+        'do what a sentence says: palme run "put the red block in the blue bowl"',
+    ),
+    "teleop": (
+        "palme.cli.commands.teleop",
+        "move an arm by hand: palme teleop device=keyboard | console=true",
+    ),
+    "eval": (
+        "palme.cli.commands.eval",
+        "success per task on hard scenes: palme eval tasks=[put_in_bowl] episodes=50",
+    ),
+    "collect": ("palme.cli.commands.collect", "render the scenes and record the motions that training needs"),
     "train": (
-        "palme.cli.train",
+        "palme.cli.commands.train",
         "from nothing to the shipped weights: palme train perception | reader | planner | policy",
     ),
-    "serve": ("palme.cli.serve", "let others in: serve robot=panda backend=sim | policy=... | guest=..."),
-    "data": ("palme.cli.data", "recorded episodes: data info | check | repair | merge | split | stats PATH"),
+    "serve": (
+        "palme.cli.commands.serve",
+        "let others in: serve robot=panda backend=sim | policy=... | guest=...",
+    ),
+    "data": (
+        "palme.cli.commands.data",
+        "recorded episodes: data info | check | repair | merge | split | stats PATH",
+    ),
     "replay": (
-        "palme.cli.replay",
+        "palme.cli.commands.replay",
         "the commands of a recorded episode once more: palme replay PATH episode=0",
     ),
-    "view": ("palme.cli.view", "a recorded episode as a film and for Rerun: palme view PATH episode=0"),
-    "keys": ("palme.cli.keys", "who may reach an arm: palme keys new | allow | list"),
-    "tasks": ("palme.cli.tasks", "the task families, how they are said, and what they hold out"),
-    "doctor": ("palme.cli.doctor", "check Python, packages, weights, rendering and the arm"),
-    "bench": ("palme.cli.bench", "speed, and each part alone: palme bench env | gate | policy | bridge ..."),
+    "view": (
+        "palme.cli.commands.view",
+        "a recorded episode as a film and for Rerun: palme view PATH episode=0",
+    ),
+    "keys": ("palme.cli.commands.keys", "who may reach an arm: palme keys new | allow | list"),
+    "tasks": ("palme.cli.commands.tasks", "the task families, how they are said, and what they hold out"),
+    "doctor": ("palme.cli.commands.doctor", "check Python, packages, weights, rendering and the arm"),
+    "bench": (
+        "palme.cli.commands.bench",
+        "speed, and each part alone: palme bench env | gate | policy | bridge ...",
+    ),
 }
 
 HELP = """\

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.data import catalogue, layout
-from palme.data.catalogue import Entry
+from palme.data import episode_index as catalogue
+from palme.data import layout
+from palme.data.episode_index import Entry
 from palme.data.errors import DataError
 from palme.data.reader import Dataset
 
@@ -181,7 +182,7 @@ def _videos(dataset: Dataset, entry: Entry, deep: bool) -> Iterator[Problem]:
 
 
 def _side(root: Path, n: int) -> Iterator[Problem]:
-    from palme.data.side import read_side
+    from palme.data.sidecar import read_side
 
     try:
         there = read_side(root)

@@ -20,13 +20,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from palme.data import catalogue, layout
-from palme.data.catalogue import Entry
+from palme.data import episode_index as catalogue
+from palme.data import layout
 from palme.data.decoder import CACHE_MB, Pictures
+from palme.data.episode_index import Entry
 from palme.data.errors import Damaged, NoSuchEpisode
 from palme.data.files import read_table
 from palme.data.schema import arrow_schema, video_keys
-from palme.data.side import Side, read_side
+from palme.data.sidecar import Side, read_side
 
 
 @dataclass(frozen=True)

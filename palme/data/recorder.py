@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from palme.data.catalogue import Entry
+from palme.data.episode_index import Entry
 from palme.data.errors import CameraSilent
 from palme.data.schema import Schema, View
-from palme.data.side import Order, Run, Said, Side
+from palme.data.sidecar import Order, Run, Said, Side
 from palme.data.writer import DatasetWriter, EpisodeWriter, Row
 from palme.events import Acted, Event, Finished, Judged, Planned
 from robots.errors import CommandRejected

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from palme.data import catalogue
+from palme.data import episode_index as catalogue
 from palme.data.check import check
-from palme.data.compose import compose
+from palme.data.crash_recovery import recount, settle
 from palme.data.errors import CannotWrite, Damaged, DataError
+from palme.data.merge_split import compose
 from palme.data.reader import Dataset
-from palme.data.settle import recount, settle
 from palme.data.writer import lock
 
 

@@ -20,7 +20,7 @@ from palme.data.encoding import Encoding
 from palme.data.inline import Inline
 from palme.data.reader import Episode
 from palme.data.schema import Schema, View
-from palme.data.side import Order, Run, Said
+from palme.data.sidecar import Order, Run, Said
 from palme.data.writer import DatasetWriter, Row
 
 JOINTS = tuple(f"joint{i + 1}" for i in range(7))

@@ -32,15 +32,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from palme.data import cadence, catalogue, layout, side, stats
-from palme.data.catalogue import Clip, Entry
+from palme.data import episode_index as catalogue
+from palme.data import frame_timing as cadence
+from palme.data import layout, stats
+from palme.data import sidecar as side
+from palme.data.crash_recovery import settle
 from palme.data.encoding import Encoded, Encoding, shape_problem
+from palme.data.episode_index import Clip, Entry
 from palme.data.errors import BadFrame, Busy, EncoderFailed, NotADataset
 from palme.data.files import publish, told, write_json, write_table
 from palme.data.inline import Inline
 from palme.data.schema import VECTORS, Schema, arrow_schema
-from palme.data.settle import settle
-from palme.data.side import Order, Run, Said, Side
+from palme.data.sidecar import Order, Run, Said, Side
 
 
 @dataclass(frozen=True)

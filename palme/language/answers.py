@@ -17,20 +17,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from palme.language.words import NOTHING, TABLE
+from palme.language.vocabulary import NOTHING, TABLE
 
 UNKNOWN, NOWHERE, DONE, YES, NO = "unknown", "nowhere", "done", "yes", "no"
 
 
 class Specs(Protocol):
-    """One thing on the table by its looks (`sim.state.ObjectSpec`)."""
+    """One thing on the table by its looks (`sim.world.state.ObjectSpec`)."""
 
     colour: str
     kind: str
 
 
 class State(Protocol):
-    """Objects and what each rests in or on, by index, None = table (`sim.state.SceneState`)."""
+    """Objects and what each rests in or on, by index, None = table (`sim.world.state.SceneState`)."""
 
     @property
     def objects(self) -> Sequence[Specs]: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from palme.language.words import NOTHING, TABLE
+from palme.language.vocabulary import NOTHING, TABLE
 
 
 def explain(words: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from palme.language.words import BOS, READING_TOKEN, split_words
+from palme.language.vocabulary import BOS, READING_TOKEN, split_words
 
 MAX_HISTORY = 3  # steps said before; training never shows more
 

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from palme.perception.objects import ENTITIES
 from palme.perception.rgbd import pixel_grid, plane_points
-from palme.perception.text import TextQueries, encode_words
-from palme.perception.trunk import Trunk
+from palme.perception.step_query import TextQueries, encode_words
+from palme.perception.unet import Trunk
 
 ANCHOR_Z = 0.03  # height of the plane that offsets start from, in [m]: mid-height of what stands on the table
 OFFSET_SCALE = 0.05  # [m] per unit of the offset heads

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from palme.errors import StepFailed
 from palme.events import Look
-from palme.perception.eyes import Eyes, Keypoint
+from palme.perception.detector import Eyes, Keypoint
 from palme.policies.base import Motion
 from palme.policies.keypose import (
     AIMS,

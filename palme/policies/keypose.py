@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from palme.errors import StepFailed
 from palme.events import Look
-from palme.perception.eyes import Eyes, Keypoint
+from palme.perception.detector import Eyes, Keypoint
 from palme.policies.base import Motion
 from robots.types import ActionChunk, CameraFrame, Observation
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from palme.errors import StepFailed
 from palme.events import Look
-from robots.guests.errors import ActionsRefused
-from robots.guests.keys import Keys
+from robots.policy_servers.errors import ActionsRefused
+from robots.policy_servers.keys import Keys
 from robots.types import ActionChunk, Observation
 
 Array = NDArray[np.float64]

@@ -15,6 +15,7 @@ import numpy as np
 import zmq
 
 from robots.bridge import frames, sockets
+from robots.bridge.connection import UNHEARD, Link, Make
 from robots.bridge.errors import (
     ArmMoving,
     BadFrame,
@@ -22,15 +23,14 @@ from robots.bridge.errors import (
     LinkDead,
     NoSuchCamera,
 )
+from robots.bridge.heartbeat import Pulse
 from robots.bridge.keys import SecretKey
-from robots.bridge.link import UNHEARD, Link, Make
 from robots.bridge.pictures import Codec, from_frame
-from robots.bridge.pulse import Pulse
 from robots.bridge.spec_frame import unpack_spec
 from robots.bridge.stream import CommandStream
 from robots.bridge.wire import decode_picture
 from robots.errors import CommandNotFinite, CommandShape
-from robots.kinematics import fk
+from robots.motion.kinematics import fk
 from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
 
 ENABLING = 5.0  # [s] that an arm may take to be enabled
@@ -294,9 +294,7 @@ class BridgeClient:
                 f"command seq {seq}: gripper {command.gripper!r} is not a number"
             ) from None
         session, token, pulse = self.session, self._token, self.pulse
-        return q, lambda id: frames.Command(
-            id, session, token, seq, target, gripper, stamp, pulse.heard()
-        )
+        return q, lambda id: frames.Command(id, session, token, seq, target, gripper, stamp, pulse.heard())
 
     def sent_by(self, ack: frames.Ack, asked: Array) -> JointCommand:
         """What the acknowledgement of the target `asked` says will be sent."""

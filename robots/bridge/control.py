@@ -21,14 +21,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from robots.bridge.early import Early, EarlyCommands
+from robots.bridge.command_queue import Early, EarlyCommands
+from robots.bridge.control_tasks import Jobs
 from robots.bridge.errors import ArmMoving, CommandStale, CommandTooSoon, FaultStands
-from robots.bridge.jobs import Jobs
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import ABSENT, Lease
 from robots.drivers.base import Driver, Enabled
 from robots.errors import CommandRejected, DriverError, RobotError
-from robots.gate import SafetyGate
+from robots.safety.gate import SafetyGate
 from robots.types import Asked, JointCommand, RobotState
 
 T = TypeVar("T")

@@ -29,7 +29,7 @@ from robots.bridge.requests import Requests
 from robots.bridge.wire import decode_request, encode
 from robots.drivers.base import Driver
 from robots.errors import RobotError, SpecError
-from robots.gate import SafetyGate
+from robots.safety.gate import SafetyGate
 from robots.urgent import LOOP, urgent
 
 STATE_HZ = 100.0  # at most so many states a second are streamed

@@ -17,8 +17,8 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING
 
-from robots.bridge.early import OLDEST, PLACES
-from robots.bridge.link import Link
+from robots.bridge.command_queue import OLDEST, PLACES
+from robots.bridge.connection import Link
 from robots.errors import RobotError
 from robots.types import Array, JointCommand
 

@@ -11,7 +11,7 @@ import numpy as np
 from robots.drivers.base import Driver
 from robots.drivers.vendor import VendorDriver
 from robots.errors import DriverError
-from robots.kinematics import fk
+from robots.motion.kinematics import fk
 from robots.spec import ArmSpec
 from robots.types import CameraFrame, JointCommand, RobotState
 

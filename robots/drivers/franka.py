@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from robots.drivers.fingers import CLOSE_ENOUGH, Fingers
-from robots.drivers.freshness import Freshness
+from robots.drivers.gripper_thread import CLOSE_ENOUGH, Fingers
+from robots.drivers.state_age import Freshness
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
 from robots.spec import ArmSpec

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from robots.errors import DriverError
-from robots.kinematics import fk
+from robots.motion.kinematics import fk
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame, JointCommand, RobotState
 

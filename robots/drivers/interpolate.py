@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from robots.errors import CommandRejected, DriverError
-from robots.gate import SafetyGate
+from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
 

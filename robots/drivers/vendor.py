@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from robots.drivers.fingers import Fingers
+from robots.drivers.gripper_thread import Fingers
 from robots.drivers.servo import ServoLoop
 from robots.errors import DriverError
-from robots.kinematics import fk
+from robots.motion.kinematics import fk
 from robots.spec import OUTSIDE, ArmSpec
 from robots.types import Array, CameraFrame, JointCommand, RobotState
 

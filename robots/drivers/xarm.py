@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from robots.drivers.fingers import Fingers
+from robots.drivers.gripper_thread import Fingers
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
 from robots.spec import ArmSpec

@@ -50,7 +50,7 @@ class Commanded:
 def brakes_within(distance: Array, change: Array, dt: float) -> Array:
     """The highest speeds from which braking by `change` a tick takes no more than `distance`; 0 below it.
 
-    As `robots.gate` has it for one joint: a first tick at full speed, then `change` less each.
+    As `robots.safety.gate` has it for one joint: a first tick at full speed, then `change` less each.
     """
     distance = np.maximum(distance, 0.0)
     n = np.maximum(np.ceil(np.sqrt(0.25 + 2 * distance / (change * dt)) - 0.5), 1.0)

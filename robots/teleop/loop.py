@@ -15,7 +15,7 @@ from contextlib import closing
 from robots.alarm import Alarm
 from robots.awake import awake
 from robots.errors import RobotError
-from robots.teleop.shared import MARGIN, SharedArm
+from robots.teleop.shared_robot import MARGIN, SharedArm
 from robots.types import CameraFrame
 from robots.urgent import LOOP, urgent
 

@@ -1,7 +1,7 @@
 """Pictures that come by themselves, so that no tick waits for one.
 
-A simulated arm's are drawn beside it (`sim.drawn`); those of an arm that any thread may look through, as
-across the bridge, are fetched by a thread of their own.
+A simulated arm's are drawn beside it (`sim.rendering.async_renderer`); those of an arm that any thread may
+look through, as across the bridge, are fetched by a thread of their own.
 """
 
 from __future__ import annotations

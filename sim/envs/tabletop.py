@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from robots.spec import ArmSpec
 from robots.types import JointCommand
-from sim.arm import SimulatedArm
-from sim.camera import CAMERAS
+from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.envs.features import SIZE, Features
 from sim.envs.register import MAX_EPISODE_STEPS
-from sim.judge import judge
-from sim.layout import SceneDoesNotFit, layout
-from sim.scene import Scene
+from sim.rendering.camera import CAMERAS
 from sim.tasks import Task, family_named, sample
 from sim.tasks.base import check_split
-from sim.world import PHYSICS_HZ, World
+from sim.world.arm import SimulatedArm
+from sim.world.scene import Scene
+from sim.world.scene_state import judge
+from sim.world.world import PHYSICS_HZ, World
 
 MOVED = 0.002  # [m] an object moves before success is looked at again
 RENDER_SIZE = (480, 352)
@@ -53,7 +53,7 @@ class TabletopEnv(gymnasium.Env):
         robot: name of an arm in configs/robot.
         render_mode: None or "rgb_array".
         observation: "pixels" or "state".
-        cameras: names of `sim.camera.CAMERAS`.
+        cameras: names of `sim.rendering.camera.CAMERAS`.
         image_size: of all pictures in [px], one number or (width, height).
         control_hz: commands a second; a divisor of 120.
         split: phrasings and colour pairs, see `sim.tasks.SPLITS`.

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from sim.state import SceneState
+from sim.world.state import SceneState
 
 SPLITS = ("train", "validation", "test", "held_out")
 """train: training phrasings and colour pairs. validation: phrasings never trained on, but looked at while

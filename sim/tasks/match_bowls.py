@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from sim.state import COLOURS, SceneState
 from sim.tasks.phrasings import match_bowls as words
 from sim.tasks.phrasings.heldout import test_template
 from sim.tasks.phrasings.template import fill
 from sim.tasks.steps import DONE, put, topmost
 from sim.tasks.table import MAX_BOWLS, Table
+from sim.world.state import COLOURS, SceneState
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from sim.state import SceneState
 from sim.tasks.phrasings import put_in_bowl as words
 from sim.tasks.phrasings.heldout import test_template
 from sim.tasks.phrasings.template import fill
 from sim.tasks.splits import HELD_OUT_IN_BOWL, colours_for_bowl
 from sim.tasks.steps import DONE, put, topmost
 from sim.tasks.table import Table
+from sim.world.state import SceneState
 
 DISTRACTORS = ("block", "block", "block", "bowl", "bowl", "cylinder")
 

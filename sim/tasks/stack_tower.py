@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from sim.state import SceneState
 from sim.tasks.phrasings import lists
 from sim.tasks.phrasings import stack_tower as words
 from sim.tasks.phrasings.heldout import test_template
@@ -13,6 +12,7 @@ from sim.tasks.phrasings.template import fill
 from sim.tasks.splits import HELD_OUT_ON_BLOCK, colours_for_tower
 from sim.tasks.steps import DONE, put, topmost
 from sim.tasks.table import Table
+from sim.world.state import SceneState
 
 DISTRACTORS = ("block", "block", "bowl", "bowl", "cylinder")
 

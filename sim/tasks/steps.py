@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from sim.state import KINDS, SceneState
+from sim.world.state import KINDS, SceneState
 
 DONE = "done"
 _STEP = re.compile(r"put the (\w+ \w+) (in|on) the (table|\w+ \w+)")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from sim.state import SceneState
 from sim.tasks.base import Rng, Task, as_random, sample
 from sim.tasks.steps import DONE, apply_step, put
 from sim.tasks.table import MAX_PILE, random_state
+from sim.world.state import SceneState
 
 __all__ = ["feasible_steps", "random_state", "sample_midway"]
 

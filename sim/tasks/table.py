@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 
-from sim.state import COLOURS, SIZES, ObjectSpec, SceneState
+from sim.world.state import COLOURS, SIZES, ObjectSpec, SceneState
 
 MAX_OBJECTS = 12
 MAX_BOWLS = 5

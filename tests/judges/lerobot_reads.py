@@ -14,9 +14,9 @@ import torch
 from lerobot.datasets.compute_stats import compute_episode_stats
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-from palme.data import catalogue
+from palme.data import episode_index as catalogue
 from palme.data.check import check
-from palme.data.compose import compose
+from palme.data.merge_split import compose
 from palme.data.reader import Dataset
 
 VECTORS = ("observation.state", "action", "action.requested")

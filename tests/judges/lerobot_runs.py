@@ -13,9 +13,9 @@ from lerobot.processor.pipeline import PolicyProcessorPipeline
 from lerobot.scripts.lerobot_eval import rollout
 from lerobot_env_palme import PalmeEnv
 
+from sim.data.oracle import Oracle
 from sim.envs.tabletop import TabletopEnv
-from sim.judge import judge
-from sim.oracle import Oracle
+from sim.world.scene_state import judge
 
 SEEDS = {"PutInBowl-v0": (1000, 1001), "StackTower-v0": (1000,)}
 FAMILIES = {"PutInBowl-v0": "put_in_bowl", "StackTower-v0": "stack_tower"}

@@ -2,7 +2,9 @@
 
 It pins numpy < 2 and cannot stand beside us, so it gets an environment of its own:
 
-    python -m tests.judges.openpi        # builds out/judges/openpi once, then runs tests/test_judges.py
+    python -m tests.judges.openpi
+
+builds out/judges/openpi once, then runs tests/palme/cli/test_judges.py
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ def main() -> int:
     """Returns 0 where every verdict is good."""
     if not JUDGE.built():
         JUDGE.build()
-    return subprocess.call([sys.executable, "-m", "pytest", "-rA", "tests/test_judges.py"], cwd=ROOT)
+    return subprocess.call(
+        [sys.executable, "-m", "pytest", "-rA", "tests/palme/cli/test_judges.py"], cwd=ROOT
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 from robots.errors import DeviceError
 from robots.teleop.devices.libraries import library
-from robots.teleop.wishes import Jog, Said
+from robots.teleop.teleop_actions import Jog, Said
 from robots.types import RobotState
 
 DEAD = 0.12  # of a stick's way that counts as let go: worn ones rest at 0.08

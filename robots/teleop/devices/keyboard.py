@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from robots.errors import DeviceError
-from robots.teleop.wishes import STALE, Jog, Said
+from robots.teleop.teleop_actions import STALE, Jog, Said
 from robots.types import RobotState
 
 MOVES = {  # (which half of the twist, axis, direction)

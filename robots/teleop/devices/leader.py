@@ -10,7 +10,7 @@ import numpy as np
 
 from robots.errors import DeviceError, RobotError
 from robots.spec import ArmSpec
-from robots.teleop.wishes import LeaderJoints, LeaderTool, Said, Teleoperator
+from robots.teleop.teleop_actions import LeaderJoints, LeaderTool, Said, Teleoperator
 from robots.types import Robot, RobotState
 
 ALIKE = 0.002  # [m], and in the entries of a rotation: chains nearer to one another than this are the same

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from robots.errors import DeviceError
-from robots.teleop.wishes import Teleoperator
+from robots.teleop.teleop_actions import Teleoperator
 
 DEVICES = {
     "keyboard": ("robots.teleop.devices.keyboard", "Keyboard"),

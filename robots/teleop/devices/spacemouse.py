@@ -13,7 +13,7 @@ from typing import Any
 
 from robots.errors import DeviceError
 from robots.teleop.devices.libraries import library
-from robots.teleop.wishes import Jog, Said
+from robots.teleop.teleop_actions import Jog, Said
 from robots.types import RobotState
 
 DEAD = 0.08  # of the cap's way that counts as let go

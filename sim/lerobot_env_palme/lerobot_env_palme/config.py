@@ -28,7 +28,7 @@ class PalmeEnv(EnvConfig):
         fps: commands a second, a divisor of 120.
         episode_length: control ticks until it is given up; None = the family's own, 20 s and more.
         obs_type: "pixels_agent_pos", or "environment_state_agent_pos": no pictures, true poses and the goal.
-        cameras: of `sim.camera.CAMERAS`.
+        cameras: of `sim.rendering.camera.CAMERAS`.
         image_size: of all their pictures, width and height in [px].
         split: of phrasings and colour pairs, see `sim.tasks.SPLITS`.
         n_distractors: objects that the sentence does not name; None = drawn.

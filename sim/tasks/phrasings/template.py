@@ -46,9 +46,7 @@ def check_template(template: str, slots: Sequence[frozenset[str]], family: str =
         raise BadPhrasing(f"{family + ': ' if family else ''}{template!r} needs {wanted}")
 
 
-def fill(
-    template: str, makers: Mapping[str, Callable[[str], str]], slots: Sequence[frozenset[str]]
-) -> str:
+def fill(template: str, makers: Mapping[str, Callable[[str], str]], slots: Sequence[frozenset[str]]) -> str:
     """`template` with each {slot} replaced by what `makers[slot](slot)` says.
 
     "the " is put before a single object's name unless the template has a determiner there.

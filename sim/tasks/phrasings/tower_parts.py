@@ -100,4 +100,3 @@ def part(slot: str, items: Sequence[str], rng: random.Random) -> str:
     """What stands for `slot` when `items` name the blocks from the bottom to the top."""
     text = _MAKERS[slot](items, rng)
     return text.replace("  ", " ")
-

@@ -1,0 +1,115 @@
+"""`palme eval`: success per task over seeds, with controls, as numbers and as a page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from palme.cli.config import is_override, load
+from palme.cli.errors import UsageError, reason
+from robots.errors import RobotError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Evaluate, write results.json and report.html. Returns 0.
+
+    1 where the arm is gone, 130 after Ctrl-C; what was played until then is written.
+    """
+    for word in arguments:
+        if not is_override(word):
+            raise UsageError(f"{word!r}: expected key=value; see `palme eval --help`")
+    config = load("eval", arguments)
+    specs = _specs(config)
+    out = Path(config["out"])
+    out.mkdir(parents=True, exist_ok=True)
+
+    from palme.cli.evaluation.workers import play
+
+    results, code, gone = [], 0, ""
+    with _bar(len(specs)) as bar:
+        try:
+            for result in play(config, specs, int(config["workers"])):
+                results.append(result)
+                bar.update(1)
+                bar.set_postfix_str(_score(results), refresh=False)
+        except KeyboardInterrupt:
+            code = 130
+        except RobotError as error:  # the arm is gone: what was played until then counts
+            code, gone = 1, f"{type(error).__name__}: {error}"
+    if gone:
+        print(f"palme eval: {len(results)} of {len(specs)} episodes: {gone}", file=sys.stderr)
+        if not results:  # it never began, and what an earlier one wrote stays
+            return code
+    _write(out, config, results, finished=code == 0)
+    return code
+
+
+def _write(out: Path, config: dict[str, Any], results: list[Any], finished: bool) -> None:
+    from palme.cli.evaluation.results import summary
+    from palme.report.eval_page import eval_page
+
+    settings = {key: config[key] for key in ("seed", "episodes", "split", "distractors")}
+    settings |= {part: config[part]["name"] for part in ("robot", "planner", "policy")}
+    settings |= {"phrasings": config["phrasings"], "workers": config["workers"], "complete": finished}
+    results.sort(key=lambda r: (r.spec.control, r.spec.family, r.spec.index))
+    content = summary(results, config["tasks"], settings)
+    (out / "results.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (out / "report.html").write_text(eval_page(content), encoding="utf-8")
+    for name, row in content["tasks"].items():
+        low, high = row["wilson95"]
+        print(f"{name:<14} {row['success_at_end']:>4} of {row['episodes']:<4} 95 % [{low:.3f}, {high:.3f}]")
+    for control, tasks in content.get("controls", {}).items():
+        for name, row in tasks.items():
+            print(f"  {control:<10} {name:<14} {row['success_at_end']:>4} of {row['episodes']}")
+    print(f"{out / 'results.json'}\n{out / 'report.html'}")
+
+
+def _specs(config: dict[str, Any]) -> list[Any]:
+    """Every episode to play, controls after the real ones."""
+    from palme.cli.evaluation.episode import CONTROLS, EpisodeSpec
+    from sim.tasks import SPLITS, TASKS, BadPhrasing, UnknownTask, family_named, load_phrasings
+
+    if config["split"] not in SPLITS:
+        raise UsageError(f"unknown split {config['split']!r}. There are: {', '.join(SPLITS)}")
+    for key in ("episodes", "workers"):
+        if not config[key] >= 1:
+            raise UsageError(f"{key}={config[key]}: expected at least 1")
+    templates: dict[str, tuple[str, ...]] = {}
+    try:
+        for name in config["tasks"]:
+            family_named(str(name))
+        if config["phrasings"] is not None:
+            templates = load_phrasings(Path(config["phrasings"]))
+    except (UnknownTask, BadPhrasing) as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(
+            f"phrasings={config['phrasings']}: {reason(error)}; name a YAML file of sentences for each task"
+        ) from error
+    if not config["tasks"]:
+        raise UsageError(f"tasks=[]: name at least one of {', '.join(TASKS)}")
+    specs = []
+    for control in ("", *(CONTROLS if config["controls"] else ())):
+        for family in config["tasks"]:
+            for index in range(config["episodes"]):
+                specs.append(
+                    EpisodeSpec(
+                        family, index, config["seed"], config["split"], control,
+                        templates.get(family, ()), config["distractors"],
+                    )
+                )  # fmt: skip
+    return specs
+
+
+def _score(results: Sequence[Any]) -> str:
+    real = [r for r in results if not r.spec.control]
+    return f"{sum(r.success_at_end for r in real)} of {len(real)} achieved"
+
+
+def _bar(total: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit="episode", file=sys.stderr, dynamic_ncols=True, mininterval=0.3)

@@ -1,0 +1,188 @@
+"""`palme replay PATH episode=N`: the commands of a recorded episode once more.
+
+Without `robot=`, in the very world it was recorded in: the same commands give the same final state, to the
+last bit, or the difference is told. With `robot=`, on another arm: it must stand near where the episode
+began, and every command goes through that arm's gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from palme.cli.config import is_override, load
+from palme.cli.errors import UsageError
+from palme.data.errors import DataError, NotReplayable
+from robots.types import Robot
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 where the end is the same, or the whole episode was sent; else 1."""
+    from palme.data.reader import Dataset
+
+    paths = [word for word in arguments if not is_override(word)]
+    words = [word for word in arguments if is_override(word)]
+    config = load("replay", words)
+    if len(paths) != 1:
+        raise UsageError("name one data set: palme replay PATH episode=0")
+    try:
+        episode = Dataset(paths[0]).episode(config["episode"])
+        print(f"episode {config['episode']}: {episode.task!r}, {len(episode)} frames")
+        if any(word.startswith("robot=") for word in words):
+            return _elsewhere(episode, config)
+        return _exactly(episode)
+    except DataError as error:
+        raise UsageError(f"replay: {error}") from error
+
+
+def _exactly(episode: Any) -> int:
+    from palme.cli.rig.build import quiet
+
+    side = episode.side
+    if side is None:
+        raise NotReplayable("the episode has no record of its exact commands; name an arm: robot=panda")
+    quiet()
+    final, surprise = replay_exactly(side)
+    if surprise:
+        print(f"not the same: {surprise}")
+        return 1
+    if len(final) != len(side.run.final):
+        print(
+            f"not the same: the final state is {len(final)} numbers, of which {len(side.run.final)} were kept"
+        )
+        return 1
+    different = np.flatnonzero(~(np.array(final) == np.array(side.run.final)))
+    if different.size:
+        print(
+            f"not the same: {different.size} of {len(final)} numbers of the final state differ, "
+            f"first {different[0]}"
+        )
+        return 1
+    print(f"final state: {len(final)} numbers, the same to the last bit")
+    return 0
+
+
+def replay_exactly(side: Any) -> tuple[list[float], str]:
+    """Set the recorded world, give every order again. Returns the final state, and what went otherwise."""
+    from palme.cli.rig.scene_snapshot import Setting, final_state
+    from robots.errors import CommandRejected
+    from robots.types import JointCommand
+
+    arm = Setting.from_json(side.run.world).build()
+    surprise = ""
+    try:
+        for number, order in enumerate(side.orders):
+            if order.kind == "stop":
+                arm.stop("replay")
+                continue
+            if order.kind == "rearm":
+                arm.rearm()
+                continue
+            try:
+                arm.command(JointCommand(np.array(order.q_target), order.gripper, order.seq, order.t_mono))
+                accepted = True
+            except CommandRejected:
+                accepted = False
+            if accepted != order.accepted:
+                surprise = f"order {number} was {'accepted' if accepted else 'refused'} this time"
+                break
+        return final_state(arm), surprise
+    finally:
+        arm.world.close()
+
+
+def _elsewhere(episode: Any, config: dict[str, Any]) -> int:
+    from palme.cli.rig.build import quiet
+    from palme.cli.rig.remote_arm import connect
+    from robots.spec import ArmSpec
+
+    if config["robot"]["name"] == "bridge":
+        arm, _ = connect(config["bridge"])
+        try:
+            arm.rearm()
+            return _sent(arm, episode, config["approach"])
+        finally:
+            arm.close()
+    from sim.world.arm import SimulatedArm
+    from sim.world.scene import Scene
+    from sim.world.world import World
+
+    quiet()
+    world = World("fast")
+    try:
+        simulated = SimulatedArm(world, ArmSpec.from_dict(config["robot"]))
+        side = episode.side
+        text = "" if side is None else side.run.world
+        world.load(_scene(text) if text else Scene((), ()))
+        simulated.hold(5)
+        return _sent(simulated, episode, config["approach"])
+    finally:
+        world.close()
+
+
+def _scene(text: str) -> Any:
+    from palme.cli.rig.scene_snapshot import Setting
+    from sim.world.scene import Scene
+
+    return Scene.from_yaml(Setting.from_json(text).scene)
+
+
+def _sent(arm: Any, episode: Any, approach: bool) -> int:
+    from robots.errors import RobotError
+
+    try:
+        n, furthest = replay_on(arm, episode, approach)
+    except RobotError as error:
+        arm.stop("the replay broke off")
+        print(f"broke off: {type(error).__name__}: {error}; the arm holds")
+        return 1
+    except KeyboardInterrupt:
+        arm.stop("stopped by Ctrl-C")
+        print("stopped by Ctrl-C; the arm holds")
+        return 1
+    print(f"{n} commands sent; measured joints at most {furthest:.4f} rad from the recorded ones")
+    return 0
+
+
+def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, float]:
+    """Send what was sent then, through `arm`'s gate.
+
+    Returns:
+        How many commands, and the largest distance of a measured joint from the recorded one in [rad].
+
+    Raises:
+        NotReplayable: other joints, another rate, or the arm is not near the first pose.
+        CommandRejected: from the gate; the arm holds.
+    """
+    from robots.executor import Executor
+
+    spec, numbers, dataset = arm.spec, episode.numbers, episode.dataset
+    names = [name.removesuffix(".pos") for name in dataset.features["action"].get("names") or ()]
+    if names != [*spec.joint_names, "gripper"]:
+        raise NotReplayable(f"{spec.name} has joints {list(spec.joint_names)}, the episode {names[:-1]}")
+    if not abs(dataset.fps - spec.control_hz) < 1e-6:
+        raise NotReplayable(f"{spec.name} runs at {spec.control_hz} Hz, the episode at {dataset.fps} Hz")
+    actions, states = numbers["action"].astype(float), numbers["observation.state"].astype(float)
+    executor = Executor(arm)
+    q = arm.observe(()).robot.q
+    if approach:
+        from robots.motion.trajectory import joint_motion
+
+        for target in joint_motion(spec, q, actions[0, :-1]):
+            executor.send(target, actions[0, -1])
+        q = arm.observe(()).robot.q
+    away = np.abs(q - actions[0, :-1])
+    if not (away <= spec.first_command_tolerance).all():
+        worst = int(np.nanargmax(away))
+        raise NotReplayable(
+            f"{spec.joint_names[worst]} is at {q[worst]:.3f} rad, the episode begins at "
+            f"{actions[0, worst]:.3f}, limit {spec.first_command_tolerance:g} rad apart; move it there, or "
+            "say approach=true"
+        )
+    furthest = 0.0
+    for action, state in zip(actions, states, strict=True):
+        furthest = max(furthest, float(np.abs(arm.observe(()).robot.q - state[:-1]).max()))
+        executor.send(action[:-1], float(action[-1]))
+    return len(actions), furthest

@@ -1,0 +1,111 @@
+"""`palme serve robot=panda backend=sim|xarm|ur|franka|lerobot`: one arm over the bridge.
+
+Nothing but the base install is imported for a real arm: no Hydra, no simulator, no torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palme.cli.errors import UsageError
+from robots import serve
+from robots.bridge import sockets
+from robots.drivers.registry import DRIVERS
+from robots.errors import RobotError
+
+DISTRACTORS = 5  # things on the table that the sentence does not name
+BACKENDS = {"sim": "sim.world.driver:SimulatedDriver"}
+
+
+@dataclass
+class Settings(serve.Settings):
+    """And of the simulated arm:
+
+    Attributes:
+        sentence: what it names stands on the table at first; "" = nothing does. `backend.scene` comes before.
+        seed: of where it stands, among what else.
+        table: true also serves what only a simulation can be asked, on the loopback, at the port plus 3.
+    """
+
+    sentence: str = "put the red block in the blue bowl"
+    seed: int = 0
+    table: bool = False
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 after a signal, 1 where the arm cannot be served. Raises UsageError."""
+    try:
+        settings = serve.parse(arguments, Settings())
+    except serve.BadSetting as error:
+        raise UsageError(str(error)) from error
+    assert isinstance(settings, Settings)
+    if settings.table and settings.backend != "sim":
+        raise UsageError(
+            f"table=true: backend={settings.backend} has no table that can be asked; use backend=sim"
+        )
+    if settings.backend == "sim":
+        from palme.cli.rig.build import quiet
+
+        quiet()
+        if settings.sentence and "scene" not in settings.backend_settings and not settings.dry_run:
+            from palme.cli.rig.scene_from_text import scene_for
+
+            settings.backend_settings["scene"] = scene_for(settings.sentence, settings.seed, DISTRACTORS)
+            print(f"on its table: what {settings.sentence!r} names, and other things (sentence=, seed=)")
+    try:
+        codec = Jpeg() if Jpeg.there_is() else None
+        server = serve.build(settings, BACKENDS, codec)
+
+        def also() -> None:
+            if codec is not None and server.driver.camera_names:
+                codec.encode(np.zeros((8, 8, 3), np.uint8))  # loading OpenCV keeps every thread from its tick
+            if settings.table:
+                from palme.cli.rig.tabletop_frames import PORT
+                from palme.cli.rig.tabletop_server import TableServer
+
+                _, port = sockets.parse(settings.address)
+                table = TableServer(server, port and port + PORT)
+                print(f"serving its table at tcp://127.0.0.1:{table.port}: privileged, for evaluation")
+
+        serve.serve(server, settings, also)
+    except serve.BadSetting as error:
+        raise UsageError(str(error)) from error
+    except RobotError as error:
+        print(f"palme serve: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def help_lines() -> list[str]:
+    """What `palme serve --help` says of it."""
+    title = "palme serve robot=... backend=... takes:"
+    return [title, *serve.listed(Settings(), sorted(DRIVERS | BACKENDS))]
+
+
+class Jpeg:
+    """`sim.rendering.jpeg.Jpeg`, imported with the first picture: an arm without cameras needs no OpenCV."""
+
+    @staticmethod
+    def there_is() -> bool:
+        """Whether OpenCV is installed."""
+        return importlib.util.find_spec("cv2") is not None
+
+    def encode(self, rgb: NDArray[np.uint8]) -> bytes:
+        from sim.rendering.jpeg import Jpeg as WithOpenCV
+
+        return WithOpenCV().encode(rgb)
+
+    def decode(self, jpeg: bytes) -> NDArray[np.uint8]:
+        from sim.rendering.jpeg import Jpeg as WithOpenCV
+
+        return WithOpenCV().decode(jpeg)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""`palme serve guest=gello`: a GELLO leader drives our arm, on this machine alone."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from palme.cli.config import load
+from palme.cli.errors import UsageError, unknown
+from palme.cli.signals import until_asked
+
+BACKENDS = ("sim",)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serves until Ctrl-C."""
+    config = load("serve_gello", arguments)
+    if config["guest"] != "gello":
+        raise unknown("guest", str(config["guest"]), ("gello",))
+    if config["backend"] not in BACKENDS:
+        raise unknown("backend", str(config["backend"]), BACKENDS)
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    world, arm = _simulated(config)
+    try:
+        return serve(arm, config["address"], config["silence_ms"] / 1e3)
+    finally:
+        world.close()
+
+
+def serve(robot: Any, address: str, silence_s: float) -> int:
+    """Let GELLO drive any `Robot` until Ctrl-C; a line "rearm" on standard input re-arms after a stop."""
+    from robots.policy_servers.errors import AddressRefused
+    from robots.policy_servers.gello import GelloServer
+
+    try:
+        server = GelloServer(robot, address, silence_s).start()
+    except AddressRefused as error:
+        raise UsageError(str(error)) from error
+    threading.Thread(target=_listen, args=(server,), daemon=True).start()
+    at = f"{server.host}:{server.port}"
+    return until_asked(server, f"serving {robot.spec.name} to GELLO at {at}; `rearm` re-arms, Ctrl-C ends it")
+
+
+def _listen(server: Any) -> None:
+    from robots.errors import RobotError
+
+    for line in sys.stdin:
+        if line.strip() == "rearm":
+            try:
+                server.rearm()
+                print("re-armed; the next command must lie near where the arm is")
+            except RobotError as error:
+                print(error)
+
+
+def _simulated(config: dict[str, Any]) -> tuple[Any, Any]:
+    from palme.cli.rig.build import quiet
+    from palme.cli.rig.scene_from_text import scene_for
+    from robots.spec import ArmSpec
+
+    quiet()
+    from sim.world.arm import SimulatedArm
+    from sim.world.world import World
+
+    world = World("fast")
+    arm = SimulatedArm(world, ArmSpec.from_dict(config["robot"]), ())
+    world.load(scene_for(config["sentence"], config["seed"], 5))
+    arm.hold(5)
+    return world, arm

@@ -1,0 +1,158 @@
+"""`palme teleop`: a person alone at an arm, simulated or at the other end of the bridge. Nobody plans."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from palme.cli.config import is_override, load
+from palme.cli.errors import UsageError
+from palme.cli.rig.operator_session import Assisted, beside, check_person, device_named
+from robots.teleop.arbitration import PAUSED, STOPPED
+from robots.urgent import urgent_meanwhile
+
+LINE = 0.2  # [s] between lines of where the arm is
+SETTLE_TICKS = 5
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 after Ctrl-C or SIGTERM."""
+    if words := [word for word in arguments if not is_override(word)]:
+        raise UsageError(f"{words[0]!r}: every setting is key=value; to have a sentence done: palme run")
+    config = load("teleop", arguments)
+    name = config["device"] or (None if config["console"] else "keyboard")
+    check_person(config, None)  # the device is looked at when the arm is there, which is soon
+    with _alone_at(config) as (arm, more):
+        device = _leader(config, arm) if name == "leader" else device_named(name)
+        with person_at(arm, config, device, **more) as assisted:
+            if name in ("keyboard", "leader"):
+                from robots.teleop.devices.keyboard import HELP
+
+                print(HELP, flush=True)
+            _watch(assisted)
+            print(f"\n{assisted.told()}")
+    return 0
+
+
+@contextmanager
+def _alone_at(config: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The arm, and what else `person_at` wants to know of it; closed in the end."""
+    if config["robot"]["name"] == "bridge":
+        from palme.cli.rig.remote_arm import connect
+
+        client, _ = connect({**config["bridge"], "human": True, "table": False})
+        try:
+            yield client, {}
+        finally:
+            client.close()
+        return
+    arm, scene = simulated(config)
+    try:
+        yield arm, {"scene": scene}
+    finally:
+        arm.world.close()
+
+
+@contextmanager
+def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) -> Iterator[Assisted]:
+    """A person alone at `arm`, until the end of the context; then what was recorded is saved, and told.
+
+    Args:
+        config: of teleop.
+        device: in the person's hand, None = the console alone.
+        scene: what stands before a simulated arm, `SETTLE_TICKS` after it was loaded; None across the bridge.
+    """
+    mode, message = PAUSED, "take the arm"
+    if scene is None:
+        mode, message = STOPPED, "not armed yet: rearm takes the lease"
+    world = getattr(arm, "world", None)
+    robot, recording = arm, None
+    pictures = beside(arm, world is not None)
+    try:
+        if config["record"]:
+            from palme.cli.rig.recording import Recording
+
+            begun = Recording(config["record"], SimpleNamespace(arm=arm, world=world), config)
+            robot = begun.begin(arm, config["task"], scene, SETTLE_TICKS, config["seed"], pictures)
+            recording = begun
+        with Assisted(
+            robot, config, device, tuple(arm.cameras), False, mode, message, pictures=pictures
+        ) as assisted:
+            if recording is not None:
+                robot.person = assisted.by_hand
+            with urgent_meanwhile():  # who tells where the arm is must not keep it waiting
+                yield assisted
+    finally:
+        pictures.close()
+        if recording is not None:
+            print(recording.save(None))
+            recording.close()
+
+
+def _watch(assisted: Assisted) -> None:
+    """Tell where the arm is until Ctrl-C or SIGTERM; then stop it."""
+    from robots.errors import RobotError
+
+    shared, line, alive = assisted.shared, "", sys.stdout.isatty()
+    try:
+        while True:
+            shared.jobs.check_alive()
+            takeover, state = shared.takeover, shared.state
+            x, y, z = state.base_from_ee[:3, 3]
+            held = f" · held back by {shared.held_by}" if shared.held_by else ""
+            now = f"{takeover.mode}: {takeover.message}{held}"
+            where = f"tool {x:+.3f} {y:+.3f} {z:+.3f} m, fingers {100 * state.gripper:3.0f} %"
+            if alive:
+                print(f"\r\033[K{where} · {now}"[:200], end="", flush=True)
+            elif now != line:
+                print(now, flush=True)
+            line = now
+            time.sleep(LINE)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        try:
+            shared.stop("teleop ends")
+        except RobotError as error:
+            print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+
+
+def simulated(config: dict[str, Any]) -> tuple[Any, Any]:
+    """The simulated arm at its table, things settled, and the scene. Raises UsageError for another arm."""
+    from palme.cli.rig.build import cameras_of, quiet
+    from palme.cli.rig.scene_from_text import scene_for
+    from robots.errors import SpecError
+    from robots.spec import ArmSpec
+
+    quiet()
+    from sim.world.arm import SimulatedArm
+    from sim.world.world import World
+
+    try:
+        spec = ArmSpec.from_dict(config["robot"])
+    except SpecError as error:
+        raise UsageError(f"robot: {error}") from error
+    if spec.name != "panda":
+        raise UsageError(f"robot={spec.name}: only the Panda is simulated; reach another with robot=bridge")
+    world = World("fast")
+    arm = SimulatedArm(world, spec, cameras_of(config["camera"]))
+    scene = scene_for("", config["seed"], config["distractors"], config["scene"])
+    world.load(scene)
+    arm.hold(SETTLE_TICKS)
+    return arm, scene
+
+
+def _leader(config: dict[str, Any], follower: Any) -> Any:
+    """The leader arm, which is served like any other and only looked at; buttons come from the keyboard."""
+    from palme.cli.rig.remote_arm import connect
+    from robots.teleop.devices.keyboard import Keyboard
+    from robots.teleop.devices.leader import LeaderArm
+
+    leader = config["leader"]
+    client, _ = connect({**config["bridge"], **leader, "human": False, "table": False}, "device=leader")
+    keys = Keyboard() if sys.stdin.isatty() else None
+    return LeaderArm(client, follower.spec, keys)

@@ -1,0 +1,144 @@
+"""Corrected episodes: single steps by a policy, with a person beside it who takes over when it errs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from palme.agent import Agent, AgentLimits
+from palme.cli.errors import UsageError
+from palme.cli.evaluation.simulated_operator import SimulatedPerson
+from palme.cli.evaluation.single_steps import draw_step
+from palme.cli.rig.baselines import TrueContext, TrueStep
+from palme.cli.rig.build import Rig, build_rig
+from palme.cli.rig.operator_session import limits_of
+from palme.cli.rig.recording import Recording
+from palme.operator.run_operator import RunDesk
+from palme.operator.run_status import Story
+from robots.errors import RobotError
+from robots.executor import Executor
+from robots.teleop.arbitration import CORRECTING
+from robots.teleop.loop import ControlLoop
+from robots.teleop.shared_robot import SharedArm
+from sim.tasks.steps import DONE
+
+SETTLE_TICKS = 6
+FIRST_SEED = 1_000_000  # of the steps: apart from those that `palme bench policy` is asked for
+MOST = 6  # steps for each corrected episode that is wanted, before the policy counts as too good
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What came of one: the step, whether a person took over, whether it was achieved in the end."""
+
+    seed: int
+    step: str
+    corrected: bool
+    achieved: bool
+
+
+Tell = Callable[[Episode], None]
+
+
+class OneStep:
+    """A planner of one step, which is tried once; whether it was done the person says."""
+
+    def __init__(self, step: str, person: SimulatedPerson) -> None:
+        self._step, self._person = step, person
+
+    def next_step(self, context: TrueContext) -> TrueStep:
+        return TrueStep(DONE if context.history else self._step, "one step, for practice")
+
+    def was_successful(self, context: TrueContext, step: TrueStep) -> bool:
+        return self._person.achieved()
+
+
+def practise(
+    rig: Rig, config: Mapping[str, Any], seed: int, recording: Recording | None, alone: bool = False
+) -> Episode:
+    """One step by the rig's policy with a person beside it, who `alone` only says how it ended."""
+    scene, step = draw_step(FIRST_SEED + seed)
+    world, arm = rig.world, rig.arm
+    world.load(scene)
+    arm.hold(SETTLE_TICKS)
+    robot: Any = arm
+    if recording is not None:
+        robot = recording.begin(arm, step, scene, SETTLE_TICKS, FIRST_SEED + seed)
+    # by the arm's own clock, tick by tick: the same seed gives the same episode
+    shared = SharedArm(robot, limits_of(config["hand"]), clock=lambda: arm.time)
+    person = SimulatedPerson(arm.spec, world)
+    person.watch(step, seed)
+    if not alone:
+        shared.devices.append(person)
+    desk = RunDesk(shared, ControlLoop(shared), Story())
+    listeners: tuple[Any, ...] = (desk.story,)
+    if recording is not None:
+        robot.person = lambda: shared.takeover.mode == CORRECTING
+        listeners = (robot, desk.story)
+    agent = Agent(
+        shared, OneStep(step, person), rig.policy, Executor(shared), TrueContext, listeners,
+        AgentLimits(max_replans=0), cameras=(config["eyes"]["camera"],), refusals=(RobotError,),
+        retreat=rig.retreat, supervisor=desk,
+    )  # fmt: skip
+    agent.run(step)
+    arm.hold(SETTLE_TICKS)
+    achieved = person.achieved()
+    if recording is not None and (line := recording.save(achieved)) and "episode" not in line:
+        raise UsageError(line)
+    return Episode(seed, step, person.corrected, achieved)
+
+
+def collect_corrections(
+    config: Mapping[str, Any], path: Path, tell: Tell = lambda episode: None
+) -> list[Episode]:
+    """Record steps into a new data set at `path` until `config["corrected"]` of them were corrected.
+
+    All of them are kept, those that went well too.
+
+    Raises:
+        UsageError: there is something at `path`, or the policy is hardly ever corrected.
+    """
+    wanted, n = config["corrected"], 0
+    found: list[Episode] = []
+    for episode in _recorded(config, path, alone=False):
+        found.append(episode)
+        tell(episode)
+        n += episode.corrected
+        if n == wanted:
+            break
+        if len(found) == MOST * wanted:
+            raise UsageError(
+                f"only {n} of {len(found)} steps needed a correction: the camera is hardly off; see "
+                "configs/camera/knocked.yaml"
+            )
+    return found
+
+
+def collect_alone(
+    config: Mapping[str, Any], path: Path, episodes: int, tell: Tell = lambda episode: None
+) -> list[Episode]:
+    """The first `episodes` of the same steps, with nobody who takes over. Raises as `collect_corrections`."""
+    found: list[Episode] = []
+    for episode in _recorded(config, path, alone=True):
+        found.append(episode)
+        tell(episode)
+        if len(found) == episodes:
+            break
+    return found
+
+
+def _recorded(config: Mapping[str, Any], path: Path, alone: bool) -> Iterator[Episode]:
+    """Without end; the data set is closed with it."""
+    if path.exists():
+        raise UsageError(f"{path}: is there already; name a path that is not, or remove it")
+    rig = build_rig({**config, "planner": {"name": "oracle"}})  # for the rig: the one step is given
+    recording = Recording(str(path), rig, {**config, "planner": {"name": "one step"}})
+    try:
+        for seed in count(config["seed"]):
+            yield practise(rig, config, seed, recording, alone)
+    finally:
+        recording.close()
+        rig.close()

@@ -1,0 +1,194 @@
+"""One evaluation episode: draw a task and a scene from a seed, let the agent work, judge what came of it."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from palme.agent import Agent, AgentLimits
+from palme.cli.errors import UsageError
+from palme.cli.rig.build import Rig
+from palme.cli.rig.recording import Recording
+from palme.events import Acted, Event, Judged, Planned
+from robots.errors import RobotError
+from robots.executor import Executor
+from robots.types import CameraFrame, JointCommand, Observation, Robot
+from sim.data.scene_sampler import SceneDoesNotFit, layout
+from sim.tasks import NoOtherGoal, Task, sample
+from sim.world.scene import Scene
+
+SETTLE_TICKS = 10  # what was let go of comes to rest before it is judged
+CONTROLS = ("blanked", "swapped", "random")
+
+
+@dataclass(frozen=True)
+class EpisodeSpec:
+    """Which episode: everything in it follows from these.
+
+    Attributes:
+        control: "" or one of `CONTROLS`.
+        templates: phrasings in place of those of `split`, () = the split's own.
+    """
+
+    family: str
+    index: int
+    seed: int
+    split: str = "test"
+    control: str = ""
+    templates: tuple[str, ...] = ()
+    distractors: int | None = None
+
+    @property
+    def entropy(self) -> list[int]:
+        """Seeds the generator; the same for an episode and its controls."""
+        return [self.seed, zlib.crc32(self.family.encode()), self.index]
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What came of it; `seconds` are by part, `arm_s` is the arm's own time."""
+
+    spec: EpisodeSpec
+    instruction: str
+    success_at_end: bool
+    success_ever: bool
+    believed: bool
+    cause: str
+    reason: str
+    steps: tuple[tuple[str, bool], ...]
+    replans: int
+    arm_s: float
+    wall_s: float
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    plan_ms: tuple[float, ...] = ()
+    policy_ms: tuple[float, ...] = ()
+
+
+def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
+    """The task and the scene of an episode; a scene with no room for its things is drawn again."""
+    rng = np.random.default_rng(spec.entropy)
+    while True:
+        templates: Sequence[str] | None = spec.templates or None
+        task, state = sample(spec.family, rng, spec.split, spec.distractors, templates)
+        if spec.control == "swapped":
+            try:
+                task.swapped(np.random.default_rng(spec.entropy), state)
+            except NoOtherGoal:
+                continue
+        try:
+            return task, layout(state, rng)
+        except SceneDoesNotFit:
+            continue
+
+
+def run_episode(
+    rig: Rig, spec: EpisodeSpec, limits: AgentLimits, recording: Recording | None = None
+) -> EpisodeResult:
+    """Play one episode in `rig`; `recording` keeps it, unless it is a control.
+
+    A crash of planner or policy is an episode that failed, with its reason.
+    """
+    begin = time.perf_counter()
+    task, scene = draw(spec)
+    table = rig.table
+    if table is None:
+        raise UsageError("an evaluation sets its table: serve with table=true, and say bridge.table=true")
+    table.load(scene, SETTLE_TICKS)
+    _seed(spec)
+    told = task
+    if spec.control == "swapped":
+        told = task.swapped(np.random.default_rng(spec.entropy), scene.state)
+    instruction = told.instruction
+    if hasattr(rig.planner, "task"):
+        rig.planner.task = told
+    watch = _Watch(rig, task)
+    robot = Blanked(rig.arm) if spec.control == "blanked" else rig.arm
+    listeners: tuple[Any, ...] = (watch,)
+    kept = None if spec.control else recording
+    if kept is not None:
+        robot = kept.begin(robot, instruction, scene, SETTLE_TICKS, spec.seed)
+        listeners = (watch, robot)
+    policy = rig.policy
+    if spec.control == "random":
+        from palme.cli.rig.baselines import RandomPolicy
+
+        policy = RandomPolicy(rig.arm, spec.index)
+    agent = Agent(
+        robot,
+        rig.planner,
+        policy,
+        Executor(robot),
+        rig.context,
+        listeners,
+        limits,
+        refusals=(RobotError,),
+        retreat=rig.retreat,
+    )
+    result = agent.run(instruction)
+    if result.finished.cause == "stopped":
+        raise KeyboardInterrupt
+    arm_s = table.time
+    table.hold(SETTLE_TICKS)
+    success = task.is_success(table.truth())
+    if kept is not None and (line := kept.save(success)) and "episode" not in line:
+        raise UsageError(line)
+    return EpisodeResult(
+        spec, instruction, success, watch.ever or success, result.done, result.finished.cause, result.reason,
+        result.steps, result.finished.n_replans, arm_s, time.perf_counter() - begin,
+        dict(result.finished.seconds), tuple(watch.plan_ms), tuple(watch.policy_ms),
+    )  # fmt: skip
+
+
+class _Watch:
+    """Listens for timings, and asks the judge after every chunk whether the goal was reached by then."""
+
+    def __init__(self, rig: Rig, task: Task[Any]) -> None:
+        self._table, self._task = rig.table, task
+        self.ever = False
+        self.plan_ms: list[float] = []
+        self.policy_ms: list[float] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Planned):
+            self.plan_ms.append(1e3 * event.seconds)
+        elif isinstance(event, Acted):
+            self.policy_ms.append(1e3 * event.policy_s)
+        if isinstance(event, (Acted, Judged)) and not self.ever:
+            self.ever = self._task.is_success(self._table.truth())
+
+
+class Blanked:
+    """Control: the same arm with its eyes shut. Pictures are black and a metre deep everywhere."""
+
+    def __init__(self, arm: Robot) -> None:
+        self._arm, self.spec = arm, arm.spec
+
+    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
+        """State as it is, pictures without anything in them."""
+        seen = self._arm.observe(cameras)
+        return replace(seen, images={name: _blank(frame) for name, frame in seen.images.items()})
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """As the arm does."""
+        return self._arm.command(command)
+
+    def stop(self, reason: str) -> None:
+        """As the arm does."""
+        self._arm.stop(reason)
+
+
+def _blank(frame: CameraFrame) -> CameraFrame:
+    depth = None if frame.depth is None else np.ones_like(frame.depth)
+    return replace(frame, rgb=np.zeros_like(frame.rgb), depth=depth)
+
+
+def _seed(spec: EpisodeSpec) -> None:
+    import sys
+
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(zlib.crc32(repr(spec.entropy).encode()))

@@ -1,0 +1,121 @@
+"""results.json: counts, intervals and timings out of episode results."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from palme.cli.evaluation.episode import EpisodeResult
+from palme.cli.paths import ROOT
+from palme.report.stats import wilson
+
+SCHEMA = "palme-eval/1"
+
+
+def summary(
+    results: Sequence[EpisodeResult], tasks: Iterable[str], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of results.json. Everything but `timing` is the same whenever the seed is."""
+    tasks = list(tasks)
+    real = [r for r in results if not r.spec.control]
+    out: dict[str, Any] = {
+        "schema": SCHEMA,
+        "commit": commit(),
+        "settings": dict(settings),
+        "tasks": {name: _of([r for r in real if r.spec.family == name], failures=True) for name in tasks},
+        "overall": _of(real),
+        "timing": timing(real),
+    }
+    controls = sorted({r.spec.control for r in results if r.spec.control})
+    if controls:
+        out["controls"] = {
+            control: {
+                name: _of([r for r in results if r.spec.control == control and r.spec.family == name])
+                for name in tasks
+            }
+            for control in controls
+        }
+    return out
+
+
+def _of(results: Sequence[EpisodeResult], failures: bool = False) -> dict[str, Any]:
+    n, won = len(results), sum(r.success_at_end for r in results)
+    low, high = wilson(won, n)
+    out: dict[str, Any] = {
+        "episodes": n,
+        "success_at_end": won,
+        "success_ever": sum(r.success_ever for r in results),
+        "wilson95": [round(low, 4), round(high, 4)],
+        "steps_mean": _mean([len(r.steps) for r in results]),
+        "replans_mean": _mean([r.replans for r in results]),
+        "said_done_but_was_not": sum(r.believed and not r.success_at_end for r in results),
+    }
+    if failures:
+        out["failures"] = [
+            {
+                "index": r.spec.index,
+                "seed": r.spec.seed,
+                "instruction": r.instruction,
+                "cause": r.cause,
+                "reason": r.reason,
+                "steps": [[text, success] for text, success in r.steps],
+            }
+            for r in sorted(results, key=lambda r: r.spec.index)
+            if not r.success_at_end
+        ]
+    return out
+
+
+def timing(results: Sequence[EpisodeResult]) -> dict[str, Any]:
+    """Medians and 95th percentiles in [ms], and the arm's time over the wall's."""
+    plan = [t for r in results for t in r.plan_ms]
+    policy = [t for r in results for t in r.policy_ms]
+    wall, arm = sum(r.wall_s for r in results), sum(r.arm_s for r in results)
+    names = results[0].seconds if results else ()
+    parts = {part: sum(r.seconds.get(part, 0.0) for r in results) for part in names}
+    return {
+        "planner_ms": _spread(plan),
+        "policy_ms": _spread(policy),
+        "wall_s": round(wall, 2),
+        "arm_s": round(arm, 2),
+        "times_real_time": round(arm / wall, 2) if wall > 0 else None,
+        "parts_s": {part: round(seconds, 2) for part, seconds in parts.items()},
+        "times_real_time_by_task": _speed_by_task(results),
+    }
+
+
+def _speed_by_task(results: Sequence[EpisodeResult]) -> dict[str, float]:
+    speeds = {}
+    for name in sorted({r.spec.family for r in results}):
+        mine = [r for r in results if r.spec.family == name]
+        speeds[name] = round(sum(r.arm_s for r in mine) / max(sum(r.wall_s for r in mine), 1e-9), 2)
+    return speeds
+
+
+def _spread(values: Sequence[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    return {"median": round(float(np.median(values)), 2), "p95": round(float(np.percentile(values, 95)), 2)}
+
+
+def _mean(values: Sequence[int]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def commit() -> str:
+    """Of this checkout, with "+" where files differ from it; "unknown" outside of one."""
+    try:
+        sha = _git("rev-parse", "HEAD").strip()
+        return sha + ("+" if _git("status", "--porcelain", "--untracked-files=no").strip() else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ("git", "-C", str(ROOT), *arguments), capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout

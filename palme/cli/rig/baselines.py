@@ -1,0 +1,151 @@
+"""Planner and policy that read the simulator's own state: for debugging and as upper bounds, never a default.
+
+They stand behind the same protocols as the learned ones, and the arm is moved through the same gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from palme.errors import NoMotion, StepFailed
+from palme.events import Look
+from robots.errors import Unreachable
+from robots.motion.pick_place import go_to, grip, rise
+from robots.types import ActionChunk, Observation
+from sim.data.oracle import Keypoints, Oracle
+from sim.geometry.grasps import NoRoom
+from sim.tasks import Task
+from sim.tasks.steps import DONE, IllegalStep, apply_step, parse
+from sim.world.arm import SimulatedArm
+from sim.world.scene_state import judge
+
+MISSED = 0.30  # gripper opening below which nothing is held: 24 of 80 mm
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class TrueStep:
+    """A step of the grammar, from true states."""
+
+    text: str
+    rationale: str = "from the simulator's own state"
+
+    @property
+    def is_done(self) -> bool:
+        return self.text == DONE
+
+
+@dataclass(frozen=True)
+class TrueContext:
+    """What a planner is told; this one needs none of it."""
+
+    instruction: str
+    observation: Observation
+    history: tuple[tuple[TrueStep, bool], ...] = ()
+
+
+class OraclePlanner:
+    """Answers with an acceptable step of `task`, which is set before each run."""
+
+    def __init__(self, arm: SimulatedArm) -> None:
+        self._arm = arm
+        self.task: Task[Any] | None = None
+
+    def next_step(self, context: TrueContext) -> TrueStep:
+        """Raises NoMotion where the sentence's goal is not known."""
+        if self.task is None:
+            raise NoMotion("the oracle knows no goal for this sentence")
+        self._before = judge(self._arm.world)
+        return TrueStep(sorted(self.task.acceptable_steps(self._before))[0])
+
+    def was_successful(self, context: TrueContext, step: TrueStep) -> bool:
+        """Whether the state is now the one that the step leads to."""
+        name, target = parse(step.text)
+        now = judge(self._arm.world)
+        i = now.index(name)
+        if target is not None and target.endswith("bowl"):
+            return now.container(i) == now.index(target)
+        return now.holder[i] == apply_step(self._before, step.text).holder[i]
+
+
+class ExpertPolicy:
+    """The oracle's motions as a policy: a few long chunks a step, true poses looked up on the way."""
+
+    cameras: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
+
+    def __init__(self, arm: SimulatedArm) -> None:
+        self._arm, self._oracle = arm, Oracle(arm)
+        self.done = False
+
+    def reset(self) -> None:
+        """Begin a new step."""
+        self.done = False
+        self._script: Iterator[ActionChunk] | None = None
+
+    def act(self, observation: Observation, step: str) -> ActionChunk:
+        """The next stretch. Raises StepFailed for what cannot be done as things stand."""
+        try:
+            if self._script is None:
+                state = judge(self._arm.world)
+                apply_step(state, step)
+                name, target = parse(step)
+                self._script = self._run(state.index(name), None if target is None else state.index(target))
+            return next(self._script)
+        except (IllegalStep, Unreachable, NoRoom) as error:
+            raise StepFailed(str(error)) from error
+
+    def _run(self, i: int, j: int | None) -> Iterator[ActionChunk]:
+        spec, oracle = self._arm.spec, self._oracle
+        for attempt in range(ATTEMPTS):
+            points: Keypoints = oracle.keypoints(i, j)
+            yield go_to(
+                spec, oracle.q, points.pick_xyz, points.pick_yaw, points.travel_z, points.pick_opening
+            )
+            yield grip(spec, oracle.q, 0.0, 8)
+            yield rise(spec, oracle.q, points.travel_z, 0.0)
+            if self._arm.gripper > MISSED:
+                break
+            if attempt == ATTEMPTS - 1:
+                raise StepFailed(f"missed the grasp {ATTEMPTS} times")
+            yield grip(spec, oracle.q, points.pick_opening, 3)
+        points = oracle.keypoints(i, j, points)
+        yield go_to(spec, oracle.q, points.place_xyz, points.place_yaw, points.travel_z, 0.0)
+        yield grip(spec, oracle.q, points.place_opening, 4)
+        z = max(points.travel_z, float(points.place_xyz[2]) + 0.03)
+        self.done = True
+        yield rise(spec, oracle.q, z, points.place_opening, home=True)
+
+
+class RandomPolicy:
+    """Control: three smooth moves to random postures near home, whatever the step says."""
+
+    cameras: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
+
+    def __init__(self, arm: SimulatedArm, seed: int = 0) -> None:
+        self._arm, self._rng = arm, np.random.default_rng(seed)
+        self.done = False
+
+    def reset(self) -> None:
+        """Begin a new step."""
+        self.done, self._left = False, 3
+
+    def act(self, observation: Observation, step: str) -> ActionChunk:
+        """One move."""
+        from robots.motion.trajectory import joint_motion
+
+        self._left -= 1
+        self.done = self._left <= 0
+        spec = self._arm.spec
+        goal = spec.q_home + self._rng.uniform(-0.5, 0.5, spec.n_joints)
+        if self.done:
+            goal = spec.q_home
+        gate = getattr(self._arm, "gate", None)  # a remote arm's is at the other end
+        q_from = gate.q.copy() if gate is not None and gate.begun else observation.robot.q
+        path = joint_motion(spec, q_from, np.clip(goal, spec.q_min + 0.05, spec.q_max - 0.05), 1.0)
+        return ActionChunk(path, np.full(len(path), self._rng.uniform()), spec.control_hz)

@@ -1,0 +1,61 @@
+"""The film of a run: every moment of the tape seen again, from the side and through the robot's cameras."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palme.cli.rig.trajectory_log import Moment, Tape
+from palme.report.film import Film
+from palme.report.pictures import Picture
+
+FPS = 10  # every second control tick: motion reads well, and it takes half the time to make
+HEIGHT = 480
+STAGE_HFOV = 54.0  # [deg] wide enough for the table's near corner
+STAGE_SIZE, FRONT_SIZE, WRIST_SIZE = (640, 480), (320, 234), (234, 234)
+
+
+def make_film(path: Path, tape: Tape, scene: Any, control_hz: float, look: str) -> tuple[Picture, Picture]:
+    """Write the film of `tape` to `path`.
+
+    Returns:
+        The first and the last picture from the side, uint8 (H, W, 3).
+    """
+    from tqdm import tqdm
+
+    from sim.rendering.replay_renderer import STAGE, Mirror
+
+    moments = tape.moments[:: max(1, round(control_hz / FPS))]
+    side = replace(STAGE, hfov_deg=STAGE_HFOV)
+    outside, inside = Mirror(scene, look, scale=1), Mirror(scene, "fast")
+    first: Picture | None = None
+    before: Moment | None = None
+    pictures: dict[str, Picture] = {}
+    try:
+        with Film(path, FPS, HEIGHT) as film:
+            for moment in tqdm(moments, desc="film", unit="frame", file=sys.stderr, leave=False):
+                # A pause shows the same moment again: the caption may differ, the pictures do not.
+                if before is None or not _same(before, moment):
+                    where = (moment.q, moment.gripper, moment.positions, moment.quats_xyzw)
+                    pictures = {
+                        "stage": outside.frame(*where, side, STAGE_SIZE),
+                        "front": inside.frame(*where, "front", FRONT_SIZE),
+                        "wrist": inside.frame(*where, "wrist", WRIST_SIZE),
+                    }
+                film.add(pictures, moment.caption)
+                before = moment
+                first = pictures["stage"] if first is None else first
+    finally:
+        outside.close()
+        inside.close()
+    if first is None:
+        raise ValueError("the tape is empty")
+    return first, pictures["stage"]
+
+
+def _same(a: Moment, b: Moment) -> bool:
+    return np.array_equal(a.q, b.q) and np.array_equal(a.positions, b.positions) and a.gripper == b.gripper

@@ -1,0 +1,241 @@
+"""A run with a person in it: the shared arm, the loop that ticks it, the desk, a device, a console."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from palme.cli.errors import UsageError, unknown
+from palme.operator.run_operator import RunDesk
+from palme.operator.run_status import Story
+from robots.teleop.arbitration import AUTONOMOUS, CORRECTING
+from robots.teleop.loop import ControlLoop
+from robots.teleop.pictures import FetchedPictures, Pictures
+from robots.teleop.shared_robot import SharedArm
+from robots.teleop.teleop_actions import Teleoperator
+from robots.types import Robot
+
+PATIENCE = 2.0  # [s] a simulated arm stands still in mid-motion while its policy thinks; a real one brakes
+TIDY = 20  # ticks
+SWITCH = 0.0005  # [s] a thread may keep the others from a tick
+
+
+def beside(arm: Any, ours: bool) -> Pictures:
+    """Pictures that no tick waits for: drawn beside an arm of `ours`, or fetched from another's far end."""
+    if ours:
+        from sim.rendering.async_renderer import DrawnPictures
+
+        return DrawnPictures(arm)
+    return FetchedPictures(arm, arm.cameras)
+
+
+class Assisted:
+    """From `start` to `close` its loop alone touches the arm. A context manager.
+
+    Args:
+        arm: what the loop ticks: the rig's arm, or a tape around it.
+        config: has `console`, what is said of it as `console_...`, and the group `hand`.
+        device: in the person's hand, None = the console alone.
+        cameras: names of the pictures to show.
+        pictures: where they come by themselves; closed with the rest.
+        agent: whether somebody plans, and the arm can be handed back to it.
+        mode, message: to begin with.
+
+    Attributes:
+        console: the page's server, None where there is none or it has ended.
+    """
+
+    def __init__(
+        self,
+        arm: Robot,
+        config: Mapping[str, Any],
+        device: Teleoperator | None,
+        cameras: tuple[str, ...],
+        agent: bool = True,
+        mode: str = AUTONOMOUS,
+        message: str = "",
+        pictures: Pictures | None = None,
+    ) -> None:
+        remote = hasattr(arm, "release")
+        by_clock = getattr(arm, "realtime", False)
+        self._client: Any = arm if remote else None
+        if remote:
+            while hasattr(self._client, "_arm"):  # a recorder before it
+                self._client = self._client._arm
+            self._client.paced = False  # the loop keeps the time
+        self.shared = SharedArm(
+            arm,
+            limits_of(config["hand"]),
+            mode,
+            agent,
+            0.0 if by_clock else PATIENCE,
+            message,
+            pictures=pictures,
+        )
+        self.shared.on_tick.append(self._tidy)
+        self.loop = ControlLoop(self.shared, cameras)
+        self.story = Story() if agent else None
+        self.desk = RunDesk(self.shared, self.loop, self.story)
+        self._config, self._device = config, device
+        self.console: Any = None
+        self._switch = sys.getswitchinterval()
+
+    def start(self) -> Assisted:
+        """Connect the device, tick, open the console. Raises UsageError that names what is missing."""
+        from robots.errors import DeviceError
+
+        if self._device is not None:
+            try:
+                self._device.connect()
+            except DeviceError as error:
+                raise UsageError(str(error)) from error
+            self.shared.devices.append(self._device)
+        gc.collect()
+        gc.freeze()  # networks and tables are not looked through again while the arm moves ...
+        gc.disable()  # ... nor is what a session gathers, minutes of it at a stroke: `_tidy` sees to the rest
+        sys.setswitchinterval(SWITCH)
+        self.loop.start()
+        if self._config["console"]:
+            try:
+                self.console = _serve(self.desk, self._config)
+            except BaseException:
+                self.close()
+                raise
+        return self
+
+    def close(self) -> None:
+        """End console, loop, pictures and device, in this order. Twice does no harm."""
+        if self.console is not None:
+            self.console.stop()
+            self.console = None
+        # it need not wait for a server that has died
+        self.loop.close(None if self._client is None else self._client.give_up)
+        if self.shared.pictures is not None:
+            self.shared.pictures.close()
+        if self._device is not None:
+            self._device.close()
+            self._device = None
+        sys.setswitchinterval(self._switch)
+        gc.unfreeze()
+        gc.enable()
+
+    def __enter__(self) -> Assisted:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def alone(self, part: Any) -> Any:
+        """`part` (a planner, a policy, a listener) that reads the simulator, asked between two ticks only."""
+        return _Alone(part, self.shared.jobs.alone)
+
+    def by_hand(self) -> bool:
+        """Whether a person moves the arm now."""
+        return self.shared.takeover.mode == CORRECTING
+
+    def _tidy(self, tick: Any) -> None:
+        """What is young and in circles goes, once a second: a fraction of a millisecond."""
+        if self.loop.pace.ticks % TIDY == 0:
+            gc.collect(1)
+
+    def told(self) -> str:
+        """One line for the end of a run."""
+        pace = self.loop.pace
+        return f"{pace.ticks} ticks by the clock, {pace.late} late, at most {1e3 * pace.worst:.1f} ms"
+
+
+def device_named(name: str | None) -> Teleoperator | None:
+    """`teleop=` and `device=`. Raises UsageError that lists those there are."""
+    from robots.errors import DeviceError
+    from robots.teleop.devices.registry import DEVICES, make
+
+    if name is None:
+        return None
+    if name not in DEVICES:
+        raise unknown("device", str(name), DEVICES)
+    try:
+        return make(name)
+    except DeviceError as error:
+        raise UsageError(str(error)) from error
+
+
+def check_person(config: Mapping[str, Any], device: str | None) -> None:
+    """Before what takes long is loaded: raises UsageError where console or `device` cannot be had."""
+    from robots.errors import DeviceError
+
+    found = device_named(device) if device != "leader" else None
+    if found is not None and device == "keyboard":
+        try:
+            found.connect()  # finds a terminal, or says that there is none
+        except DeviceError as error:
+            raise UsageError(str(error)) from error
+        finally:
+            found.close()
+    if config["console"]:
+        from palme.operator.address import bound
+        from palme.operator.auth import Door, new_token
+        from palme.operator.errors import ConsoleError
+
+        host, port, token, beyond = _address(config)
+        try:
+            Door(host, token or new_token())
+            bound(host, port, beyond).close()
+        except ConsoleError as error:
+            raise UsageError(f"console: {error}") from error
+
+
+def limits_of(config: Mapping[str, Any]) -> Any:
+    from robots.errors import SpecError
+    from robots.teleop.limits import TeleopLimits
+
+    try:
+        return TeleopLimits.from_dict(config)
+    except SpecError as error:
+        raise UsageError(str(error)) from error
+
+
+def _serve(desk: RunDesk, config: Mapping[str, Any]) -> Any:
+    """The console, opened. It prints its address."""
+    from palme.operator.errors import ConsoleError
+
+    host, port, token, beyond = _address(config)
+    try:
+        from palme.operator.server import serve
+    except ImportError as error:
+        raise UsageError(
+            f"console=true needs the console's server: pip install 'palme-stack[teleop]' ({error})"
+        ) from error
+    try:
+        return serve(desk, host, port, token, beyond_loopback=beyond)
+    except (ConsoleError, ValueError, OSError, RuntimeError) as error:
+        raise UsageError(f"console: {error}") from error
+
+
+def _address(config: Mapping[str, Any]) -> tuple[str, int, str | None, bool]:
+    """Host, port, token and whether others may reach it. Raises UsageError for a token of digits."""
+    token = config["console_token"]
+    if not (token is None or isinstance(token, str)):
+        raise UsageError(f"console_token={token!r} was read as a number or a list: begin it with a letter")
+    beyond = bool(config.get("console_beyond_loopback", False))
+    return str(config["console_host"]), int(config["console_port"]), token, beyond
+
+
+class _Alone:
+    """Every method of what it stands for runs between two ticks."""
+
+    def __init__(self, part: Any, alone: Callable[[Callable[[], Any]], Any]) -> None:
+        self._part, self._alone_ = part, alone
+
+    def __call__(self, *given: Any) -> Any:
+        return self._alone_(lambda: self._part(*given))
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._part, name)
+        if not callable(value):
+            return value
+        return lambda *given: self._alone_(lambda: value(*given))

@@ -1,0 +1,112 @@
+"""`record=PATH` of run and eval: a recorder before the arm, opened when the first episode begins."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from palme.cli.errors import UsageError
+from palme.data.errors import DataError
+from robots.types import Robot
+
+DRAWN = 5.0  # [s] the newest picture that is drawn beside the loop may be old: there is no cable to check
+NO_HURRY = 60.0  # [s] simulated time can wait for the encoder; a clock cannot
+
+
+class Recording:
+    """Episodes of one rig, into one data set.
+
+    Args:
+        path: of the data set; it is begun or continued.
+        rig: whose arm is recorded.
+        config: of the command: its robot and the names that go into the side table.
+    """
+
+    def __init__(self, path: str, rig: Any, config: Mapping[str, Any]) -> None:
+        self.path, self._rig, self._config = Path(path), rig, config
+        self._dataset: Any = None
+        self._watcher: Any = None
+        self._recorder: Any = None
+
+    def begin(
+        self, robot: Robot, sentence: str, scene: Any, ticks: int, seed: int, pictures: Any = None
+    ) -> Any:
+        """A recorder that passes everything on to `robot`, which is also a listener.
+
+        Args:
+            scene: what stands before the arm, where it is ours; it has been loaded, and `ticks` passed.
+            pictures: those that come by themselves, where a person has part in the run.
+
+        Raises:
+            UsageError: the data set cannot be written to, or is of another arm.
+        """
+        from palme.cli.evaluation.results import commit
+        from palme.cli.rig.scene_snapshot import Setting, final_state, rgb_look
+        from palme.data.encoding import PATIENCE, Encoding
+        from palme.data.recorder import STALE, Recorder, Watcher, look_beside, schema_of
+        from palme.data.sidecar import Run
+        from palme.data.writer import DatasetWriter
+
+        arm, ours = self._rig.arm, self._rig.world is not None
+        look = (lambda: rgb_look(arm)) if ours else None
+        if pictures is not None:
+            look = look_beside(arm, pictures, tuple(arm.cameras), DRAWN if ours else STALE)
+        elif not ours and getattr(arm, "realtime", True):
+            self._watcher = Watcher(robot)
+            robot, look = self._watcher, self._watcher.look
+        try:
+            if self._dataset is None:
+                seen = look()[0] if look else robot.observe()
+                schema = schema_of(robot, seen, self._config["codec"])
+                by_clock = self._watcher is not None or pictures is not None
+                patience = PATIENCE if by_clock else NO_HURRY
+                self._dataset = DatasetWriter(self.path, schema, lambda s: Encoding(s, patience=patience))
+                for line in self._dataset.settled:
+                    print(f"record: {self.path}: {line}", file=sys.stderr)
+            self._recorder = Recorder(
+                robot, self._dataset, look, (lambda: final_state(arm)) if ours else None
+            )
+            world = ""
+            if ours and scene is not None:
+                world = Setting(scene.to_yaml(), ticks, self._config["robot"]).to_json()
+            planner, policy = (self._config.get(part, {}).get("name", "") for part in ("planner", "policy"))
+            run = Run(
+                sentence,
+                arm=arm.spec.name,
+                planner=planner,
+                policy=policy,
+                commit=commit(),
+                seed=seed,
+                world=world,
+            )
+            self._recorder.begin(sentence, run)
+        except DataError as error:
+            self.close()
+            raise UsageError(f"record={self.path}: {error}") from error
+        return self._recorder
+
+    def save(self, truth: bool | None) -> str:
+        """Finish the episode. Returns a line for a person; what went wrong is one too."""
+        try:
+            saved = self._recorder.save(truth)
+        except DataError as error:
+            return f"record: {type(error).__name__}: {error}"
+        finally:
+            self._unwatch()
+        if saved is None:
+            return "record: nothing was commanded, so there is no episode"
+        entry, side = saved
+        return f"record: {self.path} episode {entry.episode}, {entry.length} frames, {side.cadence.sentence}"
+
+    def close(self) -> None:
+        """Let others write."""
+        self._unwatch()
+        if self._dataset is not None:
+            self._dataset.close()
+
+    def _unwatch(self) -> None:
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None

@@ -1,0 +1,106 @@
+"""Table: what stands before an arm, where it can be set and asked: here, or at a simulated far end."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Protocol
+
+from sim.world.arm import SimulatedArm
+from sim.world.scene import Scene
+from sim.world.state import SceneState
+from sim.world.world import World
+
+
+class Table(Protocol):
+    """For evaluation; planner and policy never see it."""
+
+    @property
+    def time(self) -> float:
+        """[s] the arm has worked since `load`."""
+        ...
+
+    def load(self, scene: Scene, ticks: int) -> None:
+        """Set the table, the arm home; let `ticks` pass, for things to settle."""
+        ...
+
+    def hold(self, ticks: int) -> None:
+        """Let time pass at rest."""
+        ...
+
+    def truth(self) -> SceneState:
+        """What truly rests where."""
+        ...
+
+
+class LocalTable:
+    """The world in this process."""
+
+    def __init__(self, world: World, arm: SimulatedArm) -> None:
+        self._world, self._arm = world, arm
+
+    @property
+    def time(self) -> float:
+        return self._arm.time
+
+    def load(self, scene: Scene, ticks: int) -> None:
+        self._world.load(scene)
+        self._arm.hold(ticks)
+
+    def hold(self, ticks: int) -> None:
+        self._arm.hold(ticks)
+
+    def truth(self) -> SceneState:
+        from sim.world.scene_state import judge
+
+        return judge(self._world)
+
+
+class RemoteTable:
+    """The privileged endpoint of `palme serve backend=sim table=true`, beside the bridge that `client` uses.
+
+    Args:
+        client: a connected `robots.bridge.client.BridgeClient`; `load` takes the lease anew and arms.
+        port: of the endpoint.
+    """
+
+    TIMEOUT = 60.0  # [s] a scene of twelve objects takes a second; a busy machine more
+
+    def __init__(self, client: object, port: int) -> None:
+        import zmq
+
+        from robots.bridge.client import BridgeClient
+
+        assert isinstance(client, BridgeClient)
+        self._client, self._ids = client, itertools.count(1)
+        self._scene: Scene | None = None
+        self._socket = client.another(zmq.DEALER, port)
+
+    @property
+    def time(self) -> float:
+        return float(self._client.read().arm_time)
+
+    def load(self, scene: Scene, ticks: int) -> None:
+        from palme.cli.rig.tabletop_frames import Load
+
+        self._client.acquire()
+        self._scene = scene
+        self._ask(lambda i: Load(i, self._client.session, scene.to_yaml(), ticks))
+        self._client.rearm()
+
+    def hold(self, ticks: int) -> None:
+        from palme.cli.rig.tabletop_frames import Hold
+
+        self._ask(lambda i: Hold(i, self._client.session, ticks))
+
+    def truth(self) -> SceneState:
+        from palme.cli.rig.tabletop_frames import Ask
+
+        holder = self._ask(lambda i: Ask(i, self._client.session))
+        assert self._scene is not None, "load a scene first"
+        return SceneState(tuple(o.spec for o in self._scene.objects), holder)
+
+    def _ask(self, make) -> tuple[int | None, ...]:  # type: ignore[no-untyped-def]
+        from palme.cli.rig.tabletop_frames import Truth, decode_truth
+
+        answer = self._client.exchange(self._socket, make, Truth, decode_truth, self.TIMEOUT)
+        return tuple(answer.holder)

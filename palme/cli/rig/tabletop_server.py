@@ -1,0 +1,96 @@
+"""The table's own endpoint of `palme serve backend=sim table=true`: scenes in, truth out, for evaluation.
+
+Opt-in, and on the loopback whatever address the arm is served at: it teleports objects and knows answers.
+Only the commander of the arm is heard.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import zmq
+
+from palme.cli.rig import tabletop_frames as frames
+from robots.bridge import sockets
+from robots.bridge.errors import BadFrame, LeaseMissing, ServerFailed
+from robots.bridge.server import BridgeServer
+from robots.bridge.wire import encode
+from robots.errors import RobotError
+from sim.world.driver import SimulatedDriver
+from sim.world.scene import Scene, SceneFileError
+from sim.world.scene_state import judge
+
+LISTEN = 50  # [ms]
+TABLE = f"its table (the port of address= plus {frames.PORT})"
+log = logging.getLogger(__name__)
+
+
+class TableServer:
+    """Beside `server`, with its keys; ends with it.
+
+    Args:
+        port: 0 = any free one.
+
+    Attributes:
+        port: the one it is bound to.
+    """
+
+    def __init__(self, server: BridgeServer, port: int) -> None:
+        if not isinstance(server.driver, SimulatedDriver):
+            raise BadFrame("table=true: only the simulator has a table that can be asked")
+        self._server, self._driver = server, server.driver
+        self._socket = sockets.listening(server.context, zmq.ROUTER, server.key, frames.MAX_SCENE)
+        self._socket.setsockopt(zmq.RCVTIMEO, LISTEN)
+        self.port = sockets.bind(self._socket, "127.0.0.1", port, False, TABLE)
+        server.beside("bridge-table", self._run)
+
+    def _run(self) -> None:
+        while self._server.running:
+            try:
+                route, *parts = self._socket.recv_multipart(copy=False)
+            except zmq.Again:
+                continue
+            try:
+                self._socket.send_multipart([route.bytes, encode(self._handle(parts))], zmq.NOBLOCK)
+            except zmq.ZMQError as error:
+                log.error("table: %s", error)
+
+    def _handle(self, parts: list[zmq.Frame]) -> Any:
+        server, frame = self._server, None
+        try:
+            if len(parts) != 1:
+                raise BadFrame(f"{len(parts)} parts; a message is one frame")
+            key = server.who(parts[0])
+            frame = frames.decode_question(parts[0].bytes)
+            lease = server.control.lease
+            lease.check_session(frame.session)
+            if lease.holder is None or lease.holder.key.public != key.public:
+                raise LeaseMissing(
+                    f"{key.name} does not command this arm; only its commander may ask the table"
+                )
+            return self._do(frame)
+        except SceneFileError as error:
+            return server.refusal(getattr(frame, "id", None), BadFrame(str(error)))
+        except RobotError as error:
+            return server.refusal(getattr(frame, "id", None), error)
+        except Exception as error:
+            log.exception("the table could not answer")
+            return server.refusal(
+                getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}")
+            )
+
+    def _do(self, frame: Any) -> frames.Truth:
+        control, driver = self._server.control, self._driver
+        if isinstance(frame, frames.Load):
+            scene = Scene.from_yaml(frame.yaml)
+
+            def load() -> None:
+                driver.load(scene)
+                control.restart()
+                control.hold(frame.ticks)
+
+            control.exclusive(load)
+        elif isinstance(frame, frames.Hold):
+            control.exclusive(lambda: control.hold(frame.ticks))
+        return frames.Truth(frame.id, driver.look(judge).holder, driver.time)

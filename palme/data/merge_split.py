@@ -1,0 +1,264 @@
+"""A new data set of episodes of others: `merge`, `split` and the mending half of `repair` are all this.
+
+Many short files become few long ones: rows are joined to 100 MB of parquet, videos to 200 MB, as LeRobot lays
+them out by default. Compressed pictures are moved as they are, never encoded again. The new data set is
+written beside its place and appears there whole, at one stroke.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from palme.data import episode_index as catalogue
+from palme.data import layout, stats
+from palme.data import sidecar as side
+from palme.data.episode_index import Clip, Entry
+from palme.data.errors import CannotWrite, DataError, SchemaMismatch
+from palme.data.files import read_table, refusal, sync, write_json, write_table
+from palme.data.reader import Dataset
+from palme.data.schema import arrow_schema
+
+MB = 1 << 20
+
+
+def compose(
+    target: Path,
+    sources: Sequence[tuple[Dataset, Sequence[int]]],
+    tell: Callable[[int], None] = lambda n: None,
+) -> int:
+    """Write episodes of `sources`, in that order, as a new data set. Returns how many.
+
+    Args:
+        sources: data sets with the numbers of the episodes wanted of each.
+        tell: called with 1 after each episode.
+
+    Raises:
+        SchemaMismatch: they do not fit together. CannotWrite: `target` exists, or the disk is full.
+        Damaged: an episode cannot be read.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CannotWrite(f"{target}: is there already; name a path that is not")
+    first = sources[0][0]
+    for other, _ in sources[1:]:
+        _check_same(first, other)
+    if not any(numbers for _, numbers in sources):
+        raise SchemaMismatch(f"{target}: no episode to write")
+    part = target.with_name(f".{target.name}.unfinished")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        n = _Composer(part, first).write(sources, tell)
+        for folder, _, _ in os.walk(part):
+            sync(Path(folder))
+        if target.exists():
+            target.rmdir()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(part, target)
+        sync(target.parent)
+    except OSError as error:
+        raise refusal(target, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return n
+
+
+def _check_same(one: Dataset, other: Dataset) -> None:
+    for what in ("fps", "robot_type"):
+        if one.info.get(what) != other.info.get(what):
+            raise SchemaMismatch(
+                f"{what}: {one.info.get(what)!r} in {one.root}, {other.info.get(what)!r} in {other.root}; "
+                "only data sets of one arm at one rate are merged"
+            )
+    for key in sorted(set(one.features) | set(other.features)):
+        a, b = one.features.get(key), other.features.get(key)
+        if a is None or b is None:
+            raise SchemaMismatch(f"feature {key!r} is not in {(one if a is None else other).root}")
+        for part in ("dtype", "shape", "names"):
+            if a.get(part) != b.get(part):
+                raise SchemaMismatch(
+                    f"feature {key!r}: {part} {a.get(part)} in {one.root}, {b.get(part)} in {other.root}"
+                )
+
+
+@dataclass
+class _Composer:
+    root: Path
+    like: Dataset
+    entries: list[Entry] = field(default_factory=list)
+    found: list[dict[str, stats.Stats]] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=lambda: [""])
+
+    def write(self, sources: Sequence[tuple[Dataset, Sequence[int]]], tell: Callable[[int], None]) -> int:
+        features = self.like.features
+        data = _Rows(self.root, arrow_schema(features))
+        videos = {key: _Videos(self.root, key, self.like.fps) for key in self.like.video_keys}
+        beside: dict[str, list[pa.Table]] = {name: [] for name in layout.SIDE}
+        for dataset, numbers in sources:
+            known = catalogue.read_stats(dataset.root, features)
+            new = {}
+            for number in numbers:
+                new[number] = len(self.entries)
+                old = dataset.episode(number).entry
+                columns = self._columns(dataset, old)
+                file = data.add(columns, features)
+                clips = {key: video.add(dataset, old) for key, video in videos.items()}
+                start = self.entries[-1].stop if self.entries else 0
+                self.entries.append(
+                    replace(old, episode=new[number], start=start, stop=start + old.length, data=file,
+                            clips=clips, meta=0)
+                )  # fmt: skip
+                self.found.append(self._stats(known[number], columns))
+                tell(1)
+            for name in layout.SIDE:
+                rows = [read_table(path) for path in side.side_files(dataset.root, name)]
+                if rows:
+                    beside[name].append(side.renumbered(_joined(rows), new))
+        data.close()
+        for video in videos.values():
+            video.close()
+        for name, parts in beside.items():
+            if parts:
+                write_table(self.root / layout.path_of(layout.SIDE[name], 0), _joined(parts))
+        self._meta()
+        return len(self.entries)
+
+    def _meta(self) -> None:
+        info, features = self.like.info, self.like.features
+        write_table(self.root / layout.TASKS, catalogue.texts_table("task", self.tasks))
+        if "subtask_index" in features:
+            write_table(self.root / layout.SUBTASKS, catalogue.texts_table("subtask", self.steps))
+        table = catalogue.entries_table(self.entries, self.found, features)
+        write_table(self.root / layout.path_of(layout.EPISODES, 0), table)
+        write_json(self.root / layout.STATS, catalogue.stats_json(stats.together(self.found)))
+        totals = {
+            "episodes": len(self.entries), "frames": self.entries[-1].stop, "tasks": len(self.tasks),
+        }  # fmt: skip
+        new = catalogue.info_of(features, info["fps"], info.get("robot_type"), **totals)
+        write_json(self.root / layout.INFO, new)
+
+    def _columns(self, dataset: Dataset, old: Entry) -> dict[str, Any]:
+        """The episode's rows under its new numbers."""
+        columns: dict[str, Any] = dict(dataset.columns(old))
+        n, start = old.length, self.entries[-1].stop if self.entries else 0
+        columns["episode_index"] = np.full(n, len(self.entries))
+        columns["frame_index"] = np.arange(n)
+        columns["index"] = np.arange(start, start + n)
+        columns["timestamp"] = (np.arange(n) / dataset.fps).astype(np.float32)
+        columns["task_index"] = _moved(columns["task_index"], dataset.tasks, self.tasks)
+        if "subtask_index" in columns:
+            columns["subtask_index"] = _moved(columns["subtask_index"], dataset.steps, self.steps)
+        return columns
+
+    def _stats(self, old: dict[str, stats.Stats], columns: dict[str, Any]) -> dict[str, stats.Stats]:
+        """Numbers are counted again; pictures keep what was counted before they were compressed."""
+        numbers = {k: stats.of_column(v) for k, v in columns.items() if v.dtype.kind != "O"}
+        return {key: old[key] for key in self.like.video_keys if key in old} | numbers
+
+
+def _joined(rows: list[pa.Table]) -> pa.Table:
+    """As one; columns that an older one lacks are empty there."""
+    return pa.concat_tables(rows, promote_options="default")
+
+
+def _moved(index: Any, old: list[str], new: list[str]) -> Any:
+    """Numbers of `old` texts as numbers of `new` ones, which grow as needed."""
+    used = {int(i): old[int(i)] for i in np.unique(index)}
+    new += [text for text in used.values() if text not in new]
+    return np.array([new.index(used[int(i)]) for i in index], np.int64)
+
+
+class _Rows:
+    """data/*.parquet, one row group an episode, another file when one is full."""
+
+    def __init__(self, root: Path, schema: pa.Schema) -> None:
+        self._root, self._schema = root, schema
+        self._n, self._size = -1, 0
+        self._writer: Any = None
+
+    def add(self, columns: dict[str, Any], features: Any) -> int:
+        from palme.data.writer import table_of
+
+        table = table_of(columns, features)
+        if self._writer is None or self._size + table.nbytes > layout.DATA_MB * MB:
+            self.close()
+            self._n, self._size = self._n + 1, 0
+            path = self._root / layout.path_of(layout.DATA, self._n)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pa.parquet.ParquetWriter(path, self._schema, compression="snappy")
+        self._writer.write_table(table)
+        self._size += table.nbytes
+        return self._n
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            sync(self._root / layout.path_of(layout.DATA, self._n))
+            self._writer = None
+
+
+class _Videos:
+    """videos/KEY/*.mp4: compressed pictures one after the other, another file when one is full."""
+
+    def __init__(self, root: Path, key: str, fps: float) -> None:
+        self._root, self._key, self._fps = root, key, fps
+        self._n, self._size = -1, 0
+        self._container: Any = None
+        self._pictures, self._like = 0, b""
+
+    def add(self, dataset: Dataset, entry: Entry) -> Clip:
+        import av
+
+        path = dataset.video(entry, self._key)
+        index = dataset.pictures.index(path)
+        first = round(entry.clips[self._key].start * self._fps)
+        last = first + entry.length
+        if not (last <= index.n and index.key[np.flatnonzero(index.picture == first)[0]]):
+            raise DataError(
+                f"{path}: episode {entry.episode} does not begin at a key frame, or is cut short; it "
+                "cannot be moved"
+            )
+        wanted = np.flatnonzero((index.picture >= first) & (index.picture < last))
+        size = int(index.size[wanted].sum())
+        with av.open(str(path)) as source:
+            stream = source.streams.video[0]
+            full = self._size + size > layout.VIDEO_MB * MB
+            if self._container is None or full or self._like != index.extradata:
+                self._begin(stream, index.extradata)
+            at = self._pictures
+            numbers = index.picture[wanted] - first
+            delay = int((np.arange(len(wanted)) - numbers).max())  # pictures that wait for later ones
+            packets = [p for p in source.demux(stream) if p.size]
+            for order, k in enumerate(wanted.tolist()):
+                packet = packets[k]
+                packet.pts = (at + int(numbers[order])) * index.ticks
+                packet.dts = (at + order - delay) * index.ticks
+                packet.duration = index.ticks
+                packet.stream = self._stream
+                self._container.mux(packet)
+        self._size += size
+        self._pictures += entry.length
+        return Clip(self._n, at / self._fps, self._pictures / self._fps)
+
+    def _begin(self, stream: Any, like: bytes) -> None:
+        import av
+
+        self.close()
+        self._n, self._size, self._pictures, self._like = self._n + 1, 0, 0, like
+        path = self._root / layout.path_of(layout.VIDEO, self._n, self._key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._container = av.open(str(path), "w", format="mp4")
+        self._stream = self._container.add_stream_from_template(stream, opaque=True)
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+            sync(self._root / layout.path_of(layout.VIDEO, self._n, self._key))
+            self._container = None

@@ -1,0 +1,79 @@
+"""Reader: a pretrained text encoder reads the instruction; what it makes of it becomes one soft token.
+
+The planner's language model is small and knows the words of its training. An encoder that has read the
+language already knows that a cellar is below an attic, so what it reads of a sentence holds for sentences
+that nobody trained on. It stands in the prompt as `<read>`, like any other observation (PaLM-E, 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from palme.language.vocabulary import recoloured
+
+MAX_PIECES = 96  # word pieces of a sentence that are read; the rest is cut off
+SHARD = "24MB"
+POOLED = ("bert", "roberta", "mpnet")  # encoders that bring a pooling layer
+FOLDER = "reader"  # where it stands beside the planner's weights
+
+
+class ReaderMissing(FileNotFoundError):
+    """A folder that holds no text encoder."""
+
+
+class Reader(nn.Module):
+    """Sentences -> vectors (B, `dim`): the mean of the encoder's last hidden states.
+
+    Every sentence is read in the same colours (`recoloured`).
+
+    Args:
+        encoder: any text encoder of `transformers` (BERT and its kin).
+        tokenizer: its own.
+    """
+
+    def __init__(self, encoder: nn.Module, tokenizer: Any) -> None:
+        super().__init__()
+        self.encoder, self.tokenizer = encoder, tokenizer
+        self.dim: int = encoder.config.hidden_size  # type: ignore[union-attr, assignment]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Reader:
+        """From a folder of safetensors and a tokenizer, in fp32. Raises ReaderMissing."""
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+        if not (Path(folder) / "config.json").exists():
+            raise ReaderMissing(f"{folder}: no text encoder there; `palme train reader` makes one")
+        kind = AutoConfig.from_pretrained(folder).model_type
+        bare = {"add_pooling_layer": False} if kind in POOLED else {}  # a head of another task
+        encoder = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **bare)
+        return cls(encoder, AutoTokenizer.from_pretrained(folder)).eval()
+
+    def save(self, folder: str | Path) -> None:
+        """Weights in bf16, cut into files of at most 24 MB, config and tokenizer."""
+        halves = {
+            k: v.bfloat16() if v.is_floating_point() else v for k, v in self.encoder.state_dict().items()
+        }
+        self.encoder.save_pretrained(folder, state_dict=halves, max_shard_size=SHARD)  # type: ignore[operator]
+        self.tokenizer.save_pretrained(folder)
+
+    def forward(self, sentences: Sequence[str]) -> Tensor:
+        pieces = self.tokenizer(
+            [recoloured(s) for s in sentences],
+            padding=True,
+            truncation=True,
+            max_length=MAX_PIECES,
+            return_tensors="pt",
+        )
+        hidden = self.encoder(**pieces).last_hidden_state  # (B, L, D)
+        here = pieces["attention_mask"][..., None].to(hidden.dtype)  # (B, L, 1)
+        return (hidden * here).sum(1) / here.sum(1)  # (B, D)
+
+    @torch.inference_mode()
+    def read(self, sentences: Sequence[str]) -> Any:
+        """(B, `dim`) float32 array, without gradients."""
+        return self(sentences).float().numpy()

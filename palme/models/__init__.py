@@ -1,0 +1,1 @@
+"""Networks around a causal language model: encoders, connectors, the embodied model, heads."""

@@ -1,0 +1,138 @@
+"""What a person means who corrects by words: by a few explicit rules, and by the planner where none applies.
+
+In this order:
+
+1. A step of the skill grammar is done now, in place of the present one.
+2. "the other bowl", "the green one", with or without "no, not the blue bowl," before it: the present step
+   with another thing in it. "the other" must leave exactly one thing of that kind among those seen.
+3. A sentence that says what to do ("put ...", "stack ...", "sort ...") is the whole instruction from now on.
+4. Anything else is added to the instruction, and the planner reads both.
+
+Where 1 or 2 change one thing of the step, and the instruction names it, the instruction is changed likewise:
+else the planner, which looks anew after every step, would carry the thing back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from palme.language.vocabulary import SHADES
+from palme.perception.objects import COLOURS, KINDS
+from palme.planners.step import BadStep, Step
+
+_NO = re.compile(
+    r"^\s*(?:(?:no|nope|wrong|stop|wait|sorry|actually|rather|instead|i meant?|i said|please)\b[\s,.:;!]*)+",
+    re.IGNORECASE,
+)
+_NOT = re.compile(r"^\s*not (?:the |that |this )?[\w ]+?(?:[,.;:]| but | rather )\s*", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:use |take |in |into |on |onto )?(?:the|a|an|that|this)?\s*")
+_GOAL = re.compile(
+    r"^(?:please |now |then |first )*(?:put|place|stack|sort|move|set|drop|bring|build|make|pile|match|clear"
+    r"|tidy|take|pick|return|throw|lay|leave)\b",
+    re.IGNORECASE,
+)
+_KIND = {k: k for k in KINDS} | {f"{k}s": k for k in KINDS} | {"one": "", "cube": "block", "dish": "bowl"}
+
+
+class Unclear(ValueError):
+    """The words could mean several things, or nothing that is seen; the sentence asks which."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What is done about it.
+
+    Attributes:
+        step: done now, None where the planner is asked.
+        instruction: what the planner works on from now on.
+        message: how it was understood, for the person.
+    """
+
+    step: Step | None
+    instruction: str
+    message: str
+
+
+def understand(text: str, instruction: str, present: Step | None, seen: Sequence[str]) -> Meaning:
+    """What `text` means.
+
+    Args:
+        text: as typed.
+        instruction: what the planner works on now.
+        present: the step being done, or the last one; None = none yet. Without `obj_k`.
+        seen: names of the objects, such as "red block"; row k - 1 is `obj_k`.
+
+    Raises:
+        Unclear: with the question to ask back.
+    """
+    said = " ".join(text.split())
+    if not said:
+        raise Unclear("say a step, such as 'put the red block in the blue bowl', or what is wrong")
+    rest = _NOT.sub("", _NO.sub("", said)) or said
+    rest = rest.strip(" .!")
+    try:
+        step = Step.parse(rest).resolve(list(seen))
+    except BadStep:
+        step = None
+    if step is None and present is not None and not present.is_done:
+        step = _another(rest.lower(), present, seen)
+    if step is not None:
+        return _stepped(step, present, instruction)
+    if _GOAL.match(rest):
+        return Meaning(None, rest, f"from now on: {rest}")
+    joined = f"{instruction.rstrip(' .')}, {said}"
+    return Meaning(None, joined, f"the planner reads: {joined}")
+
+
+def _another(rest: str, present: Step, seen: Sequence[str]) -> Step | None:
+    """`present` with the thing in it that "the other bowl" or "the green one" speaks of; None for neither."""
+    words = _ARTICLE.sub("", rest, count=1)
+    other = words.startswith("other ")
+    words = words.removeprefix("other ").strip()
+    for shade, colour in SHADES.items():
+        words = re.sub(rf"\b{shade}\b", colour, words)
+    parts = words.split()
+    colour = parts[0] if parts and parts[0] in COLOURS else ""
+    noun = parts[1:] if colour else parts
+    if len(noun) > 1 or (noun and noun[0] not in _KIND) or not (colour or other):
+        return None
+    kind = _KIND[noun[0]] if noun else ""
+    place = _place(kind, colour, other, present, seen)
+    now = present.target if place == "target" else present.what
+    wanted = kind or now.split()[-1]
+    fits = [n for n in dict.fromkeys(seen) if n.endswith(wanted) and n not in (present.what, present.target)]
+    if colour:
+        fits = [n for n in fits if n.startswith(colour)]
+    if len(fits) != 1:
+        there = ", ".join(fits) or "none"
+        raise Unclear(f"{rest!r}: besides those of {present.text!r} I see {there}; name its colour and kind")
+    what, target = (present.what, fits[0]) if place == "target" else (fits[0], present.target)
+    return Step.put(what, target)
+
+
+def _place(kind: str, colour: str, other: bool, present: Step, seen: Sequence[str]) -> str:
+    """Which of the step's two things is meant: the one of that kind; where it goes, for "one"."""
+    kinds = {"what": present.what.split()[-1], "target": present.target.split()[-1]}
+    if not kind:
+        if colour and not any(n == f"{colour} {kinds['target']}" for n in seen):
+            return "what"
+        return "target" if kinds["target"] in KINDS else "what"
+    alike = [place for place, k in kinds.items() if k == kind]
+    if len(alike) == 2:
+        raise Unclear(f"{present.text!r} has two {kind}s: say the whole step")
+    return alike[0] if alike else ("target" if kind == "bowl" else "what")
+
+
+def _stepped(step: Step, present: Step | None, instruction: str) -> Meaning:
+    """`step` now; and in the instruction what changed in it, word for word."""
+    new = instruction
+    if present is not None and not present.is_done and not step.is_done:
+        pairs = [(present.what, step.what), (present.target, step.target)]
+        if sum(a != b for a, b in pairs) == 1:
+            for was, now in pairs:
+                if was != now and was != "table" and now != "table":
+                    new = re.sub(rf"\b{re.escape(was)}\b", now, instruction, flags=re.I)
+    told = step.text if new == instruction else f"{step.text}; from now on: {new}"
+    return Meaning(step, new, told)

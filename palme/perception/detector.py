@@ -1,0 +1,247 @@
+"""Pictures in, objects and points out: what planner and policies ask the trained networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from palme.perception import classifier as namer
+from palme.perception.grasp_refiner import CELLS, PITCH, CropNet
+from palme.perception.localiser import POINTS, DenseFeatures, Localiser
+from palme.perception.objects import ENTITIES, N_SOLIDS, PerceivedObjects
+from palme.perception.relations import HolderNet
+from palme.perception.rgbd import network_input, plane_points, rectified_crops, xyz_map
+from palme.perception.step_query import encode_words
+from palme.precision import autocast
+from robots.types import CameraFrame, Observation
+
+MAX_OBJECTS = 16
+MIN_SCORE = 0.20
+RIVAL = 4.0  # logits below the best at which another maximum is still looked at
+SAME_PLACE = 0.015  # [m]: two solids nearer than this are one thing seen twice
+WEIGHTS = Path(__file__).parent.parent / "weights" / "eyes.safetensors"
+
+
+@dataclass(frozen=True)
+class Keypoint:
+    """A point to act on, found in a picture.
+
+    Attributes:
+        xyz: (3,) in the base frame in [m]: the middle of the top face to grasp, or of what to put onto.
+        yaw: of the tool in [rad], in [0, pi).
+        opening: of the gripper in [0, 1] with which to approach.
+        score: how sure the eyes are, in [0, 1].
+        heat: (H/4, W/4) where in the picture was looked at, in [0, 1].
+    """
+
+    xyz: NDArray[np.float64]
+    yaw: float
+    opening: float
+    score: float
+    heat: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One picture after the trunk: what every further question about it is asked of."""
+
+    dense: DenseFeatures
+    rgb: Tensor
+    xyz: Tensor
+    intrinsics: Tensor
+    base_from_camera: Tensor
+
+
+class Eyes(nn.Module):
+    """Localiser, namer, close look and holder network behind one name; weights are one safetensors file."""
+
+    def __init__(self, camera: str = "front") -> None:
+        super().__init__()
+        self.camera = camera
+        self.localiser = Localiser()
+        self.crop = CropNet()
+        self.holders = HolderNet(self.localiser.width)
+        self.namer = namer.Namer(self.localiser.width)
+
+    @classmethod
+    def load(cls, path: str | Path = WEIGHTS, camera: str = "front") -> Eyes:
+        """Eyes with trained weights, ready to look. Raises FileNotFoundError with the remedy."""
+        from safetensors.torch import load_file
+
+        if not Path(path).exists():
+            raise FileNotFoundError(
+                f"{path}: no weights of the eyes there; train them with `palme train perception`"
+            )
+        eyes = cls(camera)
+        eyes.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        )
+        eyes.localiser.trunk.to(memory_format=torch.channels_last)
+        return eyes.eval()
+
+    @torch.no_grad()
+    def see(self, frame: CameraFrame) -> Seen:
+        """Run the trunk on one calibrated RGB-D picture. Raises ValueError without depth or at odd sizes."""
+        if frame.depth is None:
+            raise ValueError("the eyes need depth; the camera frame has none")
+        h, w = frame.depth.shape
+        if h % 16 or w % 16:
+            raise ValueError(f"picture is {w} x {h}; the eyes need multiples of 16, such as 240 x 176")
+        rgb = torch.from_numpy(np.ascontiguousarray(frame.rgb)).permute(2, 0, 1)[None]
+        intrinsics = torch.from_numpy(np.asarray(frame.intrinsics, np.float32))[None]
+        pose = torch.from_numpy(np.asarray(frame.base_from_camera, np.float32))[None]
+        depth = torch.from_numpy(np.ascontiguousarray(frame.depth, np.float32))[None]
+        xyz = xyz_map(depth, intrinsics, pose)
+        x = network_input(rgb, xyz).contiguous(memory_format=torch.channels_last)
+        with autocast():
+            dense = self.localiser(x, intrinsics, pose)
+        dense = DenseFeatures(dense.features.float(), dense.offsets, dense.sizes, dense.anchors)
+        return Seen(dense, rgb.float(), xyz, intrinsics, pose)
+
+    def __call__(self, observation: Observation) -> PerceivedObjects:  # type: ignore[override]
+        return self.objects(self.see(observation.images[self.camera]))
+
+    @torch.no_grad()
+    def objects(self, seen: Seen) -> PerceivedObjects:
+        """Objects at the maxima of the entity heatmaps, most certain first."""
+        dense = seen.dense
+        logits = self.localiser.entity_heat(dense.features)  # (1, 24, h, w)
+        h, w = logits.shape[-2:]
+        score = torch.sigmoid(logits)[0]
+        # A maximum of its own heatmap: blocks of a tower are too close in the picture to silence one another.
+        peak = (F.max_pool2d(score[None], 3, 1, 1)[0] == score) & (score > MIN_SCORE)
+        found = []  # (score, entity, cell)
+        for e, row, column in torch.nonzero(peak).tolist():
+            found.append((score[e, row, column].item(), e, row * w + column))
+        found.sort(reverse=True)
+        points, kept = [], []
+        for s, e, cell in found:
+            bowl = e >= N_SOLIDS
+            point = self._point_at(seen, logits[0, e], cell, POINTS.index("bowl" if bowl else "solid"))
+            reach = 0.05 if bowl else SAME_PLACE
+            twin = any(
+                (e2 >= N_SOLIDS) == bowl and (point - p2).norm() < reach
+                for (_, e2, _), p2 in zip(kept, points, strict=True)
+            )
+            if not twin and len(kept) < MAX_OBJECTS:
+                kept.append((s, e, cell))
+                points.append(point)
+        return self._describe(seen, w, kept, points)
+
+    @staticmethod
+    def _window(heat: Tensor, cell: int) -> Tensor:
+        """(h, w) heat outside the 3 x 3 cells around `cell` silenced."""
+        h, w = heat.shape
+        row, column = cell // w, cell % w
+        out = torch.full_like(heat, -1e4)
+        rows, columns = slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2)
+        out[rows, columns] = heat[rows, columns]
+        return out
+
+    def _describe(
+        self, seen: Seen, w: int, kept: list[tuple[float, int, int]], points: list[Tensor]
+    ) -> PerceivedObjects:
+        n, width = len(kept), self.localiser.width
+        if n == 0:
+            empty = np.zeros
+            return PerceivedObjects(
+                empty((0, 24), np.float32), empty((0, 2), np.float32), empty((0, 3), np.float32),
+                empty((0, 1), np.float32), empty(0, np.float32), empty((0, width), np.float32),
+                empty((0, 2), np.float32),
+            )  # fmt: skip
+        cells = torch.tensor([c for _, _, c in kept])
+        bowl = torch.tensor([e >= N_SOLIDS for _, e, _ in kept])
+        feature = seen.dense.features[0].flatten(1)[:, cells].T  # (N, D)
+        xyz = torch.stack(points)
+        names, size = self._names(seen, cells, xyz, bowl)
+        class_probs, size = F.softmax(names, -1), F.softmax(size, -1)
+        present = torch.ones(1, n, dtype=torch.bool)
+        holder = F.softmax(
+            self.holders(class_probs[None], size[None], xyz[None], feature[None], present)[0], -1
+        )  # (N, N + 1)
+        pixel = torch.stack([cells % w, cells // w], -1) * 4 + 1.5
+        score = np.array([s for s, _, _ in kept], np.float32)
+        return PerceivedObjects(
+            class_probs.numpy(), size.numpy(), xyz.numpy(), holder.numpy(), score, feature.numpy(),
+            pixel.float().numpy(),
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def keypoints(self, seen: Seen, step: str, want: str = "both") -> tuple[Keypoint | None, Keypoint | None]:
+        """What `step` grasps and where it lets go, each after a closer look.
+
+        Args:
+            step: text in the skill grammar.
+            want: "pick", "place" or "both"; what is not wanted is None.
+        """
+        queries = self.localiser.queries(torch.tensor([encode_words(step)]))  # (1, 2, D + 1)
+        heat = self.localiser.heat(seen.dense.features, queries)  # (1, 2, h, w)
+        pick = self._pick(seen, heat[:, :1], step) if want != "place" else None
+        place = self._place(seen, heat[:, 1:], step) if want != "pick" else None
+        return pick, place
+
+    def _pick(self, seen: Seen, heat: Tensor, step: str) -> Keypoint:
+        """The best maximum of the heatmap; between rivals the namer decides which of them is so called."""
+        logits = heat[0, 0]
+        peak = (F.max_pool2d(heat, 3, 1, 1)[0, 0] == logits) & (logits > logits.max() - RIVAL)
+        cells = torch.nonzero(peak.flatten())[:, 0]
+        cells = cells[logits.flatten()[cells].argsort(descending=True)][:4]
+        points = torch.stack([self._point_at(seen, logits, c, POINTS.index("solid")) for c in cells.tolist()])
+        best = 0
+        if len(cells) > 1:
+            entity = ENTITIES.index(" ".join(step.split()[2:4]))
+            names = self._names(seen, cells, points, torch.zeros(len(cells), dtype=torch.bool))[0]
+            best = int((logits.flatten()[cells] + F.log_softmax(names, -1)[:, entity]).argmax())
+        return self._closer(seen, points[best][None, None], 0, heat)
+
+    def _point_at(self, seen: Seen, heat: Tensor, cell: int, head: int) -> Tensor:
+        """(3,) where the maximum of `heat` (h, w) at `cell` points."""
+        only = self._window(heat, cell)[None, None]
+        return self.localiser.read_point(only, seen.dense, torch.tensor([[head]]))[0][0, 0]
+
+    def _names(self, seen: Seen, cells: Tensor, points: Tensor, bowl: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of names (N, 24) and sizes (N, 2) of what stands at cells (N,) and points (N, 3)."""
+        at = self.localiser.entity_heat(seen.dense.features)[0].flatten(1)[:, cells].T  # (N, 24)
+        feature = seen.dense.features[0].flatten(1)[:, cells].T  # (N, D)
+        crops = rectified_crops(
+            seen.rgb, seen.xyz, seen.intrinsics, seen.base_from_camera, points[None], namer.CELLS, namer.PITCH
+        )
+        return self.namer(crops[0], feature, at, bowl)
+
+    def _place(self, seen: Seen, heat: Tensor, step: str) -> Keypoint:
+        words = step.split()
+        if words[-1] == "table":
+            return self._free_spot(seen, heat)
+        head = POINTS.index("in") if "in" in words else POINTS.index("on")
+        point, _ = self.localiser.read_point(heat, seen.dense, torch.tensor([[head]]))
+        return self._closer(seen, point, 1 if "in" in words else 2, heat)
+
+    def _closer(self, seen: Seen, point: Tensor, role: int, heat: Tensor) -> Keypoint:
+        """Crop around the point, move it, crop again: twice is enough to see it centred."""
+        for _ in range(2):
+            crops = rectified_crops(
+                seen.rgb, seen.xyz, seen.intrinsics, seen.base_from_camera, point, CELLS, PITCH
+            )
+            look = self.crop(crops.flatten(0, 1), torch.tensor([role]))
+            point = point + look.shift[:, None].clamp(-0.02, 0.02)
+        shown = F.softmax(heat[0, 0].flatten(), -1).reshape(heat.shape[-2:])
+        shown = (shown / shown.max()).numpy()
+        score = torch.sigmoid(heat).max().item()
+        xyz = point[0, 0].double().numpy()
+        return Keypoint(xyz, look.yaw().item(), look.opening.item(), score, shown)
+
+    def _free_spot(self, seen: Seen, heat: Tensor) -> Keypoint:
+        """Middle of the widest free patch: heat averaged over 5 x 5 cells, then its maximum."""
+        free = torch.sigmoid(heat)
+        wide = F.avg_pool2d(free, 5, 1, 2)  # (1, 1, h, w)
+        h, w = wide.shape[-2:]
+        cell = wide.flatten().argmax()
+        u, v = (cell % w * 4 + 1.5).reshape(1, 1).float(), (cell // w * 4 + 1.5).reshape(1, 1).float()
+        xyz = plane_points(seen.intrinsics, seen.base_from_camera, u, v, 0.0)[0, 0].double().numpy()
+        return Keypoint(xyz, 0.0, 1.0, wide.max().item(), free[0, 0].numpy())

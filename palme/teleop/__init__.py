@@ -1,1 +1,0 @@
-"""A person beside the loop: what the console's desk shows and does, and what typed words mean."""

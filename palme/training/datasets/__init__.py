@@ -1,0 +1,1 @@
+"""What networks learn from: questions, recorded motions, imitated detections."""

@@ -1,0 +1,148 @@
+"""What the trained eyes saw of scenes whose true state is known, for the planner's stage `joined`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palme.perception.objects import PerceivedObjects
+from palme.training.datasets.questions import Example, QuestionMaker, TaskSource, goal_of
+
+_FIELDS = ("class_probs", "size_probs", "xyz", "score", "pixel", "feature")
+
+
+class BadPerceivedFile(ValueError):
+    """A file that `save_perceived` did not write."""
+
+
+def save_perceived(
+    path: Path | str, seen: Sequence[PerceivedObjects], found: Sequence[Sequence[int]], states: Sequence[Any]
+) -> None:
+    """One .npz of M scenes.
+
+    Args:
+        seen: what the eyes reported of each scene.
+        found: for each scene and each reported object, the index of the true object, -1 = a ghost.
+        states: `SceneState` of each scene.
+    """
+    arrays: dict[str, np.ndarray] = {"count": np.array([len(s) for s in seen], np.int32)}
+    for name in _FIELDS:
+        arrays[name] = np.concatenate([np.asarray(getattr(s, name), np.float32) for s in seen])
+    arrays["holder_probs"] = np.concatenate([np.asarray(s.holder_probs, np.float32).ravel() for s in seen])
+    arrays["found"] = np.concatenate([np.asarray(f, np.int32) for f in found])
+    arrays["n_objects"] = np.array([len(s.objects) for s in states], np.int32)
+    arrays["colour_kind_size"] = np.array([[o.colour, o.kind, o.size] for s in states for o in s.objects])
+    arrays["holder"] = np.array([-1 if h is None else h for s in states for h in s.holder], np.int32)
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+class PerceivedFile:
+    """Reads such a file; `scene(i)` gives the fields of `PerceivedObjects`, `found` and the true state."""
+
+    def __init__(self, path: Path | str, feature_dim: int = 0) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as read:
+                self._arrays = {name: read[name] for name in read.files}
+        except (OSError, ValueError) as error:
+            raise BadPerceivedFile(f"{path}: cannot be read as perceived scenes: {error}") from None
+        missing = {*_FIELDS, "count", "holder_probs", "found", "n_objects", "holder"} - set(self._arrays)
+        if missing:
+            raise BadPerceivedFile(
+                f"{path}: lacks {', '.join(sorted(missing))}; write it with save_perceived"
+            )
+        self.feature_dim = feature_dim
+        count = self._arrays["count"]
+        self._rows = np.concatenate([[0], np.cumsum(count)])
+        self._cells = np.concatenate([[0], np.cumsum(count * (count + 1))])
+        self._things = np.concatenate([[0], np.cumsum(self._arrays["n_objects"])])
+
+    def __len__(self) -> int:
+        return len(self._arrays["count"])
+
+    def scene(
+        self, i: int
+    ) -> tuple[dict[str, np.ndarray], list[int], list[tuple[str, str, str]], list[int | None]]:
+        """(fields, found, (colour, kind, size) of each true object, true holders)."""
+        a, rows = self._arrays, slice(self._rows[i], self._rows[i + 1])
+        n = int(a["count"][i])
+        fields = {name: a[name][rows] for name in _FIELDS}
+        if not self.feature_dim:
+            fields.pop("feature")
+        fields["holder_probs"] = a["holder_probs"][self._cells[i] : self._cells[i + 1]].reshape(n, n + 1)
+        things = slice(self._things[i], self._things[i + 1])
+        looks = [(str(c), str(k), str(s)) for c, k, s in a["colour_kind_size"][things]]
+        holder = [None if h < 0 else int(h) for h in a["holder"][things]]
+        return fields, [int(f) for f in a["found"][rows]], looks, holder
+
+
+def shuffled(
+    fields: dict[str, np.ndarray], found: Sequence[int], rng: random.Random
+) -> tuple[dict[str, Any], list[int]]:
+    """The same scene, its objects listed in another order."""
+    n = len(found)
+    order = list(range(n))
+    rng.shuffle(order)
+    new = {name: array[order] for name, array in fields.items()}
+    new["holder_probs"] = fields["holder_probs"][order][:, [*order, n]]
+    return new, [found[k] for k in order]
+
+
+class SeenQuestions:
+    """Questions about scenes that the real eyes saw, with the true answers.
+
+    A ghost (something seen that is not there) is listed but never answered with; what was not seen is
+    not asked for.
+    """
+
+    def __init__(
+        self,
+        source: TaskSource,
+        file: PerceivedFile,
+        seed: int,
+        follow_ups: float = 0.4,
+        read: bool = False,
+    ) -> None:
+        if source.on_state is None or source.make_state is None:
+            raise ValueError("stage joined needs a TaskSource with on_state and make_state")
+        self.feature_dim = file.feature_dim
+        self._on_state, self._make_state = source.on_state, source.make_state
+        self._file = file
+        self._questions = QuestionMaker(source, seed, follow_ups=follow_ups, read=read)
+        self.rng = self._questions.rng
+
+    def example(self, split: str = "train", scene: int | None = None, kind: str = "") -> Example:
+        """One sequence about scene number `scene`; None and "" draw the scene and the kind of question."""
+        rng = self.rng
+        while True:
+            fields, found, looks, holder = self._file.scene(
+                rng.randrange(len(self._file)) if scene is None else scene
+            )
+            state = self._make_state(looks, holder)
+            task = self._on_state(rng, split, state)
+            if task is None:
+                continue
+            fields, found = shuffled(fields, found, rng)
+            task = self._questions.reworded(task, goal_of(task)) if split == "train" else task
+            goal = goal_of(task)
+            listed, rows = [], []
+            for row, i in enumerate(found):
+                if i >= 0 and i not in listed:
+                    listed.append(i)
+                    rows.append(row)
+            names = [f"{o.colour}_{o.kind}" for o in state.objects]
+            unseen = {names[i] for i in range(len(names)) if i not in listed}
+            if unseen & set(goal.order) or any(names[h] in unseen for h in holder if h is not None):
+                continue
+            if goal.kind == "match" and any(w.endswith("_block") for w in unseen):
+                continue
+            return self._questions.build(
+                kind or self._draw_kind(), goal, task.instruction, state, listed, fields, task
+            )
+
+    def _draw_kind(self) -> str:
+        u = self.rng.random()
+        return "success" if u < 0.08 else "vqa" if u < 0.14 else "next"

@@ -1,0 +1,397 @@
+"""Questions without end for the planner: a sentence, imitated objects, the right words.
+
+Each example is one sequence: an instruction and the objects, the answer (rationale and step), then
+sometimes short questions about the same objects. The loss falls on answers only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from palme.language.answers import NO, NOTHING, UNKNOWN, YES, Goal, Scene, State, answer, check, put
+from palme.language.prompts import prompt_words, success_question
+from palme.language.vocabulary import (
+    ANSWER_WORDS,
+    ENTITY_WORDS,
+    EOS,
+    OBJECT_WORDS,
+    PLAIN_WORDS,
+    READING_TOKEN,
+    SHADES,
+    TABLE,
+    UNK,
+    VOCABULARY,
+    mentions,
+    split_words,
+)
+from palme.perception.objects import COLOURS
+from palme.training.datasets.detection_noise import SHARP, EyeNoise, perceive
+from palme.training.datasets.out_of_scope import nonsense
+from palme.training.datasets.phrasings import say
+
+ID = {word: i for i, word in enumerate(VOCABULARY)}
+_UNK = ID[UNK]
+
+
+class Task(Protocol):
+    """`sim.tasks.Task`, as far as training looks at it."""
+
+    family: str
+    goal: Any
+    instruction: str
+
+    def acceptable_steps(self, state: Any) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """Where tasks come from; the command line hands in functions of `sim.tasks`.
+
+    Attributes:
+        midway: (rng, split, family or None) -> (task, state on the way to its goal).
+        feasible: state -> texts of the steps that can be carried out.
+        apply: (state, step text) -> state.
+        on_state: (rng, split, state) -> a task about the state's objects, or None.
+        make_state: ((colour, kind, size) of each object, holders) -> state.
+    """
+
+    midway: Callable[[random.Random, str, str | None], tuple[Task, Any]]
+    feasible: Callable[[Any], list[str]]
+    apply: Callable[[Any, str], Any]
+    on_state: Callable[[random.Random, str, Any], Any] | None = None
+    make_state: Callable[[Sequence[tuple[str, str, str]], Sequence[int | None]], Any] | None = None
+
+
+@dataclass
+class Example:
+    """One training sequence.
+
+    Attributes:
+        ids: token ids.
+        said: positions in `ids` that the model has to say, by question: (kind, weight, start, end).
+        objects: fields of `PerceivedObjects`.
+        robot: (11,) robot state.
+        task, state: what it was made from.
+        heard: the instruction that a text encoder reads for `<read>`, "" = the sequence has none.
+    """
+
+    ids: list[int]
+    said: list[tuple[str, float, int, int]]
+    objects: dict[str, Any]
+    robot: np.ndarray
+    task: Any = None
+    state: Any = None
+    prompt: int = 0
+    options: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    heard: str = ""
+
+
+def goal_of(task: Task, instruction: str = "", names: dict[str, str] | None = None) -> Goal:
+    """The goal of a task of one of the three families, in entity words.
+
+    Args:
+        instruction: said in place of the task's own.
+        names: what `obj_k` stands for in it, as entity words.
+    """
+    goal = task.goal
+    if hasattr(goal, "bowl"):
+        return Goal("in", (_entity(goal.bowl), _entity(goal.block)))
+    if hasattr(goal, "blocks"):
+        order = tuple(_entity(b) for b in goal.blocks)
+        said = mentions(instruction or task.instruction)
+        named = dict.fromkeys((names or {}).get(w, f"{w}_block") for w in said)
+        found = [w for w in named if w in order]
+        return Goal("stack", order, (*found, *(w for w in order if w not in found)))
+    return Goal("match")
+
+
+def _entity(name: str) -> str:
+    return name.replace(" ", "_")
+
+
+def encode(words: Sequence[str]) -> list[int]:
+    return [ID.get(w, _UNK) for w in words]
+
+
+@dataclass(frozen=True)
+class _Empty:
+    objects: tuple[Any, ...] = ()
+    holder: tuple[int | None, ...] = ()
+
+
+_EMPTY = _Empty()
+
+
+RATES = {"goal": 0.5, "success": 0.08, "vqa": 0.08, "nonsense": 0.04, "absent": 0.08, "referral": 0.04}
+"""How often only the goal is asked for, and of the rest, how often something else than the next step."""
+DEAF = 0.35  # share of towers of whose words the model hears the names alone, where a reader reads them all
+
+
+class QuestionMaker:
+    """Draws examples. Every draw comes from one generator seeded by `seed`.
+
+    Args:
+        follow_ups: mean number of short questions after the first.
+        own_words: share of training sentences said by `palme.training.datasets.phrasings`, not by the task.
+        rates: as `RATES`, in its place.
+        read: whether a text encoder reads the instruction too.
+    """
+
+    def __init__(
+        self,
+        source: TaskSource,
+        seed: int,
+        split: str = "train",
+        noise: EyeNoise | None = None,
+        follow_ups: float = 0.8,
+        rates: dict[str, float] | None = None,
+        own_words: float = 0.12,
+        read: bool = False,
+    ) -> None:
+        self.source = source
+        self.rng = random.Random(seed)
+        self.split = split
+        self.noise = noise or EyeNoise()
+        self.follow_ups = follow_ups
+        self.feature_dim = 0
+        self.own_words = own_words
+        self.read = read
+        self.rates = dict(RATES if rates is None else rates)
+
+    def example(self, family: str | None = None) -> Example:
+        """One training sequence."""
+        rng = self.rng
+        kind = self._drawn_kind()
+        if kind == "goal" and rng.random() < 0.65:
+            family = "stack_tower"  # its sentences are the hardest to read
+        task, state = self.source.midway(rng, self.split, family)
+        listed = list(range(len(state.objects)))
+        rng.shuffle(listed)
+        listed = listed[:16]
+        goal = goal_of(task)
+        if self.split == "train":
+            task = self.reworded(task, goal)
+            goal = goal_of(task)
+        if kind == "goal":
+            return self._goal_only(goal, task)
+        if kind == "absent" and not (goal.order and self._hide(goal, state, listed)):
+            kind = "next"
+        instruction = task.instruction
+        if kind == "referral":
+            kind = "next"
+            if goal.order:
+                instruction = self._refer(goal, state, listed)
+                words = [f"{o.colour}_{o.kind}" for o in state.objects]
+                goal = goal_of(task, instruction, {f"obj_{k + 1}": words[i] for k, i in enumerate(listed)})
+        return self.build(kind, goal, instruction, state, listed, task=task)
+
+    def _drawn_kind(self) -> str:
+        if self.rng.random() < self.rates.get("goal", 0.0):
+            return "goal"
+        others = {kind: share for kind, share in self.rates.items() if kind != "goal"}
+        rest = 1.0 - sum(others.values())
+        return self.rng.choices([*others, "next"], [*others.values(), rest])[0]
+
+    def reworded(self, task: Any, goal: Goal) -> Any:
+        """`task`, now and then said in the words of `palme.training.datasets.phrasings`."""
+        return replace(task, instruction=say(goal, self.rng)) if self.rng.random() < self.own_words else task
+
+    def again(self, task: Any, state: State, listed: Sequence[int]) -> Example:
+        """The next-step question of `task` in another state."""
+        return self.build("next", goal_of(task), task.instruction, state, listed, task=task)
+
+    def build(
+        self,
+        kind: str,
+        goal: Goal,
+        instruction: str,
+        state: State,
+        listed: Sequence[int],
+        objects: dict[str, Any] | None = None,
+        task: Any = None,
+    ) -> Example:
+        """A sequence that begins with a question of `kind` about `state`.
+
+        Args:
+            listed: indices into `state.objects`, in the order in which the sentence lists them.
+            objects: what eyes saw, in that order (ghosts at the end); None imitates it.
+        """
+        rng = self.rng
+        if objects is None:
+            objects = perceive(state, listed, rng, self.noise)
+        n = len(objects["score"])
+        scene = Scene(state, listed)
+        weight = 1.0
+        if kind in ("next", "absent"):
+            question, ask, said = instruction, "next", answer(goal, scene)
+            name = task.family if task is not None else goal.kind
+        elif kind == "nonsense":
+            question, ask, said, name = nonsense(rng), "next", [UNKNOWN, "."], kind
+        else:
+            about = self._success if kind == "success" else self._vqa
+            question, said, name = about(scene, state)
+            ask, weight = "answer", 0.7
+        read = self.read and ask == "next"
+        heard = question if read else ""
+        words = prompt_words(question, n, self._history(state), ask, read)
+        prompt = len(words)
+        spans = [(name, weight, prompt, prompt + len(said) + 1)]
+        words += [*said, EOS]
+        k = 0
+        while k < 3 and rng.random() < self.follow_ups / (1 + self.follow_ups):
+            k += 1
+            question, said, name = (self._success if rng.random() < 0.45 else self._vqa)(scene, state)
+            words += ["human", ":", *split_words(question), "robot", ":", "answer", ":"]
+            spans.append((name, 0.35, len(words), len(words) + len(said) + 1))
+            words += [*said, EOS]
+        ids = encode(words)
+        self._drop_words(ids, words, prompt)
+        if heard and goal.kind == "stack":
+            self._deafen(ids, words)
+        return Example(ids, spans, objects, self._robot(), task, state, prompt, heard=heard)
+
+    def _goal_only(self, goal: Goal, task: Task) -> Example:
+        """Only what the sentence asks for, no objects: short, so that many sentences can be read."""
+        words = prompt_words(task.instruction, 0, read=self.read)
+        prompt, said = len(words), goal.words()
+        words += said
+        ids = encode(words)
+        self._drop_words(ids, words, prompt)
+        nothing = perceive(_EMPTY, (), self.rng, SHARP)
+        spans = [(f"goal_{goal.kind}", 1.0, prompt, prompt + len(said))]
+        heard = task.instruction if self.read else ""
+        if heard and goal.kind == "stack":
+            self._deafen(ids, words)
+        return Example(ids, spans, nothing, self._robot(), task, None, prompt, heard=heard)
+
+    def _refer(self, goal: Goal, state: State, listed: Sequence[int]) -> str:
+        """The goal said with `obj_k` for some of its objects."""
+        number = {f"{state.objects[i].colour}_{state.objects[i].kind}": k + 1 for k, i in enumerate(listed)}
+        names = [f"obj_{number[w]}" if self.rng.random() < 0.8 else f"the {w}" for w in goal.order]
+        verb = self.rng.choice(("put", "place", "set", "move", "stack", "please put"))
+        if goal.kind == "in":
+            return f"{verb} {names[1]} {self.rng.choice(('in', 'into', 'inside'))} {names[0]}"
+        if len(names) == 2:
+            return f"{verb} {names[1]} {self.rng.choice(('on', 'onto', 'on top of'))} {names[0]}"
+        if self.rng.random() < 0.5:
+            return f"stack from bottom to top {' , '.join(names)}"
+        return f"stack from top to bottom {' , '.join(names[::-1])}"
+
+    def _hide(self, goal: Goal, state: State, listed: list[int]) -> bool:
+        """Takes one thing that the goal names out of sight, if nothing rests on it."""
+        names = [f"{o.colour}_{o.kind}" for o in state.objects]
+        free = [w for w in goal.order if names.index(w) not in state.holder]
+        if not free:
+            return False
+        listed.remove(names.index(self.rng.choice(free)))
+        return True
+
+    def _history(self, state: State) -> list[tuple[str, bool]]:
+        """Steps said before. Drawn at random, so that they never tell the answer."""
+        if self.rng.random() < 0.65:
+            return []
+        steps = self.source.feasible(state)
+        if not steps:
+            return []
+        chosen = [self.rng.choice(steps) for _ in range(self.rng.choice((1, 1, 2, 3)))]
+        return [(s, self.rng.random() < 0.75) for s in chosen]
+
+    def _success(self, scene: Scene, state: State) -> tuple[str, list[str], str]:
+        """Was the step successful? Half of the time it was."""
+        rng = self.rng
+        solids = [w for w in scene.listed if not w.endswith("_bowl")]
+        if not solids:
+            return self._vqa(scene, state)
+        word = rng.choice(solids)
+        below = scene.below(word)
+        others = [w for w in scene.listed if w != word and not w.endswith("_cylinder")]
+        target = below if rng.random() < 0.5 or not others else rng.choice([TABLE, *others])
+        if target not in scene.place and target != TABLE:
+            target = TABLE
+        text = " ".join(put(word, target)[:-1])
+        return success_question(text), [*check(scene, target, word)[0], "."], "success"
+
+    def _vqa(self, scene: Scene, state: State) -> tuple[str, list[str], str]:
+        rng = self.rng
+        word = rng.choice(scene.listed)
+        solids = [w for w in scene.listed if not w.endswith("_bowl")]
+        u = rng.random()
+        if u < 0.4 or not solids:
+            said = rng.choice(("where is {} ?", "what does {} rest on ?", "what is under {} ?"))
+            return said.format(word), [word, scene.below(word), "."], "vqa_below"
+        solid = rng.choice(solids)
+        if u < 0.75:
+            said = rng.choice(("what is on {} ?", "what lies on top of {} ?", "what covers {} ?"))
+            return said.format(solid), ["under", solid, *scene.up(solid), NOTHING, "."], "vqa_above"
+        targets = [w for w in scene.listed if w != solid and not w.endswith("_cylinder")]
+        target = rng.choice(targets) if targets else TABLE
+        covers = scene.up(solid)
+        said = ["under", solid, *covers, NOTHING, ";"]
+        possible = not covers
+        if possible and target.endswith("_block"):
+            covers = [c for c in scene.up(target) if c != solid]
+            said += ["under", target, *scene.up(target), NOTHING, ";"]
+            possible = not covers
+        text = " ".join(put(solid, target)[:-1])
+        return f"is it possible to {text} now ?", [*said, YES if possible else NO, "."], "vqa_possible"
+
+    def _drop_words(self, ids: list[int], words: list[str], prompt: int) -> None:
+        """Now and then a plain word of the question is unknown or another one: new words will come."""
+        rng = self.rng
+        if rng.random() > 0.3:
+            return
+        for i in range(3, prompt):
+            if words[i] == "robot":
+                break
+            if words[i] in _DROPPABLE and rng.random() < 0.12:
+                ids[i] = _UNK if rng.random() < 0.6 else rng.choice(_FILLERS)
+
+    def _deafen(self, ids: list[int], words: list[str]) -> None:
+        """Now and then only the names in the sentence are heard: the way is taken from the reading."""
+        if self.rng.random() < DEAF:
+            for i in range(3, words.index("robot", 3)):
+                if words[i] not in _NAMES:
+                    ids[i] = _UNK
+
+    def _robot(self) -> np.ndarray:
+        rng = self.rng
+        q = [rng.uniform(-1.5, 1.5) for _ in range(7)]
+        return np.array(
+            [*q, rng.random(), rng.uniform(0.3, 0.7), rng.uniform(-0.3, 0.3), rng.uniform(0, 0.6)], "f4"
+        )
+
+
+_NAMES = frozenset((
+    *COLOURS, *(w for shade in SHADES for w in shade.split()), *ENTITY_WORDS, *OBJECT_WORDS, READING_TOKEN,
+))  # fmt: skip
+_CONTENT = frozenset(
+    """
+    red orange yellow green cyan blue purple pink in into inside on onto upon over above under
+    underneath below beneath within atop between top tops bottom bottoms base first last then next up
+    down upward upwards downward downwards lowest highest upper lower higher lowermost uppermost topmost
+    bottommost undermost before after reverse order starting ending begin beginning end start finish
+    foundation crown foot head peak summit roof cap apex ground floor ceiling sky table from to toward
+    towards with without it its that which this each one two three four second third fourth number same
+    match matching matches sort own stack stacks stacked stacking tower towers pile piles piled column
+    pillar totem skyscraper heap layer layers level levels storey storeys story follows followed
+    following preceding successor predecessor support supports carries carry bear bears rest rests sits
+    sit stands bowl bowls dish dishes basin container containers cup plate tray saucer pot vessel bin
+    receptacle bucket tub basket holder pan ring block blocks cube cubes box boxes brick bricks piece
+    square toy die dice cuboid lego chunk item cylinder can tube tin drum barrel peg canister pipe disc
+    fill hold holds contain contains color colour colors colours coloured colored hue shade respective
+    corresponding every all light dark not except than earlier later counting reading ascending
+    descending increasing decreasing rising falling growing sinking topped
+    """.split()
+)
+_DROPPABLE = PLAIN_WORDS - _CONTENT - frozenset(ANSWER_WORDS)  # never an image: "attic" is a way up
+_FILLERS = sorted(ID[w] for w in _DROPPABLE if w.isalpha())
+
+
+def sharp(source: TaskSource, seed: int, split: str) -> QuestionMaker:
+    """Questions for evaluation with perfect eyes: next steps only, no follow-ups."""
+    return QuestionMaker(source, seed, split, SHARP, follow_ups=0.0, rates={})

@@ -1,0 +1,1 @@
+"""One file a recipe: its loss, its parameter groups, its evaluation."""

@@ -1,0 +1,89 @@
+"""Pulse: the client's own thread. It hears the states, so the link's age is known, and beats for the lease.
+
+A beat says "the process that commands is alive and wants nothing new". It moves nothing: a tick without a
+command decelerates. What a beat keeps off is only the latch, so that a policy may think between two chunks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import zmq
+
+from robots.bridge import frames
+from robots.bridge.connection import Link
+from robots.bridge.errors import BadFrame
+from robots.bridge.wire import decode_answer
+from robots.urgent import urgent
+
+BEAT = 0.025  # [s]; four fit into the silence that latches
+
+
+class Pulse:
+    """Starts at once.
+
+    Args:
+        states: the connected SUB socket; belongs to this thread from now on.
+        link: says the beats. Where commands keep it busy they are signs of life enough.
+    """
+
+    def __init__(self, states: zmq.Socket, link: Link) -> None:
+        self.arrived = time.monotonic()  # [s] when a state was last heard
+        self.beating = True  # False for a test of silence
+        self._states, self._link = states, link
+        self._session, self._token, self._n = "", 0, 0
+        self._state: frames.State | None = None
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="bridge-pulse", daemon=True)
+        self._thread.start()
+
+    def begin(self, session: str) -> None:
+        """A new session: what was heard before counts for nothing."""
+        self._session, self._token, self._state = session, 0, None
+
+    def lease(self, token: int) -> None:
+        """Beat for this lease from now on; 0 = for none."""
+        self._token = token
+
+    def hear(self, state: frames.State) -> None:
+        """A state has come."""
+        if state.session == self._session:
+            self._state, self.arrived = state, time.monotonic()
+            self._link.arrived = self.arrived
+
+    def heard(self) -> float:
+        """[s] on the server's clock when it sent the newest state heard here; -1 if none was."""
+        return -1.0 if self._state is None else self._state.now
+
+    def newest(self) -> tuple[Any, float]:
+        """The newest streamed state (or None) and its age in [s] since it arrived here."""
+        return self._state, time.monotonic() - self.arrived
+
+    def end(self) -> threading.Thread:
+        """Tell the thread to end; returns it, for its socket may be closed only after it."""
+        self._running = False
+        return self._thread
+
+    def _run(self) -> None:
+        urgent()
+        due = 0.0
+        while self._running:
+            try:
+                wait = int(1e3 * BEAT)
+                while self._states.poll(wait):
+                    wait = 0  # all there are: a beat may have waited for the link, and they must not pile up
+                    self.hear(decode_answer(self._states.recv()))
+            except (BadFrame, AttributeError):
+                pass
+            except zmq.ZMQError:
+                return
+            now = time.monotonic()
+            if self.beating and self._token and now >= due:
+                self._n += 1
+                try:
+                    self._link.say(frames.Beat(self._session, self._token, self._n, self.heard()), BEAT)
+                    due = now + BEAT
+                except zmq.ZMQError:
+                    pass  # the link is down: the server's watchdog is what counts then

@@ -1,0 +1,1 @@
+"""Kinematics and jerk-limited motions. No learning, no simulator."""

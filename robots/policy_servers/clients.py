@@ -1,0 +1,216 @@
+"""The other way round: our stack calls policy servers that speak openpi's or GR00T's protocol.
+
+Every call ends in time; what does not answer is a named error that says for how long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import zmq
+
+from robots.policy_servers.address import limit_send, parse, zmq_address
+from robots.policy_servers.errors import MessageRefused, PolicyServerRefused, PolicyServerSilent
+from robots.policy_servers.gr00t import nest
+from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
+from robots.zmq_context import Context
+
+CLOSE_S = 0.5  # [s] for a closing handshake
+
+
+class OpenpiClient:
+    """Calls a server of that protocol: ours, openpi's, or any other.
+
+    Every call ends within `timeout_s` and half a second. After a failure the next call connects anew.
+
+    Args:
+        address: host:port.
+        timeout_s: longest wait for an answer, in [s], > 0.
+        connect_timeout_s: longest wait for the connection and its greeting, in [s], > 0.
+        token: sent as `Authorization: Api-Key TOKEN`.
+    """
+
+    def __init__(
+        self, address: str, timeout_s: float = 5.0, connect_timeout_s: float = 5.0, token: str | None = None
+    ) -> None:
+        host, port = parse(address)
+        self.address = f"{f'[{host}]' if ':' in host else host}:{port}"
+        self.timeout_s, self.connect_timeout_s, self._token = timeout_s, connect_timeout_s, token
+        self.metadata: Mapping[str, Any] = {}
+        self._connection: Any = None
+        self._last_answer: float | None = None
+
+    def connect(self) -> Mapping[str, Any]:
+        """Connect where that is not done; returns the server's metadata. Raises PolicyServerSilent."""
+        if self._connection is None:
+            from websockets.exceptions import WebSocketException
+            from websockets.sync.client import connect
+
+            headers = {"Authorization": f"Api-Key {self._token}"} if self._token else None
+            begin = time.monotonic()
+            try:
+                # No pings: a server that compiles its model in its event loop answers none for a minute,
+                # and how long we wait is said by our own timeouts. No proxy: the address is meant.
+                self._connection = connect(
+                    f"ws://{self.address}", compression=None, max_size=MAX_BYTES, additional_headers=headers,
+                    open_timeout=self.connect_timeout_s, close_timeout=CLOSE_S, ping_interval=None,
+                    proxy=None,
+                )  # fmt: skip
+                limit_send(self._connection.socket, self.timeout_s)
+                greeting = self._connection.recv(timeout=self.connect_timeout_s)
+            except (OSError, TimeoutError, WebSocketException) as error:
+                self.close()
+                raise _silent(self.address, "connection", begin, self._last_answer, error) from error
+            self.metadata = self._read(greeting)
+        return self.metadata
+
+    def infer(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The server's answer, `actions` in it.
+
+        Raises:
+            PolicyServerSilent: names the server and how long it has been silent.
+            PolicyServerRefused: the server answered with an error, which is quoted.
+            MessageRefused: the answer is malformed.
+        """
+        from websockets.exceptions import WebSocketException
+
+        self.connect()
+        begin = time.monotonic()
+        try:
+            self._connection.send(encode(observation))
+            reply = self._connection.recv(timeout=self.timeout_s)
+        except (OSError, TimeoutError, WebSocketException) as error:
+            self.close()
+            raise _silent(self.address, "answer", begin, self._last_answer, error) from error
+        self._last_answer = time.monotonic()
+        return self._read(reply)
+
+    def reset(self) -> None:
+        """Begin anew: the protocol has no other word for it than a new connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Hang up. Twice does no harm."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _read(self, reply: bytes | str) -> Mapping[str, Any]:
+        if isinstance(reply, str):
+            self.close()  # openpi's server hangs up after an error, too
+            raise PolicyServerRefused(f"policy server {self.address}: {_last_line(reply)}")
+        try:
+            answer = decode(reply)
+        except Exception:
+            self.close()
+            raise
+        return answer if isinstance(answer, dict) else {"actions": answer}
+
+
+class Gr00tClient:
+    """Calls a server of that protocol. Every call ends within `timeout_s`; after a failure the socket is new.
+
+    Args:
+        address: host:port.
+        timeout_s: longest wait for an answer, in [s], > 0.
+        token: sent as `api_token`.
+        actions: which groups of the answer are joined to rows, in this order.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float = 5.0,
+        token: str | None = None,
+        actions: tuple[str, ...] = ("joint_position", "gripper_position"),
+    ) -> None:
+        host, port = parse(address)
+        self.address, self._ipv6 = zmq_address(host, port).removeprefix("tcp://"), ":" in host
+        self.timeout_s, self._token, self._actions = timeout_s, token, actions
+        self._context = Context()
+        self._socket: zmq.Socket | None = None
+        self._last_answer: float | None = None
+
+    def infer(self, flat: Mapping[str, Any]) -> dict[str, Any]:
+        """`actions` (H, D), and what the server says beside them. Raises as `OpenpiClient.infer`."""
+        reply = self.call("get_action", {"observation": nest(flat), "options": None})
+        groups, info = (reply[0], reply[1]) if isinstance(reply, list) and len(reply) == 2 else (reply, {})
+        if not isinstance(groups, dict):
+            raise MessageRefused(f"policy server {self.address}: answer is {type(groups).__name__}")
+        if lacking := [key for key in self._actions if not isinstance(groups.get(key), np.ndarray)]:
+            raise MessageRefused(
+                f"policy server {self.address}: no action {lacking}; it answers {list(groups)[:8]}"
+            )
+        shapes = [groups[key].shape for key in self._actions]
+        if not all(len(s) == 3 and s[:2] == (1, shapes[0][1]) for s in shapes):
+            raise MessageRefused(f"actions {shapes} do not join; expected (1, H, D) each")
+        rows = np.concatenate([groups[key][0] for key in self._actions], -1)  # (H, sum D)
+        return {**(info if isinstance(info, dict) else {}), "actions": rows}
+
+    def reset(self) -> None:
+        """Tell the server that an episode begins."""
+        self.call("reset", {"options": None})
+
+    def call(self, endpoint: str, data: Mapping[str, Any] | None = None) -> Any:
+        """The answer of one endpoint. Raises PolicyServerSilent, PolicyServerRefused, MessageRefused."""
+        request: dict[str, Any] = {"endpoint": endpoint}
+        if data is not None:
+            request["data"] = data
+        if self._token:
+            request["api_token"] = self._token
+        message, begin = encode(request, npy=True), time.monotonic()
+        socket = self._connected()
+        try:
+            socket.send(message)
+            reply = socket.recv()
+        except zmq.ZMQError as error:
+            self._hang_up()  # a REQ that lost its answer can neither send nor receive again
+            raise _silent(self.address, "answer", begin, self._last_answer, error) from error
+        self._last_answer = time.monotonic()
+        answer = decode(reply)
+        if isinstance(answer, dict) and "error" in answer:
+            raise PolicyServerRefused(f"policy server {self.address}: {_last_line(answer['error'])}")
+        return answer
+
+    def close(self) -> None:
+        """Hang up for good. Twice does no harm."""
+        self._hang_up()
+        self._context.destroy(0)
+
+    def _connected(self) -> zmq.Socket:
+        if self._socket is None:
+            socket = self._context.socket(zmq.REQ)
+            wait = max(1, round(1e3 * self.timeout_s))
+            for option, value in (
+                (zmq.LINGER, 0), (zmq.RCVTIMEO, wait), (zmq.SNDTIMEO, wait), (zmq.MAXMSGSIZE, MAX_BYTES),
+                (zmq.IPV6, int(self._ipv6)),
+            ):  # fmt: skip
+                socket.setsockopt(option, value)
+            socket.connect(f"tcp://{self.address}")
+            self._socket = socket
+        return self._socket
+
+    def _hang_up(self) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.close(0)
+
+
+def _last_line(text: Any) -> str:
+    """Of what a server says of its error; where it sends a whole trace, its end says most."""
+    return (str(text).strip().splitlines() or [""])[-1][:300]
+
+
+def _silent(
+    address: str, what: str, begin: float, last: float | None, error: Exception
+) -> PolicyServerSilent:
+    now = time.monotonic()
+    ago = f"; its last answer was {now - last:.1f} s ago" if last is not None else ""
+    cause = type(error).__name__
+    return PolicyServerSilent(
+        f"policy server {address}: no {what} for {now - begin:.1f} s ({cause}){ago}; is it running, and does "
+        "it speak this protocol (policy.protocol=openpi | gr00t)?"
+    )

@@ -1,0 +1,285 @@
+"""GELLO's messages, which are pickles: read without unpickling, written without pickling.
+
+House rule: no pickle anywhere. GELLO's published client knows nothing else, and a person who has its leader
+arm should not have to patch it, so this one file reads its bytes. It does not do so with a restricted
+`Unpickler`: that would still run pickle's machine, which calls whatever its filter lets through, sets
+attributes (`BUILD` with slot state) on what is let through, and allocates by numbers in the message
+(`LONG_BINPUT`). Instead the opcodes that a dict of numbers and arrays consists of are interpreted here, over
+data alone: nothing is imported, looked up, called or given attributes. Any other opcode is refused by name.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from robots.policy_servers.arrays import allowed, array_from, sendable
+from robots.policy_servers.errors import ArrayRefused, MessageRefused
+
+MAX_BYTES = 1 << 16  # a GELLO request has some 300
+MAX_OPCODES = 2048
+MAX_ITEMS = 1024
+MAX_DEPTH = 6
+# What numpy 1 and 2 write for an array, a type and a scalar, in protocols 3 to 5.
+_NAMES = {
+    f"{package}.{module} {name}": role
+    for package in ("numpy.core", "numpy._core")
+    for module, name, role in (
+        ("multiarray", "_reconstruct", "blank"),
+        ("multiarray", "scalar", "scalar"),
+        ("numeric", "_frombuffer", "buffer"),
+    )
+} | {"numpy ndarray": "ndarray", "numpy dtype": "dtype"}
+_VALUES = frozenset(
+    "BININT BININT1 BININT2 LONG1 BINFLOAT SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES "
+    "BINBYTES8 BYTEARRAY8".split()
+)
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_MARK = object()
+
+
+class _Name:
+    """One of `_NAMES`: a word, not the thing it names."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+
+class _Type:
+    """A dtype on its way: its code, then from its state the byte order."""
+
+    def __init__(self, code: str) -> None:
+        self.code, self.order = code, "|"
+
+    def build(self, state: Any) -> None:
+        if not (isinstance(state, tuple) and len(state) >= 5 and state[1] in ("<", "|", ">", "=")):
+            raise ArrayRefused("the state of an array type is malformed")
+        if state[2:5] != (None, None, None):
+            raise ArrayRefused("array types with fields are not allowed")
+        self.order = state[1]
+
+    @property
+    def name(self) -> str:
+        code = self.code
+        order = "|" if code in ("b1", "u1", "i1") else self.order
+        return code if code[:1] in "<>|=" else f"{order}{code}"
+
+
+class _Blank:
+    """An array on its way: nothing, until its state holds bytes."""
+
+    def __init__(self) -> None:
+        self.array: Any = None
+
+    def build(self, state: Any) -> None:
+        if not (isinstance(state, tuple) and len(state) == 5 and isinstance(state[2], _Type)):
+            raise ArrayRefused("the state of an array is malformed")
+        _, shape, kind, fortran, data = state
+        allowed(kind.name)  # before its data: those of an object array are a list
+        self.array = array_from(data, kind.name, shape, "F" if fortran is True else "C")
+
+
+def read(message: bytes) -> Any:
+    """Dicts, lists, tuples, text, numbers, None and arrays out of a pickle of protocol 3 to 5.
+
+    Raises:
+        MessageRefused: names the opcode, the global or the limit; nothing was executed.
+        ArrayRefused: an array of a type that is not allowed (objects above all), or of the wrong size.
+    """
+    if not len(message) <= MAX_BYTES:
+        raise MessageRefused(f"message has {len(message)} bytes; {MAX_BYTES} are allowed")
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+    try:
+        for name, arg in _opcodes(message):
+            _step(name, arg, stack, memo)
+    except (IndexError, KeyError) as error:
+        raise MessageRefused("message takes from its stack what is not there") from error
+    if len(stack) != 1:
+        raise MessageRefused(f"message leaves {len(stack)} things on its stack, expected 1")
+    return _plain(stack[0], 0, [MAX_ITEMS])
+
+
+def _opcodes(message: bytes) -> Iterator[tuple[str, Any]]:
+    steps = pickletools.genops(message)
+    for _ in range(MAX_OPCODES):
+        try:
+            opcode, arg, _ = next(steps)
+        except StopIteration:
+            return
+        except Exception as error:  # whatever the table's readers make of bytes that are none of theirs
+            raise MessageRefused(f"message is no pickle ({type(error).__name__})") from error
+        yield opcode.name, arg
+    raise MessageRefused(f"message has more than {MAX_OPCODES} opcodes")
+
+
+def _step(name: str, arg: Any, stack: list[Any], memo: dict[int, Any]) -> None:
+    if name in _VALUES:
+        stack.append(arg)
+    elif name in _CONSTANTS:
+        stack.append(_CONSTANTS[name])
+    elif name in _TUPLES:
+        n = _TUPLES[name]
+        items = tuple(stack.pop() for _ in range(n))[::-1]
+        stack.append(items)
+    elif name == "MARK":
+        stack.append(_MARK)
+    elif name == "EMPTY_DICT":
+        stack.append({})
+    elif name == "EMPTY_LIST":
+        stack.append([])
+    elif name == "TUPLE":
+        stack.append(tuple(_since_mark(stack)))
+    elif name in ("APPEND", "APPENDS"):
+        items_ = [stack.pop()] if name == "APPEND" else _since_mark(stack)
+        _top(stack, list).extend(items_)
+    elif name in ("SETITEM", "SETITEMS"):
+        pairs = [stack.pop(), stack.pop()][::-1] if name == "SETITEM" else _since_mark(stack)
+        _fill(_top(stack, dict), pairs)
+    elif name in ("BINPUT", "LONG_BINPUT"):
+        memo[arg] = stack[-1]
+    elif name == "MEMOIZE":
+        memo[len(memo)] = stack[-1]
+    elif name in ("BINGET", "LONG_BINGET"):
+        stack.append(memo[arg])
+    elif name == "GLOBAL":
+        stack.append(_named(arg))
+    elif name == "STACK_GLOBAL":
+        what, module = stack.pop(), stack.pop()
+        if not (type(what) is str and type(module) is str):  # tuples within tuples are long to write out
+            raise MessageRefused("message names something by what is not text")
+        stack.append(_named(f"{module} {what}"))
+    elif name == "REDUCE":
+        args, role = stack.pop(), stack.pop()
+        stack.append(_made(role, args))
+    elif name == "BUILD":
+        state, thing = stack.pop(), stack[-1]
+        if not isinstance(thing, (_Type, _Blank)):
+            raise MessageRefused("message gives a state to what is no array")
+        thing.build(state)
+    elif name not in ("PROTO", "FRAME", "STOP"):
+        raise MessageRefused(f"message holds opcode {name}, which numbers and arrays do not need; refused")
+
+
+def _named(name: str) -> _Name:
+    if name not in _NAMES:
+        raise MessageRefused(
+            f"message names {name[:80]!r}; nothing is ever called, and only arrays are rebuilt"
+        )
+    return _Name(_NAMES[name])
+
+
+def _made(role: Any, args: Any) -> Any:
+    """What a call of one of `_NAMES` stands for, without calling anything."""
+    if not (isinstance(role, _Name) and isinstance(args, tuple)):
+        raise MessageRefused("message calls what is no array")
+    shape = (role.role, *(type(a) for a in args))
+    if shape == ("dtype", str, bool, bool):
+        return _Type(args[0])
+    if shape == ("blank", _Name, tuple, bytes) and args[0].role == "ndarray":
+        return _Blank()  # its shape here is (0,) always; what counts is in its state
+    if shape == ("scalar", _Type, bytes):
+        return array_from(args[1], args[0].name, ()).item()
+    if shape[0] == "buffer" and len(args) == 4 and isinstance(args[1], _Type):
+        return array_from(args[0], args[1].name, args[2], "F" if args[3] == "F" else "C")
+    raise MessageRefused(f"message calls {role.role} with {len(args)} things that are no array's")
+
+
+def _since_mark(stack: list[Any]) -> list[Any]:
+    items: list[Any] = []
+    while (item := stack.pop()) is not _MARK:
+        items.append(item)
+    return items[::-1]
+
+
+def _top(stack: list[Any], kind: type) -> Any:
+    if type(stack[-1]) is not kind:
+        raise MessageRefused(f"message fills a {type(stack[-1]).__name__} as if it were a {kind.__name__}")
+    return stack[-1]
+
+
+def _fill(target: dict[str, Any], pairs: list[Any]) -> None:
+    if len(pairs) % 2 or not all(type(key) is str for key in pairs[::2]):
+        raise MessageRefused("message has a dict whose keys are not text")
+    target.update(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _plain(value: Any, depth: int, left: list[int]) -> Any:
+    """The tree without our own markers. What refers to itself, or to one thing a million times, ends here."""
+    left[0] -= 1
+    if not (left[0] >= 0 and depth <= MAX_DEPTH):
+        raise MessageRefused(f"message has more than {MAX_ITEMS} items or is more than {MAX_DEPTH} deep")
+    if isinstance(value, dict):
+        return {key: _plain(v, depth + 1, left) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(v, depth + 1, left) for v in value)
+    if isinstance(value, _Blank) and value.array is not None:
+        return value.array
+    if value is None or isinstance(value, (str, bool, int, float, np.ndarray)):
+        return value
+    raise MessageRefused(f"message holds a bare {type(value).__name__.lstrip('_').lower()}")
+
+
+def write(value: Any) -> bytes:
+    """The same kinds of things as pickle of protocol 3, arrays under numpy 1's names, which 2 knows too.
+
+    Raises TypeError for anything else, ArrayRefused for an array of objects.
+    """
+    out: list[bytes] = [b"\x80\x03"]
+    _write(value, out.append)
+    return b"".join([*out, b"."])
+
+
+def _write(value: Any, put: Callable[[bytes], None]) -> None:
+    if value is None or isinstance(value, bool):
+        put({None: b"N", True: b"\x88", False: b"\x89"}[value])
+    elif isinstance(value, int):
+        small = -(1 << 31) <= value < 1 << 31
+        raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+        put(b"J" + struct.pack("<i", value) if small else b"\x8a" + bytes([len(raw)]) + raw)
+    elif isinstance(value, float):
+        put(b"G" + struct.pack(">d", value))
+    elif isinstance(value, str):
+        raw = value.encode("utf-8", "replace")
+        put(b"X" + struct.pack("<I", len(raw)) + raw)
+    elif isinstance(value, bytes):
+        put(b"B" + struct.pack("<I", len(value)) + value)
+    elif isinstance(value, dict):
+        put(b"}(")
+        for key, item in value.items():
+            _write(str(key), put)
+            _write(item, put)
+        put(b"u")
+    elif isinstance(value, (list, tuple)):
+        put(b"](" if isinstance(value, list) else b"(")
+        for item in value:
+            _write(item, put)
+        put(b"e" if isinstance(value, list) else b"t")
+    elif isinstance(value, np.generic):
+        _write(value.item(), put)
+    elif isinstance(value, np.ndarray):
+        _write_array(sendable(value), put)
+    else:
+        raise TypeError(f"{type(value).__name__} has no place in a message to GELLO")
+
+
+def _write_array(array: np.ndarray, put: Callable[[bytes], None]) -> None:
+    put(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n")
+    _write((0,), put)
+    _write(b"b", put)
+    put(b"\x87R(")
+    _write(1, put)
+    _write(tuple(array.shape), put)
+    put(b"cnumpy\ndtype\n")
+    _write((array.dtype.str[1:], False, True), put)
+    put(b"R")
+    _write((3, array.dtype.str[0], None, None, None, -1, -1, 0), put)
+    put(b"b")
+    _write(False, put)
+    _write(array.tobytes(), put)
+    put(b"tb")

@@ -1,0 +1,168 @@
+"""A guest's flat dict becomes our `Observation`, or an error that names the entry and what it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robots.motion.kinematics import fk
+from robots.policy_servers.errors import FieldMissing, FieldRefused
+from robots.policy_servers.keys import Keys
+from robots.spec import ArmSpec
+from robots.types import Array, CameraFrame, Observation, RobotState
+
+SIDES = (16, 2160)  # [px] of a picture
+MAX_PROMPT = 1000
+RIGID = 1e-3  # how far a rotation may be from orthonormal
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of a camera that does not move, where requests do not carry it; None = requests must.
+
+    `intrinsics` (3, 3) in [px], for the pictures as they are sent; `base_from_camera` (4, 4).
+    """
+
+    intrinsics: Array | None = None
+    base_from_camera: Array | None = None
+
+
+class Reader:
+    """Reads requests for one arm and one camera.
+
+    Args:
+        spec: joints and kinematics of the arm.
+        camera: what the policy calls the camera it looks through.
+        keys: what the guest calls things.
+        calibration: for requests without.
+        one_is_closed: whether 1 of the guest's gripper means closed, as DROID has it; ours means open.
+    """
+
+    def __init__(
+        self,
+        spec: ArmSpec,
+        camera: str,
+        keys: Keys,
+        calibration: Calibration | None = None,
+        one_is_closed: bool = True,
+    ) -> None:
+        self.spec, self.camera, self.keys, self.one_is_closed = spec, camera, keys, one_is_closed
+        self.calibration = calibration or Calibration()
+        for name in ("intrinsics", "base_from_camera"):
+            if (value := getattr(self.calibration, name)) is not None:
+                _CHECKS[name](f"calibration {name}", value)
+
+    def prompt(self, flat: Mapping[str, Any]) -> str:
+        """The step's text."""
+        text = self._entry(flat, self.keys.prompt, "text of one step")
+        if not (isinstance(text, str) and text.strip() and len(text) <= MAX_PROMPT):
+            raise FieldRefused(f"{self.keys.prompt}: expected 1 to {MAX_PROMPT} characters of text")
+        return text.strip()
+
+    def state(self, flat: Mapping[str, Any]) -> RobotState:
+        """Joints and gripper; speeds are taken as 0 where a request has none."""
+        n, keys = self.spec.n_joints, self.keys
+        q = _numbers(keys.joints, self._entry(flat, keys.joints, f"({n},) joint positions in [rad]"), (n,))
+        dq = np.zeros(n)
+        if keys.joint_speed in flat:
+            dq = _numbers(keys.joint_speed, flat[keys.joint_speed], (n,))
+        given = self._entry(flat, keys.gripper, "the gripper in [0, 1]")
+        value = float(_numbers(keys.gripper, np.asarray(given).reshape(-1), (1,))[0])
+        if not -0.05 <= value <= 1.05:  # sensors overshoot a little
+            raise FieldRefused(f"{keys.gripper}: {value:.3f} is not in [0, 1]")
+        value = min(max(value, 0.0), 1.0)
+        return RobotState(q, dq, 1.0 - value if self.one_is_closed else value, fk(self.spec, q))
+
+    def read(self, flat: Mapping[str, Any], cameras: tuple[str, ...]) -> Observation:
+        """State and, where `cameras` asks for it, the picture with depth and calibration.
+
+        Raises:
+            FieldMissing: names every entry that is lacking, and what it should hold.
+            FieldRefused: an entry is malformed.
+        """
+        if others := [name for name in cameras if name != self.camera]:
+            raise FieldMissing(f"the policy looks through {others}; guests give {self.camera!r} alone")
+        frame = {self.camera: self._frame(flat)} if cameras else {}
+        return Observation(frame, self.state(flat), 0.0)
+
+    def _frame(self, flat: Mapping[str, Any]) -> CameraFrame:
+        keys, still = self.keys, self.calibration
+        k = flat.get(keys.intrinsics, still.intrinsics)
+        pose = flat.get(keys.base_from_camera, still.base_from_camera)
+        wanted = {
+            keys.image: (flat.get(keys.image), "uint8 (H, W, 3)"),
+            keys.depth: (flat.get(keys.depth), "float32 (H, W) in [m], or uint16 in [mm]"),
+            keys.intrinsics: (k, "(3, 3) in [px], or give the server a calibration"),
+            keys.base_from_camera: (pose, "(4, 4), or give the server a calibration"),
+        }
+        if missing := [f"{key}: {what}" for key, (value, what) in wanted.items() if value is None]:
+            raise FieldMissing(
+                f"{len(missing)} entries are missing that a policy on calibrated RGB-D needs: "
+                + "; ".join(missing)
+            )
+        rgb = _picture(keys.image, flat[keys.image])
+        depth = _depth(keys.depth, flat[keys.depth], rgb.shape[:2])
+        return CameraFrame(rgb, depth, _intrinsics(keys.intrinsics, k), _rigid(keys.base_from_camera, pose))
+
+    @staticmethod
+    def _entry(flat: Mapping[str, Any], key: str, what: str) -> Any:
+        if key not in flat:
+            raise FieldMissing(f"{key} is missing: {what}")
+        return flat[key]
+
+
+def _numbers(key: str, value: Any, shape: tuple[int, ...]) -> Array:
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise FieldRefused(f"{key}: {type(value).__name__} is not made of numbers") from error
+    if array.shape != shape:
+        raise FieldRefused(f"{key}: shape {array.shape}, expected {shape}")
+    if not np.isfinite(array).all():
+        raise FieldRefused(f"{key}: not finite at {np.argwhere(~np.isfinite(array))[0].tolist()}")
+    return array
+
+
+def _picture(key: str, value: Any) -> NDArray[np.uint8]:
+    low, high = SIDES
+    ok = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3
+    if not (ok and value.shape[2] == 3 and all(low <= n <= high for n in value.shape[:2])):
+        raise FieldRefused(f"{key}: {_said(value)}, expected uint8 (H, W, 3) with sides of {low} to {high}")
+    return value
+
+
+def _depth(key: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    ok = isinstance(value, np.ndarray) and (value.dtype.kind == "f" or value.dtype == np.uint16)
+    if not (ok and value.shape == shape):
+        raise FieldRefused(f"{key}: {_said(value)}, expected float32 or uint16 {shape}, as the picture")
+    depth = value.astype(np.float32) / (1000.0 if value.dtype == np.uint16 else 1.0)
+    if not (np.isfinite(depth) & (depth >= 0)).all():
+        raise FieldRefused(f"{key}: depth must be finite and >= 0 everywhere; fill holes before sending")
+    return depth
+
+
+def _intrinsics(key: str, value: Any) -> Array:
+    k = _numbers(key, value, (3, 3))
+    if not (k[0, 0] > 0 and k[1, 1] > 0 and np.array_equal(k[2], [0.0, 0.0, 1.0])):
+        raise FieldRefused(f"{key}: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in [px]")
+    return k
+
+
+def _rigid(key: str, value: Any) -> Array:
+    pose = _numbers(key, value, (4, 4))
+    r = pose[:3, :3]
+    rigid = (np.abs(r @ r.T - np.eye(3)) < RIGID).all() and np.linalg.det(r) > 0
+    if not (rigid and np.array_equal(pose[3], [0.0, 0.0, 0.0, 1.0])):
+        raise FieldRefused(f"{key}: not a rigid transform (a rotation, a translation in [m], 0 0 0 1)")
+    return pose
+
+
+def _said(value: Any) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+_CHECKS = {"intrinsics": _intrinsics, "base_from_camera": _rigid}

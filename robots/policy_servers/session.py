@@ -1,0 +1,136 @@
+"""One guest's state: its policy, the step it is at, and what is left of the last chunk.
+
+Our policies hand out chunks of any length; guests expect a fixed number of rows. Each request gets the next
+`horizon` rows; the policy is asked again once all of its chunk is out, and its last row is held to fill up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from robots.policy_servers.errors import ActionsRefused
+from robots.policy_servers.reader import Reader
+from robots.types import ActionChunk, Array, Observation
+
+RESET = "reset"  # entry of a request: forget the step and begin anew
+
+
+class GuestPolicy(Protocol):
+    """What a session asks of a policy; see `palme.policies.base.Policy`."""
+
+    @property
+    def done(self) -> bool: ...
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+    def reset(self) -> None: ...
+    def act(self, observation: Observation, step: str) -> ActionChunk: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`actions` (horizon, n_joints + 1): absolute joint positions in [rad], then the gripper in the guest's
+    sense. `done`: the policy has nothing more to do for this prompt; the rows hold the arm where it is."""
+
+    actions: Array
+    done: bool
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What goes beside the actions: more than either protocol asks for, and no guest need read it."""
+        return {"done": self.done, "execute_rows": len(self.actions)}
+
+
+class Session:
+    """Serves one guest. Not for two threads.
+
+    Args:
+        policy: of this session alone.
+        reader: reads requests.
+        horizon: rows of every answer, > 0; the guest is to execute all of them.
+    """
+
+    def __init__(self, policy: GuestPolicy, reader: Reader, horizon: int = 8) -> None:
+        self.policy, self.reader, self.horizon = policy, reader, horizon
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the step."""
+        self.policy.reset()
+        self._prompt: str | None = None
+        self._rest = np.empty((0, self.reader.spec.n_joints + 1))
+        self._opening = 1.0
+
+    def answer(self, flat: Mapping[str, Any]) -> Answer:
+        """The next rows for what the guest sees. A new prompt is a new step.
+
+        Raises:
+            GuestError: what is missing or malformed; the step goes on with the next request.
+            Exception: of the policy, which starts anew with the next request.
+        """
+        prompt = self.reader.prompt(flat)
+        if flat.get(RESET) or prompt != self._prompt:
+            self.reset()
+            self._prompt = prompt
+        if not len(self._rest) and self.policy.done:
+            q = self.reader.state(flat).q
+            return Answer(self._rows(np.array([[*q, self._opening]])), True)
+        if not len(self._rest):
+            observation = self.reader.read(flat, tuple(self.policy.cameras))
+            try:
+                self._rest = self._checked(self.policy.act(observation, prompt))
+            except Exception:
+                self.reset()
+                raise
+        out, self._rest = self._rest[: self.horizon], self._rest[self.horizon :]
+        self._opening = float(out[-1, -1])
+        return Answer(self._rows(out), self.policy.done and not len(self._rest))
+
+    def _checked(self, chunk: ActionChunk) -> Array:
+        n = self.reader.spec.n_joints
+        q, gripper = np.asarray(chunk.q_targets, np.float64), np.asarray(chunk.gripper, np.float64)
+        if not (q.ndim == 2 and len(q) > 0 and q.shape[1] == n and gripper.shape == q.shape[:1]):
+            raise ActionsRefused(f"the policy's chunk is {q.shape} and {gripper.shape}, expected (T, {n})")
+        rows = np.column_stack([q, gripper])
+        if not np.isfinite(rows).all():
+            raise ActionsRefused("the policy's chunk is not finite; nothing of it was sent")
+        return rows
+
+    def _rows(self, rows: Array) -> Array:
+        full = np.concatenate([rows, np.repeat(rows[-1:], self.horizon - len(rows), 0)])
+        if self.reader.one_is_closed:
+            full[:, -1] = 1.0 - full[:, -1]
+        return full
+
+
+def metadata(policy: str, reader: Reader, horizon: int) -> dict[str, Any]:
+    """What a guest is told when it connects, in words and numbers it can check itself against."""
+    spec, keys = reader.spec, reader.keys
+    return {
+        "server": "palme",
+        "policy": policy,
+        "robot": spec.name,
+        "joint_names": list(spec.joint_names),
+        "action_space": "joint_position",
+        "action_unit": "rad",
+        "action_is": "absolute joint positions, then the gripper",
+        "action_horizon": horizon,
+        "action_dim": spec.n_joints + 1,
+        "execute_rows": horizon,
+        "control_hz": spec.control_hz,
+        "gripper_one_is": "closed" if reader.one_is_closed else "open",
+        "needs": [keys.image, keys.depth, keys.intrinsics, keys.base_from_camera, keys.joints,
+                  keys.gripper, keys.prompt],
+        "configured": [
+            key
+            for key, value in (
+                (keys.intrinsics, reader.calibration.intrinsics),
+                (keys.base_from_camera, reader.calibration.base_from_camera),
+            )
+            if value is not None
+        ],
+        "reset": f"a new connection, a new prompt, or the entry {RESET!r}: True",
+    }  # fmt: skip

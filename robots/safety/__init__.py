@@ -1,0 +1,1 @@
+"""What stands before every arm: limits, workspace, clearance, and a stop within them."""

@@ -1,0 +1,479 @@
+"""SharedArm: the `Robot` that a policy and a person share. One place decides who commands at each tick.
+
+It stands between the agent's executor and the arm. Behind it the same safety gate goes on, whoever commands,
+so that taking over and handing back are no more to the arm than the next target.
+
+Two ways to pass time:
+
+- by itself, in lock-step: every `command` is a tick, as without it;
+- under a `ControlLoop`: that thread ticks by the wall clock, and alone touches the arm.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from robots.bridge.connection import UNHEARD
+from robots.bridge.errors import LeaseMissing, LinkDead, SessionLost
+from robots.errors import (
+    ArmLatched,
+    CommandOutOfOrder,
+    CommandRejected,
+    DeviceError,
+    DriverError,
+    NotAutonomous,
+    RobotError,
+    StoppedByPerson,
+    TakeoverRefused,
+)
+from robots.teleop.arbitration import AUTONOMOUS, CORRECTING, STOPPED, Takeover
+from robots.teleop.control_tasks import Jobs
+from robots.teleop.limits import TeleopLimits
+from robots.teleop.pictures import Pictures
+from robots.teleop.session import Session
+from robots.teleop.steering import Steering
+from robots.teleop.teleop_actions import STALE, Jog, Teleoperator, Wish
+from robots.types import CameraFrame, JointCommand, Observation, Robot, RobotState
+
+POLICY = "policy"
+MARGIN = 0.004  # [s] kept free before the next tick
+BUSY = 1.4  # of the work in a picture that waiting for the processor may add before it counts as a hiccup
+FORGET = 0.98  # of the longest time that a picture took, from one to the next
+LOST = (ArmLatched, LeaseMissing, LinkDead, SessionLost, DriverError)  # what ends a session, whoever commands
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What happened at one tick.
+
+    Attributes:
+        t: [s] on the monotonic clock.
+        by: "policy", who corrects, or "" where the arm was braked or held.
+        asked: what the commander wanted, None where it was braked or held.
+        sent: what the gate let through, None where nothing was sent.
+    """
+
+    t: float
+    mode: str
+    by: str
+    asked: JointCommand | None
+    sent: JointCommand | None
+    state: RobotState
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """What happened since the agent was broken off. `commands` were sent for a person's hand."""
+
+    who: str
+    why: str
+    seconds: float
+    commands: tuple[JointCommand, ...]
+
+
+class SharedArm:
+    """See the module.
+
+    Args:
+        arm: any `Robot`; nothing else may command it from now on.
+        limits: of motions by hand.
+        mode: to begin with.
+        agent: whether there is one to hand back to.
+        patience: [s] that time stands still, in the middle of a motion, until the agent's next command. Only
+            for a simulated arm, which then moves as in lock-step however long a policy thinks; a real arm
+            brakes at the first tick without a command.
+        pictures: where they come by themselves; under a `ControlLoop` only.
+
+    Attributes:
+        took: [s] that a picture of each camera took at most, lately.
+        on_tick: called after each tick, by the thread that ticks.
+    """
+
+    def __init__(
+        self,
+        arm: Robot,
+        limits: TeleopLimits | None = None,
+        mode: str = AUTONOMOUS,
+        agent: bool = True,
+        patience: float = 0.0,
+        message: str = "",
+        pictures: Pictures | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.arm, self.spec = arm, arm.spec
+        self.limits = limits or TeleopLimits()
+        self.takeover = Takeover(mode, agent, message)
+        self.patience = patience
+        self.on_tick: list[Callable[[Tick], None]] = []
+        self.devices: list[Teleoperator] = []
+        self.jobs = Jobs()
+        self.pictures = pictures
+        self.took: dict[str, float] = {}
+        self._clock = clock
+        self._lock = threading.Condition()
+        self._steering = Steering(self.spec, self.limits)
+        self._session = Session(arm, mode == STOPPED, clock)
+        self._stop_reason = message
+        self._wish: tuple[Wish, float] | None = None
+        self._pending: _Pending | None = None
+        self._agent_seq = -1
+        self._waited = 0.0
+        self._broken_at = clock()
+        self._by_hand: list[JointCommand] = []
+
+    # -- Robot, for the agent -----------------------------------------------------------------
+
+    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
+        """As the arm does, between two ticks."""
+        names = (self._below("cameras") or ()) if cameras is None else cameras
+        images = {name: self.picture(name) for name in names}
+        seen = self.jobs.alone(lambda: self.arm.observe(()))
+        return replace(seen, images=images)
+
+    def picture(self, camera: str) -> CameraFrame:
+        """What `camera` sees now, taken in a tick with enough to spare, or drawn beside them."""
+        if self.pictures is not None:
+            return self.pictures.fresh(camera)
+
+        def take() -> CameraFrame:
+            begin, work = time.monotonic(), time.thread_time()
+            frame = self.arm.observe((camera,)).images[camera]
+            # a machine that was busy with something else says little of the next picture
+            took = min(time.monotonic() - begin, BUSY * (time.thread_time() - work))
+            self.took[camera] = max(self.took.get(camera, 0.0) * FORGET, took)
+            return frame
+
+        needs = min(self.took.get(camera, 0.0) + MARGIN, 0.8 * self.spec.dt)  # late, but at all
+        return self.jobs.alone(take, needs=needs)
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """The agent's next target. Returns what was sent, at its tick.
+
+        Raises:
+            NotAutonomous: a person has the arm, or had it since the agent last asked (`wait`).
+            CommandRejected: from the gate.
+        """
+        with self._lock:
+            self._check_agent()
+            if not command.seq > self._agent_seq:
+                raise CommandOutOfOrder(
+                    f"command seq {command.seq} is not after the last one, {self._agent_seq}; count up"
+                )
+            self._pending = pending = _Pending(command)
+        if not self.jobs.threaded:
+            self.tick()
+        with self._lock:
+            while not pending.done:
+                self._lock.wait(0.2)
+                self.jobs.check_alive()
+        if pending.error is not None:
+            raise pending.error
+        assert pending.sent is not None
+        self._agent_seq = command.seq
+        return pending.sent._replace(seq=command.seq)
+
+    def stop(self, reason: str) -> None:
+        """Decelerate within limits and hold; latched until `rearm`. Returns when the arm is at rest.
+
+        Raises LinkDead where the far end of a link has been silent for `UNHEARD`.
+        """
+        self.halt(POLICY, reason)
+        silence = self._below("age")
+        limit = time.monotonic() + 10.0
+        while not self._session.latched and time.monotonic() < limit:
+            if self.jobs.threaded:
+                if silence is not None and silence() > UNHEARD:
+                    raise LinkDead(
+                        f"nothing was heard of the arm for {silence():.1f} s, so nobody knows whether "
+                        "the stop came there; its server stops it without us"
+                    )
+                time.sleep(self.spec.dt / 4)
+                self.jobs.check_alive()
+            else:
+                self.tick()
+
+    def rearm(self, who: str = POLICY, timeout: float | None = None) -> None:
+        """Listen again after a stop; paused, with nobody in command.
+
+        Raises TakeoverRefused while the arm still decelerates, and what the arm itself refuses with;
+        TimeoutError after `timeout` [s], when it is still done later.
+        """
+
+        def rearm() -> None:
+            try:
+                if self.takeover.mode == STOPPED:
+                    if not self._session.latched:  # a new session begins at rest: now it would be a jump
+                        raise TakeoverRefused("the arm still decelerates; rearm when it is at rest")
+                    self._session.rearm()
+                self._change(lambda: self.takeover.rearm(who))
+            except RobotError as error:
+                self.tell(f"not rearmed: {error}")
+                raise
+
+        self.jobs.alone(rearm, timeout)
+
+    # -- the agent asks -----------------------------------------------------------------------
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a person has the arm, or had it since the agent last asked."""
+        return not self.takeover.autonomous
+
+    def wait(self) -> Interruption:
+        """Returns when the agent may look and plan anew, with what happened in between."""
+        while True:
+            with self._lock:
+                self.jobs.check_alive()
+                if self.takeover.mode == AUTONOMOUS:
+                    what = Interruption(
+                        self.takeover.who,
+                        self.takeover.why,
+                        self._clock() - self._broken_at,
+                        tuple(self._by_hand),
+                    )
+                    self._by_hand.clear()
+                    self.takeover.heard()
+                    return what
+                if self.jobs.threaded:
+                    self._lock.wait(0.2)
+                    continue
+            self.tick()
+
+    # -- a person, from any thread ------------------------------------------------------------
+
+    def take(self, who: str) -> None:
+        """See `Takeover.take`."""
+        self._change(lambda: self.takeover.take(who))
+
+    def pause(self, who: str) -> None:
+        """See `Takeover.pause`."""
+        self._change(lambda: self.takeover.pause(who))
+
+    def hand_back(self, who: str) -> None:
+        """See `Takeover.hand_back`."""
+        self._change(lambda: self.takeover.hand_back(who))
+
+    def halt(self, who: str, reason: str) -> None:
+        """Decelerate from the next tick on, hold, latch: anybody may, at any time."""
+        with self._lock:
+            if self.takeover.mode != STOPPED:
+                self._stop_reason = reason
+        self._change(lambda: self.takeover.stop(who, reason))
+
+    def left(self, who: str) -> None:
+        """See `Takeover.left`."""
+        self._change(lambda: self.takeover.left(who))
+
+    def interrupt(self, who: str) -> None:
+        """See `Takeover.interrupt`."""
+        self._change(lambda: self.takeover.interrupt(who))
+
+    def wish(self, who: str, wish: Wish, age: float = 0.0) -> bool:
+        """What the holder wants, for 100 ms. Returns whether `who` holds the arm: else nothing."""
+        with self._lock:
+            if not (self.takeover.mode == CORRECTING and self.takeover.holder == who):
+                return False
+            self._wish = (wish, self._clock() - age)
+            return True
+
+    def tell(self, message: str) -> None:
+        """The last thing worth telling."""
+        self.takeover.message = message
+
+    # -- the tick -----------------------------------------------------------------------------
+
+    def tick(self) -> Tick | None:
+        """One control tick: who commands, what is sent, what came of it. None while time stands still."""
+        self._ask_devices()
+        with self._lock:
+            now = self._clock()
+            mode, holder = self.takeover.mode, self.takeover.holder
+            pending, self._pending = self._pending, None
+            if pending is not None and not self.takeover.autonomous:
+                pending.fail(self._not_autonomous())
+                pending = None
+                self._lock.notify_all()
+            wish = self._fresh(now) if mode == CORRECTING else None
+        if mode == STOPPED and self._session.latch(self._stop_reason):
+            return self._told(Tick(now, mode, "", None, None, self._look()))
+        if pending is not None:
+            return self._told(self._for_agent(pending, now))
+        arm = self._session.begin()
+        if self.takeover.given and arm.at_rest and self._session.release():
+            self._change(lambda: self.takeover.stop("arm", "handed back, the lease is free; rearm takes it"))
+            return self._told(Tick(now, STOPPED, "", None, None, self._look()))
+        if mode == AUTONOMOUS and not arm.at_rest and self._waited < self.patience:
+            self._waited += self.spec.dt
+            return None
+        opening = arm.gripper if wish is None or wish.gripper is None else min(max(wish.gripper, 0.0), 1.0)
+        if wish is None or (isinstance(wish, Jog) and wish.still):
+            self._steering.let_go()
+            target = arm.slower()
+        else:
+            target = self._steering.target(wish, arm)
+        by = "" if wish is None or (wish == Jog()) else holder
+        asked = self._session.numbered(target, opening)
+        sent = self._send_for_person(asked)
+        if sent is not None and mode == CORRECTING:
+            self._by_hand.append(sent)
+        return self._told(Tick(now, mode, by, asked if by else None, sent, self._look()))
+
+    @property
+    def state(self) -> RobotState:
+        """As measured at the last tick."""
+        return self._session.state
+
+    @property
+    def age(self) -> float:
+        """[s] since the arm was last heard."""
+        return self._clock() - self._session.heard_at
+
+    @property
+    def held_by(self) -> str:
+        """What holds the last motion back: the gate's wall, a joint limit, a singularity; or ""."""
+        gate = self._below("gate")
+        return (gate and gate.held_by) or self._steering.held_by
+
+    def _below(self, name: str) -> Any:
+        """An attribute of the arm itself, below what only watches it, such as a tape; None if it has none."""
+        arm: Any = self.arm
+        while arm is not None and not hasattr(arm, name):
+            arm = getattr(arm, "_arm", None)
+        return getattr(arm, name, None)
+
+    def _for_agent(self, pending: _Pending, now: float) -> Tick:
+        self._waited = 0.0
+        self._steering.let_go()
+        command = pending.command
+        asked = self._session.numbered(command.q_target, command.gripper, command.t_mono)
+        sent: JointCommand | None = None
+        error: Exception | None = None
+        try:
+            sent = self._session.send(asked)
+        except LOST as lost:
+            self._lost(lost)
+            error = self._not_autonomous()
+        except CommandRejected as refusal:
+            self._session.refused()
+            error = refusal
+        except Exception as bug:  # below us; it must not leave the agent waiting
+            error = bug
+        tick = Tick(now, AUTONOMOUS, POLICY, asked, sent, self._look())
+        with self._lock:
+            pending.sent, pending.error, pending.done = sent, error, True
+            self._lock.notify_all()
+        return tick
+
+    def _send_for_person(self, asked: JointCommand) -> JointCommand | None:
+        try:
+            return self._session.send(asked)
+        except RobotError as error:
+            self._lost(error)
+            return None
+
+    def _lost(self, error: RobotError) -> None:
+        """Latched from below, its lease moved, its link dead: stopped, with the cause."""
+        if isinstance(error, LOST):
+            self._session.lost()
+        else:  # it listens, and refuses what only holds it: it must not be left in motion
+            self._session.abandon(str(error))
+        self._change(lambda: self.takeover.stop("arm", f"{type(error).__name__}: {error}"))
+
+    def _look(self) -> RobotState:
+        self._session.look()
+        if self._session.trouble:
+            self.tell(self._session.trouble)
+            self._session.trouble = ""
+        return self._session.state
+
+    def _fresh(self, now: float) -> Wish | None:
+        """The holder's wish where it is not stale."""
+        if self._wish is None or not now - self._wish[1] <= STALE:
+            self._wish = None
+            return None
+        return self._wish[0]
+
+    def _ask_devices(self) -> None:
+        for device in list(self.devices):
+            try:
+                said = device.read(self.state)
+            except DeviceError as error:
+                self.devices.remove(device)
+                self.left(device.name)
+                self.tell(f"{device.name}: {error}")
+                continue
+            for button in said.buttons:
+                self._pressed(device.name, button)
+            if said.wish is not None and said.clutch:
+                self.wish(device.name, said.wish, said.age)
+            elif not said.clutch and self.takeover.holder == device.name:
+                self._wish = None  # it takes hold anew when the clutch closes
+
+    def _pressed(self, who: str, button: str) -> None:
+        acts: dict[str, Callable[[], None]] = {
+            "take": lambda: self.take(who),
+            "hand_back": lambda: self.hand_back(who),
+            "pause": lambda: self.pause(who),
+            "stop": lambda: self.halt(who, f"stopped by {who}"),
+            "rearm": lambda: self.rearm(who),
+            "toggle": lambda: (self.hand_back if self.takeover.holder == who else self.take)(who),
+        }
+        try:
+            acts[button]()
+        except RobotError as error:
+            self.tell(str(error))
+
+    def _told(self, tick: Tick) -> Tick:
+        for listener in self.on_tick:
+            listener(tick)
+        return tick
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def loop_ended(self, broke: str | None = None) -> None:
+        """For the loop: nobody ticks any more; `broke` = why, and whoever waits is told."""
+        self.jobs.end(broke)
+        with self._lock:
+            if self._pending is not None:
+                self._pending.fail(NotAutonomous(broke or "the control loop has ended"))
+                self._pending = None
+            self._lock.notify_all()
+
+    def _change(self, change: Callable[[], None]) -> None:
+        with self._lock:
+            before = self.takeover.autonomous
+            change()
+            if before and not self.takeover.autonomous:
+                self._broken_at = self._clock()
+                self._waited = math.inf  # what was broken off is braked, and no more waited for
+                self._by_hand.clear()
+            if self.takeover.mode != CORRECTING:
+                self._wish = None
+            self._lock.notify_all()
+
+    def _check_agent(self) -> None:
+        self.jobs.check_alive()
+        if not self.takeover.autonomous:
+            raise self._not_autonomous()
+
+    def _not_autonomous(self) -> NotAutonomous:
+        kind = StoppedByPerson if self.takeover.mode == STOPPED else NotAutonomous
+        return kind(f"{self.takeover.message}; look and plan anew")
+
+
+class _Pending:
+    """The agent's command on its way to a tick."""
+
+    def __init__(self, command: JointCommand) -> None:
+        self.command = command
+        self.sent: JointCommand | None = None
+        self.error: Exception | None = None
+        self.done = False
+
+    def fail(self, error: Exception) -> None:
+        self.error, self.done = error, True

@@ -1,0 +1,132 @@
+"""A hand's wish, tick by tick, as targets for the joints: jogging, reaching, following a leader."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robots.motion.kinematics import fk, jacobian, pose_error
+from robots.spec import ArmSpec
+from robots.teleop.braking import Commanded, brakes_within, follow
+from robots.teleop.jogging import joint_speeds
+from robots.teleop.limits import TeleopLimits
+from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Reach, Wish, shares
+from robots.types import Array
+
+DRIFT = 4.0  # [1/s] with which a direction that is not jogged is brought back to where it was
+SETTLED = 0.05  # [m/s], [rad/s] above which it is still coming to rest, and is where it is
+
+
+class Steering:
+    """Keeps what a motion needs from tick to tick; `let_go` forgets it.
+
+    Every target starts from what was commanded last, so that taking hold never jumps: a jog goes on from the
+    tool's present velocity, a leader arm from where both arms are when its clutch closes.
+
+    Attributes:
+        held_by: what the kinematics held the last motion back at, or "".
+    """
+
+    def __init__(self, spec: ArmSpec, limits: TeleopLimits) -> None:
+        self.spec, self.limits = spec, limits
+        self.held_by = ""
+        self._top = spec.dq_max * limits.joint_share
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Nothing is wished for: the next wish takes hold anew."""
+        self._kind: type | None = None
+        self.held_by = ""
+
+    def target(self, wish: Wish, arm: Commanded) -> Array:
+        """(n_joints,) target of the next tick for `wish`, from the commanded state `arm`."""
+        if type(wish) is not self._kind:
+            self._take_hold(wish, arm)
+        if isinstance(wish, LeaderJoints):
+            return self._joints(wish, arm)
+        if isinstance(wish, Jog):
+            wanted = np.concatenate([
+                shares(wish.linear) * self.limits.linear, shares(wish.angular) * self.limits.angular,
+            ])  # fmt: skip
+            return self._move(self._undrifted(wanted, arm), arm)
+        here = fk(self.spec, arm.q)
+        goal = self._tool_goal(wish, here)
+        return self._move(self._towards(pose_error(here, goal)), arm, ramped=False)
+
+    def _take_hold(self, wish: Wish, arm: Commanded) -> None:
+        self._kind = type(wish)
+        here = fk(self.spec, arm.q)
+        self._twist = jacobian(self.spec, arm.q) @ arm.dq
+        self._kept = here.copy()
+        if isinstance(wish, LeaderJoints):
+            self._offset, self._leader_q = arm.q - wish.q, wish.q
+        elif isinstance(wish, LeaderTool):
+            self._start, self._leader_start = here, wish.base_from_ee
+
+    # -- the tool -----------------------------------------------------------------------------
+
+    def _move(self, wanted: Array, arm: Commanded, ramped: bool = True) -> Array:
+        """One tick of the tool's velocity `wanted` (6,), gathered with the stated ramps."""
+        dt, limits = self.spec.dt, self.limits
+        change = wanted - self._twist
+        for part, ramp in ((slice(0, 3), limits.linear_ramp), (slice(3, 6), limits.angular_ramp)):
+            size = float(np.sqrt(change[part] @ change[part]))
+            if ramped and size > ramp * dt:
+                change[part] *= ramp * dt / size
+        self._twist = self._twist + change
+        dq, self.held_by = joint_speeds(self.spec, arm.q, self._twist, self._top)
+        # half a tick on: the straight line that was asked for, not its tangent
+        middle = arm.q + 0.5 * dt * dq
+        dq, held = joint_speeds(self.spec, middle, self._twist, self._top)
+        self.held_by = self.held_by or held
+        # where a direction is missing, the rest may make more of another than was asked for
+        moves = jacobian(self.spec, middle) @ dq
+        linear, angular = float(np.linalg.norm(moves[:3])), float(np.linalg.norm(moves[3:]))
+        return arm.q + dq * (dt / max(1.0, linear / limits.linear, angular / limits.angular))
+
+    def _undrifted(self, wanted: Array, arm: Commanded) -> Array:
+        """`wanted` with what is not jogged brought back: a straight push does not slowly turn the tool."""
+        here, now = fk(self.spec, arm.q), jacobian(self.spec, arm.q) @ arm.dq
+        wanted = wanted.copy()
+        back = pose_error(here, self._kept)
+        for part, top in ((slice(0, 3), self.limits.linear), (slice(3, 6), self.limits.angular)):
+            if wanted[part].any() or np.sqrt(now[part] @ now[part]) > SETTLED:
+                if part.start:
+                    self._kept[:3, :3] = here[:3, :3]
+                else:
+                    self._kept[:3, 3] = here[:3, 3]
+            else:
+                wanted[part] = np.clip(DRIFT * back[part], -0.2 * top, 0.2 * top)
+        return wanted
+
+    def _tool_goal(self, wish: Wish, here: Array) -> Array:
+        goal = self._kept.copy()
+        if isinstance(wish, Reach):
+            goal[:3, 3] = np.clip(wish.xyz, self.spec.workspace_min, self.spec.workspace_max)
+        elif isinstance(wish, LeaderTool):
+            turned = wish.base_from_ee[:3, :3] @ self._leader_start[:3, :3].T
+            goal[:3, :3] = turned @ self._start[:3, :3]
+            goal[:3, 3] = self._start[:3, 3] + wish.base_from_ee[:3, 3] - self._leader_start[:3, 3]
+        return goal
+
+    def _towards(self, error: Array) -> Array:
+        """(6,) velocity that arrives at `error` (6,) away without overshoot."""
+        dt, limits = self.spec.dt, self.limits
+        out = np.zeros(6)
+        for part, top, ramp in (
+            (slice(0, 3), limits.linear, limits.linear_ramp),
+            (slice(3, 6), limits.angular, limits.angular_ramp),
+        ):
+            now = float(np.sqrt(self._twist[part] @ self._twist[part]))
+            away = float(np.sqrt(error[part] @ error[part]))
+            if away > 1e-6:
+                fast = float(brakes_within(np.array(away), np.array(ramp * dt), dt))
+                out[part] = error[part] / away * min(fast, away / dt, top, now + ramp * dt)
+        return out
+
+    # -- joint by joint -----------------------------------------------------------------------
+
+    def _joints(self, wish: LeaderJoints, arm: Commanded) -> Array:
+        goal = np.clip(wish.q + self._offset, self.spec.q_min, self.spec.q_max)
+        speed = (wish.q - self._leader_q) * self.spec.control_hz
+        self._leader_q = wish.q
+        return follow(arm.q, goal, speed, self._top, arm.change, self.spec.dt)

@@ -1,0 +1,1 @@
+"""Scenes and demonstrations drawn for training and evaluation."""

@@ -1,0 +1,1 @@
+"""Shapes, footprints and grasps: geometry over true poses, no physics engine."""

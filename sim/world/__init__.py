@@ -1,0 +1,1 @@
+"""The tabletop in PyBullet: bodies, the arm, scenes and their symbols."""

@@ -1,0 +1,213 @@
+"""SimulatedArm: the `Robot` that stands in a `World`, behind the same safety gate as a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robots.errors import CommandRejected, RobotError
+from robots.motion.kinematics import fk
+from robots.safety.gate import SafetyGate
+from robots.spec import ArmSpec
+from robots.types import Array, JointCommand, Observation, RobotState
+from sim.rendering.camera import CAMERAS, Camera
+from sim.world.world import PHYSICS_HZ, World
+
+# A stronger finger never comes to rest against the block in 20 solver iterations: it keeps pressing
+# in, one side more than the other, until the block jumps out (8 N did, 4 N gave way by millimetres).
+FINGER_FORCE = 2.5  # [N]
+
+
+class UnknownCamera(RobotError, KeyError):
+    """There is no camera of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class SimulatedArm:
+    """A Panda in PyBullet.
+
+    Time is the simulation's: every command takes one control tick. After `world.load` the arm
+    begins a new session by itself.
+
+    Args:
+        world: where it stands.
+        spec: default `ArmSpec.load("panda")`.
+        cameras: what `observe` looks through when not told otherwise; names of `rendering.camera.CAMERAS`, or
+            `Camera`s.
+        image_size: (width, height) of all pictures in [px]; None = each camera's own.
+        geometry: whether the gate minds walls, table and the arm's own body, as on a real arm.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        spec: ArmSpec | None = None,
+        cameras: Sequence[str | Camera] = ("front", "wrist"),
+        image_size: tuple[int, int] | None = None,
+        geometry: bool = True,
+    ) -> None:
+        self.world = world
+        self._geometry = geometry
+        self.spec = ArmSpec.load("panda") if spec is None else spec
+        self.image_size = image_size
+        self.cameras: Mapping[str, Camera] = {c.name: c for c in map(_camera, cameras)}
+        self.gate = SafetyGate(self.spec, self._geometry)
+        self.substeps = round(PHYSICS_HZ / self.spec.control_hz)
+        self.time = 0.0  # [s] simulated since the world was loaded
+        self._here = [0.0] * (self.spec.n_joints + 2)  # measured: joints in [rad], then fingers in [m]
+        self._states: Sequence[tuple] = ()  # PyBullet's rows: (position, speed, ...) of each of them
+        self._generation = -1
+        self._joints: list[int] = []
+        self._forces = [*self.spec.tau_max.tolist(), FINGER_FORCE, FINGER_FORCE]
+        self._speed_limit = [*self.spec.dq_max.tolist(), *[self.spec.gripper_speed / 2] * 2]
+
+    # -- Robot --------------------------------------------------------------------------------
+
+    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
+        """State and pictures now. `cameras`: names to look through; None = all, () = state only.
+
+        Raises UnknownCamera, naming those there are.
+        """
+        names = tuple(self.cameras) if cameras is None else cameras
+        for name in names:
+            if name not in self.cameras:
+                raise UnknownCamera(f"no camera {name!r}; there are {list(self.cameras)}")
+        images = {name: self.world.render(self.cameras[name], self.image_size) for name in names}
+        return Observation(images, self.state(), self.time)
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """Send one target through the gate and let one control tick pass; returns what was sent.
+
+        Raises CommandRejected on a bad command: the tick is spent braking.
+        """
+        self._follow_world()
+        try:
+            sent = self.gate.filter(command, self._here[:-2], self.gripper, self.time)
+        except CommandRejected:
+            self._brake()
+            raise
+        self._drive(sent)
+        return sent
+
+    def stop(self, reason: str) -> None:
+        """Decelerate within the limits and hold; latched until `rearm`."""
+        self._follow_world()
+        self.gate.stop(reason)
+        self._brake()
+        while not self.gate.at_rest:
+            self._brake()
+
+    def rearm(self) -> None:
+        """Take commands again; the first must lie near where the arm is. What moves comes to rest before."""
+        if self.gate.begun:
+            self._follow_world()
+        self.gate.stop("re-armed")
+        while not self.gate.at_rest:
+            self._brake()
+        self.gate.rearm()
+
+    def drive(self, sent: JointCommand) -> None:
+        """One control tick towards a target that a gate has passed already: the bridge has its own."""
+        self._follow_world()
+        self._drive(sent)
+
+    # -- what a simulation knows --------------------------------------------------------------
+
+    def state(self) -> RobotState:
+        """Joints, gripper and tool frame, without pictures."""
+        self._follow_world()
+        dq = np.array([row[1] for row in self._states[: self.spec.n_joints]])
+        q = np.array(self._here[:-2])
+        return RobotState(q, dq, self.gripper, fk(self.spec, q))
+
+    @property
+    def q(self) -> Array:
+        """(n_joints,) measured in [rad], without the tool frame that `state` works out."""
+        self._follow_world()
+        return np.array(self._here[:-2])
+
+    def position(self) -> NDArray[np.float32]:
+        """(n_joints + 1,) measured joints in [rad] and gripper opening in [0, 1], at one stroke."""
+        self._follow_world()
+        return np.array([*self._here[:-2], self.gripper], np.float32)
+
+    @property
+    def gripper(self) -> float:
+        """Measured opening in [0, 1]."""
+        opening = (self._here[-2] + self._here[-1]) / self.spec.gripper_width
+        return 0.0 if opening < 0.0 else 1.0 if opening > 1.0 else opening
+
+    def hold(self, ticks: int = 1) -> None:
+        """Let time pass at rest, for things to settle."""
+        self._follow_world()
+        for _ in range(ticks):
+            self._brake()
+
+    def _follow_world(self) -> None:
+        """After the world was rebuilt: find the joints again, read them, begin a new session."""
+        world = self.world
+        if self._generation == world.generation and world.arm >= 0:
+            return
+        if world.arm < 0:
+            raise RobotError("there is no arm in this world yet; call `world.load(scene)` first")
+        p, client = world.p, world.client
+        info = [
+            p.getJointInfo(world.arm, j, physicsClientId=client)
+            for j in range(p.getNumJoints(world.arm, physicsClientId=client))
+        ]
+        number = {row[1].decode(): row[0] for row in info}
+        wanted = (*self.spec.joint_names, *self.spec.finger_joints)
+        if missing := [name for name in wanted if name not in number]:
+            raise RobotError(f"{self.spec.name}: the model in the world has no joints {missing}")
+        self._joints = [number[name] for name in wanted]
+        self._generation = world.generation
+        self.gate = SafetyGate(self.spec, self._geometry)
+        self.time = 0.0
+        self._read()
+
+    def _read(self) -> None:
+        self._states = self.world.p.getJointStates(self.world.arm, self._joints, self.world.client)
+        self._here = [row[0] for row in self._states]
+
+    def _brake(self) -> None:
+        if not self.gate.begun:
+            self.gate.start(self._here[:-2], self.gripper)
+        self._drive(self.gate.brake(self.time))
+
+    def _drive(self, sent: JointCommand) -> None:
+        """One control tick: speeds that lead from where the joints are to the target, then physics.
+
+        PyBullet: a position motor overshoots the speed limits on a step and never quite arrives;
+        the speed that takes one tick to get there does neither, and is corrected every tick.
+        """
+        spec, world = self.spec, self.world
+        finger, hz = sent.gripper * spec.gripper_width / 2, spec.control_hz
+        target = [*sent.q_target.tolist(), finger, finger]
+        speed = []
+        for there, now, limit in zip(target, self._here, self._speed_limit, strict=True):
+            wanted = (there - now) * hz
+            speed.append(limit if wanted > limit else -limit if wanted < -limit else wanted)
+        p = world.p
+        p.setJointMotorControlArray(
+            world.arm,
+            self._joints,
+            p.VELOCITY_CONTROL,
+            targetVelocities=speed,
+            forces=self._forces,
+            physicsClientId=world.client,
+        )
+        world.step(self.substeps)
+        self.time += spec.dt
+        self._read()
+
+
+def _camera(camera: str | Camera) -> Camera:
+    if isinstance(camera, Camera):
+        return camera
+    if camera not in CAMERAS:
+        raise UnknownCamera(f"no camera {camera!r}; there are {list(CAMERAS)}")
+    return CAMERAS[camera]

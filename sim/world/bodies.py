@@ -1,0 +1,179 @@
+"""Blocks, cylinders, bowls, the table and the arm as PyBullet bodies.
+
+Every function takes the `pybullet` module and a client id, so that importing this file opens nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import re
+import tempfile
+from types import ModuleType
+
+from sim.geometry.shapes import (
+    BOWL_FLOOR,
+    BOWL_HEIGHT,
+    BOWL_INNER,
+    BOWL_SIDES,
+    EDGE,
+    bowl_mesh,
+    bowl_walls,
+    cylinder_mesh,
+)
+from sim.world.appearance import RGB
+from sim.world.state import ObjectSpec
+
+MASS = {"block": 0.06, "cylinder": 0.055, "bowl": 0.25}  # [kg]
+FRICTION = {"block": 0.9, "cylinder": 0.9, "bowl": 0.7}
+FINGER_JOINTS = (9, 10)
+ARM_JOINTS = (0, 1, 2, 3, 4, 5, 6)
+HAND_LINK = 8
+TOOL_IN_HAND = (0.0, 0.0, 0.1034)  # vendor's tool centre; the URDF's grasptarget says 0.105
+BOWL_LIFT = 0.001  # [m] of the walls above the table
+FINGER_STROKE = 0.04  # [m] a finger, so 0.08 m between the pads
+
+
+def quat_about_z(yaw: float) -> tuple[float, float, float, float]:
+    """Quaternion (x, y, z, w) of a turn by `yaw` in [rad] about z."""
+    return (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
+
+
+def collision_shape(p: ModuleType, client: int, spec: ObjectSpec) -> int:
+    """Collision shape of an object."""
+    e = EDGE[spec.size]
+    if spec.kind == "block":
+        return p.createCollisionShape(p.GEOM_BOX, halfExtents=[e / 2] * 3, physicsClientId=client)
+    if spec.kind == "cylinder":
+        return p.createCollisionShape(p.GEOM_CYLINDER, radius=e / 2, height=e, physicsClientId=client)
+    # Twelve boxes that all touch the table made 48 contacts and cost 300 us a physics step; with the
+    # floor as one disc, and the walls ending just above its underside, a bowl costs 15.
+    walls = bowl_walls(spec)[:BOWL_SIDES]
+    floor_z = (BOWL_FLOOR - BOWL_HEIGHT) / 2
+    return p.createCollisionShapeArray(
+        shapeTypes=[p.GEOM_BOX] * len(walls) + [p.GEOM_CYLINDER],
+        halfExtents=[[half[0], half[1], half[2] - BOWL_LIFT / 2] for _, half, _ in walls] + [[0.0] * 3],
+        radii=[0.0] * len(walls) + [BOWL_INNER[spec.size] / 2],
+        lengths=[0.0] * len(walls) + [BOWL_FLOOR],
+        collisionFramePositions=[
+            *([c[0], c[1], c[2] + BOWL_LIFT / 2] for c, _, _ in walls),
+            [0.0, 0.0, floor_z],
+        ],
+        collisionFrameOrientations=[quat_about_z(yaw) for _, _, yaw in walls] + [(0.0, 0.0, 0.0, 1.0)],
+        physicsClientId=client,
+    )
+
+
+def visual_shape(p: ModuleType, client: int, spec: ObjectSpec, rgb: RGB, shine: float = 0.0) -> int:
+    """Visual shape of an object."""
+    look = dict(rgbaColor=[*rgb, 1.0], specularColor=[shine] * 3, physicsClientId=client)
+    e = EDGE[spec.size]
+    if spec.kind == "block":
+        return p.createVisualShape(p.GEOM_BOX, halfExtents=[e / 2] * 3, **look)
+    # PyBullet draws its own cylinder with rounded normals, so that it looks like a capsule
+    vertices, indices, normals = _mesh(spec.kind, spec.size)
+    return p.createVisualShape(p.GEOM_MESH, vertices=vertices, indices=indices, normals=normals, **look)
+
+
+@functools.cache
+def _mesh(kind: str, size: str) -> tuple[list[list[float]], list[int], list[list[float]]]:
+    spec = ObjectSpec("red", kind, size)
+    v, i, n = bowl_mesh(spec) if kind == "bowl" else cylinder_mesh(spec)
+    return v.tolist(), i, n.tolist()
+
+
+def make_object(p: ModuleType, client: int, spec: ObjectSpec, rgb: RGB, position, quat, solid: bool) -> int:
+    """One object at a pose; without `solid` it is seen but never touched (pictures need no more)."""
+    body = p.createMultiBody(
+        MASS[spec.kind] if solid else 0.0,
+        collision_shape(p, client, spec) if solid else -1,
+        visual_shape(p, client, spec, rgb),
+        position,
+        quat,
+        # a rigid body, not a multi-body of one link: half the time of a physics step
+        useMaximalCoordinates=int(solid),
+        physicsClientId=client,
+    )
+    if solid:
+        p.changeDynamics(
+            body, -1, lateralFriction=FRICTION[spec.kind], spinningFriction=0.001, rollingFriction=0.0001,
+            restitution=0.0, linearDamping=0.04, angularDamping=0.04, physicsClientId=client,
+        )  # fmt: skip
+        # Laid out at rest, so asleep until touched: 8 us a physics step less each.
+        set_awake(p, client, body, False)
+    return body
+
+
+def set_awake(p: ModuleType, client: int, body: int, awake: bool) -> None:
+    """Wake a body, or send it to sleep until something touches it; it may fall asleep by itself."""
+    state = p.ACTIVATION_STATE_ENABLE_SLEEPING
+    state |= p.ACTIVATION_STATE_WAKE_UP if awake else p.ACTIVATION_STATE_SLEEP
+    p.changeDynamics(body, -1, activationState=state, physicsClientId=client)
+
+
+def make_table(p: ModuleType, client: int) -> int:
+    """The table top, z = 0: touched, never drawn (the picture of it is computed, see world.py)."""
+    shape = p.createCollisionShape(p.GEOM_BOX, halfExtents=[1.0, 1.0, 0.05], physicsClientId=client)
+    # PyBullet draws the collision shape of a body without a visual one: give it a speck far below
+    speck = p.createVisualShape(
+        p.GEOM_BOX, halfExtents=[1e-4] * 3, visualFramePosition=[0, 0, -50], physicsClientId=client
+    )
+    body = p.createMultiBody(
+        0.0, shape, speck, [0.3, 0.0, -0.05], useMaximalCoordinates=1, physicsClientId=client
+    )
+    p.changeDynamics(body, -1, lateralFriction=0.8, restitution=0.0, physicsClientId=client)
+    return body
+
+
+def make_panda(p: ModuleType, client: int, photo: bool) -> int:
+    """The arm at the origin, fingers geared to one another.
+
+    PyBullet: fingers are not coupled by the URDF's mimic tag; a grasped block slid 5 to 17 mm
+    between two independent finger motors until a gear constraint held them together.
+    """
+    body = p.loadURDF(_panda_urdf(photo), useFixedBase=True, physicsClientId=client)
+    left, right = FINGER_JOINTS
+    gear = p.createConstraint(
+        body, left, body, right, p.JOINT_GEAR, [1, 0, 0], [0, 0, 0], [0, 0, 0], physicsClientId=client
+    )
+    p.changeConstraint(gear, gearRatio=-1, erp=0.2, maxForce=60, physicsClientId=client)
+    for joint in FINGER_JOINTS:
+        p.changeDynamics(
+            body, joint, lateralFriction=1.2, spinningFriction=0.002, rollingFriction=0.0002,
+            physicsClientId=client,
+        )  # fmt: skip
+    return body
+
+
+_TIP = """<collision><origin rpy="0 0 0" xyz="0 {y0} 0.036"/><geometry><box size="0.021 0.012 0.0356"/>
+</geometry></collision><collision><origin rpy="0 0 0" xyz="0 {y1} 0.010"/><geometry>
+<box size="0.021 0.020 0.020"/></geometry></collision>"""
+
+
+@functools.cache
+def _panda_urdf(photo: bool) -> str:
+    """Path of PyBullet's Panda with flat finger pads and, unless `photo`, light meshes to draw."""
+    import pybullet_data
+
+    folder = os.path.join(pybullet_data.getDataPath(), "franka_panda")
+    with open(os.path.join(folder, "panda.urdf")) as f:
+        text = f.read()
+    if not photo:
+        text = text.replace("meshes/visual", "meshes/collision")
+    text = text.replace("package://", folder + os.sep)
+    # flat pads: the meshes' convex hulls touch a block along an edge, and it turns in the hand
+    for side, sign in (("left", 1), ("right", -1)):
+        pads = _TIP.format(y0=sign * 0.006, y1=sign * 0.0145)
+        text = re.sub(
+            rf'(<link name="panda_{side}finger">.*?)<collision>.*?</collision>', r"\1" + pads, text,
+            count=1, flags=re.DOTALL,
+        )  # fmt: skip
+        # the URDF's soft contacts let a grasped block creep
+        text = re.sub(
+            rf'(<link name="panda_{side}finger">)\s*<contact>.*?</contact>', r"\1", text, flags=re.DOTALL
+        )
+    path = os.path.join(tempfile.mkdtemp(prefix="palme-panda-"), "panda.urdf")
+    with open(path, "w") as f:
+        f.write(text)
+    return path

@@ -1,0 +1,73 @@
+"""The benchmark runs and keeps its own promises; the figures themselves stand in the README."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from palme.cli.bench.bounds import check
+from palme.cli.bench.environment import bench_env
+from palme.cli.config import load
+from palme.cli.errors import UsageError
+from palme.cli.main import main
+
+
+def test_ours_is_faster_than_panda_gym_in_the_same_run():
+    pytest.importorskip("panda_gym")
+    result = bench_env(rounds=4, steps=25, picture_steps=2)
+    assert result.steps == 100
+    assert result.state_ratio > 1.5  # promised: 3, asked here with room for a busy machine
+    assert result.image_ratio > 7  # promised: 15
+    assert 0.3 < result.physics_share < 1.0
+    assert result.as_dict()["targets"]["state_ratio"] == 3.0
+
+
+def test_without_panda_gym_the_rest_is_still_measured(monkeypatch):
+    monkeypatch.setattr("palme.cli.bench.environment._panda_gym", lambda: (None, None))
+    result = bench_env(rounds=2, steps=10, picture_steps=1)
+    assert result.state_hz > 0 and result.image_hz > 0 and math.isnan(result.state_ratio)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("env steps=-1", "steps=-1: expected at least 1"),
+        ("gate commands=-1", "commands=-1: expected at least 1"),
+        ("gate rates=[20,0]", "rates=[20, 0]: expected 1 to 10000"),
+        ("gate rates=[]", "rates=[]: name at least one"),
+        ("gate rates=[fast]", "expected finite numbers"),
+        ("gate seed=-1", "seed=-1: expected at least 0"),
+        ("policy episodes=-1", "episodes=-1: expected at least 1"),
+        ("planner episodes=0", "episodes=0: expected at least 1"),
+        ("planner split=tset", "did you mean 'test'"),
+        ("eyes tasks=[put_in_bowls]", "nearest: put_in_bowl"),
+        ("bridge seconds=-1", "seconds=-1: expected at least 0.1"),
+        ("bridge hz=0", "hz=0: expected 20 to 1000"),
+        ("bridge silence_tries=0", "silence_tries=0: expected at least 1"),
+        ("bridge camera_hz=0", "camera_hz=0: expected more than 0"),
+        ("soak minutes=0", "minutes=0: expected at least"),
+        ("soak hz=nan", "hz=nan: expected finite numbers"),
+        ("soak faults=2", "faults=2: expected 0 to 1"),
+        ("fuzz frames=-1", "frames=-1: expected at least 1"),
+        ("record kills=-1", "kills=-1: expected at least 0"),
+        ("corrections lr=0", "lr=0: expected more than 0"),
+        ("install starts=0", "starts=0: expected at least 1"),
+    ],
+)
+def test_a_number_that_would_measure_nothing_is_refused(words, said, capsys):
+    assert main(["bench", *words.split()]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_a_browser_s_bench_is_told_is_refused_where_it_makes_no_sense():
+    for words in (["minutes=-1"], ["encoding=-1"], ["console_port=70000"]):
+        with pytest.raises(UsageError, match=words[0]):
+            check("clock", load("bench_clock", words))
+
+
+def test_the_standard_settings_of_every_bench_will_do():
+    for name in ("console", "clock", "corrections", "record", "bridge", "soak", "fuzz", "gate", "planner"):
+        check(name, load(f"bench_{name}"))
+    check("record", load("bench_record", ["kills=0", "seconds=0"]))
+    check("clock", load("bench_clock", ["encoding=0"]))

@@ -1,0 +1,127 @@
+"""Promises of `palme eval`: counts anyone can reproduce, and controls that show what they should."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from palme.cli.commands.eval import main
+from palme.cli.evaluation.episode import CONTROLS, Blanked, EpisodeSpec, draw
+from palme.report.stats import wilson
+from sim.data.scene_sampler import layout
+from sim.tasks import TASKS, sample
+
+ORACLE = ["planner=oracle", "policy=expert", "robot=panda"]  # what is tested is the evaluation, not a model
+
+
+def evaluated(out, *more: str) -> dict:
+    assert main([*ORACLE, f"out={out}", *more]) == 0
+    assert "<html" in (out / "report.html").read_text().lower()
+    return json.loads((out / "results.json").read_text())
+
+
+def without_timing(results: dict) -> dict:
+    settings = {k: v for k, v in results["settings"].items() if k != "workers"}
+    return {k: v for k, v in results.items() if k not in ("timing", "settings", "commit")} | settings
+
+
+@pytest.fixture(scope="module")
+def controlled(tmp_path_factory):
+    out = tmp_path_factory.mktemp("eval")
+    return evaluated(out, "episodes=1", "tasks=[put_in_bowl,stack_tower]", "controls=true", "seed=3")
+
+
+def test_results_are_counts_with_their_interval(controlled):
+    assert controlled["schema"] == "palme-eval/1"
+    for name in ("put_in_bowl", "stack_tower"):
+        row = controlled["tasks"][name]
+        assert row["episodes"] == 1
+        assert 0 <= row["success_at_end"] <= row["success_ever"] <= 1
+        assert row["wilson95"] == [round(x, 4) for x in wilson(row["success_at_end"], 1)]
+        assert row["steps_mean"] >= 1
+    assert controlled["overall"]["episodes"] == 2
+    assert controlled["timing"]["arm_s"] > 0
+
+
+def test_the_oracle_achieves_what_it_is_told(controlled):
+    assert controlled["overall"]["success_at_end"] == 2
+
+
+def test_every_control_is_played_on_every_task(controlled):
+    assert set(controlled["controls"]) == set(CONTROLS)
+    for tasks in controlled["controls"].values():
+        assert all(tasks[name]["episodes"] == 1 for name in ("put_in_bowl", "stack_tower"))
+
+
+@pytest.mark.parametrize("control", ["swapped", "random"])
+def test_other_words_and_random_moves_do_not_achieve_the_task(controlled, control):
+    assert sum(row["success_at_end"] for row in controlled["controls"][control].values()) == 0
+
+
+def test_the_same_seed_gives_the_same_numbers_however_many_work(tmp_path):
+    ask = ["episodes=2", "tasks=[put_in_bowl]", "seed=11"]
+    alone = evaluated(tmp_path / "a", *ask)
+    together = evaluated(tmp_path / "b", *ask, "workers=2")
+    assert without_timing(alone) == without_timing(together)
+
+
+@pytest.mark.parametrize("family", TASKS)
+def test_an_episode_and_its_controls_share_task_and_scene(family):
+    task, scene = draw(EpisodeSpec(family, 4, 1000))
+    for control in ("blanked", "random"):
+        other_task, other_scene = draw(EpisodeSpec(family, 4, 1000, control=control))
+        assert other_task == task
+        assert other_scene.to_yaml() == scene.to_yaml()
+    assert draw(EpisodeSpec(family, 5, 1000))[1].to_yaml() != scene.to_yaml()
+
+
+def test_phrasings_of_a_file_are_the_ones_that_are_said(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("put_in_bowl: ['{bowl} <- {block}']\n")
+    spec = EpisodeSpec("put_in_bowl", 0, 1, templates=("{bowl} <- {block}",))
+    assert " <- " in draw(spec)[0].instruction
+    results = evaluated(tmp_path, "episodes=1", "tasks=[put_in_bowl]", f"phrasings={file}")
+    assert results["settings"]["phrasings"] == str(file)
+
+
+def test_blanked_pictures_tell_nothing_of_the_scene():
+    from sim.world.arm import SimulatedArm
+    from sim.world.world import World
+
+    world = World()
+    try:
+        arm = SimulatedArm(world)
+        eyes_shut = Blanked(arm)
+        seen = []
+        for seed in (1, 2):
+            rng = np.random.default_rng(seed)
+            world.load(layout(sample("put_in_bowl", rng)[1], rng))
+            seen.append(eyes_shut.observe())
+            assert arm.observe().images["front"].rgb.max() > 0  # the scene itself is to be seen
+        for name, frame in seen[0].images.items():
+            assert not frame.rgb.any()
+            np.testing.assert_array_equal(frame.depth, seen[1].images[name].depth)
+    finally:
+        world.close()
+
+
+def test_a_terminated_evaluation_writes_what_it_has(tmp_path) -> None:
+    words = [*ORACLE, "tasks=[put_in_bowl]", "episodes=500", "workers=1", f"out={tmp_path}"]
+    command = [sys.executable, "-m", "palme.cli.main", "eval", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    shown = ""
+    while "achieved" not in shown:  # the first episode is done
+        piece = process.stderr.read(1)
+        assert piece, shown
+        shown += piece
+    process.terminate()
+    process.stderr.read()
+    assert process.wait(60) == 130
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["settings"]["complete"] is False and written["tasks"]["put_in_bowl"]["episodes"] >= 1
+    assert (tmp_path / "report.html").exists()

@@ -1,0 +1,185 @@
+"""Promises of the text encoder that reads instructions, and of the soft token that it becomes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from palme.errors import NoMotion
+from palme.language.instruction_encoder import FOLDER, Reader, ReaderMissing
+from palme.language.prompts import prompt_words
+from palme.language.sentence import BadSentence, Sentence
+from palme.language.tokenizer import build_tokenizer
+from palme.language.vocabulary import PLAIN_WORDS, READING_TOKEN, VOCABULARY
+from palme.models.processor import EmbodiedProcessor
+from palme.perception.objects import COLOURS
+from palme.planners.base import Context
+from palme.planners.palme import PalmePlanner
+from palme.planners.step import Step
+from palme.training.datasets.detection_noise import SHARP
+from palme.training.datasets.questions import QuestionMaker
+from palme.training.recipes.instruction_encoder import (
+    KINDS,
+    WAYS,
+    ReaderTraining,
+    find_base,
+    sentences,
+    train_reader,
+)
+from palme.training.recipes.planner import PlannerTraining, save_planner, train_planner
+from tests.planner_fakes import SOURCE, observation, scene, seen, tiny_model
+
+TABLE = scene("red block", "blue bowl")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> str:
+    """A BERT of two layers that was never trained, with a word-piece tokenizer, as a folder on disk."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("bert")
+    words = [w for w in VOCABULARY if w.isalpha()][:900]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.,!?", *words]
+    (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(pieces)))
+    tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), do_lower_case=True)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    BertModel(BertConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_sentence_is_read_the_same_alone_and_among_longer_ones(base):
+    reader = Reader.load(base)
+    texts = ["Stack red on blue.", "put the red block into the blue bowl please, and nothing else at all"]
+    together = reader.read(texts)
+    assert together.shape == (2, reader.dim) and together.dtype == np.float32
+    for text, row in zip(texts, together, strict=True):
+        assert np.allclose(reader.read([text])[0], row, atol=1e-5)
+    assert not np.allclose(together[0], together[1], atol=1e-3)
+
+
+def test_a_saved_reader_reads_as_before(base, tmp_path):
+    reader = Reader.load(base)
+    reader.save(tmp_path)
+    assert np.allclose(reader.read(["a red block"]), Reader.load(tmp_path).read(["a red block"]), atol=0.02)
+
+
+def test_a_folder_without_an_encoder_says_how_to_get_one(tmp_path, monkeypatch):
+    with pytest.raises(ReaderMissing, match="palme train reader"):
+        Reader.load(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ReaderMissing, match="base=FOLDER"):
+        find_base("")
+    assert find_base("somewhere") == "somewhere"
+
+
+def test_the_reading_stands_behind_what_the_person_said_and_nowhere_else():
+    words = prompt_words("stack red on blue", 2, read=True)
+    assert words[: words.index("robot")][-1] == READING_TOKEN
+    assert READING_TOKEN not in prompt_words("stack red on blue", 2)
+    with pytest.raises(BadSentence, match="<read>"):
+        Sentence(" ".join(words), state=np.zeros(11), objects=seen(TABLE))
+
+
+def test_the_reading_changes_what_the_model_sees_at_its_place_alone():
+    model, processor = tiny_model(reading_dim=5), EmbodiedProcessor(build_tokenizer())
+    words = " ".join(prompt_words("stack red on blue", 2, read=True))
+    rows = []
+    for reading in (np.zeros(5, np.float32), np.ones(5, np.float32)):
+        inputs = processor(Sentence(words, {}, np.zeros(11), seen(TABLE), reading))
+        rows.append(model.embed(**{k: v for k, v in inputs.items() if k != "attention_mask"})[0])
+    changed = (rows[0] - rows[1]).abs().amax(-1) > 1e-6
+    at = inputs["input_ids"][0] == VOCABULARY.index(READING_TOKEN)
+    assert (changed == at).all() and at.sum() == 1
+
+
+def test_a_planner_reads_each_instruction_once(base, tmp_path):
+    reader = Reader.load(base)
+    save_planner(tiny_model(reading_dim=reader.dim), tmp_path)
+    reader.save(tmp_path / FOLDER)
+    planner = PalmePlanner.load(lambda _: seen(TABLE), tmp_path)
+    assert planner._reader is not None
+    asked: list[str] = []
+    read = planner._reader.read
+    planner._reader.read = lambda texts: (asked.extend(texts), read(texts))[1]  # type: ignore[method-assign]
+    text, step = "put the red block in the blue bowl", Step.parse("put the red block in the blue bowl")
+    for _ in range(3):
+        with contextlib.suppress(NoMotion):  # it was never trained
+            planner.next_step(Context(text, observation()))
+        planner.was_successful(Context(text, observation()), step)
+    assert asked == ["put the red block in the blue bowl"]
+
+
+def test_a_planner_and_its_reader_belong_together(base):
+    processor = EmbodiedProcessor(build_tokenizer())
+    with pytest.raises(ValueError, match="reading_dim"):
+        PalmePlanner(tiny_model(reading_dim=32), processor, lambda _: seen(TABLE))
+    with pytest.raises(ValueError, match="reading_dim"):
+        PalmePlanner(tiny_model(), processor, lambda _: seen(TABLE), Reader.load(base))
+
+
+def test_what_is_to_be_read_is_the_instruction_whatever_noise_is_on_the_words():
+    maker = QuestionMaker(SOURCE, 3, noise=SHARP, follow_ups=0.0, read=True)
+    for _ in range(60):
+        e = maker.example()
+        here = e.ids[: e.prompt].count(VOCABULARY.index(READING_TOKEN))
+        assert here == (1 if e.heard else 0)
+        if e.task is not None and e.said[0][0] in ("put_in_bowl", "stack_tower", "match_bowls"):
+            assert e.heard
+
+
+def test_a_model_that_hears_the_names_alone_still_has_the_whole_sentence_read():
+    maker = QuestionMaker(SOURCE, 4, noise=SHARP, follow_ups=0.0, rates={"goal": 1.0}, read=True)
+    deaf = 0
+    for _ in range(150):
+        e = maker.example("stack_tower")
+        words = [VOCABULARY[i] for i in e.ids[3 : e.ids.index(VOCABULARY.index("robot"), 3)]]
+        plain = [w for w in words if w in PLAIN_WORDS and w not in COLOURS and w not in ("light", "dark")]
+        deaf += not plain
+        assert words[-1] == READING_TOKEN and len(e.heard.split()) > 2
+    assert 20 < deaf < 90
+
+
+def test_every_kind_and_way_is_asked_for():
+    draw = sentences(SOURCE, 0, "train", 0.1)
+    some = [next(draw) for _ in range(1500)]
+    assert {k for _, k, _ in some} == set(range(len(KINDS)))
+    assert {w for _, _, w in some} == {-1, *range(len(WAYS))}
+    assert all((w >= 0) == (KINDS[k] == "stack") for _, k, w in some)
+
+
+def test_training_goes_on_where_it_stopped_and_a_planner_learns_with_it(base, tmp_path):
+    out = tmp_path / "reader"
+    small = {
+        "out": str(out),
+        "base": base,
+        "minutes": 9,
+        "batch": 4,
+        "evaluate_n": 50,
+        "evaluate_every_s": 1e9,
+    }
+    found = train_reader(ReaderTraining(max_steps=2, **small), SOURCE)
+    assert 0 <= found["validation/way"] <= 1
+    table = "embeddings.word_embeddings.weight"
+    before, after = Reader.load(base).encoder.state_dict(), Reader.load(out / "model").encoder.state_dict()
+    assert torch.allclose(before[table], after[table], atol=1e-2 * before[table].abs().max())
+    train_reader(ReaderTraining(max_steps=4, **small), SOURCE)
+    steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert steps == [2, 4]
+    tiny = {"width": 32, "layers": 1, "heads": 2, "inner": 48, "tokens": 512, "evaluate_n": 2}
+    config = PlannerTraining(
+        out=str(tmp_path / "p"),
+        minutes=9,
+        max_steps=2,
+        evaluate_every_s=1e9,
+        reader=str(out / "model"),
+        **tiny,
+    )
+    train_planner(config, SOURCE)
+    planner = PalmePlanner.load(lambda _: seen(TABLE), tmp_path / "p" / "model")
+    assert planner.model.config.reading_dim == 32

@@ -1,0 +1,230 @@
+"""Who is let in: which host, whose page, which token."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from palme.operator import auth as door_module
+from palme.operator.__main__ import main as rehearse
+from palme.operator.auth import Door, new_token
+from palme.operator.errors import (
+    AddressRefused,
+    ConsoleError,
+    NoToken,
+    TokenTooWeak,
+    WrongHost,
+    WrongOrigin,
+    WrongToken,
+)
+from tests.console_fakes import FakeDesk, opened
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+InvalidStatus = pytest.importorskip("websockets.exceptions").InvalidStatus
+
+from palme.operator.server import serve  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def console():
+    with serve(FakeDesk(), tell=lambda _: None) as console:
+        yield console
+
+
+def get(console, path, host=None):
+    line = http.client.HTTPConnection("127.0.0.1", console.port, timeout=5)
+    line.request("GET", path, headers={"Host": host} if host else {})
+    answer = line.getresponse()
+    body = answer.read().decode()
+    line.close()
+    return answer, body
+
+
+def test_the_address_opens_the_page(console):
+    answer, body = get(console, console.address.partition(str(console.port))[2])
+    assert answer.status == 200 and "<title>palme · console</title>" in body
+    assert console.address.startswith("http://127.0.0.1:") and len(console.token) >= 22
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    assert (
+        answer.headers["referrer-policy"] == "no-referrer" and answer.headers["cache-control"] == "no-store"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/", "lacks its token"),
+        ("/?token=", "lacks its token"),
+        ("/?token=wrong", "not this run's"),
+        ("/?token=" + "x" * 4000, "not this run's"),
+        ("/?token=%00%ff", "not this run's"),
+        ("/control", "lacks its token"),
+        ("/somewhere", "lacks its token"),
+    ],
+)
+def test_without_the_token_a_page_says_what_to_do(console, path, words):
+    answer, body = get(console, path)
+    assert answer.status == 401
+    assert words in body.replace("&#x27;", "'") and "terminal where the run began" in body
+    assert console.token not in body
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "10.0.0.1", "127.0.0.1.evil.example", "["]
+)
+def test_a_rebound_name_is_turned_away_with_the_right_token(console, host):
+    answer, body = get(console, f"/?token={console.token}", host)
+    assert answer.status == 421 and "does not answer to" in body
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:9000", "127.0.0.1:9000", "[::1]:9000"])
+def test_loopback_names_are_ours_at_any_port_of_a_tunnel(console, host):
+    assert get(console, f"/?token={console.token}", host)[0].status == 200
+
+
+@pytest.mark.parametrize("path", ["/control", "/pictures"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"token": None},
+        {"token": "wrong"},
+        {"origin": None},
+        {"origin": "null"},
+        {"origin": "http://evil.example"},
+        {"origin": "http://127.0.0.1:1"},
+        {"origin": "http://evil.example", "host": "evil.example"},
+    ],
+)
+def test_a_socket_is_for_our_own_page_with_the_token_alone(console, path, other):
+    with pytest.raises(InvalidStatus) as refused, opened(console, path, **other):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "name", ["../desk.py", "..%2fdesk.py", "%2e%2e/server.py", "index.html", "none.js", ""]
+)
+def test_no_other_file_is_given(console, name):
+    assert get(console, f"/files/{name}?token={console.token}")[0].status == 404
+
+
+def test_the_token_is_compared_in_constant_time(monkeypatch):
+    compared = []
+    monkeypatch.setattr(door_module.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    door = Door("127.0.0.1", "0123456789abcdef")
+    door.check_token(b"token=0123456789abcdef")
+    with pytest.raises(WrongToken):
+        door.check_token(b"token=0123456789abcdeX")
+    assert len(compared) == 2
+    for query in (b"", b"token", b"token=a&token=0123456789abcdef"):
+        with pytest.raises(NoToken):
+            door.check_token(query)
+
+
+def test_beyond_the_loopback_addresses_are_ours_and_foreign_names_are_not():
+    door = Door("0.0.0.0", new_token(), names=("lab-arm.example",))
+    for host in ("192.168.1.7:8000", "lab-arm.example", "localhost:1", socket.gethostname()):
+        door.check_host({"host": host})
+        door.check_origin({"host": host, "origin": f"http://{host}"})
+    for host in ("evil.example", "192.168.1.7.evil.example", ""):
+        with pytest.raises(WrongHost):
+            door.check_host({"host": host})
+    with pytest.raises(WrongOrigin):
+        door.check_origin({"host": "192.168.1.7", "origin": "http://192.168.1.8"})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org", ""])
+def test_an_address_beyond_the_loopback_is_asked_for_by_name(host):
+    with pytest.raises(AddressRefused, match="beyond_loopback"):
+        serve(FakeDesk(), host=host)
+
+
+@pytest.mark.parametrize("token", ["short", "0123456789abcde/", "0123456789abcdef ", "x" * 129])
+def test_a_token_that_could_be_guessed_is_refused(token):
+    with pytest.raises(TokenTooWeak, match="16 to 128"):
+        serve(FakeDesk(), token=token)
+
+
+def test_a_taken_port_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressRefused, match=f"127.0.0.1:{port}"):
+            serve(FakeDesk(), port=port)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 999_999])
+def test_a_port_that_is_none_is_said_with_its_limits(port):
+    with pytest.raises(AddressRefused, match=f"port {port} is not in 0 to 65535"):
+        serve(FakeDesk(), port=port)
+
+
+def test_a_host_name_that_is_none_is_said():
+    with pytest.raises(AddressRefused, match=r"cannot listen at no\.\.name:0"):
+        serve(FakeDesk(), host="no..name", beyond_loopback=True)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("port=abc", "port=abc: expected a number from 0 to 65535"),
+        ("port=-1", "port=-1: expected a number from 0 to 65535"),
+        ("port=65536", "port 65536 is not in 0 to 65535"),
+        ("host=0.0.0.0", "'0.0.0.0' can be reached by others"),
+        ("beyond_loopback=perhaps", "expected true or false"),
+        ("token=short", "16 to 128"),
+        ("prot=1", "'prot=1' is none of port=, host="),
+        ("hello", "'hello' is none of port=, host="),
+    ],
+)
+def test_a_rehearsal_says_in_a_line_what_it_does_not_understand(word, said, capsys):
+    assert rehearse([word]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("palme.operator: ") and said in error and error.count("\n") == 1
+
+
+def test_a_rehearsal_tells_what_it_takes(capsys):
+    assert rehearse(["--help"]) == 0
+    assert "port=0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["port={}", "{}"])
+def test_a_rehearsal_opens_at_the_port_it_was_told(form):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "palme.operator", form.format(port), "token=0123456789abcdef"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline()
+        finally:
+            process.kill()
+    assert line == f"console: http://127.0.0.1:{port}/?token=0123456789abcdef\n"
+
+
+def test_what_is_missing_is_said_with_the_way_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ConsoleError, match=r"no uvicorn: pip install 'palme-stack\[teleop\]'"):
+        serve(FakeDesk())
+
+
+def test_silence_is_a_time():
+    with pytest.raises(ConsoleError, match="more than 0"):
+        serve(FakeDesk(), silence=float("nan"))
+
+
+def test_the_token_is_told_once_and_never_logged(caplog):
+    told = []
+    caplog.set_level(logging.DEBUG)
+    with serve(FakeDesk(), token="a-token-of-my-own", tell=told.append) as console:
+        get(console, "/?token=a-token-of-my-own")
+        with opened(console) as page:
+            page.hear("status")
+    assert told == [f"console: http://127.0.0.1:{console.port}/?token=a-token-of-my-own"]
+    ours = [record for record in caplog.records if record.name != "websockets.client"]
+    assert ours and not any("a-token-of-my-own" in record.getMessage() for record in ours)

@@ -1,0 +1,80 @@
+"""The arm of lines keeps the promises of a desk, so that what is tried on it holds on a run."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from palme.operator.operator import MODES, Jog
+from palme.operator.rehearsal.arm import ACCELERATION, HIGH, LOW, Q_MAX, Q_MIN, LineArm, joints, points
+from palme.operator.rehearsal.operator import RehearsalDesk
+from tests.console_fakes import eventually
+
+pytest.importorskip("PIL")
+UP = Jog((0.0, 0.0, 1.0))
+
+
+@pytest.fixture
+def desk():
+    with RehearsalDesk() as desk:
+        yield desk
+
+
+def test_the_joints_bring_the_tool_where_it_is():
+    draw = np.random.default_rng(0)
+    for xyz in draw.uniform(LOW, HIGH, (200, 3)):
+        q = joints(xyz, 0.3)
+        assert np.allclose(points(q)[-1], xyz, atol=1e-9)
+        assert (Q_MIN <= q).all() & (q <= Q_MAX).all()
+
+
+def test_the_arm_stays_in_its_box_and_says_what_holds_it():
+    arm = LineArm()
+    for _ in range(300):
+        before = arm.velocity.copy()
+        arm.tick(0.01, np.array([0.0, 0.0, -0.25]), 0.0, None)
+        if not arm.held_by:
+            assert np.linalg.norm(arm.velocity - before) <= ACCELERATION * 0.01 + 1e-9
+    assert arm.xyz[2] == LOW[2] and arm.held_by == "table: fingers"
+
+
+def test_a_jog_lasts_a_tenth_of_a_second(desk):
+    assert not desk.jog("console 1", UP).done
+    assert desk.take("console 1").done
+    eventually(lambda: desk._arm.still)
+    assert desk.jog("console 1", UP).done
+    eventually(lambda: not desk._arm.still)
+    begin = time.monotonic()
+    eventually(lambda: desk._arm.still)
+    assert time.monotonic() - begin < 0.6
+    assert desk._arm.xyz[2] < HIGH[2] - 0.05
+
+
+def test_one_holds_the_arm_and_anybody_stops_it(desk):
+    desk.take("console 1")
+    for refused in (desk.take, desk.pause, desk.hand_back, lambda who: desk.jog(who, UP)):
+        told = refused("console 2")
+        assert not told.done and "console 1 holds the arm" in told.message
+    assert desk.stop("console 2", "seen").done and desk.status().mode == "stopped"
+    assert not desk.take("console 1").done
+    eventually(lambda: desk.rearm("console 1").done)
+    assert desk.status().mode == "paused"
+    assert desk.hand_back("console 1").done and desk.status().mode == "autonomous"
+
+
+def test_who_left_holds_nothing(desk):
+    desk.take("console 1")
+    desk.left("console 2")
+    assert desk.status().holder == "console 1"
+    desk.left("console 1")
+    assert (desk.status().mode, desk.status().holder) == ("paused", "")
+
+
+def test_status_is_what_the_desk_promises(desk):
+    status = desk.status()
+    assert status.mode in MODES and status.cameras == ("front", "side")
+    eventually(lambda: desk.picture("front"))
+    assert desk.picture("front").rgb.shape == (480, 640, 3) and desk.picture("nose") is None
+    assert not desk.reach("console 1", "nose", 1, 1).done

@@ -1,0 +1,56 @@
+"""What results.json and its page make of played episodes."""
+
+from __future__ import annotations
+
+import pytest
+
+from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec
+from palme.cli.evaluation.results import summary
+from palme.report.eval_page import eval_page
+
+SETTINGS = {"seed": 1, "split": "test", "planner": "palme", "policy": "keypose", "complete": True}
+
+
+def result(index, success, control=""):
+    spec = EpisodeSpec("put_in_bowl", index, 1, control=control)
+    steps, seconds = (("put a in b", success),), {"plan": 0.5, "execute": 1.0}
+    return EpisodeResult(
+        spec, "do <it>", success, success, True, "done", "because", steps, int(not success),
+        10.0, 2.0, seconds, (20.0,), (5.0, 6.0),
+    )  # fmt: skip
+
+
+def test_counts_intervals_and_means():
+    content = summary([result(k, k < 9) for k in range(10)], ["put_in_bowl"], SETTINGS)
+    row = content["tasks"]["put_in_bowl"]
+    assert (row["episodes"], row["success_at_end"], row["success_ever"]) == (10, 9, 9)
+    assert row["wilson95"] == pytest.approx([0.5958, 0.9821], abs=1e-4)
+    assert row["steps_mean"] == 1 and row["replans_mean"] == 0.1
+    assert row["failures"][0]["index"] == 9 and row["said_done_but_was_not"] == 1
+    assert {"schema", "commit", "tasks", "overall", "timing"} <= set(content)
+
+
+def test_timing_tells_how_much_faster_than_real_time():
+    timing = summary([result(0, True)], ["put_in_bowl"], SETTINGS)["timing"]
+    assert timing["planner_ms"]["median"] == 20 and timing["times_real_time"] == 5
+
+
+def test_controls_are_counted_apart():
+    played = [result(0, True), result(0, False, "blanked"), result(0, False, "random")]
+    content = summary(played, ["put_in_bowl"], SETTINGS)
+    assert content["overall"]["episodes"] == 1
+    assert content["controls"]["blanked"]["put_in_bowl"]["success_at_end"] == 0
+    page = eval_page(content)
+    assert "blanked" in page and "1 of 1 tasks achieved" in page
+
+
+def test_the_page_lists_failures_and_fetches_nothing():
+    page = eval_page(summary([result(3, False)], ["put_in_bowl"], SETTINGS))
+    assert "do &lt;it&gt;" in page and "because" in page
+    assert "http" not in page and "src=" not in page
+
+
+def test_nothing_played_is_still_a_page():
+    content = summary([], ["put_in_bowl"], SETTINGS | {"complete": False})
+    assert content["tasks"]["put_in_bowl"]["wilson95"] == [0.0, 1.0]
+    assert "nothing was played" in eval_page(content)

@@ -1,0 +1,174 @@
+"""The contract of every planner, kept by the language model's and by the symbolic baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from palme.errors import NoMotion
+from palme.language.tokenizer import build_tokenizer
+from palme.models.processor import EmbodiedProcessor
+from palme.planners.base import Context, Verdict
+from palme.planners.palme import PalmePlanner
+from palme.planners.readout import ReadoutPlanner, parse_goal
+from palme.planners.step import BadStep, Step
+from sim.tasks import make_task
+from sim.tasks.match_bowls import Matched
+from sim.tasks.put_in_bowl import InBowl
+from sim.tasks.stack_tower import Tower
+from tests.planner_fakes import observation, scene, seen, tiny_model
+
+TABLE = scene("red block", "green block > red block", "blue bowl", "blue block > blue bowl", "pink bowl")
+
+
+class PlannerContract:
+    """Inherit and override `planner(state)`."""
+
+    def planner(self, state):
+        raise NotImplementedError
+
+    @pytest.mark.parametrize(
+        "sentence", ["put the red block in the blue bowl", "stack red on blue", "sing", ""]
+    )
+    def test_answers_with_a_step_of_the_grammar_or_refuses_in_words(self, sentence):
+        try:
+            step = self.planner(TABLE).next_step(Context(sentence, observation()))
+        except NoMotion as answer:
+            assert len(str(answer)) > 10
+        else:
+            assert Step.parse(step.text).text == step.text
+            assert 0 <= step.probability <= 1
+            assert step.rationale
+
+    def test_verdict_is_true_or_false_with_a_probability(self):
+        context = Context("", observation())
+        for text in ("put the red block in the blue bowl", "put the blue block in the blue bowl"):
+            verdict = self.planner(TABLE).was_successful(context, Step.parse(text))
+            assert isinstance(verdict, Verdict) and bool(verdict) == verdict.success
+            assert 0 <= verdict.probability <= 1
+
+    def test_history_is_taken_in(self):
+        step = Step.parse("put the green block on the table")
+        context = Context("put the red block in the blue bowl", observation(), ((step, False),) * 9)
+        try:
+            self.planner(TABLE).next_step(context)
+        except NoMotion:
+            pass
+
+    def test_an_empty_table_is_no_crash(self):
+        planner = self.planner(scene())
+        with pytest.raises(NoMotion):
+            planner.next_step(Context("put the red block in the blue bowl", observation()))
+            raise NoMotion("an untrained model may write a step about nothing")
+
+
+class TestPalmePlanner(PlannerContract):
+    def planner(self, state):
+        return PalmePlanner(tiny_model(), EmbodiedProcessor(build_tokenizer()), lambda _: seen(state))
+
+    def test_tells_what_it_read(self):
+        planner = self.planner(TABLE)
+        try:
+            planner.next_step(Context("put obj_1 in the blue bowl", observation()))
+        except (NoMotion, BadStep):
+            pass
+        assert planner.last_sentence.placeholders == ("state", *(f"obj:{k}" for k in range(1, 6)))
+        assert len(planner.last_objects) == 5
+
+    def test_comes_back_from_a_folder_and_says_how_to_get_weights(self, tmp_path):
+        planner = self.planner(TABLE)
+        planner.model.save_pretrained(tmp_path)
+        planner.processor.save_pretrained(tmp_path)
+        again = PalmePlanner.load(lambda _: seen(TABLE), tmp_path)
+        step = Step.parse("put the red block in the blue bowl")
+        a, b = (p.was_successful(Context("", observation()), step) for p in (planner, again))
+        assert a == b
+        with pytest.raises(FileNotFoundError, match="palme train planner"):
+            PalmePlanner.load(lambda _: seen(TABLE), tmp_path / "nothing")
+
+
+class TestReadoutPlanner(PlannerContract):
+    def planner(self, state):
+        return ReadoutPlanner(lambda _: seen(state))
+
+    @pytest.mark.parametrize(
+        "task",
+        [
+            make_task("put_in_bowl", InBowl("red block", "pink bowl"), "move {block} into {bowl}"),
+            make_task(
+                "stack_tower", Tower(("blue block", "red block")), "stack from bottom to top: {bottom_to_top}"
+            ),
+            make_task("match_bowls", Matched(), "sort the blocks by colour"),
+        ],
+        ids=lambda t: t.family,
+    )
+    def test_its_steps_are_acceptable_and_lead_to_the_goal(self, task):
+        from sim.tasks.steps import apply_step
+
+        rows = ("red block", "green block > red block", "blue bowl", "blue block > blue bowl", "pink bowl")
+        state = scene(*rows, "red bowl", "green bowl")
+        for _ in range(12):
+            step = self.planner(state).next_step(Context(task.instruction, observation()))
+            assert step.text in task.acceptable_steps(state)
+            if step.is_done:
+                return
+            after = apply_step(state, step.text)
+            context = Context(task.instruction, observation())
+            assert self.planner(after).was_successful(context, step)
+            assert not self.planner(state).was_successful(context, step)
+            state = after
+        pytest.fail("never done")
+
+    def test_two_things_said_to_hold_one_another_do_not_hang_it(self):
+        objects = seen(scene("red block", "green block"))
+        objects.holder_probs[:] = np.array([[0, 1, 0], [1, 0, 0]])
+        planner = ReadoutPlanner(lambda _: objects)
+        planner.next_step(Context("stack green on red", observation()))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "order"),
+    [
+        ("put the red cube on the blue one", ("blue_block", "red_block")),
+        ("from top to bottom: red, blue, green", ("green_block", "blue_block", "red_block")),
+        ("put the red block in the blue dish", ("blue_bowl", "red_block")),
+        ("put obj_2 in obj_1", ("pink_bowl", "red_block")),
+    ],
+)
+def test_keywords_make_a_goal(sentence, order):
+    assert parse_goal(sentence, ["pink bowl", "red block"]).order == order
+
+
+def test_step_text_reads_and_writes_the_same():
+    for text in (
+        "put the red block in the blue bowl",
+        "put the red cylinder on the green block",
+        "put the red block on the table",
+        "put obj_3 in obj_5",
+        "done",
+    ):
+        assert Step.parse(text).text == text
+    assert Step.parse(" Put red_block  in the Blue bowl. ").text == "put the red block in the blue bowl"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("put the red blok in the blue bowl", "nearest: 'red block'"),
+        ("put the red block in the green block", "put the red block on the green block"),
+        ("put the red block on the red block", "name another target"),
+        ("put the blue bowl on the table", "nothing that can be moved"),
+        ("open the drawer", "is no step"),
+    ],
+)
+def test_a_bad_step_names_the_nearest_legal_thing(text, says):
+    with pytest.raises(BadStep, match=says):
+        Step.parse(text)
+
+
+def test_referrals_become_names():
+    names = ["red block", "blue bowl"]
+    assert Step.parse("put obj_1 in obj_2").resolve(names).text == "put the red block in the blue bowl"
+    assert Step.parse("put obj_1 on the table").resolve(names).text == "put the red block on the table"
+    with pytest.raises(BadStep, match="obj_3: only 2 objects"):
+        Step.parse("put obj_1 on obj_3").resolve(names)

@@ -1,0 +1,244 @@
+"""Promises of the planner's data and recipe: right answers, no leaks, it learns, it can be resumed."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from palme.language.answers import Goal
+from palme.language.sentence import Sentence
+from palme.language.tokenizer import build_tokenizer
+from palme.language.vocabulary import PLAIN_WORDS, UNK, VOCABULARY, mentions
+from palme.models.decoding import say
+from palme.models.processor import EmbodiedProcessor
+from palme.perception.objects import ENTITIES
+from palme.training.datasets.detection_noise import SHARP, EyeNoise, perceive
+from palme.training.datasets.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
+from palme.training.datasets.planner_batches import Batch, collate, end, serve
+from palme.training.datasets.questions import QuestionMaker, encode, goal_of
+from palme.training.planner_eval import closed_loop, step_text
+from palme.training.recipes.planner import PlannerTraining, loss_of, rate, train_planner
+from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
+from tests.planner_fakes import SOURCE, scene, seen, tiny_model
+
+FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
+
+
+def answer_of(example) -> list[str]:
+    _, _, start, end = example.said[0]
+    return [VOCABULARY[i] for i in example.ids[start : end - 1]]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_answer_ends_in_an_acceptable_step(family):
+    for split in ("train", "validation", "test", "held_out"):
+        maker = QuestionMaker(SOURCE, 3, split, SHARP, 0.0, {})
+        for _ in range(80):
+            if split == "held_out" and family == "match_bowls":
+                continue
+            e = maker.example(family)
+            assert step_text(answer_of(e)) in e.task.acceptable_steps(e.state), e.task.instruction
+
+
+def test_noise_on_words_neither_takes_nor_brings_one_that_tells_the_way():
+    maker = QuestionMaker(SOURCE, 5)
+    said = "kindly would you please stack it for me from cellar to attic , top last , buddy"
+    words = ["<s>", "human", ":", *said.split(), "robot", ":"]
+    telling = {"cellar", "attic", "top", "last", "from", "to"}
+    changed = 0
+    for _ in range(400):
+        ids = encode(words)
+        maker._drop_words(ids, words, len(words))
+        now = [VOCABULARY[i] for i in ids]
+        assert [w for w in now if w in telling] == [w for w in words if w in telling]
+        new = set(now) - set(words) - {UNK}
+        assert new <= PLAIN_WORDS
+        changed += now != words
+    assert changed > 40
+
+
+def test_the_same_seed_gives_the_same_questions():
+    a, b = (QuestionMaker(SOURCE, 5) for _ in range(2))
+    for _ in range(30):
+        x, y = a.example(), b.example()
+        assert x.ids == y.ids
+        assert np.array_equal(x.objects["holder_probs"], y.objects["holder_probs"])
+
+
+def test_training_never_asks_for_a_held_out_pair():
+    maker = QuestionMaker(SOURCE, 6, rates={"goal": 1.0})
+    for _ in range(400):
+        goal = goal_of(maker.example().task)
+        colours = [w.split("_")[0] for w in goal.order]
+        if goal.kind == "in":
+            assert (colours[1], colours[0]) not in HELD_OUT_IN_BOWL
+        for low, high in zip(colours[:-1], colours[1:], strict=True):
+            assert goal.kind != "stack" or not {(high, low), (low, high)} & HELD_OUT_ON_BLOCK
+
+
+def test_history_does_not_tell_the_answer():
+    """The step said last is the answer about as often as any other feasible step would be."""
+    maker = QuestionMaker(SOURCE, 7, noise=SHARP, follow_ups=0.0, rates={})
+    told = same = 0
+    for _ in range(600):
+        e = maker.example("put_in_bowl")
+        words = [VOCABULARY[i] for i in e.ids[: e.prompt]]
+        said = answer_of(e)
+        if ";" not in words[words.index("robot") :] or said[-2] == "done":
+            continue
+        history = words[: words.index("<state>")]
+        last = history[len(history) - 6 : -2]
+        told += 1
+        same += last == said[-5:-1]
+    assert told > 60 and same / told < 0.15
+
+
+def test_objects_come_in_any_order_and_keep_their_meaning():
+    state = scene("red block", "green block > red block", "blue bowl")
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        fields = perceive(state, order, random.Random(0), SHARP)
+        names = [ENTITIES[c] for c in fields["class_probs"].argmax(1)]
+        assert names == [state.objects[i].name for i in order]
+        below = fields["holder_probs"][order.index(1)].argmax()
+        assert below == order.index(0)
+        assert fields["holder_probs"][order.index(2)].argmax() == 3
+
+
+def test_imitated_eyes_err_as_often_as_they_say():
+    state = scene("red block", "green block > red block", "blue bowl")
+    rng, noise = random.Random(0), EyeNoise(wrong=0.1, extra=0.2)
+    rows = [perceive(state, [0, 1, 2], rng, noise) for _ in range(1500)]
+    wrong = np.mean([r["class_probs"][0].argmax() != ENTITIES.index("red block") for r in rows])
+    assert abs(wrong - 0.1) < 0.03
+    assert abs(np.mean([len(r["score"]) for r in rows]) - 3.6) < 0.1
+    for r in rows[:50]:
+        assert np.allclose(r["class_probs"].sum(1), 1) and np.allclose(r["holder_probs"].sum(1), 1)
+
+
+def test_mentions_are_read_in_their_order_shades_included():
+    said = "put the crimson cube on the light blue one, then obj_3 and red again"
+    assert mentions(said) == ["red", "cyan", "obj_3"]
+    goal = Goal("stack", ("green_block", "red_block"), ("red_block", "green_block"))
+    assert "down" in goal.words() and goal.words()[-3:] == ["green_block", "red_block", ";"]
+
+
+def test_each_question_weighs_the_same_however_long():
+    maker = QuestionMaker(SOURCE, 8, rates={}, follow_ups=0.0)
+    batch = collate([maker.example(f) for f in ("put_in_bowl", "match_bowls") for _ in range(6)])
+    rows = batch.at // batch.ids.shape[1]
+    sums = np.bincount(rows, batch.weight)
+    assert np.allclose(sums, 1, atol=1e-5)
+
+
+def test_loss_counts_all_right_words_together():
+    model = tiny_model()
+    batch = collate([QuestionMaker(SOURCE, 9, follow_ups=0.0).example()])
+    alone, each = loss_of(model, batch)
+    batch.alternative[0] = (batch.target[0] + 1) % len(VOCABULARY)
+    both, fewer = loss_of(model, batch)
+    assert both < alone and fewer[0] < each[0] and torch.allclose(fewer[1:], each[1:])
+
+
+def test_rate_warms_up_holds_and_decays_to_zero():
+    config = PlannerTraining(minutes=10, warmup=100, decay_share=0.5)
+    assert rate(0, 0, config) == 0.01
+    assert rate(200, 500, config) == 1.0
+    assert abs(rate(450, 5000, config) - 0.5) < 1e-9
+    assert rate(600, 5000, config) == 0.0
+
+
+def test_it_learns_to_say_what_is_asked_for():
+    model = tiny_model()
+    maker = QuestionMaker(SOURCE, 10, rates={"goal": 1.0})
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    first = last = 0.0
+    batch: Batch = collate([maker.example("put_in_bowl") for _ in range(8)])
+    for _ in range(25):
+        loss, _ = loss_of(model, batch)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        last = loss.item()
+        first = first or last
+    assert last < 0.35 * first
+
+
+def test_training_goes_on_where_it_stopped_and_its_weights_load(tmp_path):
+    from palme.planners.palme import PalmePlanner
+
+    small = {"width": 32, "layers": 1, "heads": 2, "inner": 48, "tokens": 512, "evaluate_n": 2}
+    config = PlannerTraining(out=str(tmp_path), minutes=9, max_steps=2, evaluate_every_s=1e9, **small)
+    results = train_planner(config, SOURCE)
+    assert "next_step/validation/stack_tower" in results
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    config = PlannerTraining(out=str(tmp_path), minutes=9, max_steps=4, evaluate_every_s=1e9, **small)
+    train_planner(config, SOURCE)
+    more = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert (log[-1]["step"], more[-1]["step"]) == (2, 4)
+    planner = PalmePlanner.load(lambda _: seen(scene("red block", "blue bowl")), tmp_path / "model")
+    assert planner.model.config.backbone["hidden_size"] == 32
+
+
+def test_no_worker_outlives_its_trainer_whatever_the_trainer_does_on_sigterm():
+    import signal
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        queue, workers = serve(lambda seed: ([QuestionMaker(SOURCE, seed)], [1.0]), 512, [1, 2])
+        queue.get()
+        time.sleep(1.0)  # until the pipe is full and nobody reads it
+        end(workers)
+        assert not any(worker.is_alive() for worker in workers)
+        assert [worker.exitcode for worker in workers] == [-signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_closed_loop_of_an_untrained_model_fails():
+    assert closed_loop(tiny_model(), SOURCE, "stack_tower", 3, 0, SHARP, max_steps=2) <= 1 / 3
+
+
+def test_prompt_of_training_and_of_the_planner_are_the_same_tokens():
+    maker = QuestionMaker(SOURCE, 11, noise=SHARP, rates={}, follow_ups=0.0)
+    processor = EmbodiedProcessor(build_tokenizer())
+    for _ in range(20):
+        e = maker.example()
+        if VOCABULARY.index("<unk>") in e.ids[: e.prompt]:
+            continue
+        text = " ".join(VOCABULARY[i] for i in e.ids[: e.prompt])
+        objects = seen(e.state) if len(e.state.objects) else None
+        again = processor(Sentence(text, {}, np.zeros(11), objects))
+        assert again["input_ids"][0].tolist() == e.ids[: e.prompt]
+
+
+def test_perceived_scenes_come_back_with_true_answers(tmp_path):
+    states = [
+        scene("red block", "green block > red block", "blue bowl", "pink bowl", "yellow block > pink bowl")
+    ] * 3
+    orders = [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 0, 2, 4, 3]]
+    path = tmp_path / "seen.npz"
+    save_perceived(path, [seen(s, order=o) for s, o in zip(states, orders, strict=True)], orders, states)
+    maker = SeenQuestions(SOURCE, PerceivedFile(path), seed=1)
+    for _ in range(60):
+        e = maker.example(kind="next")
+        assert step_text(answer_of(e)) in e.task.acceptable_steps(e.state)
+        names = [ENTITIES[c] for c in e.objects["class_probs"].argmax(1)]
+        assert sorted(names) == sorted(o.name for o in e.state.objects)
+    (tmp_path / "bad.npz").write_bytes(b"nothing")
+    with pytest.raises(BadPerceivedFile, match="bad.npz"):
+        PerceivedFile(tmp_path / "bad.npz")
+
+
+def test_what_the_eyes_missed_is_not_asked_for(tmp_path):
+    state = scene("red block", "green block", "blue bowl", "pink bowl")
+    path = tmp_path / "seen.npz"
+    save_perceived(path, [seen(state, order=[1, 2, 3])], [[1, 2, 3]], [state])
+    maker = SeenQuestions(SOURCE, PerceivedFile(path), seed=1)
+    for _ in range(30):
+        assert "red_block" not in goal_of(maker.example(kind="next").task).order
+    assert say  # the decoder is exercised by every evaluation above

@@ -1,0 +1,85 @@
+"""The executor numbers and stamps what it sends, and a new chunk takes over smoothly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from robots.errors import CommandRejected, CommandShape
+from robots.executor import Executor
+from robots.safety.gate import SafetyGate
+from robots.spec import ArmSpec
+from robots.types import ActionChunk, JointCommand
+
+
+class PaperArm:
+    """A `Robot` that is where it was told to be."""
+
+    def __init__(self) -> None:
+        self.spec = ArmSpec.load("panda")
+        self.gate, self.q, self.time = SafetyGate(self.spec), self.spec.q_home, 100.0
+        self.asked: list[JointCommand] = []
+
+    def command(self, command: JointCommand) -> JointCommand:
+        self.asked.append(command)
+        sent = self.gate.filter(command, self.q, 1.0, self.time)
+        self.q, self.time = sent.q_target, self.time + self.spec.dt
+        return sent
+
+
+def chunk(arm: PaperArm, offset: float, ticks: int = 8) -> ActionChunk:
+    return ActionChunk(np.tile(arm.spec.q_home + offset, (ticks, 1)), np.ones(ticks), arm.spec.control_hz)
+
+
+def test_commands_are_numbered_and_stamped_by_the_receiver_s_clock() -> None:
+    arm, told = PaperArm(), []
+    sent = Executor(arm).run(chunk(arm, 0.01), on_sent=told.append)
+    assert [c.seq for c in arm.asked] == list(range(8))
+    assert all(asked.t_mono <= 100.0 + k * arm.spec.dt for k, asked in enumerate(arm.asked))
+    assert told == sent and len(sent) == 8
+
+
+def test_only_the_first_part_is_sent_when_asked() -> None:
+    arm = PaperArm()
+    assert len(Executor(arm).run(chunk(arm, 0.01), n=3)) == 3
+
+
+def test_a_new_chunk_fades_in_over_what_the_last_one_still_wanted() -> None:
+    arm = PaperArm()
+    executor = Executor(arm, blend=3)
+    executor.run(chunk(arm, 0.0), n=2)
+    executor.run(chunk(arm, 0.08))
+    asked = np.array([c.q_target[0] for c in arm.asked[2:]]) - arm.spec.q_home[0]
+    np.testing.assert_allclose(asked[:4], [0.02, 0.04, 0.06, 0.08])
+
+
+def test_after_a_reset_nothing_of_the_last_chunk_remains() -> None:
+    arm = PaperArm()
+    executor = Executor(arm, blend=3)
+    executor.run(chunk(arm, 0.0), n=2)
+    executor.reset()
+    executor.run(chunk(arm, 0.08))
+    assert arm.asked[2].q_target[0] == pytest.approx(arm.spec.q_home[0] + 0.08)
+    assert arm.asked[2].seq == 2
+
+
+def test_a_chunk_of_another_arm_or_rate_is_refused() -> None:
+    arm = PaperArm()
+    good = chunk(arm, 0.0)
+    for bad in (
+        ActionChunk(good.q_targets[:, :-1], good.gripper, good.control_hz),
+        ActionChunk(good.q_targets, good.gripper[:-1], good.control_hz),
+        ActionChunk(good.q_targets, good.gripper, 50.0),
+    ):
+        with pytest.raises(CommandShape):
+            Executor(arm).run(bad)
+    assert not arm.asked
+
+
+def test_a_nan_stops_the_chunk_where_it_stands() -> None:
+    arm = PaperArm()
+    bad = chunk(arm, 0.01)
+    bad.q_targets[4, 2] = np.nan
+    with pytest.raises(CommandRejected, match="panda_joint3"):
+        Executor(arm).run(bad)
+    assert len(arm.asked) == 5 and np.isfinite(arm.q).all()

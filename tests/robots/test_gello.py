@@ -1,0 +1,269 @@
+"""What the GELLO shim promises: the arm's own gate, one commander, silence stops, this machine alone."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+
+import numpy as np
+import pytest
+import zmq
+
+from robots.errors import CommandRejected, RobotError
+from robots.motion.kinematics import fk
+from robots.policy_servers.errors import AddressRefused
+from robots.policy_servers.gello import GelloServer, _quat_xyzw
+from robots.safety.gate import SafetyGate
+from robots.spec import ArmSpec, rigid
+from robots.types import JointCommand, Observation, RobotState
+from robots.zmq_context import Context
+
+SPEC = ArmSpec.load("panda")
+
+
+class GatedArm:
+    """A `Robot` that is its gate: it goes exactly where the gate lets it."""
+
+    def __init__(self) -> None:
+        self.spec, self.gate, self.q, self.gripper = SPEC, SafetyGate(SPEC), SPEC.q_home.copy(), 1.0
+        self.sent, self.stops = list[JointCommand](), list[str]()
+
+    def observe(self, cameras=None) -> Observation:
+        return Observation({}, RobotState(self.q.copy(), np.zeros(7), self.gripper, fk(SPEC, self.q)), 0.0)
+
+    def command(self, command: JointCommand) -> JointCommand:
+        sent = self.gate.filter(command, self.q, self.gripper)
+        self.q, self.gripper = sent.q_target, sent.gripper
+        self.sent.append(sent)
+        return sent
+
+    def stop(self, reason: str) -> None:
+        self.stops.append(reason)
+        self.gate.stop(reason)
+
+    def rearm(self) -> None:
+        self.gate.rearm()
+
+
+class Client:
+    """Speaks as GELLO's own `ZMQClientRobot` does: REQ, `pickle.dumps` and `pickle.loads`."""
+
+    def __init__(self, server: GelloServer) -> None:
+        self.context = Context()
+        self.socket = self.context.socket(zmq.REQ)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.RCVTIMEO, 20000)
+        self.socket.connect(f"tcp://127.0.0.1:{server.port}")
+
+    def ask(self, method: str, **args):
+        return self.raw(pickle.dumps({"method": method, "args": args} if args else {"method": method}))
+
+    def raw(self, message: bytes):
+        self.socket.send(message)
+        return pickle.loads(self.socket.recv())
+
+    def close(self) -> None:
+        self.context.destroy(0)
+
+
+@pytest.fixture
+def arm() -> GatedArm:
+    return GatedArm()
+
+
+@pytest.fixture
+def server(arm):
+    with GelloServer(arm, "127.0.0.1:0", silence_s=30.0) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    client = Client(server)
+    yield client
+    client.close()
+
+
+def wait_for(condition, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def test_gello_s_four_methods_are_answered(arm, client):
+    assert client.ask("num_dofs") == 8
+    state = client.ask("get_joint_state")
+    assert np.allclose(state[:7], SPEC.q_home) and state[7] == 0.0  # open
+    seen = client.ask("get_observations")
+    assert set(seen) == {"joint_positions", "joint_velocities", "ee_pos_quat", "gripper_position"}
+    assert seen["joint_positions"].shape == seen["joint_velocities"].shape == (8,)
+    assert np.allclose(seen["ee_pos_quat"][:3], fk(SPEC, arm.q)[:3, 3])
+    goal = np.array([*(SPEC.q_home + 0.1), 1.0])
+    for _ in range(40):
+        assert client.ask("command_joint_state", joint_state=goal) is None
+    assert np.allclose(arm.q, SPEC.q_home + 0.1) and arm.gripper < 0.01  # 1 closes
+
+
+def test_commands_go_through_the_arm_s_own_gate(arm, client):
+    far = client.ask("command_joint_state", joint_state=np.array([*(SPEC.q_home + 1.0), 0.0]))
+    assert "CommandJumps" in far["error"] and not arm.sent
+    client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
+    for _ in range(30):
+        client.ask("command_joint_state", joint_state=np.array([*(SPEC.q_home + 9.0), 0.0]))
+    path = np.array([c.q_target for c in arm.sent])
+    assert (path <= SPEC.q_max).all()
+    assert (np.abs(np.diff(path, axis=0)) * SPEC.control_hz <= SPEC.dq_max + 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    "state", [np.full(8, np.nan), np.zeros(7), np.zeros((1, 8)), np.zeros(8, bool), [None] * 8, "home", None]
+)
+def test_malformed_joint_states_move_nothing(arm, client, state):
+    assert "error" in client.ask("command_joint_state", joint_state=state)
+    assert not arm.sent
+
+
+def test_a_list_of_numbers_will_do(arm, client):
+    assert client.ask("command_joint_state", joint_state=[*SPEC.q_home.tolist(), 0.0]) is None
+    assert len(arm.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"nonsense",
+        pickle.dumps([1]),
+        pickle.dumps({"method": "stop"}),
+        pickle.dumps({"method": "__init__"}),
+        pickle.dumps({"method": "num_dofs", "args": {"x": 1}}),
+        pickle.dumps({"method": ["num_dofs"]}),
+        pickle.dumps({"method": "command_joint_state", "args": {"joint_state": np.zeros(8), "force": True}}),
+        b"cos\nsystem\n(S'true'\ntR.",
+        pickle.dumps(np.array([1, "a"], object)),
+        b"\x80\x04)" + 60 * b"q\x00h\x00\x86" + b"h\x00\x93.",  # a name of 2 ** 60 tuples
+    ],
+)
+def test_hostile_requests_get_an_error_and_the_next_is_served(arm, server, client, message):
+    said = client.raw(message)
+    assert set(said) == {"error"} and "Traceback" not in said["error"]
+    assert server.refused == 1 and not arm.sent
+    assert client.ask("num_dofs") == 8
+
+
+def test_frames_that_no_req_sends_are_dropped(server, client):
+    with Context() as context, context.socket(zmq.DEALER) as raw:
+        raw.setsockopt(zmq.LINGER, 0)
+        raw.connect(f"tcp://127.0.0.1:{server.port}")
+        raw.send(b"alone")
+        raw.send_multipart([b"a", b"b", b"c"])
+        wait_for(lambda: server.refused == 2)
+    assert client.ask("num_dofs") == 8
+
+
+def test_a_second_gello_may_look_but_not_command(arm, server, client):
+    home = np.array([*SPEC.q_home, 0.0])
+    client.ask("command_joint_state", joint_state=home)
+    other = Client(server)
+    assert "another GELLO" in other.ask("command_joint_state", joint_state=home)["error"]
+    assert other.ask("num_dofs") == 8 and len(arm.sent) == 1
+    other.close()
+
+
+def test_silence_stops_the_arm_until_somebody_rearms_it(arm):
+    home = np.array([*SPEC.q_home, 0.0])
+    with GelloServer(arm, "127.0.0.1:0", silence_s=0.1) as server:
+        client = Client(server)
+        time.sleep(0.3)
+        assert not arm.stops  # before the first command there is nothing to be silent about
+        client.ask("command_joint_state", joint_state=home)
+        wait_for(lambda: arm.stops)
+        assert "silent" in arm.stops[0]
+        assert "ArmLatched" in client.ask("command_joint_state", joint_state=home)["error"]
+        time.sleep(0.2)
+        assert len(arm.stops) == 1
+        server.rearm()
+        wait_for(lambda: arm.gate.latched is None)
+        assert client.ask("command_joint_state", joint_state=home) is None
+        client.close()
+
+
+def test_a_re_arm_in_the_middle_of_a_motion_stops_first_and_one_that_fails_ends_nothing(arm, server, client):
+    client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
+    server.rearm()
+    wait_for(lambda: arm.stops)
+    assert arm.stops == ["re-armed"]
+    wait_for(lambda: arm.gate.latched is None)
+    client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
+
+    def refuse() -> None:
+        arm.refusals += 1
+        raise RobotError("not now")
+
+    arm.refusals, arm.rearm = 0, refuse
+    server.rearm()
+    wait_for(lambda: arm.refusals)
+    assert len(arm.stops) == 2 and arm.gate.latched
+    assert client.ask("num_dofs") == 8  # it serves on
+
+
+def test_the_end_of_the_shim_stops_an_arm_that_was_commanded(arm):
+    with GelloServer(arm, "127.0.0.1:0", silence_s=30.0) as server:
+        client = Client(server)
+        client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
+        client.close()
+    assert "ended" in arm.stops[0]
+    with pytest.raises(CommandRejected):
+        arm.command(JointCommand(SPEC.q_home, 1.0, 99, 0.0))
+    untouched = GatedArm()
+    GelloServer(untouched, "127.0.0.1:0").start().close()
+    assert not untouched.stops
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:6001", "*:6001", "192.168.0.2:6001", "lab:6001", "[::]:6001"])
+def test_any_address_but_loopback_is_refused_by_name(arm, address):
+    with pytest.raises(AddressRefused, match="not loopback.*pickles"):
+        GelloServer(arm, address)
+
+
+def test_the_shim_is_off_unless_asked_for_by_name():
+    from palme.cli.commands.serve import main
+    from palme.cli.config import load
+    from palme.cli.errors import UsageError
+
+    with pytest.raises(UsageError, match="say what to serve"):
+        main([])
+    assert load("serve_gello")["address"].startswith("127.0.0.1:")
+
+
+def test_quaternions_are_of_the_rotation_they_stand_for():
+    for rpy in np.random.default_rng(0).uniform(-np.pi, np.pi, (50, 3)):
+        r = rigid(np.zeros(3), rpy)[:3, :3]
+        x, y, z, w = _quat_xyzw(r)
+        back = np.array([
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ])  # fmt: skip
+        np.testing.assert_allclose(back, r, atol=1e-9)
+
+
+def test_gello_drives_the_simulated_arm():
+    pytest.importorskip("pybullet")
+    from palme.cli.commands.serve_gello import _simulated
+    from palme.cli.config import load
+
+    world, arm = _simulated(load("serve_gello"))
+    with GelloServer(arm, "127.0.0.1:0", silence_s=30.0) as server:
+        client = Client(server)
+        goal = client.ask("get_joint_state")
+        goal[0] += 0.2
+        for _ in range(30):
+            client.ask("command_joint_state", joint_state=goal)
+        reached = client.ask("get_joint_state")
+        client.close()
+    assert abs(reached[0] - goal[0]) < 0.01
+    assert threading.active_count() >= 1
+    world.close()

@@ -1,0 +1,161 @@
+"""Grippers: in a thread of their own, never silently dead."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from robots.drivers.gripper_thread import Fingers
+from robots.drivers.robotiq import RobotiqHand
+from robots.errors import DriverError
+from tests.driver_contract import wait_for
+
+
+class Slow:
+    """Goes a tenth of its way a look."""
+
+    def __init__(self) -> None:
+        self.at, self.floor, self.aims, self.broken = 1.0, 0.0, [1.0], False
+
+    def measure(self) -> float:
+        if self.broken:
+            raise RuntimeError("modbus: no answer")
+        self.at = max(self.floor, self.at + max(-0.1, min(0.1, self.aims[-1] - self.at)))
+        return self.at
+
+    def move(self, opening: float) -> None:
+        self.aims.append(opening)
+
+
+class Blocking:
+    """Comes back from `move` when it has arrived, at a block."""
+
+    def __init__(self) -> None:
+        self.at, self.aims = 1.0, list[float]()
+
+    def measure(self) -> float:
+        return self.at
+
+    def move(self, opening: float) -> None:
+        self.aims.append(opening)
+        time.sleep(0.5)
+        self.at = max(opening, 0.4)
+
+
+def test_an_opening_one_tick_ahead_of_the_fingers_still_closes_them() -> None:
+    hand = Slow()
+    fingers = Fingers(hand, "test")
+
+    def closed() -> bool:
+        fingers.want(max(0.0, fingers.opening() - 0.0625))  # what a gate makes of "close"
+        return fingers.opening() < 1e-9
+
+    wait_for(closed, "closing")
+    assert (np.diff(hand.aims) <= 0).all() and hand.aims[-1] == 0.0  # without turning back once
+    fingers.halt()
+
+
+def test_a_noisy_opening_never_lets_go_of_what_is_held() -> None:
+    hand, rng = Slow(), np.random.default_rng(0)
+    hand.floor = 0.4  # a block between the fingers
+    fingers = Fingers(hand, "test")
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until:
+        fingers.want(max(0.0, fingers.opening() - 0.0625 + rng.uniform(-0.008, 0.008)))
+        time.sleep(0.01)
+    fingers.halt()
+    assert hand.at == 0.4
+    assert all(aim < 0.4 for aim in hand.aims[int(np.argmin(hand.aims)) :])
+
+
+def test_a_hand_that_blocks_is_not_opened_by_wishes_from_before_it_closed() -> None:
+    hand = Blocking()
+    fingers = Fingers(hand, "test")
+    until = time.monotonic() + 1.4
+    while time.monotonic() < until:
+        fingers.want(max(0.0, fingers.opening() - 0.0625))
+        time.sleep(0.05)
+    fingers.halt()
+    assert hand.aims and (np.diff(hand.aims) <= 0).all()
+
+
+def test_it_rests_where_it_is_wanted() -> None:
+    hand = Slow()
+    fingers = Fingers(hand, "test")
+    fingers.want(0.5)
+    wait_for(lambda: abs(fingers.opening() - 0.5) < 0.021 and abs(hand.aims[-1] - 0.5) < 0.021, "half open")
+    fingers.halt()
+
+
+def test_a_failed_gripper_is_told_and_not_remembered_as_fine() -> None:
+    hand = Slow()
+    fingers = Fingers(hand, "test")
+    hand.broken = True
+
+    def told() -> bool:
+        try:
+            fingers.opening()
+        except DriverError as error:
+            return "modbus: no answer" in str(error)
+        return False
+
+    wait_for(told, "the gripper's error")
+    fingers.halt()
+
+
+class Cap:
+    """The socket of Robotiq's URCap."""
+
+    def __init__(self) -> None:
+        self.values = {"STA": 3, "FLT": 0, "POS": 0}
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            with client:
+                while line := client.recv(64).decode():
+                    verb, *words = line.split()
+                    if verb == "GET":
+                        client.sendall(f"{words[0]} {self.values.get(words[0], 0)}\n".encode())
+                    else:
+                        self.values |= dict(zip(words[::2], map(int, words[1::2]), strict=True))
+                        client.sendall(b"ack")
+
+
+@pytest.fixture
+def cap() -> Iterator[Cap]:
+    cap = Cap()
+    yield cap
+    cap.server.close()
+
+
+def test_robotiq_maps_0_to_255_closed_onto_1_to_0(cap: Cap) -> None:
+    hand = RobotiqHand("127.0.0.1", cap.port)
+    assert hand.measure() == 1.0
+    hand.move(0.0)
+    assert cap.values["POS"] == 255 and cap.values["GTO"] == 1
+    assert hand.measure() == 0.0
+    hand.close()
+
+
+def test_robotiq_is_never_activated_from_here_and_its_faults_are_told(cap: Cap) -> None:
+    cap.values["STA"] = 0
+    with pytest.raises(DriverError, match="STA 0, not 3; activate it at the pendant"):
+        RobotiqHand("127.0.0.1", cap.port)
+    assert "ACT" not in cap.values
+    cap.values |= {"STA": 3, "FLT": 9}
+    hand = RobotiqHand("127.0.0.1", cap.port)
+    with pytest.raises(DriverError, match="fault 9"):
+        hand.measure()
+    hand.close()

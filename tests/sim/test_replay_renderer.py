@@ -1,0 +1,52 @@
+"""The photo look shows the run that was logged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sim.data.scene_sampler import layout
+from sim.rendering.replay_renderer import VIEWS, Mirror
+from sim.world.state import ObjectSpec, SceneState
+from sim.world.world import HOME_Q, World
+
+STATE = SceneState((ObjectSpec("red", "block", "large"), ObjectSpec("blue", "bowl")), (None, None))
+
+
+def red_pixels(picture: np.ndarray) -> int:
+    r, g, b = picture.astype(int).transpose(2, 0, 1)
+    return int(((r > 120) & (g < 60) & (b < 60)).sum())
+
+
+@pytest.mark.parametrize("look", ["photo", "fast"])
+def test_a_mirror_follows_the_poses_it_is_given(look):
+    scene = layout(STATE, np.random.default_rng(0), jitter=False)
+    mirror = Mirror(scene, look, scale=1)
+    positions, quats = mirror.world.poses()
+    for view in VIEWS:
+        assert mirror.frame(HOME_Q, 1.0, positions, quats, view, (160, 120)).shape == (120, 160, 3)
+    there = mirror.frame(HOME_Q, 1.0, positions, quats, "front", (160, 120))
+    positions[0] = (0.5, 0.0, -2.0)
+    gone = mirror.frame(HOME_Q, 1.0, positions, quats, "front", (160, 120))
+    assert red_pixels(there) > 15 > red_pixels(gone)
+    with pytest.raises(ValueError, match="1 poses for the 2 objects"):
+        mirror.frame(HOME_Q, 1.0, positions[:1], quats[:1])
+    mirror.close()
+
+
+def test_photos_have_shadows_and_a_texture():
+    world = World("photo")
+    scene = layout(STATE, np.random.default_rng(1), jitter=False)
+    world.place(scene)
+    world.set_arm((0.0, 0.1, 0.0, -2.2, 0.0, 2.3, 0.8), 1.0)
+    with_arm = world.render("front", (160, 120)).rgb
+    bare = World("photo", robot=False)
+    bare.place(scene)
+    without = bare.render("front", (160, 120)).rgb
+    corner = without[100:, :60].astype(float)
+    assert corner.std(axis=(0, 1)).max() > 2  # grain
+    darker = with_arm.astype(int).sum(2) < without.astype(int).sum(2) - 60
+    wooden = with_arm[..., 0] > with_arm[..., 2].astype(int) + 15
+    assert (darker & wooden).sum() > 100  # in the arm's shadow
+    world.close()
+    bare.close()
