@@ -312,7 +312,7 @@ class Agent:
             observation = self._observe(self._policy.cameras)
 
     def _by_name(self, step: Any) -> str:
-        """The step's text with `obj_k` as the eyes' names. Raises ValueError for an object not there."""
+        """The step's text with `obj_k` as the detector's names. Raises ValueError for an object not there."""
         objects = getattr(self._planner, "last_objects", None)
         if "obj_" not in step.text or objects is None:
             return step.text

@@ -26,7 +26,7 @@ class Look:
         heat: (h, w) non-negative weights that cover the whole picture, at any resolution.
         pixel: (u, v) the point it settled on in [px] of the picture, or None.
         xyz: (3,) the same in [m] in the base frame, by the calibration that the picture came with, or None.
-        score: how sure the eyes are, in [0, 1].
+        score: how sure the detector is, in [0, 1].
     """
 
     camera: str

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robots.policy_servers.keys import Keys, keys_for
-from robots.policy_servers.reader import Calibration, Reader
+from robots.policy_servers.observations import Calibration, ObservationReader
 from robots.policy_servers.session import Session, metadata
 from robots.spec import ArmSpec
 from robots.types import ActionChunk, Observation
@@ -56,8 +56,10 @@ def request(keys: Keys | None = None, q: np.ndarray | None = None, **changes: An
     return {getattr(keys, name, name): value for name, value in flat.items() if value is not None}
 
 
-def reader(protocol: str = "openpi", calibration: Calibration | None = None, closed: bool = True) -> Reader:
-    return Reader(SPEC, "front", keys_for(protocol), calibration, closed)
+def reader(
+    protocol: str = "openpi", calibration: Calibration | None = None, closed: bool = True
+) -> ObservationReader:
+    return ObservationReader(SPEC, "front", keys_for(protocol), calibration, closed)
 
 
 def sweep_session(protocol: str = "openpi", **policy: Any) -> Session:

@@ -1,4 +1,4 @@
-"""Small planners, eyes and scenes for tests."""
+"""Small planners, detector and scenes for tests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def scene(*rows: str) -> SceneState:
 
 
 def seen(state: SceneState, seed: int = 0, order=None) -> PerceivedObjects:
-    """What perfect eyes report of `state`."""
+    """What perfect detector report of `state`."""
     order = list(range(len(state.objects))) if order is None else order
     fields = perceive(state, order, random.Random(seed), SHARP)
     n = len(order)

@@ -12,7 +12,7 @@ LATE = 0.005  # [s] beyond the nominal interval
 
 
 @dataclass(frozen=True)
-class Cadence:
+class FrameTiming:
     """The report of one episode.
 
     Attributes:
@@ -50,7 +50,7 @@ def report(
     repeated: Mapping[str, Sequence[int]],
     waited: float = 0.0,
     age: float = 0.0,
-) -> Cadence:
+) -> FrameTiming:
     """The report of an episode with frames at `capture_time` (T,) in [s].
 
     Args:
@@ -68,4 +68,4 @@ def report(
     mean, low, median, p99, high = (
         float(1e3 * x) for x in (steps.mean(), steps.min(), p50, p99, steps.max())
     )
-    return Cadence(1e3 * nominal, mean, low, median, p99, high, late, pairs, 1e3 * waited, 1e3 * age)
+    return FrameTiming(1e3 * nominal, mean, low, median, p99, high, late, pairs, 1e3 * waited, 1e3 * age)

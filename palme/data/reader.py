@@ -27,7 +27,7 @@ from palme.data.episode_index import Entry
 from palme.data.errors import Damaged, NoSuchEpisode
 from palme.data.files import read_table
 from palme.data.schema import arrow_schema, video_keys
-from palme.data.sidecar import Side, read_side
+from palme.data.sidecar import Sidecar, read_side
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Episode:
             yield self.dataset.image(self.entry, layout.PICTURE + camera, frame)
 
     @property
-    def side(self) -> Side | None:
+    def side(self) -> Sidecar | None:
         """How it was recorded, what was said, the exact commands; None where another stack recorded it."""
         number = self.entry.episode
         return read_side(self.dataset.root, number, self.entry.data).get(number)

@@ -18,7 +18,7 @@ import numpy as np
 from palme.data.episode_index import Entry
 from palme.data.errors import CameraSilent
 from palme.data.schema import Schema, View
-from palme.data.sidecar import Order, Run, Said, Side
+from palme.data.sidecar import Order, Run, Said, Sidecar
 from palme.data.writer import DatasetWriter, EpisodeWriter, Row
 from palme.events import Acted, Event, Finished, Judged, Planned
 from robots.errors import CommandRejected
@@ -78,7 +78,7 @@ class Recorder:
         self.step = ""
         self._episode = self._dataset.begin(instruction)
 
-    def save(self, truth: bool | None = None) -> tuple[Entry, Side] | None:
+    def save(self, truth: bool | None = None) -> tuple[Entry, Sidecar] | None:
         """Finish the episode; None where nothing was commanded. Raises EncoderFailed, CannotWrite."""
         episode, self._episode = self._episode, None
         if episode is None or not episode.n:

@@ -1,4 +1,4 @@
-"""Side tables: who recorded an episode and how, what the planner said, and every command to the last bit.
+"""Sidecar tables: who recorded an episode and how, what the planner said, and every command to the last bit.
 
 LeRobot's own columns hold float32 and one row a frame. A replay needs the commands as they were, double
 precision and those that were refused included; the planner's sentence has no place in a frame at all.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from palme.data import layout
 from palme.data.files import read_table
-from palme.data.frame_timing import Cadence
+from palme.data.frame_timing import FrameTiming
 
 TEXT, WHOLE, REAL, YES = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
@@ -56,7 +56,7 @@ class Said:
         t: [s] since the run began.
         sentence: what the planner read, placeholders included.
         answer: its reason, or what it found; of a look, what was looked for: "pick" or "place".
-        success, probability: of a verdict; of a look, how sure the eyes were.
+        success, probability: of a verdict; of a look, how sure the detector was.
         camera, xyz: of a look: through which, and (x, y, z) in [m] of what was found, in the base frame by
             the calibration that the picture came with.
     """
@@ -115,16 +115,16 @@ SCHEMAS = {"runs": RUNS, "events": EVENTS, "commands": COMMANDS}
 
 
 @dataclass(frozen=True)
-class Side:
+class Sidecar:
     """What the three tables hold of one episode."""
 
     run: Run
-    cadence: Cadence
+    cadence: FrameTiming
     said: tuple[Said, ...] = ()
     orders: tuple[Order, ...] = field(default=(), repr=False)
 
 
-def tables(episode: int, side: Side) -> dict[str, pa.Table]:
+def tables(episode: int, side: Sidecar) -> dict[str, pa.Table]:
     """One episode's rows of each table."""
     c = side.cadence
     run = {k: v for k, v in vars(side.run).items() if k != "final"}
@@ -151,7 +151,7 @@ def tables(episode: int, side: Side) -> dict[str, pa.Table]:
     }
 
 
-def read_side(root: Path, episode: int | None = None, file: int = 0) -> dict[int, Side]:
+def read_side(root: Path, episode: int | None = None, file: int = 0) -> dict[int, Sidecar]:
     """By episode, of those that have one. Raises Damaged.
 
     Args:
@@ -161,7 +161,7 @@ def read_side(root: Path, episode: int | None = None, file: int = 0) -> dict[int
     out = {}
     for row in found["runs"]:
         episode = row["episode_index"]
-        out[episode] = Side(
+        out[episode] = Sidecar(
             _run(row),
             _cadence(row),
             tuple(_said(r) for r in found["events"] if r["episode_index"] == episode),
@@ -188,12 +188,12 @@ def _run(row: dict) -> Run:
     return Run(**known, final=tuple(row.get("final") or ()))
 
 
-def _cadence(row: dict) -> Cadence:
+def _cadence(row: dict) -> FrameTiming:
     repeated = tuple(zip(row["repeated_camera"], row["repeated_frame"], strict=True))
     plain = {
-        k: row[k] for k in Cadence.__dataclass_fields__ if k not in ("late_frames", "repeated")
+        k: row[k] for k in FrameTiming.__dataclass_fields__ if k not in ("late_frames", "repeated")
     }  # fmt: skip
-    return Cadence(**plain, late_frames=tuple(row["late_frames"]), repeated=repeated)
+    return FrameTiming(**plain, late_frames=tuple(row["late_frames"]), repeated=repeated)
 
 
 def _said(row: dict) -> Said:

@@ -43,7 +43,7 @@ from palme.data.errors import BadFrame, Busy, EncoderFailed, NotADataset
 from palme.data.files import publish, told, write_json, write_table
 from palme.data.inline import Inline
 from palme.data.schema import VECTORS, Schema, arrow_schema
-from palme.data.sidecar import Order, Run, Said, Side
+from palme.data.sidecar import Order, Run, Said, Sidecar
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class DatasetWriter:
             os.close(self._lock)
             self._lock = -1
 
-    def _save(self, task: str, columns: dict[str, Any], videos: Sequence[Encoded], beside: Side) -> Entry:
+    def _save(self, task: str, columns: dict[str, Any], videos: Sequence[Encoded], beside: Sidecar) -> Entry:
         n, number = len(columns["frame_index"]), self._next
         start = self.entries[-1].stop if self.entries else 0
         clips = {v.key: Clip(number, 0.0, n / self.schema.fps) for v in self.schema.views}
@@ -289,7 +289,7 @@ class EpisodeWriter:
         """Pictures so far that the encoder had no room for."""
         return sum(map(len, self._repeated.values()))
 
-    def save(self, run: Run | None = None) -> tuple[Entry, Side]:
+    def save(self, run: Run | None = None) -> tuple[Entry, Sidecar]:
         """Finish the episode: when this returns it is on the disk for good.
 
         Raises:
@@ -314,7 +314,7 @@ class EpisodeWriter:
         waited = 0.0 if self._encoding is None else self._encoding.waited
         pace = cadence.report(time, self._schema.fps, self._repeated, waited, self._age)
         run = Run(self._task) if run is None else replace(run, instruction=run.instruction or self._task)
-        beside = Side(run, pace, tuple(self.said), tuple(self.orders))
+        beside = Sidecar(run, pace, tuple(self.said), tuple(self.orders))
         self._open = False
         return self._dataset._save(self._task, columns, videos, beside), beside
 

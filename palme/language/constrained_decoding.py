@@ -25,12 +25,14 @@ SOLIDS: Words = tuple(w for w in ENTITY_WORDS if not w.endswith("_bowl"))
 BOWLS: Words = tuple(w for w in ENTITY_WORDS if w.endswith("_bowl"))
 WAYS: Words = ("up", "down", "mixed")
 MAX_TOWER = 6
-DOUBT = 0.005  # what an object is this likely to be is not said to be nowhere: the eyes may have misnamed it
+DOUBT = (
+    0.005  # what an object is this likely to be is not said to be nowhere: the detector may have misnamed it
+)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the eyes allow to be said. `unknown` in the first place: nothing is held against any word.
+    """What the detector allows to be said. `unknown` in the first place: nothing is held against any word.
 
     Attributes:
         there: names of the objects seen: all blocks among them are checked before sorting is done.
@@ -57,7 +59,7 @@ def allowed(said: Words, seen: Evidence = UNSEEN) -> Words:
     """Words that may follow `said` in an answer to "next:" (see `palme.language.answers`).
 
     Args:
-        seen: what the eyes allow to be said; without it nothing is ruled out.
+        seen: what the detector allows to be said; without it nothing is ruled out.
     """
     if not said:
         return ("goal", UNKNOWN)

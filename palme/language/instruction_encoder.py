@@ -1,4 +1,4 @@
-"""Reader: a pretrained text encoder reads the instruction; what it makes of it becomes one soft token.
+"""InstructionEncoder: a pretrained text encoder; its features of the instruction become one soft token.
 
 The planner's language model is small and knows the words of its training. An encoder that has read the
 language already knows that a cellar is below an attic, so what it reads of a sentence holds for sentences
@@ -22,11 +22,11 @@ POOLED = ("bert", "roberta", "mpnet")  # encoders that bring a pooling layer
 FOLDER = "reader"  # where it stands beside the planner's weights
 
 
-class ReaderMissing(FileNotFoundError):
+class InstructionEncoderMissing(FileNotFoundError):
     """A folder that holds no text encoder."""
 
 
-class Reader(nn.Module):
+class InstructionEncoder(nn.Module):
     """Sentences -> vectors (B, `dim`): the mean of the encoder's last hidden states.
 
     Every sentence is read in the same colours (`recoloured`).
@@ -42,12 +42,14 @@ class Reader(nn.Module):
         self.dim: int = encoder.config.hidden_size  # type: ignore[union-attr, assignment]
 
     @classmethod
-    def load(cls, folder: str | Path) -> Reader:
-        """From a folder of safetensors and a tokenizer, in fp32. Raises ReaderMissing."""
+    def load(cls, folder: str | Path) -> InstructionEncoder:
+        """From a folder of safetensors and a tokenizer, in fp32. Raises InstructionEncoderMissing."""
         from transformers import AutoConfig, AutoModel, AutoTokenizer
 
         if not (Path(folder) / "config.json").exists():
-            raise ReaderMissing(f"{folder}: no text encoder there; `palme train reader` makes one")
+            raise InstructionEncoderMissing(
+                f"{folder}: no text encoder there; `palme train reader` makes one"
+            )
         kind = AutoConfig.from_pretrained(folder).model_type
         bare = {"add_pooling_layer": False} if kind in POOLED else {}  # a head of another task
         encoder = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **bare)

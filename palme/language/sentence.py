@@ -28,7 +28,7 @@ class Sentence:
             `<img:NAME>`: a picture's features; `<state>`: the arm; `<obj:k>`: object k, counted from 1.
         images: features (K, D) of each picture by its name.
         state: the arm's measured state, or (D,) numbers.
-        objects: what the eyes found.
+        objects: what the detector found.
         reading: (D,) what a text encoder made of the instruction; it stands at `<read>`.
     """
 
@@ -49,7 +49,7 @@ class Sentence:
                 raise BadSentence("<read>: nobody has read the sentence; give reading=")
             if kind == "obj" and not 1 <= int(which) <= (0 if self.objects is None else len(self.objects)):
                 n = 0 if self.objects is None else len(self.objects)
-                raise BadSentence(f"<{name}>: the eyes found {n} objects; use <obj:1> to <obj:{n}>")
+                raise BadSentence(f"<{name}>: the detector found {n} objects; use <obj:1> to <obj:{n}>")
 
     @property
     def placeholders(self) -> tuple[str, ...]:

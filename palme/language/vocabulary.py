@@ -230,7 +230,7 @@ def recoloured(text: str) -> str:
     """`text` in lower case, what it names first called red, then blue, green, yellow and so on.
 
     Which colours are named says nothing of what is to become of them; what reads a sentence as a whole
-    (`Reader`) need not learn that.
+    (`InstructionEncoder`) need not learn that.
     """
     text = text.lower().replace("_", " ").replace("obj ", "obj_")
     order = {name: _IN_TURN[k % len(_IN_TURN)] for k, name in enumerate(mentions(text))}

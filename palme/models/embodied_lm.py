@@ -45,10 +45,10 @@ class EmbodiedConfig(PretrainedConfig):
     Args:
         backbone: keywords of any causal LM's config, `model_type` among them.
         words: token ids by word: entities, table, nothing, obj_k and the placeholders (from the tokenizer).
-        feature_dim: width of the eyes' visual feature of an object, 0 = not used.
+        feature_dim: width of the detector's visual feature of an object, 0 = not used.
         state_dim: numbers in a robot state (7 joints, gripper, 3 of the tool's place).
         image_dim: width of an image encoder's features, 0 = no image tokens.
-        reading_dim: width of a text encoder's reading of the instruction (`Reader`), 0 = it is not read.
+        reading_dim: width of the `InstructionEncoder`'s features of the instruction, 0 = none.
         freeze_backbone: only connectors learn.
         lora: keywords of `peft.LoraConfig` (r, target_modules ...); the backbone learns through these alone.
     """

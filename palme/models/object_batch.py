@@ -13,7 +13,7 @@ from palme.perception.objects import ENTITIES, PerceivedObjects
 
 ObjectBatch = dict[str, Tensor]
 """class_probs (B, N, 24), size_probs (B, N, 2), xyz (B, N, 3), holder_probs (B, N, N + 1), score (B, N) and,
-where the eyes give features, feature (B, N, D). Absent rows are zero."""
+where the detector gives features, feature (B, N, D). Absent rows are zero."""
 
 
 def collate_objects(scenes: Sequence[PerceivedObjects], feature_dim: int = 0) -> ObjectBatch:

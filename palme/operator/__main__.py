@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from palme.operator.errors import ConsoleError
-from palme.operator.rehearsal.operator import RehearsalDesk
+from palme.operator.rehearsal.operator import RehearsalOperator
 from palme.operator.server import serve
 
 USAGE = """\
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         return 0
     try:
         given = settings(arguments)
-        with RehearsalDesk() as desk, serve(desk, **given):
+        with RehearsalOperator() as desk, serve(desk, **given):
             threading.Event().wait()
     except ConsoleError as error:
         print(f"palme.operator: {error}", file=sys.stderr)

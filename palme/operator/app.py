@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from palme.operator import sockets
-from palme.operator.auth import Door
+from palme.operator.auth import Auth
 from palme.operator.cameras import Encoder
-from palme.operator.clients import Hub
+from palme.operator.clients import Clients
 from palme.operator.errors import Refused
 
 TYPES = {"css": "text/css", "js": "text/javascript"}
@@ -37,7 +37,7 @@ HEADERS = {
 }
 
 
-def build_app(hub: Hub, door: Door) -> ASGIApp:
+def build_app(hub: Clients, door: Auth) -> ASGIApp:
     """Everything between a connection and the desk."""
     encoder, lookers = Encoder(), set[WebSocket]()
 
@@ -69,7 +69,7 @@ def build_app(hub: Hub, door: Door) -> ASGIApp:
         WebSocketRoute("/control", control),
         WebSocketRoute("/pictures", pictures),
     ]
-    return _AtTheDoor(Starlette(routes=routes, lifespan=lifespan), door)
+    return _AuthMiddleware(Starlette(routes=routes, lifespan=lifespan), door)
 
 
 @cache
@@ -83,10 +83,10 @@ def page_files() -> dict[str, bytes]:
     return found | {"report.css": (files("palme.report") / "style.css").read_bytes()}
 
 
-class _AtTheDoor:
+class _AuthMiddleware:
     """Checks each request before the application sees it. The page's files hold no secret: no token."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, door: Auth) -> None:
         self._app, self._door = app, door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Door: who is let in. Three questions, the cheap ones first: which host, whose page, which token.
+"""Auth: who is let in. Three questions, the cheap ones first: which host, whose page, which token.
 
 The server speaks plain HTTP to whoever reaches its port, and any page in the person's browser reaches the
 loopback. So the name that was asked for must be one of ours (a rebound DNS name is not), a socket must be
@@ -26,7 +26,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-class Door:
+class Auth:
     """Lets requests in or raises a `Refused`.
 
     Args:

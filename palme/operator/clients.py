@@ -1,4 +1,4 @@
-"""Hub: which consoles there are, what stands on the desk, and who fell silent while holding the arm."""
+"""Clients: which consoles there are, what stands on the desk, and who fell silent while holding the arm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from palme.operator.operator import Desk, Status
+from palme.operator.operator import Operator, Status
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ class TooMany(Exception):
     """All seats are taken."""
 
 
-class Hub:
+class Clients:
     """Belongs to the server's event loop; only `ages` is read from elsewhere.
 
     Args:
         silence: [s] without a word from the console that holds the arm until it counts as gone.
     """
 
-    def __init__(self, desk: Desk, silence: float) -> None:
+    def __init__(self, desk: Operator, silence: float) -> None:
         self.desk, self.silence = desk, silence
         self.seats: dict[str, Seat] = {}
         self.ages: deque[tuple[str, float]] = deque(maxlen=8192)  # (camera, [s] from taken to known as shown)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from palme.operator import operator as desk
-from palme.operator.operator import Desk, Told
+from palme.operator.operator import Operator, Told
 
 MAX_BYTES = 4096  # of a message; the longest text in it has 300 characters
 
@@ -18,63 +18,63 @@ Pixel = Annotated[float, Meta(ge=0.0, le=16384.0)]
 Number = Annotated[int, Meta(ge=0, le=2**53)]
 
 
-class Wish(Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
+class Message(Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
     """Base: `{"do": tag, ...}`."""
 
 
-class Stop(Wish, tag="stop"):
+class Stop(Message, tag="stop"):
     how: Annotated[str, Meta(max_length=40)] = "button"
 
 
-class Rearm(Wish, tag="rearm"):
+class Rearm(Message, tag="rearm"):
     pass
 
 
-class Pause(Wish, tag="pause"):
+class Pause(Message, tag="pause"):
     pass
 
 
-class Take(Wish, tag="take"):
+class Take(Message, tag="take"):
     pass
 
 
-class HandBack(Wish, tag="hand_back"):
+class HandBack(Message, tag="hand_back"):
     pass
 
 
-class Jog(Wish, tag="jog"):
+class Jog(Message, tag="jog"):
     linear: Three = (0.0, 0.0, 0.0)
     angular: Three = (0.0, 0.0, 0.0)
     gripper: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
 
 
-class Reach(Wish, tag="reach"):
+class Reach(Message, tag="reach"):
     camera: Annotated[str, Meta(max_length=64)]
     u: Pixel
     v: Pixel
 
 
-class Retype(Wish, tag="retype"):
+class Retype(Message, tag="retype"):
     text: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
-class Beat(Wish, tag="beat"):
+class Beat(Message, tag="beat"):
     """The page lives and wants nothing new."""
 
 
-class Ping(Wish, tag="ping"):
+class Ping(Message, tag="ping"):
     """`at`: the page's own clock [ms], given back with ours, so that it can tell how old a picture is."""
 
     at: float
 
 
-class Seen(Wish, tag="seen"):
+class Seen(Message, tag="seen"):
     """Status `n` was read: the next may come."""
 
     n: Number
 
 
-class Shown(Wish, tag="shown"):
+class Shown(Message, tag="shown"):
     """Picture `n` of `camera` is on the screen: the next may come."""
 
     camera: Annotated[str, Meta(max_length=64)]
@@ -96,7 +96,7 @@ def read_shown(text: str) -> Shown:
     return _shown.decode(text)
 
 
-def carry_out(wish: AtDesk, at: Desk, who: str) -> Told:
+def carry_out(wish: AtDesk, at: Operator, who: str) -> Told:
     """Ask the desk for it, in the name of `who`."""
     match wish:
         case Stop(how):

@@ -1,4 +1,4 @@
-"""Desk: everything that a console may see and do. The run implements it; the page knows nothing else.
+"""Operator: everything that a console may see and do. The run implements it; the page knows nothing else.
 
 Every method may be called from any thread, returns at once and never raises for what a person typed: what
 cannot be done is told in `Told`.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from robots.teleop.teleop_actions import Jog
 
-__all__ = ["MODES", "Desk", "Jog", "Joint", "Picture", "Status", "StepLine", "Told"]
+__all__ = ["MODES", "Operator", "Jog", "Joint", "Picture", "Status", "StepLine", "Told"]
 MODES = ("autonomous", "paused", "correcting", "stopped")
 
 
@@ -89,7 +89,7 @@ class Told:
     message: str = ""
 
 
-class Desk(Protocol):
+class Operator(Protocol):
     """See the module. `who` is the id of the console that asks."""
 
     def status(self) -> Status: ...

@@ -1,4 +1,4 @@
-"""Budget: how many messages a socket may send."""
+"""RateLimit: how many messages a socket may send."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class Budget:
+class RateLimit:
     """A bucket that fills at `rate` a second up to `burst`; each message takes one."""
 
     def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""RunDesk: the desk of one run, in front of a shared arm and the loop that ticks it.
+"""RunOperator: the desk of one run, in front of a shared arm and the loop that ticks it.
 
 It also tells the agent what a person did and said (`palme.supervision.Supervisor`). Every method may be
 called from any thread and returns at once: what takes time is done by the control loop.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from palme.operator.operator import Jog, Joint, Picture, Status, Told
-from palme.operator.run_status import Story
+from palme.operator.run_status import RunStatus
 from palme.operator.verbal_corrections import Meaning, Unclear, understand
 from palme.planners.step import Step
 from palme.supervision import Correction
@@ -28,7 +28,7 @@ SOON = 0.25  # [s] that a rearm is waited for; the message tells what came of it
 LONGEST = 300  # characters of a sentence
 
 
-class RunDesk:
+class RunOperator:
     """See the module.
 
     Args:
@@ -37,7 +37,7 @@ class RunDesk:
         story: listens to the agent's events; None = there is no agent.
     """
 
-    def __init__(self, shared: SharedArm, loop: ControlLoop, story: Story | None = None) -> None:
+    def __init__(self, shared: SharedArm, loop: ControlLoop, story: RunStatus | None = None) -> None:
         self.shared, self.loop, self.story = shared, loop, story
         self._lock = threading.Lock()
         self._said: tuple[str, str, Meaning] | None = None  # who, words, meaning: until the agent asks
@@ -49,7 +49,7 @@ class RunDesk:
     # -- what is seen -------------------------------------------------------------------------
 
     def status(self) -> Status:
-        """See `Desk`."""
+        """See `Operator`."""
         shared, state, pace = self.shared, self.shared.state, self.loop.pace
         takeover, story = shared.takeover, self.story
         joints = tuple(
@@ -75,19 +75,19 @@ class RunDesk:
         )
 
     def picture(self, camera: str) -> Picture | None:
-        """See `Desk`."""
+        """See `Operator`."""
         found = self.loop.frame(camera)
         return None if found is None else Picture(found[0].rgb, found[1])
 
     # -- what is done -------------------------------------------------------------------------
 
     def stop(self, who: str, reason: str) -> Told:
-        """See `Desk`."""
+        """See `Operator`."""
         self.shared.halt(who, reason or f"by {who}")
         return Told(True, self.shared.takeover.message)
 
     def rearm(self, who: str) -> Told:
-        """See `Desk`."""
+        """See `Operator`."""
         try:
             self.shared.rearm(who, SOON)
         except TimeoutError:
@@ -97,23 +97,23 @@ class RunDesk:
         return Told(True, self.shared.takeover.message)
 
     def pause(self, who: str) -> Told:
-        """See `Desk`."""
+        """See `Operator`."""
         return self._told(lambda: self.shared.pause(who))
 
     def take(self, who: str) -> Told:
-        """See `Desk`."""
+        """See `Operator`."""
         return self._told(lambda: self.shared.take(who))
 
     def hand_back(self, who: str) -> Told:
-        """See `Desk`."""
+        """See `Operator`."""
         return self._told(lambda: self.shared.hand_back(who))
 
     def left(self, who: str) -> None:
-        """See `Desk`."""
+        """See `Operator`."""
         self.shared.left(who)
 
     def jog(self, who: str, jog: Jog) -> Told:
-        """See `Desk`."""
+        """See `Operator`."""
         opening = jog.gripper
         try:
             wishes.shares(jog.linear)
@@ -126,7 +126,7 @@ class RunDesk:
         return self._wished(who, wishes.Jog(linear, angular, opening))  # type: ignore[arg-type]
 
     def reach(self, who: str, camera: str, u: float, v: float) -> Told:
-        """See `Desk`. The point is looked up once a press: the picture may move with the arm."""
+        """See `Operator`. The point is looked up once a press: the picture may move with the arm."""
         if not self._holds(who):
             return self._not_yours(who)
         key, now = (who, camera, float(u), float(v)), time.monotonic()
@@ -148,7 +148,7 @@ class RunDesk:
         return self._wished(who, wishes.Reach(goal))
 
     def retype(self, who: str, text: str) -> Told:
-        """See `Desk`, and `palme.operator.verbal_corrections` for what is made of the words."""
+        """See `Operator`, and `palme.operator.verbal_corrections` for what is made of the words."""
         if self.story is None:
             return Told(False, "nobody plans here: there is no instruction to correct")
         holder = self.shared.takeover.holder
@@ -207,7 +207,7 @@ class RunDesk:
             return Told(False, str(refusal))
         return Told(True, self.shared.takeover.message)
 
-    def _wished(self, who: str, wish: wishes.Wish) -> Told:
+    def _wished(self, who: str, wish: wishes.Message) -> Told:
         return Told(True) if self.shared.wish(who, wish) else self._not_yours(who)
 
     def _holds(self, who: str) -> bool:

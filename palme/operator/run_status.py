@@ -10,7 +10,7 @@ from palme.operator.operator import StepLine
 from palme.planners.step import BadStep, Step
 
 
-class Story:
+class RunStatus:
     """A listener. Everything may be read from any thread.
 
     Attributes:

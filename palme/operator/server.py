@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from palme.operator.address import bound, reached_at
-from palme.operator.auth import Door, new_token
+from palme.operator.auth import Auth, new_token
 from palme.operator.errors import ConsoleError
-from palme.operator.operator import Desk
+from palme.operator.operator import Operator
 from robots.urgent import urgent
 
 if TYPE_CHECKING:
-    from palme.operator.clients import Hub
+    from palme.operator.clients import Clients
 
 SILENCE = 0.3  # [s]
 _START, _END = 10.0, 5.0  # [s] patience with the server's thread
@@ -26,7 +26,7 @@ def _say(line: str) -> None:
 
 
 def serve(
-    desk: Desk,
+    desk: Operator,
     host: str = "127.0.0.1",
     port: int = 0,
     token: str | None = None,
@@ -55,7 +55,7 @@ def serve(
     """
     if not silence > 0:
         raise ConsoleError(f"silence={silence}: seconds, more than 0")
-    door = Door(host, token or new_token(), names)
+    door = Auth(host, token or new_token(), names)
     console = Console(desk, bound(host, port, beyond_loopback), door, silence)
     tell(f"console: {console.address}")
     return console
@@ -64,17 +64,17 @@ def serve(
 class Console:
     """A console that runs until `stop`. A context manager."""
 
-    def __init__(self, desk: Desk, listener: socket.socket, door: Door, silence: float) -> None:
+    def __init__(self, desk: Operator, listener: socket.socket, door: Auth, silence: float) -> None:
         try:
             import uvicorn
 
             from palme.operator.app import build_app
-            from palme.operator.clients import Hub
+            from palme.operator.clients import Clients
             from palme.operator.messages import MAX_BYTES
         except ImportError as error:
             listener.close()
             raise ConsoleError(f"no {error.name}: pip install 'palme-stack[teleop]'") from error
-        self.hub: Hub = Hub(desk, silence)
+        self.hub: Clients = Clients(desk, silence)
         self.host, self.port = reached_at(listener)
         self.token = door.token
         config = uvicorn.Config(

@@ -14,8 +14,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from palme.operator import messages as wishes
 from palme.operator.cameras import Encoder, framed
-from palme.operator.clients import MAX_CONSOLES, STATUS_PERIOD, Hub, Seat, TooMany, encode, status_message
-from palme.operator.rate_limit import Budget
+from palme.operator.clients import MAX_CONSOLES, STATUS_PERIOD, Clients, Seat, TooMany, encode, status_message
+from palme.operator.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ LOOK_PERIOD = 0.008  # [s] how often the desk is asked for a newer picture
 POLICY, FAILED, FULL = 1008, 1011, 1013  # close codes: broke a rule; failed here; come again later
 
 
-async def control(websocket: WebSocket, hub: Hub) -> None:
+async def control(websocket: WebSocket, hub: Clients) -> None:
     """Words: wishes come in, status goes out. When it ends, however it ends, the desk hears that it left."""
     await websocket.accept()
     try:
@@ -47,8 +47,8 @@ async def control(websocket: WebSocket, hub: Hub) -> None:
         hub.give_up(seat)
 
 
-async def _hear(websocket: WebSocket, hub: Hub, seat: Seat) -> None:
-    budget, refused, refused_at = Budget(RATE, BURST), "", 0.0
+async def _hear(websocket: WebSocket, hub: Clients, seat: Seat) -> None:
+    budget, refused, refused_at = RateLimit(RATE, BURST), "", 0.0
     async for text in _texts(websocket, budget):
         try:
             wish = wishes.read_control(text)
@@ -79,7 +79,7 @@ async def _hear(websocket: WebSocket, hub: Hub, seat: Seat) -> None:
         await websocket.send_text(encode({"told": {"do": do, "done": told.done, "message": told.message}}))
 
 
-async def _tell(websocket: WebSocket, hub: Hub, seat: Seat) -> None:
+async def _tell(websocket: WebSocket, hub: Clients, seat: Seat) -> None:
     """Status, newest only: the next goes out when the page has read the last."""
     n, sentence = 0, None
     while True:
@@ -97,7 +97,7 @@ async def _tell(websocket: WebSocket, hub: Hub, seat: Seat) -> None:
         seat.nudge.clear()
 
 
-async def pictures(websocket: WebSocket, hub: Hub, encoder: Encoder, lookers: set[WebSocket]) -> None:
+async def pictures(websocket: WebSocket, hub: Clients, encoder: Encoder, lookers: set[WebSocket]) -> None:
     """Pictures: of each camera at most one is on the way. A slow page gets fewer, never older ones."""
     await websocket.accept()
     if len(lookers) >= MAX_CONSOLES:
@@ -111,8 +111,8 @@ async def pictures(websocket: WebSocket, hub: Hub, encoder: Encoder, lookers: se
         lookers.discard(websocket)
 
 
-async def _look(websocket: WebSocket, hub: Hub, under_way: dict[str, tuple[int, float]]) -> None:
-    async for text in _texts(websocket, Budget(2 * RATE, 2 * BURST)):
+async def _look(websocket: WebSocket, hub: Clients, under_way: dict[str, tuple[int, float]]) -> None:
+    async for text in _texts(websocket, RateLimit(2 * RATE, 2 * BURST)):
         try:
             shown = wishes.read_shown(text)
         except msgspec.DecodeError as error:
@@ -125,7 +125,7 @@ async def _look(websocket: WebSocket, hub: Hub, under_way: dict[str, tuple[int, 
 
 
 async def _show(
-    websocket: WebSocket, hub: Hub, encoder: Encoder, under_way: dict[str, tuple[int, float]]
+    websocket: WebSocket, hub: Clients, encoder: Encoder, under_way: dict[str, tuple[int, float]]
 ) -> None:
     n, last = 0, dict[str, float]()
     while True:
@@ -142,7 +142,7 @@ async def _show(
         await asyncio.sleep(LOOK_PERIOD)
 
 
-async def _texts(websocket: WebSocket, budget: Budget) -> AsyncIterator[str]:
+async def _texts(websocket: WebSocket, budget: RateLimit) -> AsyncIterator[str]:
     """Text messages until the socket closes. One too many, or one of bytes, closes it."""
     while True:
         message = await websocket.receive()

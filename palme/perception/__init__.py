@@ -1,1 +1,1 @@
-"""The eyes: pictures become objects with names, places and holders; step texts become points to act on."""
+"""The detector: pictures become objects with names, places and holders; steps become points to act on."""

@@ -24,7 +24,7 @@ def of_its_sort(logits: Tensor, bowl: Tensor) -> Tensor:
     return logits.masked_fill(names_bowl != bowl[..., None], FOREIGN)
 
 
-class Namer(nn.Module):
+class Classifier(nn.Module):
     """Crops (M, 6, 32, 32), trunk features (M, D), entity logits (M, 24), bowl (M,) -> names and sizes."""
 
     def __init__(self, width: int) -> None:

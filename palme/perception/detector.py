@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palme.perception import classifier as namer
-from palme.perception.grasp_refiner import CELLS, PITCH, CropNet
+from palme.perception.grasp_refiner import CELLS, PITCH, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
 from palme.perception.objects import ENTITIES, N_SOLIDS, PerceivedObjects
 from palme.perception.relations import HolderNet
@@ -25,7 +25,7 @@ MAX_OBJECTS = 16
 MIN_SCORE = 0.20
 RIVAL = 4.0  # logits below the best at which another maximum is still looked at
 SAME_PLACE = 0.015  # [m]: two solids nearer than this are one thing seen twice
-WEIGHTS = Path(__file__).parent.parent / "weights" / "eyes.safetensors"
+WEIGHTS = Path(__file__).parent.parent / "weights" / "detector.safetensors"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Keypoint:
         xyz: (3,) in the base frame in [m]: the middle of the top face to grasp, or of what to put onto.
         yaw: of the tool in [rad], in [0, pi).
         opening: of the gripper in [0, 1] with which to approach.
-        score: how sure the eyes are, in [0, 1].
+        score: how sure the detector is, in [0, 1].
         heat: (H/4, W/4) where in the picture was looked at, in [0, 1].
     """
 
@@ -58,41 +58,41 @@ class Seen:
     base_from_camera: Tensor
 
 
-class Eyes(nn.Module):
+class Detector(nn.Module):
     """Localiser, namer, close look and holder network behind one name; weights are one safetensors file."""
 
     def __init__(self, camera: str = "front") -> None:
         super().__init__()
         self.camera = camera
         self.localiser = Localiser()
-        self.crop = CropNet()
+        self.crop = GraspRefiner()
         self.holders = HolderNet(self.localiser.width)
-        self.namer = namer.Namer(self.localiser.width)
+        self.namer = namer.Classifier(self.localiser.width)
 
     @classmethod
-    def load(cls, path: str | Path = WEIGHTS, camera: str = "front") -> Eyes:
-        """Eyes with trained weights, ready to look. Raises FileNotFoundError with the remedy."""
+    def load(cls, path: str | Path = WEIGHTS, camera: str = "front") -> Detector:
+        """Detector with trained weights, ready to look. Raises FileNotFoundError with the remedy."""
         from safetensors.torch import load_file
 
         if not Path(path).exists():
             raise FileNotFoundError(
-                f"{path}: no weights of the eyes there; train them with `palme train perception`"
+                f"{path}: no weights of the detector there; train them with `palme train perception`"
             )
-        eyes = cls(camera)
-        eyes.load_state_dict(
+        detector = cls(camera)
+        detector.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
         )
-        eyes.localiser.trunk.to(memory_format=torch.channels_last)
-        return eyes.eval()
+        detector.localiser.trunk.to(memory_format=torch.channels_last)
+        return detector.eval()
 
     @torch.no_grad()
     def see(self, frame: CameraFrame) -> Seen:
         """Run the trunk on one calibrated RGB-D picture. Raises ValueError without depth or at odd sizes."""
         if frame.depth is None:
-            raise ValueError("the eyes need depth; the camera frame has none")
+            raise ValueError("the detector needs depth; the camera frame has none")
         h, w = frame.depth.shape
         if h % 16 or w % 16:
-            raise ValueError(f"picture is {w} x {h}; the eyes need multiples of 16, such as 240 x 176")
+            raise ValueError(f"picture is {w} x {h}; the detector needs multiples of 16, such as 240 x 176")
         rgb = torch.from_numpy(np.ascontiguousarray(frame.rgb)).permute(2, 0, 1)[None]
         intrinsics = torch.from_numpy(np.asarray(frame.intrinsics, np.float32))[None]
         pose = torch.from_numpy(np.asarray(frame.base_from_camera, np.float32))[None]

@@ -36,7 +36,7 @@ class CloseLook:
         return (centre + 0.5) * (math.pi / YAW_BINS) % math.pi
 
 
-class CropNet(nn.Module):
+class GraspRefiner(nn.Module):
     """(M, 6, 32, 32) crops and M roles (0: grasp, 1: put in, 2: put on) -> CloseLook."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from palme.perception.objects import ENTITIES
 from palme.perception.rgbd import pixel_grid, plane_points
 from palme.perception.step_query import TextQueries, encode_words
-from palme.perception.unet import Trunk
+from palme.perception.unet import UNet
 
 ANCHOR_Z = 0.03  # height of the plane that offsets start from, in [m]: mid-height of what stands on the table
 OFFSET_SCALE = 0.05  # [m] per unit of the offset heads
@@ -36,7 +36,7 @@ class DenseFeatures:
 
 
 class Localiser(nn.Module):
-    """Trunk, text queries and readouts.
+    """UNet, text queries and readouts.
 
     Source of the design: CLIPort's language-conditioned affordances (Shridhar et al., 2021) and
     CenterNet's centre points (Zhou et al., 2019), with a text tower in place of a class list (CLIP).
@@ -45,7 +45,7 @@ class Localiser(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         self.width = width
-        self.trunk = Trunk(width)
+        self.trunk = UNet(width)
         self.text = TextQueries(width)
         self.offset_head = nn.Conv2d(width, 3 * len(POINTS), 1)
         self.size_head = nn.Conv2d(width, 4, 1)  # solid: small, large; bowl: small, large

@@ -1,4 +1,4 @@
-"""What the eyes report: objects as probabilities, never as simulator state."""
+"""What the detector report: objects as probabilities, never as simulator state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PerceivedObjects:
         size_probs: (N, 2) small, large.
         xyz: (N, 3) in the base frame in [m]: the middle of a solid's top face, of a bowl's floor.
         holder_probs: (N, N + 1): what object i rests in or on; the last column is the table.
-        score: (N,) how sure the eyes are that there is an object, in [0, 1].
+        score: (N,) how sure the detector is that there is an object, in [0, 1].
         feature: (N, D) visual feature at the object.
         pixel: (N, 2) u, v in the picture that it was found in, in [px].
     """

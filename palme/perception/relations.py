@@ -1,4 +1,4 @@
-"""Which object rests in or on which, from what the eyes found: a pairwise scorer over objects."""
+"""Which object rests in or on which, from what the detector found: a pairwise scorer over objects."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Residual(nn.Module):
         return F.relu(x + self.body(x))
 
 
-class Trunk(nn.Module):
+class UNet(nn.Module):
     """(B, 6, H, W) -> (B, `width`, H/4, W/4); H and W are multiples of 16. 1.1 M parameters."""
 
     stride = 4

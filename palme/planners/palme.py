@@ -1,4 +1,4 @@
-"""The PaLM-E planner: what the eyes find stands in the language model's sentence; it goes on with a step."""
+"""The PaLM-E planner: detected objects stand in the language model's sentence; it continues with a step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from palme.errors import NoMotion
 from palme.language.constrained_decoding import AnswerGrammar, Evidence
 from palme.language.explain import explain
-from palme.language.instruction_encoder import FOLDER, Reader
+from palme.language.instruction_encoder import FOLDER, InstructionEncoder
 from palme.language.prompts import prompt_words, success_question
 from palme.language.sentence import Sentence
 from palme.language.vocabulary import EOS, READING_TOKEN
@@ -36,7 +36,7 @@ class PalmePlanner:
 
     Args:
         model, processor: as saved beside each other.
-        eyes: observation -> `PerceivedObjects`; looked through once for each observation.
+        detector: observation -> `PerceivedObjects`; looked through once for each observation.
         reader: reads each instruction once, where the model was trained with one.
 
     `last_sentence` and `last_objects` are what the last answer was made from.
@@ -46,8 +46,8 @@ class PalmePlanner:
         self,
         model: EmbodiedLM,
         processor: EmbodiedProcessor,
-        eyes: Callable[[Observation], PerceivedObjects],
-        reader: Reader | None = None,
+        detector: Callable[[Observation], PerceivedObjects],
+        reader: InstructionEncoder | None = None,
     ) -> None:
         if bool(model.config.reading_dim) != (reader is not None):
             raise ValueError(
@@ -58,7 +58,7 @@ class PalmePlanner:
         self.processor = processor
         self.last_sentence: Sentence | None = None
         self.last_objects: PerceivedObjects | None = None
-        self._eyes = eyes
+        self._detector = detector
         self._reader = reader
         self._read: tuple[str, np.ndarray] | None = None  # the last instruction and what was made of it
         self._words: list[str] = processor.tokenizer.convert_ids_to_tokens(range(len(processor.tokenizer)))
@@ -68,7 +68,7 @@ class PalmePlanner:
 
     @classmethod
     def load(
-        cls, eyes: Callable[[Observation], PerceivedObjects], folder: str | Path = WEIGHTS
+        cls, detector: Callable[[Observation], PerceivedObjects], folder: str | Path = WEIGHTS
     ) -> PalmePlanner:
         """With trained weights. Raises FileNotFoundError with the remedy."""
         if not (Path(folder) / "config.json").exists():
@@ -76,8 +76,8 @@ class PalmePlanner:
                 f"{folder}: no planner weights there; train them with `palme train planner`"
             )
         model = EmbodiedLM.from_pretrained(folder, dtype=torch.float32)
-        reader = Reader.load(Path(folder) / FOLDER) if model.config.reading_dim else None
-        return cls(model, EmbodiedProcessor.from_pretrained(folder), eyes, reader)
+        reader = InstructionEncoder.load(Path(folder) / FOLDER) if model.config.reading_dim else None
+        return cls(model, EmbodiedProcessor.from_pretrained(folder), detector, reader)
 
     def next_step(self, context: Context) -> Step:
         """The next step. Raises NoMotion for a sentence outside the skills, or about what is not there."""
@@ -130,7 +130,7 @@ class PalmePlanner:
 
     def _look(self, observation: Observation) -> PerceivedObjects:
         if self._seen is None or self._seen[0] is not observation:
-            self._seen = (observation, self._eyes(observation))
+            self._seen = (observation, self._detector(observation))
         self.last_objects = self._seen[1]
         return self._seen[1]
 

@@ -1,6 +1,6 @@
 """The baseline: most probable objects, a keyword parser for the sentence, symbolic rules for the step.
 
-It shows what the eyes alone are worth without a language model; `planner=readout`, never the default.
+It shows what the detector alone are worth without a language model; `planner=readout`, never the default.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def read_out(seen: PerceivedObjects) -> ReadState:
 
 
 def _without_loops(holder: tuple[int | None, ...]) -> tuple[int | None, ...]:
-    """Eyes may claim that two things hold one another: the loop is cut where it is found."""
+    """Detector may claim that two things hold one another: the loop is cut where it is found."""
     fixed = list(holder)
     for i in range(len(fixed)):
         passed, h = {i}, fixed[i]
@@ -101,8 +101,8 @@ def parse_goal(sentence: str, names: Sequence[str] = ()) -> Goal | None:
 class ReadoutPlanner:
     """Symbolic rules on the most probable objects. Args as `PalmePlanner`'s, without a model."""
 
-    def __init__(self, eyes: Callable[[Observation], PerceivedObjects]) -> None:
-        self._eyes = eyes
+    def __init__(self, detector: Callable[[Observation], PerceivedObjects]) -> None:
+        self._detector = detector
         self.last_sentence = None
         self.last_objects: PerceivedObjects | None = None
 
@@ -137,7 +137,7 @@ class ReadoutPlanner:
         return Verdict(right, float(right), explain([*words, ";"]))
 
     def _look(self, observation: Observation) -> tuple[Scene, PerceivedObjects]:
-        seen = self._eyes(observation)
+        seen = self._detector(observation)
         self.last_objects = seen
         state = read_out(seen)
         return Scene(state, range(len(state.objects))), seen

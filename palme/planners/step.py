@@ -3,7 +3,7 @@
     put the red block in the blue bowl | put the red block on the green block
     put the red block on the table     | done
 
-`obj_3` may stand for "the red block"; `resolve` turns it into the name that the eyes gave.
+`obj_3` may stand for "the red block"; `resolve` turns it into the name that the detector gave.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from palme.errors import StepFailed
 from palme.events import Look
-from palme.perception.detector import Eyes, Keypoint
+from palme.perception.detector import Detector, Keypoint
 from palme.policies.base import Motion
 from palme.policies.keypose import (
     AIMS,
@@ -128,25 +128,25 @@ class ChunkPolicy:
     """See module.
 
     Args:
-        eyes: trained `Eyes`.
+        detector: trained `Detector`.
         motion: the arm's kinematics, for joint goals.
         head: trained `ChunkHead`.
         corrected: whether the weights' correction of the camera's calibration is used.
     """
 
-    def __init__(self, eyes: Eyes, motion: Motion, head: ChunkHead, corrected: bool = True) -> None:
-        self.eyes, self.motion, self.head = eyes, motion, head.eval()
+    def __init__(self, detector: Detector, motion: Motion, head: ChunkHead, corrected: bool = True) -> None:
+        self.detector, self.motion, self.head = detector, motion, head.eval()
         self.base_from_told = head.base_from_told.double().numpy() if corrected else np.eye(4)
         self.reset()
 
     @classmethod
-    def load(cls, eyes: Eyes, motion: Motion, path: str | Path = WEIGHTS) -> ChunkPolicy:
+    def load(cls, detector: Detector, motion: Motion, path: str | Path = WEIGHTS) -> ChunkPolicy:
         """With trained weights. Raises FileNotFoundError with the remedy."""
-        return cls(eyes, motion, load_head(path, len(motion.home)))
+        return cls(detector, motion, load_head(path, len(motion.home)))
 
     def reset(self) -> None:
         self.done = False
-        self.cameras: tuple[str, ...] = (self.eyes.camera,)
+        self.cameras: tuple[str, ...] = (self.detector.camera,)
         self.looks: list[Look] = []
         self._phase = 0
         self._chunks = 0
@@ -172,17 +172,17 @@ class ChunkPolicy:
         self._phase = phase
         self.done = PHASES[phase] == "done"
         looking = PHASES[phase] in ("approach", "carry")
-        self.cameras = (self.eyes.camera,) if looking else ()
+        self.cameras = (self.detector.camera,) if looking else ()
         n = HORIZON if self.done else EXECUTED
         return ActionChunk(q_targets[:n], gripper[:n], self.motion.control_hz)
 
     def _look(self, observation: Observation, step: str) -> None:
-        told = observation.images[self.eyes.camera]
-        # the calibration is mended before the eyes look: they were trained on cameras that are where they say
+        told = observation.images[self.detector.camera]
+        # corrected before detection: the detector was trained on calibrated cameras
         frame = replace(told, base_from_camera=self.base_from_told @ told.base_from_camera)
-        seen = self.eyes.see(frame)
+        seen = self.detector.see(frame)
         first = self._pick is None
-        pick, place = self.eyes.keypoints(seen, step)
+        pick, place = self.detector.keypoints(seen, step)
         assert pick is not None and place is not None  # noqa: S101 - both were asked for
         if first and not pick.score > MIN_SCORE:
             raise StepFailed(f"{step!r}: see nothing like it (score {pick.score:.2f})")
@@ -205,7 +205,7 @@ class ChunkPolicy:
 
     def _looked(self, role: str, frame: CameraFrame, found: Keypoint) -> Look:
         told = np.linalg.solve(self.base_from_told, np.append(found.xyz, 1.0))[:3]
-        return look_at(self.eyes.camera, role, frame, found, told)
+        return look_at(self.detector.camera, role, frame, found, told)
 
     def _moved(self, pick: Keypoint) -> bool:
         """Whether the target is elsewhere than where it is aimed at. Else the look from afar stands: the arm

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from palme.errors import StepFailed
 from palme.events import Look
-from palme.perception.detector import Eyes, Keypoint
+from palme.perception.detector import Detector, Keypoint
 from palme.policies.base import Motion
 from robots.types import ActionChunk, CameraFrame, Observation
 
@@ -38,21 +38,21 @@ LINE_SPEED = 0.45  # [m/s]
 
 
 class KeyposePolicy:
-    """See module. `eyes` look through one camera; `motion` knows the arm.
+    """See module. `detector` look through one camera; `motion` knows the arm.
 
     Args:
-        eyes: trained `Eyes`.
+        detector: trained `Detector`.
         motion: paths of the arm.
         retries: how often a missed grasp is tried again.
     """
 
-    def __init__(self, eyes: Eyes, motion: Motion, retries: int = RETRIES) -> None:
-        self.eyes, self.motion, self.retries = eyes, motion, retries
+    def __init__(self, detector: Detector, motion: Motion, retries: int = RETRIES) -> None:
+        self.detector, self.motion, self.retries = detector, motion, retries
         self.reset()
 
     def reset(self) -> None:
         self.done = False
-        self.cameras: tuple[str, ...] = (self.eyes.camera,)
+        self.cameras: tuple[str, ...] = (self.detector.camera,)
         self.looks: list[Look] = []
         self._script: Script | None = None
         self._q: Array | None = None
@@ -75,7 +75,7 @@ class KeyposePolicy:
             if attempt == self.retries:
                 raise StepFailed(f"{step!r}: missed the grasp {attempt + 1} times")
             up = self._lift_to(self._tool(observation)[2] + HOVER)
-            observation = yield self._chunk(up, 1.0, (self.eyes.camera,))
+            observation = yield self._chunk(up, 1.0, (self.detector.camera,))
         edge = observation.robot.gripper * self.motion.gripper_width
         observation = yield from self._carry(observation, step)
         yield from self._release(observation, step, edge)
@@ -89,7 +89,7 @@ class KeyposePolicy:
             start = 0
             while start < len(path):
                 part = path[start : start + LOOK_TICKS]
-                observation = yield self._chunk(part, pick.opening, (self.eyes.camera,))
+                observation = yield self._chunk(part, pick.opening, (self.detector.camera,))
                 start += LOOK_TICKS
                 again = self._look(observation, step, "pick")
                 moved = again.score > MIN_SCORE and np.linalg.norm(again.xyz - pick.xyz) > MOVED
@@ -117,13 +117,13 @@ class KeyposePolicy:
 
     def _carry(self, observation: Observation, step: str) -> Script:
         """Up, then to above the place, which is looked for from up there and once more on the way."""
-        observation = yield self._chunk(self._lift_to(TRAVEL_Z), SQUEEZE, (self.eyes.camera,))
+        observation = yield self._chunk(self._lift_to(TRAVEL_Z), SQUEEZE, (self.detector.camera,))
         place = self._look(observation, step, "place")
         q_over = self._reach([*place.xyz[:2], TRAVEL_Z], place.yaw)
         path = self.motion.go(self._from(observation), q_over)
         half = len(path) // 2
         observation = yield self._chunk(path[:half], SQUEEZE, ())
-        observation = yield self._chunk(path[half:], SQUEEZE, (self.eyes.camera,))
+        observation = yield self._chunk(path[half:], SQUEEZE, (self.detector.camera,))
         if not step.endswith("table"):
             again = self._look(observation, step, "place")
             if again.score > 0.5 * place.score:
@@ -176,13 +176,13 @@ class KeyposePolicy:
         return ActionChunk(path, np.full(len(path), gripper), self.motion.control_hz)
 
     def _look(self, observation: Observation, step: str, role: str) -> Keypoint:
-        frame = observation.images[self.eyes.camera]
-        pick, place = self.eyes.keypoints(self.eyes.see(frame), step, role)
+        frame = observation.images[self.detector.camera]
+        pick, place = self.detector.keypoints(self.detector.see(frame), step, role)
         found = pick if role == "pick" else place
         assert found is not None  # noqa: S101 - the role asked for is always answered
         if not found.score > MIN_SCORE and self._q is None:
             raise StepFailed(f"{step!r}: see nothing like it (score {found.score:.2f})")
-        self.looks.append(look_at(self.eyes.camera, role, frame, found, found.xyz))
+        self.looks.append(look_at(self.detector.camera, role, frame, found, found.xyz))
         return found
 
 

@@ -8,19 +8,22 @@ import numpy as np
 import torch
 
 from palme.language.constrained_decoding import AnswerGrammar, Evidence
-from palme.language.instruction_encoder import Reader
+from palme.language.instruction_encoder import InstructionEncoder
 from palme.language.vocabulary import EOS, PAD, VOCABULARY
 from palme.models.decoding import Follow, say
 from palme.models.embodied_lm import EmbodiedLM
 from palme.models.object_batch import collate_arrays
-from palme.training.datasets.detection_noise import SHARP, EyeNoise
+from palme.training.datasets.detection_noise import SHARP, DetectionNoise
 from palme.training.datasets.questions import ID, Example, QuestionMaker, TaskSource
 
 FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
 
 
 def answers(
-    model: EmbodiedLM, examples: Sequence[Example], constrained: bool = True, reader: Reader | None = None
+    model: EmbodiedLM,
+    examples: Sequence[Example],
+    constrained: bool = True,
+    reader: InstructionEncoder | None = None,
 ) -> list[list[str]]:
     """What the model writes after each example's prompt, in words."""
     was_training = model.training
@@ -68,13 +71,13 @@ def evaluate(
     source: TaskSource,
     n: int,
     seed: int,
-    noise: EyeNoise | None = None,
+    noise: DetectionNoise | None = None,
     wrong: list | None = None,
-    reader: Reader | None = None,
+    reader: InstructionEncoder | None = None,
 ) -> dict[str, float]:
     """Next step in the acceptable set (training and validation phrasings), closed loop, short questions.
 
-    Shares in [0, 1]. The closed loop applies each step to the symbolic state and asks again, perfect eyes.
+    Shares in [0, 1]. The closed loop applies each step to the symbolic state and asks again.
     """
     noise = SHARP if noise is None else noise
     results: dict[str, float] = {}
@@ -108,9 +111,9 @@ def closed_loop(
     family: str,
     n: int,
     seed: int,
-    noise: EyeNoise,
+    noise: DetectionNoise,
     max_steps: int = 16,
-    reader: Reader | None = None,
+    reader: InstructionEncoder | None = None,
 ) -> float:
     """Share of tasks brought to "done" with the goal reached, symbolic world, validation phrasings."""
     maker = QuestionMaker(source, seed, "validation", noise, 0.0, {}, read=reader is not None)

@@ -15,7 +15,7 @@ import numpy as np
 import zmq
 
 from robots.bridge import frames, sockets
-from robots.bridge.connection import UNHEARD, Link, Make
+from robots.bridge.connection import UNHEARD, Connection, Make
 from robots.bridge.errors import (
     ArmMoving,
     BadFrame,
@@ -23,7 +23,7 @@ from robots.bridge.errors import (
     LinkDead,
     NoSuchCamera,
 )
-from robots.bridge.heartbeat import Pulse
+from robots.bridge.heartbeat import Heartbeat
 from robots.bridge.keys import SecretKey
 from robots.bridge.pictures import Codec, from_frame
 from robots.bridge.spec_frame import unpack_spec
@@ -77,11 +77,11 @@ class BridgeClient:
         self._quickest = 0.0, np.inf  # see `wait_s`
         self._name, self._codec, self._token = name, codec, 0
         self._host, _ = sockets.parse(address)
-        self._link = Link(address, key, server_public, timeout)
+        self._link = Connection(address, key, server_public, timeout)
         self._ask = self._link.ask
         self._states = self._link.calling(zmq.SUB, frames.MAX_COMMAND)
         self._pictures = self._link.calling(zmq.DEALER, frames.MAX_PICTURE)
-        self._pulse: Pulse | None = None
+        self._pulse: Heartbeat | None = None
         try:
             self._link.commands.connect(address)
             self._connect_rest(self._hello())
@@ -250,7 +250,7 @@ class BridgeClient:
         return from_frame(frame, self._codec)
 
     @property
-    def pulse(self) -> Pulse:
+    def pulse(self) -> Heartbeat:
         """The thread that listens to states and keeps the lease alive."""
         if self._pulse is None:
             raise LinkDead("not connected")
@@ -267,7 +267,7 @@ class BridgeClient:
         return socket
 
     def exchange(self, socket: Any, make: Make, kind: type[Any], decode: Any, timeout: float) -> Any:
-        """See `Link.exchange`; `socket` is one of `another`. A long wait ends where `read` gets no answer."""
+        """See `Connection.exchange`; `socket` is one of `another`. A wait ends where `read` has none."""
         return self._link.exchange(socket, make, kind, decode, timeout, self.read)
 
     def frame_of(self, command: JointCommand) -> tuple[Array, Make]:
@@ -328,7 +328,7 @@ class BridgeClient:
             self._states.setsockopt(zmq.SUBSCRIBE, b"")
             self._states.connect(f"tcp://{self._host}:{welcome.state_port}")
             self._pictures.connect(f"tcp://{self._host}:{welcome.picture_port}")
-            self._pulse = Pulse(self._states, self._link)
+            self._pulse = Heartbeat(self._states, self._link)
         self._pulse.begin(self.session)
         if self._pulse.heard() < 0:
             self._pulse.hear(self.read())

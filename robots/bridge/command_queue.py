@@ -50,7 +50,7 @@ class Early:
             )
 
 
-class EarlyCommands:
+class CommandQueue:
     """The queue. Whoever calls holds the controller's lock."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Link: a client's end of the wire. What is asked and its answer, one at a time or several under way.
+"""Connection: a client's end of the wire. What is asked and its answer, one at a time or several under way.
 
 One socket carries it all, used by whoever holds the lock: calls, beats of the pulse's thread, and commands
 of a stream, whose answers come while something else may be waited for. They are kept for the stream then.
@@ -29,7 +29,7 @@ UNHEARD = 1.0  # [s] of silence after which an end is not kept waiting for the s
 SLICE = 0.1  # [s] that a call waits at a stretch, before it looks whether it is broken off
 
 
-class Link:
+class Connection:
     """Sockets to one server, not yet connected.
 
     Args:

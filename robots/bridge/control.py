@@ -21,8 +21,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from robots.bridge.command_queue import Early, EarlyCommands
-from robots.bridge.control_tasks import Jobs
+from robots.bridge.command_queue import CommandQueue, Early
+from robots.bridge.control_tasks import ControlTasks
 from robots.bridge.errors import ArmMoving, CommandStale, CommandTooSoon, FaultStands
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import ABSENT, Lease
@@ -77,10 +77,10 @@ class Controller:
         # What was asked, the state then and when: `_pending` has been promised, and the gate is yet to move.
         self._promised: tuple[Asked, RobotState, float] | None = None
         self._dropped = False  # lock-step: whether `_pending` was, by a restart
-        self._early = EarlyCommands()
+        self._early = CommandQueue()
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
-        self._jobs = Jobs(self._turn)
+        self._jobs = ControlTasks(self._turn)
         self._running = True
         self.snapshot = self._look()
 

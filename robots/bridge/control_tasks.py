@@ -1,4 +1,4 @@
-"""Jobs: work that others want done in the control thread, between two ticks."""
+"""ControlTasks: work that others want done in the control thread, between two ticks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 SETTLE = 3.0  # [s] the longest deceleration that is waited for
 
 
-class Jobs:
+class ControlTasks:
     """Of one controller.
 
     Args:

@@ -1,4 +1,4 @@
-"""Pulse: the client's own thread. It hears the states, so the link's age is known, and beats for the lease.
+"""Heartbeat: a client thread that receives states, so the connection has an age, and keeps the lease.
 
 A beat says "the process that commands is alive and wants nothing new". It moves nothing: a tick without a
 command decelerates. What a beat keeps off is only the latch, so that a policy may think between two chunks.
@@ -13,7 +13,7 @@ from typing import Any
 import zmq
 
 from robots.bridge import frames
-from robots.bridge.connection import Link
+from robots.bridge.connection import Connection
 from robots.bridge.errors import BadFrame
 from robots.bridge.wire import decode_answer
 from robots.urgent import urgent
@@ -21,7 +21,7 @@ from robots.urgent import urgent
 BEAT = 0.025  # [s]; four fit into the silence that latches
 
 
-class Pulse:
+class Heartbeat:
     """Starts at once.
 
     Args:
@@ -29,7 +29,7 @@ class Pulse:
         link: says the beats. Where commands keep it busy they are signs of life enough.
     """
 
-    def __init__(self, states: zmq.Socket, link: Link) -> None:
+    def __init__(self, states: zmq.Socket, link: Connection) -> None:
         self.arrived = time.monotonic()  # [s] when a state was last heard
         self.beating = True  # False for a test of silence
         self._states, self._link = states, link

@@ -18,7 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from robots.bridge.command_queue import OLDEST, PLACES
-from robots.bridge.connection import Link
+from robots.bridge.connection import Connection
 from robots.errors import RobotError
 from robots.types import Array, JointCommand
 
@@ -40,7 +40,7 @@ class CommandStream:
         ValueError: another depth.
     """
 
-    def __init__(self, client: BridgeClient, link: Link, depth: int = 3) -> None:
+    def __init__(self, client: BridgeClient, link: Connection, depth: int = 3) -> None:
         if not 1 <= depth <= PLACES:
             raise ValueError(f"depth {depth!r} is not in 1 to {PLACES}: more would be refused as too soon")
         self._client, self._link = client, link

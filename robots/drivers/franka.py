@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from robots.drivers.gripper_thread import CLOSE_ENOUGH, Fingers
-from robots.drivers.state_age import Freshness
+from robots.drivers.gripper_thread import CLOSE_ENOUGH, GripperThread
+from robots.drivers.state_age import StateAge
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
 from robots.spec import ArmSpec
@@ -78,10 +78,10 @@ class FrankaDriver(VendorDriver):
         self.payload_kg, self.payload_centre = payload_kg, payload_centre
         self._panda: Any = None
         self._controller: Any = None
-        self._freshness = Freshness()
+        self._freshness = StateAge()
 
     def _open(self) -> None:
-        self._freshness = Freshness()
+        self._freshness = StateAge()
         panda_py = sdk("panda_py", "franka", "panda-python")
         self._panda = panda_py.Panda(self.address)
         self._check_limits(
@@ -90,7 +90,7 @@ class FrankaDriver(VendorDriver):
         if self.gripper == "franka":
             libfranka = sdk("panda_py.libfranka", "franka", "panda-python")
             hand = _FrankaHand(libfranka.Gripper(self.address), self.spec)
-            self._fingers = Fingers(hand, self.spec.name)
+            self._fingers = GripperThread(hand, self.spec.name)
 
     def _measure(self) -> tuple[Array, Array, float]:
         # a copy of the last state the control loop saw; without a loop the arm is asked

@@ -1,4 +1,4 @@
-"""Fingers: a gripper in a thread of its own, for vendors' grippers block, some until they arrive."""
+"""GripperThread: a gripper in a thread of its own, for vendors' grippers block, some until they arrive."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Hand(Protocol):
     def move(self, opening: float) -> None: ...
 
 
-class Fingers:
+class GripperThread:
     """Moves a `Hand` after the newest wish, and keeps the last measured opening.
 
     A gated opening stays one tick ahead of the *measured* one, which itself is some looks old. Followed to

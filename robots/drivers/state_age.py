@@ -1,4 +1,4 @@
-"""Freshness: how old a state is whose only stamp is the arm's own clock."""
+"""StateAge: how old a state is whose only stamp is the arm's own clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 DRIFT = 2e-4  # clocks run apart by at most this; quartz does by 1e-4
 
 
-class Freshness:
+class StateAge:
     """Age of what an arm reports, without comparing wall clocks.
 
     The smallest difference ever seen between our clock and the arm's is taken for the clocks' offset; what

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from robots.drivers.gripper_thread import Fingers
+from robots.drivers.gripper_thread import GripperThread
 from robots.drivers.robotiq import RobotiqHand
-from robots.drivers.state_age import Freshness
+from robots.drivers.state_age import StateAge
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
 from robots.spec import ArmSpec
@@ -84,12 +84,12 @@ class URDriver(VendorDriver):
         self._receive: Any = None
         self._control: Any = None
         self._hand: RobotiqHand | None = None
-        self._freshness = Freshness()
+        self._freshness = StateAge()
         self._kicked = 0.0
         self._halted = False  # by us since the control program was started: its watchdog ends it then
 
     def _open(self) -> None:
-        self._freshness, self._halted = Freshness(), False
+        self._freshness, self._halted = StateAge(), False
         self._receive = sdk("rtde_receive", "ur", "ur-rtde").RTDEReceiveInterface(self.address)
         if (trouble := self._trouble()) is not None:
             raise DriverError(f"{self.spec.name}: UR is not ready: {trouble}; see to it at the pendant")
@@ -110,7 +110,7 @@ class URDriver(VendorDriver):
                 )
         if self.gripper == "robotiq":
             self._hand = RobotiqHand(self.address)
-            self._fingers = Fingers(self._hand, self.spec.name)
+            self._fingers = GripperThread(self._hand, self.spec.name)
 
     def _check_model(self) -> None:
         client = sdk("dashboard_client", "ur", "ur-rtde").DashboardClient(self.address)

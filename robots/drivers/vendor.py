@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from robots.drivers.gripper_thread import Fingers
+from robots.drivers.gripper_thread import GripperThread
 from robots.drivers.servo import ServoLoop
 from robots.errors import DriverError
 from robots.motion.kinematics import fk
@@ -56,7 +56,7 @@ class VendorDriver:
         self._connected = False
         self._fault: DriverError | None = None
         self._loop: ServoLoop | None = None
-        self._fingers: Fingers | None = None
+        self._fingers: GripperThread | None = None
         self._gripper = 1.0  # last commanded, where there is nothing to measure
 
     # -- what a vendor's file fills in ----------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from robots.drivers.gripper_thread import Fingers
+from robots.drivers.gripper_thread import GripperThread
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
 from robots.spec import ArmSpec
@@ -67,7 +67,7 @@ class XArmDriver(VendorDriver):
         self._heard = self.clock()
         self._check_limits(*self._limits())
         if self.gripper == "xarm":
-            self._fingers = Fingers(_XArmHand(self._arm), self.spec.name)
+            self._fingers = GripperThread(_XArmHand(self._arm), self.spec.name)
 
     def _limits(self) -> tuple[Array, Array]:
         """Joint limits of the arm that answers, by the vendor's own table."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from robots.policy_servers.errors import ActionsRefused
-from robots.policy_servers.reader import Reader
+from robots.policy_servers.observations import ObservationReader
 from robots.types import ActionChunk, Array, Observation
 
 RESET = "reset"  # entry of a request: forget the step and begin anew
@@ -53,7 +53,7 @@ class Session:
         horizon: rows of every answer, > 0; the guest is to execute all of them.
     """
 
-    def __init__(self, policy: GuestPolicy, reader: Reader, horizon: int = 8) -> None:
+    def __init__(self, policy: GuestPolicy, reader: ObservationReader, horizon: int = 8) -> None:
         self.policy, self.reader, self.horizon = policy, reader, horizon
         self.reset()
 
@@ -106,7 +106,7 @@ class Session:
         return full
 
 
-def metadata(policy: str, reader: Reader, horizon: int) -> dict[str, Any]:
+def metadata(policy: str, reader: ObservationReader, horizon: int) -> dict[str, Any]:
     """What a guest is told when it connects, in words and numbers it can check itself against."""
     spec, keys = reader.spec, reader.keys
     return {

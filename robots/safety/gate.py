@@ -412,7 +412,7 @@ class SafetyGate:
     def _fingers(self, opening: float, measured: float | None) -> float:
         """Opening a tick later on the way to `opening`.
 
-        Fingers stopped by what they hold open at once, and not after the way they did not go.
+        GripperThread stopped by what they hold open at once, and not after the way they did not go.
         """
         at = self.gripper if measured is None or not math.isfinite(measured) else _share(measured)
         step, further = self._gripper_step, _share(opening) - at

@@ -14,7 +14,7 @@ T = TypeVar("T")
 LOOK = 0.2  # [s] between looks whether the thread still lives
 
 
-class Jobs:
+class ControlTasks:
     """A queue between threads; without a thread that ticks, whoever asks does it himself.
 
     Attributes:
@@ -25,7 +25,7 @@ class Jobs:
         self.threaded = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._jobs: list[_Job] = []
+        self._jobs: list[_ControlTask] = []
         self._broke: str | None = None
 
     def alone(self, job: Callable[[], T], timeout: float | None = None, needs: float = 0.0) -> T:
@@ -38,7 +38,7 @@ class Jobs:
         """
         if not self.threaded or threading.current_thread() is self._thread:
             return job()
-        todo = _Job(job, needs)
+        todo = _ControlTask(job, needs)
         with self._lock:
             self._jobs.append(todo)
         limit = None if timeout is None else time.monotonic() + timeout
@@ -81,7 +81,7 @@ class Jobs:
             raise RobotError(f"the control loop broke: {self._broke}")
 
 
-class _Job:
+class _ControlTask:
     def __init__(self, work: Callable[[], Any], needs: float) -> None:
         self._work, self.needs = work, needs
         self.done = threading.Event()

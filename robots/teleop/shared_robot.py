@@ -32,12 +32,12 @@ from robots.errors import (
     TakeoverRefused,
 )
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING, STOPPED, Takeover
-from robots.teleop.control_tasks import Jobs
+from robots.teleop.control_tasks import ControlTasks
 from robots.teleop.limits import TeleopLimits
 from robots.teleop.pictures import Pictures
 from robots.teleop.session import Session
 from robots.teleop.steering import Steering
-from robots.teleop.teleop_actions import STALE, Jog, Teleoperator, Wish
+from robots.teleop.teleop_actions import STALE, Jog, Message, Teleoperator
 from robots.types import CameraFrame, JointCommand, Observation, Robot, RobotState
 
 POLICY = "policy"
@@ -111,7 +111,7 @@ class SharedArm:
         self.patience = patience
         self.on_tick: list[Callable[[Tick], None]] = []
         self.devices: list[Teleoperator] = []
-        self.jobs = Jobs()
+        self.jobs = ControlTasks()
         self.pictures = pictures
         self.took: dict[str, float] = {}
         self._clock = clock
@@ -119,7 +119,7 @@ class SharedArm:
         self._steering = Steering(self.spec, self.limits)
         self._session = Session(arm, mode == STOPPED, clock)
         self._stop_reason = message
-        self._wish: tuple[Wish, float] | None = None
+        self._wish: tuple[Message, float] | None = None
         self._pending: _Pending | None = None
         self._agent_seq = -1
         self._waited = 0.0
@@ -273,7 +273,7 @@ class SharedArm:
         """See `Takeover.interrupt`."""
         self._change(lambda: self.takeover.interrupt(who))
 
-    def wish(self, who: str, wish: Wish, age: float = 0.0) -> bool:
+    def wish(self, who: str, wish: Message, age: float = 0.0) -> bool:
         """What the holder wants, for 100 ms. Returns whether `who` holds the arm: else nothing."""
         with self._lock:
             if not (self.takeover.mode == CORRECTING and self.takeover.holder == who):
@@ -391,7 +391,7 @@ class SharedArm:
             self._session.trouble = ""
         return self._session.state
 
-    def _fresh(self, now: float) -> Wish | None:
+    def _fresh(self, now: float) -> Message | None:
         """The holder's wish where it is not stale."""
         if self._wish is None or not now - self._wish[1] <= STALE:
             self._wish = None

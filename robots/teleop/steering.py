@@ -9,7 +9,7 @@ from robots.spec import ArmSpec
 from robots.teleop.braking import Commanded, brakes_within, follow
 from robots.teleop.jogging import joint_speeds
 from robots.teleop.limits import TeleopLimits
-from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Reach, Wish, shares
+from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Message, Reach, shares
 from robots.types import Array
 
 DRIFT = 4.0  # [1/s] with which a direction that is not jogged is brought back to where it was
@@ -37,7 +37,7 @@ class Steering:
         self._kind: type | None = None
         self.held_by = ""
 
-    def target(self, wish: Wish, arm: Commanded) -> Array:
+    def target(self, wish: Message, arm: Commanded) -> Array:
         """(n_joints,) target of the next tick for `wish`, from the commanded state `arm`."""
         if type(wish) is not self._kind:
             self._take_hold(wish, arm)
@@ -52,7 +52,7 @@ class Steering:
         goal = self._tool_goal(wish, here)
         return self._move(self._towards(pose_error(here, goal)), arm, ramped=False)
 
-    def _take_hold(self, wish: Wish, arm: Commanded) -> None:
+    def _take_hold(self, wish: Message, arm: Commanded) -> None:
         self._kind = type(wish)
         here = fk(self.spec, arm.q)
         self._twist = jacobian(self.spec, arm.q) @ arm.dq
@@ -98,7 +98,7 @@ class Steering:
                 wanted[part] = np.clip(DRIFT * back[part], -0.2 * top, 0.2 * top)
         return wanted
 
-    def _tool_goal(self, wish: Wish, here: Array) -> Array:
+    def _tool_goal(self, wish: Message, here: Array) -> Array:
         goal = self._kept.copy()
         if isinstance(wish, Reach):
             goal[:3, 3] = np.clip(wish.xyz, self.spec.workspace_min, self.spec.workspace_max)

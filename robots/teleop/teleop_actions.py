@@ -59,7 +59,7 @@ class LeaderTool:
     gripper: float | None = None
 
 
-Wish = Jog | Reach | LeaderJoints | LeaderTool
+Message = Jog | Reach | LeaderJoints | LeaderTool
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Said:
             both are then, without a jump.
     """
 
-    wish: Wish | None = None
+    wish: Message | None = None
     age: float = 0.0
     buttons: tuple[str, ...] = ()
     clutch: bool = True

@@ -1,4 +1,4 @@
-"""Rendered scenes with labels for the eyes: pictures, what is where, where to grasp, where to put.
+"""Rendered scenes with labels for the detector: pictures, what is where, where to grasp, where to put.
 
 A scene is shown, not simulated: random task states laid out at random, the arm at home, reaching for
 something or carrying it. Labels are the oracle's own geometry (`sim.geometry.grasps`), so that the detector
@@ -103,7 +103,7 @@ def write_part(
 def variant(scene: Scene, rng: np.random.Generator) -> Scene:
     """The same layout in other colours, light and camera pose: finding a layout costs more than a picture.
 
-    A block that carries nothing may become a cylinder of its size: tasks have few, the eyes need many.
+    A block that carries nothing may become a cylinder of its size: tasks have few, the detector needs many.
     """
     other = dict(zip(COLOURS, rng.permutation(COLOURS), strict=True))
     objects = []

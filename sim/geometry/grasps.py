@@ -42,7 +42,7 @@ TABLE_GAP = 0.022  # [m] around a thing set down on the table: a finger and some
 
 @dataclass(frozen=True)
 class Grasp:
-    """Fingers straight down at `xyz` [m] (tool frame, base), `yaw` in [0, pi), `opening` in [0, 1].
+    """GripperThread straight down at `xyz` [m] (tool frame, base), `yaw` in [0, pi), `opening` in [0, 1].
 
     clearance: [m] left between hand and neighbours at that opening; negative = they collide.
     """

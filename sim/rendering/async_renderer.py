@@ -32,7 +32,7 @@ LONGEST = 5.0  # [s] that a picture of the present state is waited for
 SLOTS = 2  # a camera: one is drawn while the other is read
 
 
-class DrawnPictures:
+class AsyncRenderer:
     """Owns the process. What stands on the table stays the same; it may be moved.
 
     Args:

@@ -42,7 +42,7 @@ def places(sizes: Sequence[tuple[int, int]], slots: int) -> tuple[list[list[int]
     return out, at
 
 
-class _Drawer:
+class _RendererProcess:
     def __init__(self, fd: int, setting: dict[str, Any], scene: str, out: IO[bytes]) -> None:
         from sim.rendering.camera import Camera
         from sim.world.scene import Scene
@@ -87,7 +87,7 @@ def main(fd: int, setting: dict[str, Any]) -> None:
     source = os.fdopen(0, "rb", buffering=0)
     try:
         _, _, _, n = HEADER.unpack(_exactly(source, HEADER.size))
-        drawer = _Drawer(fd, setting, _exactly(source, n).decode(), out)
+        drawer = _RendererProcess(fd, setting, _exactly(source, n).decode(), out)
         _serve(drawer, source)
     except (EOFError, BrokenPipeError):  # the parent has closed, or was killed: nobody to draw for
         os._exit(0)
@@ -98,7 +98,7 @@ def main(fd: int, setting: dict[str, Any]) -> None:
         raise
 
 
-def _serve(drawer: _Drawer, source: Any) -> None:
+def _serve(drawer: _RendererProcess, source: Any) -> None:
     state: np.ndarray | None = None
     todo: list[int] = []
     while True:

@@ -15,7 +15,7 @@ STAGE = Camera("stage", (1.22, 0.52, 0.80), (0.37, -0.02, 0.17), hfov_deg=48.0, 
 VIEWS = {"stage": STAGE, **CAMERAS}
 
 
-class Mirror:
+class ReplayRenderer:
     """Draws frames of a run; nothing is simulated.
 
     Args:

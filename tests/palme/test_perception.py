@@ -1,4 +1,4 @@
-"""What the eyes promise: calibrated geometry, mirrored data that stays true, clear refusals."""
+"""What the detector promises: calibrated geometry, mirrored data that stays true, clear refusals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from palme.perception.detector import Eyes
+from palme.perception.detector import Detector
 from palme.perception.grasp_refiner import YAW_BINS, CloseLook
 from palme.perception.localiser import Localiser
 from palme.perception.objects import ENTITIES, PerceivedObjects
@@ -130,19 +130,19 @@ def frame(depth: bool = True, size: tuple[int, int] = (176, 240)) -> CameraFrame
     )
 
 
-def test_eyes_refuse_pictures_they_cannot_read():
-    eyes = Eyes().eval()
+def test_detector_refuse_pictures_they_cannot_read():
+    detector = Detector().eval()
     with pytest.raises(ValueError, match="depth"):
-        eyes.see(frame(depth=False))
+        detector.see(frame(depth=False))
     with pytest.raises(ValueError, match="250 x 170"):
-        eyes.see(frame(size=(170, 250)))
+        detector.see(frame(size=(170, 250)))
 
 
-def test_eyes_report_well_formed_objects():
-    eyes = Eyes().eval()
+def test_detector_report_well_formed_objects():
+    detector = Detector().eval()
     with torch.no_grad():
-        eyes.localiser.text.out.bias[-1] = 3.0  # untrained: make it see things everywhere
-    objects = eyes.objects(eyes.see(frame()))
+        detector.localiser.text.out.bias[-1] = 3.0  # untrained: make it see things everywhere
+    objects = detector.objects(detector.see(frame()))
     n = len(objects)
     assert n > 0
     assert objects.class_probs.shape == (n, 24) and objects.holder_probs.shape == (n, n + 1)

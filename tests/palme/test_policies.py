@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from palme.errors import StepFailed
-from palme.perception.detector import Eyes, Keypoint
+from palme.perception.detector import Detector, Keypoint
 from palme.policies.chunk import GOALS, HORIZON, PHASES, ChunkHead, ChunkPolicy
 from palme.policies.keypose import KeyposePolicy
 from robots.motion.arm_motion import ArmMotion
@@ -44,8 +44,8 @@ class FakeEyes:
 class FakeArm:
     """Joints go where they are sent; the fingers stop at the block if it is between them."""
 
-    def __init__(self, eyes: FakeEyes, slippery: int = 0) -> None:
-        self.eyes, self.slippery = eyes, slippery
+    def __init__(self, detector: FakeEyes, slippery: int = 0) -> None:
+        self.detector, self.slippery = detector, slippery
         self.q, self.gripper, self.held, self.ticks = SPEC.q_home.copy(), 1.0, False, 0
 
     def observe(self) -> Observation:
@@ -63,11 +63,11 @@ class FakeArm:
             self.q, self.ticks = q, self.ticks + 1
             tool = fk(SPEC, q)[:3, 3]
             if self.held:
-                self.eyes.block = tool + [0, 0, 0.019]
+                self.detector.block = tool + [0, 0, 0.019]
                 self.held = opening < EDGE / SPEC.gripper_width + 0.05
                 self.gripper = max(opening, EDGE / SPEC.gripper_width)
                 continue
-            near = np.linalg.norm(tool - self.eyes.block + [0, 0, 0.019]) < 0.008
+            near = np.linalg.norm(tool - self.detector.block + [0, 0, 0.019]) < 0.008
             closing = opening < EDGE / SPEC.gripper_width
             if near and closing and self.slippery == 0:
                 self.held = True
@@ -85,71 +85,73 @@ def play(policy, arm: FakeArm, step: str = STEP, most: int = 90) -> None:
     raise AssertionError(f"not done after {most} chunks")
 
 
-def keypose(eyes: FakeEyes) -> KeyposePolicy:
-    return KeyposePolicy(eyes, ArmMotion(SPEC))  # type: ignore[arg-type]
+def keypose(detector: FakeEyes) -> KeyposePolicy:
+    return KeyposePolicy(detector, ArmMotion(SPEC))  # type: ignore[arg-type]
 
 
-def rested_in_bowl(eyes: FakeEyes) -> bool:
-    return bool(np.linalg.norm(eyes.block[:2] - eyes.bowl[:2]) < 0.01 and eyes.block[2] < EDGE + 0.02)
+def rested_in_bowl(detector: FakeEyes) -> bool:
+    return bool(
+        np.linalg.norm(detector.block[:2] - detector.bowl[:2]) < 0.01 and detector.block[2] < EDGE + 0.02
+    )
 
 
-def test_keypose_puts_the_block_where_the_eyes_point_and_goes_home():
-    eyes = FakeEyes()
-    arm = FakeArm(eyes)
-    play(keypose(eyes), arm)
-    assert rested_in_bowl(eyes) and not arm.held
+def test_keypose_puts_the_block_where_the_detector_point_and_goes_home():
+    detector = FakeEyes()
+    arm = FakeArm(detector)
+    play(keypose(detector), arm)
+    assert rested_in_bowl(detector) and not arm.held
     assert np.abs(arm.q - SPEC.q_home).max() < 1e-3
     assert arm.ticks < 180  # 9 s of the arm's time
 
 
 @pytest.mark.parametrize("look", [2, 3])
 def test_keypose_follows_a_block_that_was_moved_on_the_way(look: int):
-    eyes = FakeEyes(moves={look: (0.50, 0.17)})
-    play(keypose(eyes), FakeArm(eyes))
-    assert rested_in_bowl(eyes)
+    detector = FakeEyes(moves={look: (0.50, 0.17)})
+    play(keypose(detector), FakeArm(detector))
+    assert rested_in_bowl(detector)
 
 
 def test_keypose_tries_a_missed_grasp_again_and_gives_up_by_name():
-    eyes = FakeEyes()
-    play(keypose(eyes), FakeArm(eyes, slippery=2))
-    assert rested_in_bowl(eyes)
-    eyes = FakeEyes()
+    detector = FakeEyes()
+    play(keypose(detector), FakeArm(detector, slippery=2))
+    assert rested_in_bowl(detector)
+    detector = FakeEyes()
     with pytest.raises(StepFailed, match="missed the grasp 4 times"):
-        play(keypose(eyes), FakeArm(eyes, slippery=99))
+        play(keypose(detector), FakeArm(detector, slippery=99))
 
 
 def test_keypose_does_not_move_for_what_it_does_not_see():
-    eyes = FakeEyes(score=0.01)
-    arm = FakeArm(eyes)
+    detector = FakeEyes(score=0.01)
+    arm = FakeArm(detector)
     with pytest.raises(StepFailed, match="see nothing like it"):
-        play(keypose(eyes), arm)
+        play(keypose(detector), arm)
     assert arm.ticks == 0
 
 
 def test_keypose_refuses_what_is_out_of_reach_by_the_arms_own_words():
-    eyes = FakeEyes()
-    eyes.block = np.array([1.4, 0.0, EDGE])
+    detector = FakeEyes()
+    detector.block = np.array([1.4, 0.0, EDGE])
     with pytest.raises(StepFailed, match="reach"):
-        play(keypose(eyes), FakeArm(eyes))
+        play(keypose(detector), FakeArm(detector))
 
 
 def test_reset_forgets_the_step_before():
-    eyes = FakeEyes()
-    arm, policy = FakeArm(eyes), keypose(eyes)
+    detector = FakeEyes()
+    arm, policy = FakeArm(detector), keypose(detector)
     play(policy, arm)
-    eyes.block, eyes.bowl = np.array([0.40, -0.20, EDGE]), np.array([0.60, 0.15, 0.004])
+    detector.block, detector.bowl = np.array([0.40, -0.20, EDGE]), np.array([0.60, 0.15, 0.004])
     play(policy, arm)
-    assert rested_in_bowl(eyes)
+    assert rested_in_bowl(detector)
 
 
-def chunk(eyes: FakeEyes) -> ChunkPolicy:
+def chunk(detector: FakeEyes) -> ChunkPolicy:
     torch.manual_seed(0)
-    return ChunkPolicy(eyes, ArmMotion(SPEC), ChunkHead())  # type: ignore[arg-type]
+    return ChunkPolicy(detector, ArmMotion(SPEC), ChunkHead())  # type: ignore[arg-type]
 
 
 def test_chunk_hands_out_chunks_of_the_arms_shape_and_gives_up_by_name():
-    eyes = FakeEyes()
-    policy, arm = chunk(eyes), FakeArm(eyes)
+    detector = FakeEyes()
+    policy, arm = chunk(detector), FakeArm(detector)
     with torch.no_grad():
         policy.head.leave.weight.zero_()
         bias = policy.head.leave.bias.zero_()
@@ -169,15 +171,15 @@ def test_chunk_policy_does_not_move_for_what_it_does_not_see():
         chunk(FakeEyes(score=0.01)).act(FakeArm(FakeEyes()).observe(), STEP)
 
 
-def test_untrained_eyes_still_answer_a_step_with_two_keypoints():
+def test_untrained_detector_still_answer_a_step_with_two_keypoints():
     k = np.array([[312.0, 0, 119.5], [0, 312.0, 87.5], [0, 0, 1]])
     frame = FakeArm(FakeEyes()).observe().images["front"]
     frame = CameraFrame(frame.rgb, frame.depth, k, frame.base_from_camera)
-    eyes = Eyes().eval()
-    pick, place = eyes.keypoints(eyes.see(frame), STEP)
+    detector = Detector().eval()
+    pick, place = detector.keypoints(detector.see(frame), STEP)
     assert pick is not None and place is not None
     assert np.isfinite(pick.xyz).all() and 0 <= pick.yaw <= np.pi and 0 <= pick.opening <= 1
-    assert eyes.keypoints(eyes.see(frame), STEP, "pick")[1] is None
+    assert detector.keypoints(detector.see(frame), STEP, "pick")[1] is None
 
 
 def test_a_chunk_head_that_gives_one_goal_all_the_weight_arrives_there_exactly():

@@ -179,7 +179,7 @@ def test_a_server_s_wrong_setting_is_named_too(words, said, monkeypatch):
 def test_the_real_keypose_policy_is_served_on_a_rendered_scene():
     """One rendered table: the rows a guest gets over the wire are those that the policy gives in process."""
     pytest.importorskip("pybullet")
-    from palme.cli.rig.build import _Eyes, build_rig
+    from palme.cli.rig.build import _LazyDetector, build_rig
     from palme.cli.rig.scene_from_text import scene_for
 
     config = load("serve_policy", ["policy=keypose", "address=127.0.0.1:0"])
@@ -195,7 +195,7 @@ def test_the_real_keypose_policy_is_served_on_a_rendered_scene():
         remote = RemotePolicy(client.infer, RemoteFormat(KEYS), 7, SPEC.control_hz, client.reset)
         chunk = remote.act(observation, STEP)
         client.close()
-    local = learned_policies(config["policy"], SPEC, _Eyes(config))().act(observation, STEP)
+    local = learned_policies(config["policy"], SPEC, _LazyDetector(config))().act(observation, STEP)
     n = min(8, len(local.q_targets))
     np.testing.assert_allclose(chunk.q_targets[:n], local.q_targets[:n], atol=1e-5)
     np.testing.assert_allclose(chunk.gripper[:n], local.gripper[:n], atol=1e-6)

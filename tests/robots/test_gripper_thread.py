@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from robots.drivers.gripper_thread import Fingers
+from robots.drivers.gripper_thread import GripperThread
 from robots.drivers.robotiq import RobotiqHand
 from robots.errors import DriverError
 from tests.driver_contract import wait_for
@@ -49,7 +49,7 @@ class Blocking:
 
 def test_an_opening_one_tick_ahead_of_the_fingers_still_closes_them() -> None:
     hand = Slow()
-    fingers = Fingers(hand, "test")
+    fingers = GripperThread(hand, "test")
 
     def closed() -> bool:
         fingers.want(max(0.0, fingers.opening() - 0.0625))  # what a gate makes of "close"
@@ -63,7 +63,7 @@ def test_an_opening_one_tick_ahead_of_the_fingers_still_closes_them() -> None:
 def test_a_noisy_opening_never_lets_go_of_what_is_held() -> None:
     hand, rng = Slow(), np.random.default_rng(0)
     hand.floor = 0.4  # a block between the fingers
-    fingers = Fingers(hand, "test")
+    fingers = GripperThread(hand, "test")
     until = time.monotonic() + 1.0
     while time.monotonic() < until:
         fingers.want(max(0.0, fingers.opening() - 0.0625 + rng.uniform(-0.008, 0.008)))
@@ -75,7 +75,7 @@ def test_a_noisy_opening_never_lets_go_of_what_is_held() -> None:
 
 def test_a_hand_that_blocks_is_not_opened_by_wishes_from_before_it_closed() -> None:
     hand = Blocking()
-    fingers = Fingers(hand, "test")
+    fingers = GripperThread(hand, "test")
     until = time.monotonic() + 1.4
     while time.monotonic() < until:
         fingers.want(max(0.0, fingers.opening() - 0.0625))
@@ -86,7 +86,7 @@ def test_a_hand_that_blocks_is_not_opened_by_wishes_from_before_it_closed() -> N
 
 def test_it_rests_where_it_is_wanted() -> None:
     hand = Slow()
-    fingers = Fingers(hand, "test")
+    fingers = GripperThread(hand, "test")
     fingers.want(0.5)
     wait_for(lambda: abs(fingers.opening() - 0.5) < 0.021 and abs(hand.aims[-1] - 0.5) < 0.021, "half open")
     fingers.halt()
@@ -94,7 +94,7 @@ def test_it_rests_where_it_is_wanted() -> None:
 
 def test_a_failed_gripper_is_told_and_not_remembered_as_fine() -> None:
     hand = Slow()
-    fingers = Fingers(hand, "test")
+    fingers = GripperThread(hand, "test")
     hand.broken = True
 
     def told() -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from robots.drivers.interpolate import JITTER, SILENCE, ServoPath
-from robots.drivers.state_age import Freshness
+from robots.drivers.state_age import StateAge
 from robots.errors import DriverError
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
@@ -199,7 +199,7 @@ def test_rates_that_cannot_notice_silence_in_time_are_refused() -> None:
 
 
 def test_age_grows_when_the_stamp_stands_still_and_not_by_clocks_running_apart() -> None:
-    freshness = Freshness()
+    freshness = StateAge()
     for k in range(1000):  # an hour and more, the arm's clock slow by 100 ppm
         now = 5.0 * k
         assert freshness.age(1e6 + now * (1 - 1e-4), now) < 0.002

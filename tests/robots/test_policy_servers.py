@@ -25,8 +25,8 @@ from robots.policy_servers.errors import (
 from robots.policy_servers.gr00t import Gr00tServer, flatten, nest
 from robots.policy_servers.keys import keys_for
 from robots.policy_servers.msgpack_numpy import decode, encode
+from robots.policy_servers.observations import Calibration
 from robots.policy_servers.openpi import OpenpiServer
-from robots.policy_servers.reader import Calibration
 from robots.policy_servers.session import Session
 from robots.zmq_context import Context
 from tests.guest_fakes import LENGTHS, POSE, SPEC, K, Sweep, reader, request, sweep_metadata, sweep_session

@@ -13,7 +13,7 @@ import pytest
 from robots.errors import DriverError
 from robots.types import JointCommand
 from sim.data.scene_sampler import layout
-from sim.rendering.async_renderer import DrawnPictures
+from sim.rendering.async_renderer import AsyncRenderer
 from sim.rendering.camera import CAMERAS
 from sim.world.arm import SimulatedArm
 from sim.world.state import ObjectSpec, SceneState
@@ -34,7 +34,7 @@ def arm():
 
 @pytest.fixture(scope="module")
 def pictures(arm):
-    made = DrawnPictures(arm)
+    made = AsyncRenderer(arm)
     yield made
     made.close()
 
@@ -112,7 +112,7 @@ def test_nobody_waits_for_a_process_that_stands_still(arm, pictures) -> None:
 
 
 def test_a_killed_process_is_told_to_who_wants_a_picture_and_to_nobody_else(arm) -> None:
-    made = DrawnPictures(arm, depth=False)
+    made = AsyncRenderer(arm, depth=False)
     assert made.newest("front")[0].depth is None
     made._process.kill()
     until(lambda: made._failure, "the end of the process")
@@ -127,4 +127,4 @@ def test_a_killed_process_is_told_to_who_wants_a_picture_and_to_nobody_else(arm)
 
 def test_a_world_without_a_scene_is_not_drawn() -> None:
     with pytest.raises(DriverError, match="load"):
-        DrawnPictures(SimulatedArm(World("fast")))
+        AsyncRenderer(SimulatedArm(World("fast")))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sim.data.scene_sampler import layout
-from sim.rendering.replay_renderer import VIEWS, Mirror
+from sim.rendering.replay_renderer import VIEWS, ReplayRenderer
 from sim.world.state import ObjectSpec, SceneState
 from sim.world.world import HOME_Q, World
 
@@ -21,7 +21,7 @@ def red_pixels(picture: np.ndarray) -> int:
 @pytest.mark.parametrize("look", ["photo", "fast"])
 def test_a_mirror_follows_the_poses_it_is_given(look):
     scene = layout(STATE, np.random.default_rng(0), jitter=False)
-    mirror = Mirror(scene, look, scale=1)
+    mirror = ReplayRenderer(scene, look, scale=1)
     positions, quats = mirror.world.poses()
     for view in VIEWS:
         assert mirror.frame(HOME_Q, 1.0, positions, quats, view, (160, 120)).shape == (120, 160, 3)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from palme.cli.bench.stall_monitor import Witnesses, ours, stolen
+from palme.cli.bench.stall_monitor import StallMonitor, ours, stolen
 
 LATE = 0.005  # [s]
 WARM = 2.0  # [s] between the browser's first key and the first cycle that counts
@@ -43,7 +43,7 @@ def bench_clock(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict[
         try:
             with person_at(arm, config | {"record": str(root)}, None, scene) as assisted:
                 cycles = _Cycles(assisted)
-                with _visitor(assisted.console.address), Witnesses() as witnesses:
+                with _visitor(assisted.console.address), StallMonitor() as witnesses:
                     time.sleep(WARM)
                     shown = _watch(assisted, cycles, 60 * config["minutes"], bar)
                 found |= cycles.figures(witnesses) | shown
@@ -81,7 +81,7 @@ class _Cycles:
             self._sent.append(self._pace.behind + time.monotonic() - tick.t)
             self._moved += bool(tick.by)
 
-    def figures(self, witnesses: Witnesses) -> dict[str, Any]:
+    def figures(self, witnesses: StallMonitor) -> dict[str, Any]:
         behind, sent = 1e3 * np.array(self._behind), 1e3 * np.array(self._sent)
         late = [(t - b, t) for t, b in zip(self._began, self._behind, strict=True) if b > LATE]
         known = witnesses.stalls is not None

@@ -1,8 +1,8 @@
 """What the console promises in time, measured in a real browser over the loopback.
 
 Both figures are upper bounds by one clock, this process's: a stop is timed from before the browser is told to
-press the key (or the button) until `Desk.stop` is called; a picture from when it was taken until this process
-hears from the page that it has been drawn.
+press the key (or the button) until `Operator.stop` is called; a picture from when it was taken until this
+process hears from the page that it has been drawn.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from palme.cli.bench.browser import chromium
 from palme.operator.operator import Picture, Told
 from palme.operator.rehearsal.drawing import BLOCK, CAMERAS, draw
-from palme.operator.rehearsal.operator import RehearsalDesk
+from palme.operator.rehearsal.operator import RehearsalOperator
 from palme.operator.server import serve
 
 TARGETS = {"stop_ms_p99": 50.0, "picture_ms_p95": 120.0}
@@ -25,7 +25,7 @@ _FRAMES = 24
 _NOISE = 6.0  # of 255: what makes a drawing as hard to compress as a camera's picture (60 kB)
 
 
-class BenchDesk(RehearsalDesk):
+class BenchOperator(RehearsalOperator):
     """Pictures drawn beforehand (drawing is not the console's part), and the instant of each stop."""
 
     def __init__(self, hz: float) -> None:
@@ -61,7 +61,7 @@ def bench_console(seconds: float, presses: int, hz: float, bar: Callable[[str, i
         presses: stops, by Space, Escape and the button in turn, while pictures flow and a key is held.
     """
     with (
-        BenchDesk(hz) as desk,
+        BenchOperator(hz) as desk,
         serve(desk, tell=lambda _: None) as console,
         chromium() as browser,
     ):
@@ -85,8 +85,8 @@ def bench_console(seconds: float, presses: int, hz: float, bar: Callable[[str, i
     }  # fmt: skip
 
 
-def _stops(page: Any, desk: BenchDesk, presses: int, bar: Callable[[str, int], Any]) -> np.ndarray:
-    """(presses,) [ms] from before the press to the call of `Desk.stop`."""
+def _stops(page: Any, desk: BenchOperator, presses: int, bar: Callable[[str, int], Any]) -> np.ndarray:
+    """(presses,) [ms] from before the press to the call of `Operator.stop`."""
     found, draw_wait = [], random.Random(0)
     box = page.locator("#stop").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -208,7 +208,7 @@ def _trained(config: Mapping[str, Any], out: Path, start: Path, bar: Bar) -> dic
 
     common = {
         "steps": config["steps"], "lr": config["lr"], "recorded_share": config["recorded_share"],
-        "arm": config["robot"]["name"], "start": str(start), "camera": config["eyes"]["camera"],
+        "arm": config["robot"]["name"], "start": str(start), "camera": config["detector"]["camera"],
         "warmup": min(100, config["steps"]), "correction_weight": config["correction_weight"],
     }  # fmt: skip
     jobs = {

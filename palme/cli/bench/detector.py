@@ -1,4 +1,4 @@
-"""`palme bench eyes`: what the eyes alone get right, object by object and scene by scene."""
+"""`palme bench detector`: what the detector alone get right, object by object and scene by scene."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from palme.perception.objects import PerceivedObjects
 from sim.world.scene import Scene
 
 
-def bench_eyes(eyes: Any, rig: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+def bench_detector(detector: Any, rig: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     """Counts over `episodes` scenes on the way to goals of each family, the arm at home.
 
     Returns:
@@ -27,7 +27,7 @@ def bench_eyes(eyes: Any, rig: Any, config: Mapping[str, Any]) -> dict[str, Any]
         stream = scenes(config["seed"], config["split"], family)
         for k in range(config["episodes"]):
             _, scene = next(stream)
-            seen = eyes(look(rig, scene))
+            seen = detector(look(rig, scene))
             wrong = _check(seen, scene, count, away)
             if wrong and config["verbose"]:
                 print(f"{family} {k}: {'; '.join(wrong)}")

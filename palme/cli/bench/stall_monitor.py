@@ -1,4 +1,4 @@
-"""Witnesses: whether this machine itself stands still, seen by processes that have nothing else to do.
+"""StallMonitor: whether this machine itself stands still, seen by processes that have nothing else to do.
 
     python -m palme.cli.bench.stall_monitor CPU
 
@@ -22,7 +22,7 @@ STALL = 0.002  # [s] by which a nap is late before it counts
 PRIORITY = 40  # above the control loop's
 
 
-class Witnesses:
+class StallMonitor:
     """One for each processor, for a measurement in the context.
 
     Attributes:
@@ -35,7 +35,7 @@ class Witnesses:
             ours("palme.cli.bench.stall_monitor", str(cpu)) for cpu in sorted(os.sched_getaffinity(0))
         ]
 
-    def __enter__(self) -> Witnesses:
+    def __enter__(self) -> StallMonitor:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from palme.cli.bench.stall_monitor import Witnesses
+from palme.cli.bench.stall_monitor import StallMonitor
 from robots.bridge import keys
 from robots.bridge.client import BridgeClient
 from robots.bridge.server import BridgeServer
@@ -35,7 +35,7 @@ def bench_silence(
     arm = IdealArm(spec, keep=200)
     spans: list[tuple[float, float]] = []  # of each try: last good command, first target that slows down
     latched, n, again = [], config["silence_tries"], 0
-    with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server, Witnesses() as witnesses:
+    with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server, StallMonitor() as witnesses:
         with (
             BridgeClient(server.address, me, server_key.public, timeout=2.0) as client,
             urgent_meanwhile(),

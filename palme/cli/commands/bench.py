@@ -17,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     benches: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
         "env": ("bench", _env),
         "gate": ("bench_gate", _gate),
-        "eyes": ("bench_planner", _eyes),
+        "detector": ("bench_planner", _detector),
         "policy": ("bench_policy", _policy),
         "corrections": ("bench_corrections", _corrections),
         "planner": ("bench_planner", _planner),
@@ -79,14 +79,14 @@ def _gate(config: dict[str, Any]) -> int:
     return 1 if any(arm.violations for arm in found) else 0
 
 
-def _eyes(config: dict[str, Any]) -> int:
-    from palme.cli.bench.detector import bench_eyes
+def _detector(config: dict[str, Any]) -> int:
+    from palme.cli.bench.detector import bench_detector
     from palme.cli.rig.build import build_rig
-    from palme.perception.detector import Eyes
+    from palme.perception.detector import Detector
 
     _check_tasks(config)
     rig = build_rig(config | {"planner": {"name": "oracle"}}, config["seed"])
-    return _told(config, bench_eyes(Eyes.load(), rig, config))
+    return _told(config, bench_detector(Detector.load(), rig, config))
 
 
 def _policy(config: dict[str, Any]) -> int:

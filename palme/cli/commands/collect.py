@@ -1,4 +1,4 @@
-"""`palme collect`: rendered scenes for the eyes, motions and corrected episodes for the chunk policy.
+"""`palme collect`: rendered scenes for the detector, motions and corrected episodes for the chunk policy.
 
 Interrupted, it goes on.
 """

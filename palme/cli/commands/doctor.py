@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         ("physics", _physics),
         ("pictures", _pictures),
         ("film", _film),
-        ("eyes", _eyes),
+        ("detector", _detector),
         ("planner", _planner),
     ]
     bad = 0
@@ -141,10 +141,10 @@ def _film() -> str:
     return "H.264 can be written"
 
 
-def _eyes() -> str:
-    from palme.perception.detector import Eyes
+def _detector() -> str:
+    from palme.perception.detector import Detector
 
-    return _weights(Eyes.load())
+    return _weights(Detector.load())
 
 
 def _planner() -> str:

@@ -30,9 +30,9 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     """Set the stage, let the agent work, write everything down."""
     from palme.agent import Agent, AgentLimits
     from palme.cli.rig.build import PRIVILEGED, build_rig
-    from palme.cli.rig.console_logger import Teller
+    from palme.cli.rig.console_logger import ConsoleLogger
     from palme.cli.rig.scene_from_text import scene_for, task_of
-    from palme.cli.rig.trajectory_log import Tape
+    from palme.cli.rig.trajectory_log import TrajectoryLog
     from palme.report.log import EventLog
     from palme.report.record import RunRecord
     from robots.errors import RobotError
@@ -60,7 +60,9 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     if hasattr(rig.planner, "task"):
         rig.planner.task = task
     record = RunRecord(details=details, warnings=rig.warnings)
-    tape = None if rig.world is None else Tape(rig.arm, sentence)  # only a world of our own can be filmed
+    tape = (
+        None if rig.world is None else TrajectoryLog(rig.arm, sentence)
+    )  # only a world of our own can be filmed
     robot = rig.arm if tape is None else tape
     recording = recorder = pictures = None
     with ExitStack() as undo:
@@ -77,7 +79,7 @@ def run(sentence: str, config: dict[str, Any]) -> int:
         assisted = _assisted(robot, rig, config, pictures)
         undo.pop_all()
     with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
-        listeners: tuple[Any, ...] = (record, log, Teller())
+        listeners: tuple[Any, ...] = (record, log, ConsoleLogger())
         watching = tuple(part for part in (tape, recorder) if part is not None)  # these read the simulator
         planner, policy, context = rig.planner, rig.policy, rig.context
         if assisted is None:
@@ -139,10 +141,10 @@ def _assisted(robot: Any, rig: Any, config: dict[str, Any], pictures: Any) -> An
     """The person's place in the run; None where neither console nor device is asked for."""
     if not (config["console"] or config["teleop"]):
         return None
-    from palme.cli.rig.operator_session import Assisted, device_named
+    from palme.cli.rig.operator_session import OperatorSession, device_named
 
     device = device_named(config["teleop"])
-    return Assisted(robot, config, device, tuple(rig.arm.cameras), pictures=pictures)
+    return OperatorSession(robot, config, device, tuple(rig.arm.cameras), pictures=pictures)
 
 
 def _closing(done: bool, truth: bool | None, achieved: bool) -> str:

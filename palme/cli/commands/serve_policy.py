@@ -36,10 +36,10 @@ def build_server(config: dict[str, Any]) -> Any:
         UsageError: an unknown protocol or policy, unreadable weights, calibration or token.
         AddressRefused: an address that others could reach, and no token.
     """
-    from palme.cli.rig.build import LEARNED, _Eyes, learned_policies, quiet
+    from palme.cli.rig.build import LEARNED, _LazyDetector, learned_policies, quiet
     from palme.errors import StepFailed
     from robots.policy_servers.keys import PORTS, PROTOCOLS, keys_for
-    from robots.policy_servers.reader import Reader
+    from robots.policy_servers.observations import ObservationReader
     from robots.policy_servers.session import Session, metadata
     from robots.spec import ArmSpec
 
@@ -53,13 +53,15 @@ def build_server(config: dict[str, Any]) -> Any:
     if not config["max_guests"] >= 1:
         raise UsageError(f"max_guests={config['max_guests']}: expected at least 1")
     quiet()
-    spec, eyes = ArmSpec.from_dict(config["robot"]), _Eyes(config)
+    spec, detector = ArmSpec.from_dict(config["robot"]), _LazyDetector(config)
     try:
-        new_policy = learned_policies(policy, spec, eyes)
+        new_policy = learned_policies(policy, spec, detector)
     except FileNotFoundError as error:
         raise UsageError(str(error)) from error
     keys, calibration = keys_for(protocol, config["keys"]), read_calibration(config["calibration"])
-    reader = Reader(spec, config["eyes"]["camera"], keys, calibration, one_is_closed(config["gripper_one"]))
+    reader = ObservationReader(
+        spec, config["detector"]["camera"], keys, calibration, one_is_closed(config["gripper_one"])
+    )
     told = metadata(policy["name"], reader, config["horizon"])
     if protocol == "openpi":
         from robots.policy_servers.openpi import OpenpiServer as Server
@@ -70,7 +72,7 @@ def build_server(config: dict[str, Any]) -> Any:
         told,
         config["address"] or f"127.0.0.1:{PORTS[protocol]}",
         token=read_token(config["token_file"]),
-        speakable=(StepFailed, ValueError),  # ValueError: of the eyes, at pictures of an odd size
+        speakable=(StepFailed, ValueError),  # ValueError: of the detector, at pictures of an odd size
         max_guests=config["max_guests"],
     )
 
@@ -103,7 +105,7 @@ def read_calibration(path: str | None) -> Any:
     import numpy as np
     import yaml
 
-    from robots.policy_servers.reader import Calibration
+    from robots.policy_servers.observations import Calibration
 
     if path is None:
         return Calibration()

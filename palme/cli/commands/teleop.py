@@ -11,7 +11,7 @@ from typing import Any
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
-from palme.cli.rig.operator_session import Assisted, beside, check_person, device_named
+from palme.cli.rig.operator_session import OperatorSession, beside, check_person, device_named
 from robots.teleop.arbitration import PAUSED, STOPPED
 from robots.urgent import urgent_meanwhile
 
@@ -58,7 +58,7 @@ def _alone_at(config: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 @contextmanager
-def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) -> Iterator[Assisted]:
+def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) -> Iterator[OperatorSession]:
     """A person alone at `arm`, until the end of the context; then what was recorded is saved, and told.
 
     Args:
@@ -79,7 +79,7 @@ def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) 
             begun = Recording(config["record"], SimpleNamespace(arm=arm, world=world), config)
             robot = begun.begin(arm, config["task"], scene, SETTLE_TICKS, config["seed"], pictures)
             recording = begun
-        with Assisted(
+        with OperatorSession(
             robot, config, device, tuple(arm.cameras), False, mode, message, pictures=pictures
         ) as assisted:
             if recording is not None:
@@ -93,7 +93,7 @@ def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) 
             recording.close()
 
 
-def _watch(assisted: Assisted) -> None:
+def _watch(assisted: OperatorSession) -> None:
     """Tell where the arm is until Ctrl-C or SIGTERM; then stop it."""
     from robots.errors import RobotError
 

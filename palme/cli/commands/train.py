@@ -44,23 +44,23 @@ def _perception(config: dict[str, Any]) -> list[Path]:
     from palme.training.recipes import detector as perception
 
     install, name_steps = config.pop("install"), config.pop("name_steps")
-    perception.train(perception.PerceptionTraining(**config))
+    perception.train(perception.DetectorTraining(**config))
     out = Path(config["out"])
     shared = {key: config[key] for key in ("data", "seed", "threads")}
     names.train(
-        names.NameTraining(
-            eyes=str(out / "checkpoint.safetensors"), out=str(out / "names"), steps=name_steps, **shared
+        names.ClassifierTraining(
+            detector=str(out / "checkpoint.safetensors"), out=str(out / "names"), steps=name_steps, **shared
         )
     )
-    weights = out / "names" / "eyes.safetensors"
-    return [_installed(weights, WEIGHTS / "eyes.safetensors") if install else weights]
+    weights = out / "names" / "detector.safetensors"
+    return [_installed(weights, WEIGHTS / "detector.safetensors") if install else weights]
 
 
 def _reader(config: dict[str, Any]) -> list[Path]:
     from palme.cli.rig.task_source import task_source
-    from palme.training.recipes.instruction_encoder import ReaderTraining, train_reader
+    from palme.training.recipes.instruction_encoder import InstructionEncoderTraining, train_reader
 
-    train_reader(ReaderTraining(**config), task_source())
+    train_reader(InstructionEncoderTraining(**config), task_source())
     return [Path(config["out"]) / "model"]
 
 

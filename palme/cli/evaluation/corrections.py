@@ -10,14 +10,14 @@ from typing import Any
 
 from palme.agent import Agent, AgentLimits
 from palme.cli.errors import UsageError
-from palme.cli.evaluation.simulated_operator import SimulatedPerson
+from palme.cli.evaluation.simulated_operator import SimulatedOperator
 from palme.cli.evaluation.single_steps import draw_step
 from palme.cli.rig.baselines import TrueContext, TrueStep
 from palme.cli.rig.build import Rig, build_rig
 from palme.cli.rig.operator_session import limits_of
 from palme.cli.rig.recording import Recording
-from palme.operator.run_operator import RunDesk
-from palme.operator.run_status import Story
+from palme.operator.run_operator import RunOperator
+from palme.operator.run_status import RunStatus
 from robots.errors import RobotError
 from robots.executor import Executor
 from robots.teleop.arbitration import CORRECTING
@@ -46,7 +46,7 @@ Tell = Callable[[Episode], None]
 class OneStep:
     """A planner of one step, which is tried once; whether it was done the person says."""
 
-    def __init__(self, step: str, person: SimulatedPerson) -> None:
+    def __init__(self, step: str, person: SimulatedOperator) -> None:
         self._step, self._person = step, person
 
     def next_step(self, context: TrueContext) -> TrueStep:
@@ -69,18 +69,18 @@ def practise(
         robot = recording.begin(arm, step, scene, SETTLE_TICKS, FIRST_SEED + seed)
     # by the arm's own clock, tick by tick: the same seed gives the same episode
     shared = SharedArm(robot, limits_of(config["hand"]), clock=lambda: arm.time)
-    person = SimulatedPerson(arm.spec, world)
+    person = SimulatedOperator(arm.spec, world)
     person.watch(step, seed)
     if not alone:
         shared.devices.append(person)
-    desk = RunDesk(shared, ControlLoop(shared), Story())
+    desk = RunOperator(shared, ControlLoop(shared), RunStatus())
     listeners: tuple[Any, ...] = (desk.story,)
     if recording is not None:
         robot.person = lambda: shared.takeover.mode == CORRECTING
         listeners = (robot, desk.story)
     agent = Agent(
         shared, OneStep(step, person), rig.policy, Executor(shared), TrueContext, listeners,
-        AgentLimits(max_replans=0), cameras=(config["eyes"]["camera"],), refusals=(RobotError,),
+        AgentLimits(max_replans=0), cameras=(config["detector"]["camera"],), refusals=(RobotError,),
         retreat=rig.retreat, supervisor=desk,
     )  # fmt: skip
     agent.run(step)

@@ -163,7 +163,7 @@ class _Watch:
 
 
 class Blanked:
-    """Control: the same arm with its eyes shut. Pictures are black and a metre deep everywhere."""
+    """Control: the same arm with blank pictures. Pictures are black and a metre deep everywhere."""
 
     def __init__(self, arm: Robot) -> None:
         self._arm, self.spec = arm, arm.spec

@@ -1,4 +1,4 @@
-"""What the trained eyes make of scenes whose truth is known, for the planner's stage `joined`."""
+"""What the trained detector make of scenes whose truth is known, for the planner's stage `joined`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NEAR = 0.03  # [m]: what is seen further than this from a thing is not that thin
 
 
 class Looker:
-    """Shows states to the eyes: laid out, jittered, the arm at home, no physics."""
+    """Shows states to the detector: laid out, jittered, the arm at home, no physics."""
 
-    def __init__(self, eyes: Any, seed: int, size: tuple[int, int] = (240, 176)) -> None:
+    def __init__(self, detector: Any, seed: int, size: tuple[int, int] = (240, 176)) -> None:
         from robots.spec import ArmSpec
         from sim.world.world import World
 
-        self._eyes, self._size = eyes, size
+        self._detector, self._size = detector, size
         self._spec, self._world = ArmSpec.load("panda"), World("fast")
         self._rng = np.random.default_rng(seed)
 
@@ -40,7 +40,7 @@ class Looker:
             self._world.place(scene)
             self._world.set_arm(self._spec.q_home + self._rng.normal(0, 0.01, self._spec.n_joints), 1.0)
             frame = self._world.render("front", self._size)
-            seen = self._eyes.objects(self._eyes.see(frame))
+            seen = self._detector.objects(self._detector.see(frame))
             yield seen, found_of(seen, scene)
 
 
@@ -71,7 +71,7 @@ def collect(out: str, n: int, seed: int, weights: str = "") -> None:
     from sim.data.scene_sampler import SceneDoesNotFit
     from sim.tasks.symbolic import random_state, sample_midway
 
-    looker, draw = Looker(_eyes(weights), seed), random.Random(seed)
+    looker, draw = Looker(_detector(weights), seed), random.Random(seed)
     seen: list[PerceivedObjects] = []
     found: list[list[int]] = []
     states: list[Any] = []
@@ -90,7 +90,7 @@ def collect(out: str, n: int, seed: int, weights: str = "") -> None:
 
 
 def accuracy(seen: Sequence[PerceivedObjects], found: Sequence[Sequence[int]], states: Sequence[Any]) -> dict:
-    """How well the eyes did: objects found, named and held right, ghosts a scene, whole scenes right."""
+    """How well the detector did: objects found, named and held right, ghosts a scene, whole scenes right."""
     total = names = holders = there = ghosts = whole = 0
     for one, which, state in zip(seen, found, states, strict=True):
         right = 0
@@ -115,7 +115,7 @@ def accuracy(seen: Sequence[PerceivedObjects], found: Sequence[Sequence[int]], s
     }
 
 
-def _eyes(weights: str) -> Any:
-    from palme.perception.detector import WEIGHTS, Eyes
+def _detector(weights: str) -> Any:
+    from palme.perception.detector import WEIGHTS, Detector
 
-    return Eyes.load(weights or WEIGHTS)
+    return Detector.load(weights or WEIGHTS)

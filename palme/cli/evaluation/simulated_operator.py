@@ -48,7 +48,7 @@ class Habits:
     attention: float = 0.6
 
 
-class SimulatedPerson:
+class SimulatedOperator:
     """A `Teleoperator`; see the module.
 
     Args:

@@ -83,7 +83,7 @@ def _remote_rig(config: Mapping[str, Any], seed: int) -> Rig:
             raise UsageError(f"{part}={config[part]['name']} reads the simulator, which is not here")
     arm, table = connect(config["bridge"])
     try:
-        if (eye := config["eyes"]["camera"]) not in arm.cameras:
+        if (eye := config["detector"]["camera"]) not in arm.cameras:
             raise UsageError(
                 f"robot=bridge: the arm has no camera {eye!r}, which planner and policy see by; it has "
                 f"{list(arm.cameras)} (an arm in a dry run has none)"
@@ -99,10 +99,10 @@ def _remote_rig(config: Mapping[str, Any], seed: int) -> Rig:
 
 def _minds(config: Mapping[str, Any], arm: Any, seed: int) -> tuple[Any, Callable[..., Any], Any]:
     """Planner, what it reads from, and policy. Raises UsageError where weights are missing."""
-    eyes = _Eyes(config)
+    detector = _LazyDetector(config)
     try:
-        planner, context = _planner(config["planner"], arm, eyes)
-        return planner, context, _policy(config["policy"], arm, eyes, seed)
+        planner, context = _planner(config["planner"], arm, detector)
+        return planner, context, _policy(config["policy"], arm, detector, seed)
     except FileNotFoundError as error:
         raise UsageError(str(error)) from error
 
@@ -123,22 +123,22 @@ def _away(spec: ArmSpec, observation: Observation) -> ActionChunk:
         return ActionChunk(path, np.ones(len(path)), spec.control_hz)
 
 
-class _Eyes:
-    """The same eyes for planner and policy, loaded once, when first asked for."""
+class _LazyDetector:
+    """The same detector for planner and policy, loaded once, when first asked for."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._config, self._eyes = config, None
+        self._config, self._detector = config, None
 
     def __call__(self) -> Any:
-        if self._eyes is None:
-            from palme.perception.detector import WEIGHTS, Eyes
+        if self._detector is None:
+            from palme.perception.detector import WEIGHTS, Detector
 
-            config = self._config["eyes"]
-            self._eyes = Eyes.load(_weights(config, WEIGHTS), config["camera"])
-        return self._eyes
+            config = self._config["detector"]
+            self._detector = Detector.load(_weights(config, WEIGHTS), config["camera"])
+        return self._detector
 
 
-def _planner(config: Mapping[str, Any], arm: Any, eyes: _Eyes) -> tuple[Any, Callable[..., Any]]:
+def _planner(config: Mapping[str, Any], arm: Any, detector: _LazyDetector) -> tuple[Any, Callable[..., Any]]:
     name = config["name"]
     if name == "oracle":
         from palme.cli.rig.baselines import OraclePlanner, TrueContext
@@ -152,18 +152,18 @@ def _planner(config: Mapping[str, Any], arm: Any, eyes: _Eyes) -> tuple[Any, Cal
         from palme.planners.palme import WEIGHTS, PalmePlanner
 
         logging.disable_progress_bar()  # the weights load in a blink
-        return PalmePlanner.load(eyes(), _weights(config, WEIGHTS)), Context
+        return PalmePlanner.load(detector(), _weights(config, WEIGHTS)), Context
     if name == "readout":
         from palme.planners.readout import ReadoutPlanner
 
-        return ReadoutPlanner(eyes()), Context
+        return ReadoutPlanner(detector()), Context
     raise unknown("planner", name, ("palme", "readout", "oracle"))
 
 
-def _policy(config: Mapping[str, Any], arm: Any, eyes: _Eyes, seed: int) -> Any:
+def _policy(config: Mapping[str, Any], arm: Any, detector: _LazyDetector, seed: int) -> Any:
     name = config["name"]
     if name in LEARNED:
-        return learned_policies(config, arm.spec, eyes)()
+        return learned_policies(config, arm.spec, detector)()
     if name == "remote":
         from palme.cli.rig.remote_policy import remote_policy
 
@@ -179,14 +179,16 @@ def _policy(config: Mapping[str, Any], arm: Any, eyes: _Eyes, seed: int) -> Any:
     raise unknown("policy", name, (*LEARNED, "remote", "expert", "random"))
 
 
-def learned_policies(config: Mapping[str, Any], spec: ArmSpec, eyes: Callable[[], Any]) -> Callable[[], Any]:
+def learned_policies(
+    config: Mapping[str, Any], spec: ArmSpec, detector: Callable[[], Any]
+) -> Callable[[], Any]:
     """Makes policies of that name for one arm, each with a state of its own; networks are loaded once.
 
     Raises FileNotFoundError, naming the weights and the remedy, and UsageError for another name.
     """
     from robots.motion.arm_motion import ArmMotion
 
-    seeing, motion, name = eyes(), ArmMotion(spec), config["name"]
+    seeing, motion, name = detector(), ArmMotion(spec), config["name"]
     if name == "keypose":
         from palme.policies.keypose import KeyposePolicy
 

@@ -11,7 +11,7 @@ from palme.events import Corrected, Event, Finished, HandedBack, Judged, Planned
 _CODES = {"bold": "1", "quiet": "2", "good": "32", "bad": "31", "now": "36"}
 
 
-class Teller:
+class ConsoleLogger:
     """Listener that prints to `stream`, by default to standard output."""
 
     def __init__(self, stream: TextIO | None = None) -> None:

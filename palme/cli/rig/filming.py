@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from palme.cli.rig.trajectory_log import Moment, Tape
+from palme.cli.rig.trajectory_log import Moment, TrajectoryLog
 from palme.report.film import Film
 from palme.report.pictures import Picture
 
@@ -19,7 +19,9 @@ STAGE_HFOV = 54.0  # [deg] wide enough for the table's near corner
 STAGE_SIZE, FRONT_SIZE, WRIST_SIZE = (640, 480), (320, 234), (234, 234)
 
 
-def make_film(path: Path, tape: Tape, scene: Any, control_hz: float, look: str) -> tuple[Picture, Picture]:
+def make_film(
+    path: Path, tape: TrajectoryLog, scene: Any, control_hz: float, look: str
+) -> tuple[Picture, Picture]:
     """Write the film of `tape` to `path`.
 
     Returns:
@@ -27,11 +29,11 @@ def make_film(path: Path, tape: Tape, scene: Any, control_hz: float, look: str) 
     """
     from tqdm import tqdm
 
-    from sim.rendering.replay_renderer import STAGE, Mirror
+    from sim.rendering.replay_renderer import STAGE, ReplayRenderer
 
     moments = tape.moments[:: max(1, round(control_hz / FPS))]
     side = replace(STAGE, hfov_deg=STAGE_HFOV)
-    outside, inside = Mirror(scene, look, scale=1), Mirror(scene, "fast")
+    outside, inside = ReplayRenderer(scene, look, scale=1), ReplayRenderer(scene, "fast")
     first: Picture | None = None
     before: Moment | None = None
     pictures: dict[str, Picture] = {}

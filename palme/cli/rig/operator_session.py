@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any
 
 from palme.cli.errors import UsageError, unknown
-from palme.operator.run_operator import RunDesk
-from palme.operator.run_status import Story
+from palme.operator.run_operator import RunOperator
+from palme.operator.run_status import RunStatus
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING
 from robots.teleop.loop import ControlLoop
 from robots.teleop.pictures import FetchedPictures, Pictures
@@ -26,13 +26,13 @@ SWITCH = 0.0005  # [s] a thread may keep the others from a tick
 def beside(arm: Any, ours: bool) -> Pictures:
     """Pictures that no tick waits for: drawn beside an arm of `ours`, or fetched from another's far end."""
     if ours:
-        from sim.rendering.async_renderer import DrawnPictures
+        from sim.rendering.async_renderer import AsyncRenderer
 
-        return DrawnPictures(arm)
+        return AsyncRenderer(arm)
     return FetchedPictures(arm, arm.cameras)
 
 
-class Assisted:
+class OperatorSession:
     """From `start` to `close` its loop alone touches the arm. A context manager.
 
     Args:
@@ -77,13 +77,13 @@ class Assisted:
         )
         self.shared.on_tick.append(self._tidy)
         self.loop = ControlLoop(self.shared, cameras)
-        self.story = Story() if agent else None
-        self.desk = RunDesk(self.shared, self.loop, self.story)
+        self.story = RunStatus() if agent else None
+        self.desk = RunOperator(self.shared, self.loop, self.story)
         self._config, self._device = config, device
         self.console: Any = None
         self._switch = sys.getswitchinterval()
 
-    def start(self) -> Assisted:
+    def start(self) -> OperatorSession:
         """Connect the device, tick, open the console. Raises UsageError that names what is missing."""
         from robots.errors import DeviceError
 
@@ -122,7 +122,7 @@ class Assisted:
         gc.unfreeze()
         gc.enable()
 
-    def __enter__(self) -> Assisted:
+    def __enter__(self) -> OperatorSession:
         return self.start()
 
     def __exit__(
@@ -178,12 +178,12 @@ def check_person(config: Mapping[str, Any], device: str | None) -> None:
             found.close()
     if config["console"]:
         from palme.operator.address import bound
-        from palme.operator.auth import Door, new_token
+        from palme.operator.auth import Auth, new_token
         from palme.operator.errors import ConsoleError
 
         host, port, token, beyond = _address(config)
         try:
-            Door(host, token or new_token())
+            Auth(host, token or new_token())
             bound(host, port, beyond).close()
         except ConsoleError as error:
             raise UsageError(f"console: {error}") from error
@@ -199,7 +199,7 @@ def limits_of(config: Mapping[str, Any]) -> Any:
         raise UsageError(str(error)) from error
 
 
-def _serve(desk: RunDesk, config: Mapping[str, Any]) -> Any:
+def _serve(desk: RunOperator, config: Mapping[str, Any]) -> Any:
     """The console, opened. It prints its address."""
     from palme.operator.errors import ConsoleError
 

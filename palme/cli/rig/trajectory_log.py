@@ -27,7 +27,7 @@ class Moment:
     caption: Caption
 
 
-class Tape:
+class TrajectoryLog:
     """A `Robot` that records, and a listener that keeps the caption up to date."""
 
     def __init__(self, arm: SimulatedArm, sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""The small image encoder trained here: the eyes' own trunk, its feature map averaged into patches."""
+"""The small image encoder trained here: the detector's own trunk, its feature map averaged into patches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from palme.models.encoders.base import EncoderInputError, ObservationBatch, rgb_of
 from palme.perception.rgbd import network_input
-from palme.perception.unet import Trunk
+from palme.perception.unet import UNet
 
 
 class SmallEncoder(nn.Module):
@@ -19,9 +19,9 @@ class SmallEncoder(nn.Module):
         rows, columns: of the grid of patches.
     """
 
-    def __init__(self, trunk: Trunk | None = None, dim: int = 64, rows: int = 8, columns: int = 8) -> None:
+    def __init__(self, trunk: UNet | None = None, dim: int = 64, rows: int = 8, columns: int = 8) -> None:
         super().__init__()
-        self.trunk = trunk or Trunk(dim)
+        self.trunk = trunk or UNet(dim)
         self.dim: int = self.trunk.out.out_channels
         self.grid = (rows, columns)
 

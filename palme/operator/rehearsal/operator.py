@@ -1,4 +1,4 @@
-"""RehearsalDesk: keeps every promise of `Desk` with the arm of lines; it picks, places and begins again."""
+"""RehearsalOperator: the `Operator` protocol with an arm of lines; it picks, places and begins again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SURE = (0.97, 0.94, 0.91, 0.88)
 _HOME = np.array([0.40, -0.16, BLOCK])
 
 
-class RehearsalDesk:
+class RehearsalOperator:
     """A context manager: while it is open, one thread moves the arm and one draws."""
 
     def __init__(self, instruction: str = "put the red block in the blue bowl, and back") -> None:
@@ -41,7 +41,7 @@ class RehearsalDesk:
             threading.Thread(target=run, name="rehearsal", daemon=True) for run in (self._run, self._film)
         ]
 
-    def __enter__(self) -> RehearsalDesk:
+    def __enter__(self) -> RehearsalOperator:
         for thread in self._threads:
             thread.start()
         return self

@@ -1,4 +1,4 @@
-"""What imperfect eyes would report of a symbolic state: training data, and nothing is rendered."""
+"""What an imperfect detector would report of a symbolic state: training data, and nothing is rendered."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _N = len(COLOURS) * len(KINDS)
 
 
 @dataclass(frozen=True)
-class EyeNoise:
-    """How often and how badly the imitated eyes err. Probabilities are per object.
+class DetectionNoise:
+    """How often and how badly the imitated detector err. Probabilities are per object.
 
     Attributes:
         unsure: share of classes and holders that are soft (0.5 to 1 on the truth) instead of sharp.
@@ -32,14 +32,16 @@ class EyeNoise:
     place_m: float = 0.004
 
 
-SHARP = EyeNoise(unsure=0.0, wrong=0.0, extra=0.0, place_m=0.0)
+SHARP = DetectionNoise(unsure=0.0, wrong=0.0, extra=0.0, place_m=0.0)
 
 
 def class_index(colour: str, kind: str) -> int:
     return KINDS.index(kind) * len(COLOURS) + COLOURS.index(colour)
 
 
-def perceive(state: State, listed: Sequence[int], rng: random.Random, noise: EyeNoise) -> dict[str, Any]:
+def perceive(
+    state: State, listed: Sequence[int], rng: random.Random, noise: DetectionNoise
+) -> dict[str, Any]:
     """The fields of `PerceivedObjects` for objects `listed` of `state`, in that order.
 
     An object left out of `listed` is not seen; what rests on it seems to rest on the table.
@@ -88,7 +90,7 @@ def perceive(state: State, listed: Sequence[int], rng: random.Random, noise: Eye
     }
 
 
-def _confidence(rng: random.Random, noise: EyeNoise) -> float:
+def _confidence(rng: random.Random, noise: DetectionNoise) -> float:
     u = rng.random()
     if u < noise.wrong:
         return rng.uniform(0.05, 0.45)

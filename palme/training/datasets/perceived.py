@@ -1,4 +1,4 @@
-"""What the trained eyes saw of scenes whose true state is known, for the planner's stage `joined`."""
+"""What the trained detector saw of scenes whose true state is known, for the planner's stage `joined`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def save_perceived(
     """One .npz of M scenes.
 
     Args:
-        seen: what the eyes reported of each scene.
+        seen: what the detector reported of each scene.
         found: for each scene and each reported object, the index of the true object, -1 = a ghost.
         states: `SceneState` of each scene.
     """
@@ -92,7 +92,7 @@ def shuffled(
 
 
 class SeenQuestions:
-    """Questions about scenes that the real eyes saw, with the true answers.
+    """Questions about scenes that the real detector saw, with the true answers.
 
     A ghost (something seen that is not there) is listed but never answered with; what was not seen is
     not asked for.

@@ -97,7 +97,7 @@ Makers = tuple[Sequence[QuestionMaker], Sequence[float]]
 
 
 Read = Callable[[Sequence[str]], np.ndarray]
-"""Sentences -> (B, D), as `Reader.read`."""
+"""Sentences -> (B, D), as `InstructionEncoder.read`."""
 
 
 def serve(

@@ -30,7 +30,7 @@ from palme.language.vocabulary import (
     split_words,
 )
 from palme.perception.objects import COLOURS
-from palme.training.datasets.detection_noise import SHARP, EyeNoise, perceive
+from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
 from palme.training.datasets.out_of_scope import nonsense
 from palme.training.datasets.phrasings import say
 
@@ -147,7 +147,7 @@ class QuestionMaker:
         source: TaskSource,
         seed: int,
         split: str = "train",
-        noise: EyeNoise | None = None,
+        noise: DetectionNoise | None = None,
         follow_ups: float = 0.8,
         rates: dict[str, float] | None = None,
         own_words: float = 0.12,
@@ -156,7 +156,7 @@ class QuestionMaker:
         self.source = source
         self.rng = random.Random(seed)
         self.split = split
-        self.noise = noise or EyeNoise()
+        self.noise = noise or DetectionNoise()
         self.follow_ups = follow_ups
         self.feature_dim = 0
         self.own_words = own_words
@@ -219,7 +219,7 @@ class QuestionMaker:
 
         Args:
             listed: indices into `state.objects`, in the order in which the sentence lists them.
-            objects: what eyes saw, in that order (ghosts at the end); None imitates it.
+            objects: what detector saw, in that order (ghosts at the end); None imitates it.
         """
         rng = self.rng
         if objects is None:
@@ -393,5 +393,5 @@ _FILLERS = sorted(ID[w] for w in _DROPPABLE if w.isalpha())
 
 
 def sharp(source: TaskSource, seed: int, split: str) -> QuestionMaker:
-    """Questions for evaluation with perfect eyes: next steps only, no follow-ups."""
+    """Questions for evaluation with perfect detector: next steps only, no follow-ups."""
     return QuestionMaker(source, seed, split, SHARP, follow_ups=0.0, rates={})

@@ -1,7 +1,7 @@
 """The chunk policy's training recipe: motions to imitate, from key points and joints, and corrections.
 
 Demonstrations (`palme collect what=demonstrations`) have key points that are true; here they are misjudged on
-purpose, as eyes would, by noise on the joint goals that the targets do not follow. Recorded episodes
+purpose, as detector would, by noise on the joint goals that the targets do not follow. Recorded episodes
 (`record=PATH`) say in hindsight where things were. Two things are learned from them: where the camera truly
 is (`correction`), which takes seconds, and the motions (`recorded`), mixed with the demonstrations.
 """

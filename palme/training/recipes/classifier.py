@@ -1,4 +1,4 @@
-"""The namer's training recipe: second looks at objects, on features of eyes that no longer change."""
+"""The namer's training recipe: second looks at objects, on features of a detector that no longer changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.perception.classifier import CELLS, PITCH, Namer
+from palme.perception.classifier import CELLS, PITCH, Classifier
 from palme.perception.objects import N_SOLIDS
 from palme.perception.rgbd import network_input, rectified_crops, xyz_map
 from palme.precision import autocast
@@ -22,11 +22,11 @@ VISIBLE = 0.15
 
 
 @dataclass
-class NameTraining:
-    """Hyperparameters; `eyes` is a checkpoint of `palme.training.recipes.detector`."""
+class ClassifierTraining:
+    """Hyperparameters; `detector` is a checkpoint of `palme.training.recipes.detector`."""
 
     data: str = "runs/scenes"
-    eyes: str = "runs/perception/checkpoint.safetensors"
+    detector: str = "runs/perception/checkpoint.safetensors"
     out: str = "runs/names"
     steps: int = 3000
     batch: int = 12
@@ -41,9 +41,13 @@ class NameTraining:
 
 
 def looks(
-    net: nn.ModuleDict, batch: dict[str, Tensor], c: NameTraining, generator: torch.Generator, train: bool
+    net: nn.ModuleDict,
+    batch: dict[str, Tensor],
+    c: ClassifierTraining,
+    generator: torch.Generator,
+    train: bool,
 ) -> dict[str, Tensor]:
-    """Crops and what the frozen eyes know of `objects` random visible objects of each picture."""
+    """Crops and what the frozen detector knows of `objects` random visible objects of each picture."""
     rgb = augmented(batch["rgb"], generator) if train else batch["rgb"].float()
     xyz = xyz_map(batch["depth_mm"], batch["intrinsics"], batch["base_from_camera"])
     x = network_input(rgb, xyz).contiguous(memory_format=torch.channels_last)
@@ -73,7 +77,7 @@ def looks(
     }
 
 
-def loss_of(namer: Namer, look: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+def loss_of(namer: Classifier, look: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
     bowl = look["entity"] >= N_SOLIDS
     with autocast():
         names, sizes = namer(look["crops"], look["feature"], look["logits"], bowl)
@@ -86,8 +90,8 @@ def loss_of(namer: Namer, look: dict[str, Tensor]) -> tuple[Tensor, dict[str, fl
     return loss, {"loss": loss.item(), "name": right, "size": size}
 
 
-def train(c: NameTraining) -> dict[str, float]:
-    """Trains the namer and writes `eyes.safetensors` (bf16) with it to `c.out`."""
+def train(c: ClassifierTraining) -> dict[str, float]:
+    """Trains the namer and writes `detector.safetensors` (bf16) with it to `c.out`."""
     from safetensors.torch import load_file, save_file
     from torch.utils.tensorboard import SummaryWriter
 
@@ -95,10 +99,10 @@ def train(c: NameTraining) -> dict[str, float]:
     torch.manual_seed(c.seed)
     scenes, held_out = RenderedScenes(c.data, slice(1, None)), RenderedScenes(c.data, slice(0, 1))
     net = build()
-    state = {k[4:]: v for k, v in load_file(c.eyes).items() if k.startswith("net.")}
+    state = {k[4:]: v for k, v in load_file(c.detector).items() if k.startswith("net.")}
     net.load_state_dict(state)
     net.eval()
-    namer = Namer(net["localiser"].width)
+    namer = Classifier(net["localiser"].width)
     if c.start:
         before = {k[6:]: v.float() for k, v in load_file(c.start).items() if k.startswith("namer.")}
         namer.load_state_dict({k: v.long() if k.endswith("tracked") else v for k, v in before.items()})
@@ -132,12 +136,14 @@ def train(c: NameTraining) -> dict[str, float]:
             half = {
                 k: v.to(torch.bfloat16).contiguous() if v.is_floating_point() else v for k, v in whole.items()
             }
-            save_file(half, out / "eyes.safetensors")
+            save_file(half, out / "detector.safetensors")
     writer.close()
     return figures
 
 
-def validate(net: nn.ModuleDict, namer: Namer, data: RenderedScenes, c: NameTraining) -> dict[str, float]:
+def validate(
+    net: nn.ModuleDict, namer: Classifier, data: RenderedScenes, c: ClassifierTraining
+) -> dict[str, float]:
     namer.eval()
     generator, found = torch.Generator().manual_seed(1), []
     with torch.no_grad():

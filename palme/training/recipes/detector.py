@@ -1,4 +1,4 @@
-"""The eyes' training recipe: grounded supervision on rendered scenes, read top to bottom.
+"""The detector's training recipe: grounded supervision on rendered scenes, read top to bottom.
 
 Data: folders written by `palme collect` (see `RenderedScenes` for their arrays). The localiser learns
 entity heatmaps, step-text heatmaps, points, sizes and holders in one pass; the crop network learns
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.perception.grasp_refiner import CELLS, PITCH, YAW_BINS, CropNet
+from palme.perception.grasp_refiner import CELLS, PITCH, YAW_BINS, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
 from palme.perception.objects import ENTITIES, N_SOLIDS
 from palme.perception.relations import HolderNet
@@ -49,7 +49,7 @@ ARRAYS = (
 
 
 @dataclass
-class PerceptionTraining:
+class DetectorTraining:
     """Hyperparameters. `lr` is the peak of a schedule: warm-up, constant, linear decay over the last part."""
 
     data: str = "runs/scenes"
@@ -244,7 +244,7 @@ def point_loss(dense: DenseFeatures, head: int, truth: Tensor, cells: Tensor, us
 
 
 def object_rows(dense: DenseFeatures, heat: Tensor, cells: Tensor, entity: Tensor) -> tuple[Tensor, ...]:
-    """Class probabilities, sizes, points and features read at given cells, as the eyes read them at peaks."""
+    """Class probabilities, sizes, points and features read at given cells, as the detector does at peaks."""
     b, _, h, w = heat.shape
     column = cells[..., 0].round().long().clamp(0, w - 1)
     flat = cells[..., 1].round().long().clamp(0, h - 1) * w + column
@@ -334,7 +334,7 @@ def peak_hit(heat: Tensor, cells: Tensor, use: Tensor) -> float:
 
 
 def crop_losses(
-    net: CropNet, rgb: Tensor, xyz: Tensor, batch: dict[str, Tensor], n: int, generator: torch.Generator
+    net: GraspRefiner, rgb: Tensor, xyz: Tensor, batch: dict[str, Tensor], n: int, generator: torch.Generator
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """Close looks at `n` random rows of each image, each centred up to about a centimetre off."""
     b, k = batch["entity"].shape
@@ -398,10 +398,12 @@ WEIGHTS = {
 
 def build() -> nn.ModuleDict:
     localiser = Localiser()
-    return nn.ModuleDict({"localiser": localiser, "crop": CropNet(), "holders": HolderNet(localiser.width)})
+    return nn.ModuleDict(
+        {"localiser": localiser, "crop": GraspRefiner(), "holders": HolderNet(localiser.width)}
+    )
 
 
-def learning_rate(step: int, c: PerceptionTraining) -> float:
+def learning_rate(step: int, c: DetectorTraining) -> float:
     decay = (c.steps - step) / max(1.0, c.decay_share * c.steps)
     return c.lr * min(1.0, (step + 1) / c.warmup, max(decay, 0.01))
 
@@ -409,7 +411,7 @@ def learning_rate(step: int, c: PerceptionTraining) -> float:
 def one_batch(
     net: nn.ModuleDict,
     batch: dict[str, Tensor],
-    c: PerceptionTraining,
+    c: DetectorTraining,
     rng: np.random.Generator,
     generator: torch.Generator,
     train: bool,
@@ -430,9 +432,7 @@ def one_batch(
     return total, {f"loss/{k}": v.item() for k, v in losses.items()} | metrics | close
 
 
-def validate(
-    net: nn.ModuleDict, data: RenderedScenes, c: PerceptionTraining, n: int = 320
-) -> dict[str, float]:
+def validate(net: nn.ModuleDict, data: RenderedScenes, c: DetectorTraining, n: int = 320) -> dict[str, float]:
     net.eval()
     rng, generator = np.random.default_rng(1), torch.Generator().manual_seed(1)
     found = []
@@ -445,7 +445,7 @@ def validate(
 
 
 def export(checkpoint: str | Path, path: str | Path) -> None:
-    """The networks of a checkpoint as bf16 safetensors, the file that `Eyes.load` reads."""
+    """The networks of a checkpoint as bf16 safetensors, the file that `Detector.load` reads."""
     from safetensors.torch import load_file, save_file
 
     net = {k[4:]: v for k, v in load_file(checkpoint).items() if k.startswith("net.")}
@@ -454,7 +454,7 @@ def export(checkpoint: str | Path, path: str | Path) -> None:
     save_file(half, path)
 
 
-def train(c: PerceptionTraining) -> dict[str, float]:
+def train(c: DetectorTraining) -> dict[str, float]:
     """Trains until `c.steps`, resuming from the last checkpoint; returns the last validation figures."""
     from torch.utils.tensorboard import SummaryWriter
 
@@ -495,7 +495,7 @@ def train(c: PerceptionTraining) -> dict[str, float]:
             print("held out:", json.dumps({k: round(v, 4) for k, v in figures.items()}), flush=True)
         if time.monotonic() - saved > c.save_every_s or step + 1 == c.steps:
             save_checkpoint(path, net, [optimiser], {"step": step + 1})
-            export(path, Path(c.out) / "eyes.safetensors")
+            export(path, Path(c.out) / "detector.safetensors")
             saved = time.monotonic()
     writer.close()
     return figures

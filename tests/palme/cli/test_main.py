@@ -103,7 +103,7 @@ def test_defaults_are_the_learned_ones():
 @pytest.mark.parametrize(
     ("name", "module", "kind"),
     [
-        ("train_perception", "palme.training.recipes.detector", "PerceptionTraining"),
+        ("train_perception", "palme.training.recipes.detector", "DetectorTraining"),
         ("train_planner", "palme.training.recipes.planner", "PlannerTraining"),
         ("train_policy", "palme.training.recipes.chunk_policy", "PolicyTraining"),
     ],

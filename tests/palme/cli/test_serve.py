@@ -270,11 +270,11 @@ def test_what_a_served_arm_lacks_is_said_before_anything_is_loaded(tmp_path, cap
             ([], 2, "the arm has no camera 'front', which planner and policy see by; it has ['wrist']"),
             (["bridge.table=true"], 2, "no table is served at tcp://127.0.0.1"),
             (["scene=mine.yaml"], 2, "scene=mine.yaml: a served arm acts on the table that is there"),
-            (["eyes.camera=wrist", "bridge.human=true"], 1, "RoleNotAllowed: me is allowed as policy"),
+            (["detector.camera=wrist", "bridge.human=true"], 1, "RoleNotAllowed: me is allowed as policy"),
         ):
             assert main(["run", "put the red block in the blue bowl", *far, *words]) == code
             assert said in capsys.readouterr().err
-        words = ["eval", "tasks=[put_in_bowl]", "episodes=1", "eyes.camera=wrist", "bridge.human=true"]
+        words = ["eval", "tasks=[put_in_bowl]", "episodes=1", "detector.camera=wrist", "bridge.human=true"]
         assert main([*words, *far]) == 1 and "RoleNotAllowed" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("re*"))  # neither results nor report
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from palme.errors import NoMotion
-from palme.language.instruction_encoder import FOLDER, Reader, ReaderMissing
+from palme.language.instruction_encoder import FOLDER, InstructionEncoder, InstructionEncoderMissing
 from palme.language.prompts import prompt_words
 from palme.language.sentence import BadSentence, Sentence
 from palme.language.tokenizer import build_tokenizer
@@ -25,7 +25,7 @@ from palme.training.datasets.questions import QuestionMaker
 from palme.training.recipes.instruction_encoder import (
     KINDS,
     WAYS,
-    ReaderTraining,
+    InstructionEncoderTraining,
     find_base,
     sentences,
     train_reader,
@@ -54,7 +54,7 @@ def base(tmp_path_factory) -> str:
 
 
 def test_a_sentence_is_read_the_same_alone_and_among_longer_ones(base):
-    reader = Reader.load(base)
+    reader = InstructionEncoder.load(base)
     texts = ["Stack red on blue.", "put the red block into the blue bowl please, and nothing else at all"]
     together = reader.read(texts)
     assert together.shape == (2, reader.dim) and together.dtype == np.float32
@@ -64,16 +64,18 @@ def test_a_sentence_is_read_the_same_alone_and_among_longer_ones(base):
 
 
 def test_a_saved_reader_reads_as_before(base, tmp_path):
-    reader = Reader.load(base)
+    reader = InstructionEncoder.load(base)
     reader.save(tmp_path)
-    assert np.allclose(reader.read(["a red block"]), Reader.load(tmp_path).read(["a red block"]), atol=0.02)
+    assert np.allclose(
+        reader.read(["a red block"]), InstructionEncoder.load(tmp_path).read(["a red block"]), atol=0.02
+    )
 
 
 def test_a_folder_without_an_encoder_says_how_to_get_one(tmp_path, monkeypatch):
-    with pytest.raises(ReaderMissing, match="palme train reader"):
-        Reader.load(tmp_path)
+    with pytest.raises(InstructionEncoderMissing, match="palme train reader"):
+        InstructionEncoder.load(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ReaderMissing, match="base=FOLDER"):
+    with pytest.raises(InstructionEncoderMissing, match="base=FOLDER"):
         find_base("")
     assert find_base("somewhere") == "somewhere"
 
@@ -99,7 +101,7 @@ def test_the_reading_changes_what_the_model_sees_at_its_place_alone():
 
 
 def test_a_planner_reads_each_instruction_once(base, tmp_path):
-    reader = Reader.load(base)
+    reader = InstructionEncoder.load(base)
     save_planner(tiny_model(reading_dim=reader.dim), tmp_path)
     reader.save(tmp_path / FOLDER)
     planner = PalmePlanner.load(lambda _: seen(TABLE), tmp_path)
@@ -120,7 +122,7 @@ def test_a_planner_and_its_reader_belong_together(base):
     with pytest.raises(ValueError, match="reading_dim"):
         PalmePlanner(tiny_model(reading_dim=32), processor, lambda _: seen(TABLE))
     with pytest.raises(ValueError, match="reading_dim"):
-        PalmePlanner(tiny_model(), processor, lambda _: seen(TABLE), Reader.load(base))
+        PalmePlanner(tiny_model(), processor, lambda _: seen(TABLE), InstructionEncoder.load(base))
 
 
 def test_what_is_to_be_read_is_the_instruction_whatever_noise_is_on_the_words():
@@ -163,12 +165,15 @@ def test_training_goes_on_where_it_stopped_and_a_planner_learns_with_it(base, tm
         "evaluate_n": 50,
         "evaluate_every_s": 1e9,
     }
-    found = train_reader(ReaderTraining(max_steps=2, **small), SOURCE)
+    found = train_reader(InstructionEncoderTraining(max_steps=2, **small), SOURCE)
     assert 0 <= found["validation/way"] <= 1
     table = "embeddings.word_embeddings.weight"
-    before, after = Reader.load(base).encoder.state_dict(), Reader.load(out / "model").encoder.state_dict()
+    before, after = (
+        InstructionEncoder.load(base).encoder.state_dict(),
+        InstructionEncoder.load(out / "model").encoder.state_dict(),
+    )
     assert torch.allclose(before[table], after[table], atol=1e-2 * before[table].abs().max())
-    train_reader(ReaderTraining(max_steps=4, **small), SOURCE)
+    train_reader(InstructionEncoderTraining(max_steps=4, **small), SOURCE)
     steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
     assert steps == [2, 4]
     tiny = {"width": 32, "layers": 1, "heads": 2, "inner": 48, "tokens": 512, "evaluate_n": 2}

@@ -59,7 +59,7 @@ def test_training_sentences_hold_few_unknown_words():
 
 
 def test_placeholder_without_observation_is_refused_by_name():
-    with pytest.raises(BadSentence, match="<obj:3>: the eyes found 2 objects"):
+    with pytest.raises(BadSentence, match="<obj:3>: the detector found 2 objects"):
         Sentence("see <obj:3>", objects=seen(scene("red block", "blue bowl")))
     with pytest.raises(BadSentence, match="<img:front>"):
         Sentence("see <img:front>")

@@ -12,7 +12,7 @@ import pytest
 
 from palme.operator import auth as door_module
 from palme.operator.__main__ import main as rehearse
-from palme.operator.auth import Door, new_token
+from palme.operator.auth import Auth, new_token
 from palme.operator.errors import (
     AddressRefused,
     ConsoleError,
@@ -118,7 +118,7 @@ def test_no_other_file_is_given(console, name):
 def test_the_token_is_compared_in_constant_time(monkeypatch):
     compared = []
     monkeypatch.setattr(door_module.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
-    door = Door("127.0.0.1", "0123456789abcdef")
+    door = Auth("127.0.0.1", "0123456789abcdef")
     door.check_token(b"token=0123456789abcdef")
     with pytest.raises(WrongToken):
         door.check_token(b"token=0123456789abcdeX")
@@ -129,7 +129,7 @@ def test_the_token_is_compared_in_constant_time(monkeypatch):
 
 
 def test_beyond_the_loopback_addresses_are_ours_and_foreign_names_are_not():
-    door = Door("0.0.0.0", new_token(), names=("lab-arm.example",))
+    door = Auth("0.0.0.0", new_token(), names=("lab-arm.example",))
     for host in ("192.168.1.7:8000", "lab-arm.example", "localhost:1", socket.gethostname()):
         door.check_host({"host": host})
         door.check_origin({"host": host, "origin": f"http://{host}"})

@@ -17,13 +17,13 @@ for needed in ("starlette", "uvicorn", "websockets", "PIL"):
 from palme.cli.bench.browser import chromium, why_not  # noqa: E402
 from palme.operator.operator import Jog, Told  # noqa: E402
 from palme.operator.rehearsal.arm import LineArm  # noqa: E402
-from palme.operator.rehearsal.operator import RehearsalDesk  # noqa: E402
+from palme.operator.rehearsal.operator import RehearsalOperator  # noqa: E402
 from palme.operator.server import serve  # noqa: E402
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
-class NotedDesk(RehearsalDesk):
+class NotedDesk(RehearsalOperator):
     """Writes down jogs and who left. Its cameras run while `filming`: a page costs little where they rest."""
 
     def __init__(self):

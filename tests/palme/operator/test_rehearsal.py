@@ -9,7 +9,7 @@ import pytest
 
 from palme.operator.operator import MODES, Jog
 from palme.operator.rehearsal.arm import ACCELERATION, HIGH, LOW, Q_MAX, Q_MIN, LineArm, joints, points
-from palme.operator.rehearsal.operator import RehearsalDesk
+from palme.operator.rehearsal.operator import RehearsalOperator
 from tests.console_fakes import eventually
 
 pytest.importorskip("PIL")
@@ -18,7 +18,7 @@ UP = Jog((0.0, 0.0, 1.0))
 
 @pytest.fixture
 def desk():
-    with RehearsalDesk() as desk:
+    with RehearsalOperator() as desk:
         yield desk
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from palme.agent import Agent, AgentLimits
-from palme.cli.rig.console_logger import Teller
+from palme.cli.rig.console_logger import ConsoleLogger
 from palme.errors import NoMotion
 from palme.events import Corrected, HandedBack, Judged, Planned, TakenOver
 from palme.operator.operator import MODES, Jog
-from palme.operator.run_operator import RunDesk
-from palme.operator.run_status import Story
+from palme.operator.run_operator import RunOperator
+from palme.operator.run_status import RunStatus
 from palme.planners.step import Step
 from palme.report.log import EventLog
 from palme.report.record import RunRecord
@@ -79,7 +79,7 @@ class Run:
 
     def __init__(self, planner=None, policy=None, limits=None, supervised=True):
         self.shared, self.below, self.clock = shared()
-        self.desk = RunDesk(self.shared, ControlLoop(self.shared, ("front",)), Story())
+        self.desk = RunOperator(self.shared, ControlLoop(self.shared, ("front",)), RunStatus())
         self.planner, self.policy = planner or Planner(), policy or Policy()
         self.events, self.when, self.policy_ticks, self.own_ticks = [], {}, 0, 0
         self.at_rest_for = 6
@@ -262,7 +262,7 @@ def test_events_of_a_person_are_told_logged_and_recorded(tmp_path) -> None:
     run.when = {5: lambda desk: desk.take("anna"), 20: lambda desk: desk.retype("anna", "the other bowl")}
     said, record = io.StringIO(), RunRecord()
     with EventLog(tmp_path / "events.jsonl") as log:
-        run.agent._listeners += (Teller(said), log, record)
+        run.agent._listeners += (ConsoleLogger(said), log, record)
         run.run()
     text = said.getvalue()
     assert "anna has the arm" in text and "25 ticks by hand" in text and "“the other bowl”" in text

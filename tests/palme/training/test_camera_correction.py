@@ -107,13 +107,15 @@ def test_the_policy_mends_the_calibration_and_says_where_things_were_without_it(
     head = load_head(WEIGHTS, 7)
     head.base_from_told.copy_(torch.from_numpy(knocked()))
     for corrected, pose in ((True, knocked()), (False, np.eye(4))):
-        eyes = Watching()
-        policy = ChunkPolicy(eyes, MOTION, head, corrected)
-        observation = FakeArm(eyes).observe()
+        detector = Watching()
+        policy = ChunkPolicy(detector, MOTION, head, corrected)
+        observation = FakeArm(detector).observe()
         policy.act(observation, STEP)
-        np.testing.assert_allclose(eyes.pose, pose @ observation.images["front"].base_from_camera, atol=1e-6)
+        np.testing.assert_allclose(
+            detector.pose, pose @ observation.images["front"].base_from_camera, atol=1e-6
+        )
         told = next(look.xyz for look in policy.looks if look.role == "pick")
-        np.testing.assert_allclose(moved(pose, np.array([told]))[0], eyes.block, atol=1e-6)
+        np.testing.assert_allclose(moved(pose, np.array([told]))[0], detector.block, atol=1e-6)
 
 
 # -- hindsight and data that lack something --------------------------------------------------------

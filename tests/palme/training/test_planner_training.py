@@ -17,7 +17,7 @@ from palme.language.vocabulary import PLAIN_WORDS, UNK, VOCABULARY, mentions
 from palme.models.decoding import say
 from palme.models.processor import EmbodiedProcessor
 from palme.perception.objects import ENTITIES
-from palme.training.datasets.detection_noise import SHARP, EyeNoise, perceive
+from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
 from palme.training.datasets.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
 from palme.training.datasets.planner_batches import Batch, collate, end, serve
 from palme.training.datasets.questions import QuestionMaker, encode, goal_of
@@ -109,9 +109,9 @@ def test_objects_come_in_any_order_and_keep_their_meaning():
         assert fields["holder_probs"][order.index(2)].argmax() == 3
 
 
-def test_imitated_eyes_err_as_often_as_they_say():
+def test_imitated_detector_err_as_often_as_they_say():
     state = scene("red block", "green block > red block", "blue bowl")
-    rng, noise = random.Random(0), EyeNoise(wrong=0.1, extra=0.2)
+    rng, noise = random.Random(0), DetectionNoise(wrong=0.1, extra=0.2)
     rows = [perceive(state, [0, 1, 2], rng, noise) for _ in range(1500)]
     wrong = np.mean([r["class_probs"][0].argmax() != ENTITIES.index("red block") for r in rows])
     assert abs(wrong - 0.1) < 0.03
@@ -234,7 +234,7 @@ def test_perceived_scenes_come_back_with_true_answers(tmp_path):
         PerceivedFile(tmp_path / "bad.npz")
 
 
-def test_what_the_eyes_missed_is_not_asked_for(tmp_path):
+def test_what_the_detector_missed_is_not_asked_for(tmp_path):
     state = scene("red block", "green block", "blue bowl", "pink bowl")
     path = tmp_path / "seen.npz"
     save_perceived(path, [seen(state, order=[1, 2, 3])], [[1, 2, 3]], [state])

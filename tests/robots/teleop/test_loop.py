@@ -13,7 +13,7 @@ import pytest
 from robots.errors import NotAutonomous, RobotError
 from robots.executor import Executor
 from robots.spec import ArmSpec
-from robots.teleop.control_tasks import Jobs
+from robots.teleop.control_tasks import ControlTasks
 from robots.teleop.loop import ControlLoop, Pace
 from robots.teleop.shared_robot import SharedArm
 from robots.teleop.teleop_actions import Jog
@@ -166,7 +166,7 @@ def test_what_breaks_in_the_loop_is_told_to_whoever_waits_and_the_arm_is_stopped
 
 
 def test_a_job_without_a_thread_is_done_by_who_asks_and_errors_come_back() -> None:
-    jobs = Jobs()
+    jobs = ControlTasks()
     assert jobs.alone(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         jobs.alone(lambda: 1 // 0)

@@ -31,7 +31,7 @@ class Calibration:
     base_from_camera: Array | None = None
 
 
-class Reader:
+class ObservationReader:
     """Reads requests for one arm and one camera.
 
     Args:
