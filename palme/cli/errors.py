@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from palme.registry import UnknownName
 
 
 class UsageError(Exception):
@@ -17,7 +18,4 @@ def reason(error: Exception) -> str:
 
 def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
     """`UsageError` for a name that does not exist: lists those that do and the nearest of them."""
-    names = sorted(known)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    return UsageError(f"unknown {what} {given!r}{hint} There are: {', '.join(names)}")
+    return UsageError(str(UnknownName(what, given, known)))

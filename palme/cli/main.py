@@ -8,6 +8,7 @@ from importlib import import_module
 
 from palme.cli.errors import UsageError, unknown
 from palme.cli.signals import stoppable
+from palme.registry import UnknownName
 from robots.errors import RobotError
 
 COMMANDS = {
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with stoppable():
             return _dispatch(arguments)
-    except UsageError as error:
+    except (UsageError, UnknownName) as error:
         print(f"palme: {error}", file=sys.stderr)
         return 2
     except RobotError as error:  # an arm, or whoever serves it, refused: it says why itself
