@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from palme.operator.operator import Picture
-from robots.urgent import urgent
+from robots.realtime import raise_priority
 
 MAX_SIDE = 1280  # [px]; a larger picture is halved until it fits: a phone shows no more
 QUALITY = 80
@@ -41,7 +41,7 @@ class Encoder:
     """JPEG of the newest pictures; one thread, so that encoding never takes more than one core."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="console-jpeg", initializer=urgent)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="console-jpeg", initializer=raise_priority)
         self._kept: dict[str, tuple[float, bytes]] = {}
         self._busy: dict[str, asyncio.Lock] = {}
 

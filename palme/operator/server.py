@@ -12,7 +12,7 @@ from palme.operator.address import bound, reached_at
 from palme.operator.auth import Auth, new_token
 from palme.operator.errors import ConsoleError
 from palme.operator.operator import Operator
-from robots.urgent import urgent
+from robots.realtime import raise_priority
 
 if TYPE_CHECKING:
     from palme.operator.clients import Clients
@@ -123,7 +123,7 @@ class Console:
             self._started.set()
             await serving
 
-        urgent()  # a stop must not wait for a processor
+        raise_priority()  # a stop must not wait for a processor
         try:
             asyncio.run(run())
         finally:

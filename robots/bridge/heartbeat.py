@@ -16,7 +16,7 @@ from robots.bridge import frames
 from robots.bridge.connection import Connection
 from robots.bridge.errors import BadFrame
 from robots.bridge.wire import decode_answer
-from robots.urgent import urgent
+from robots.realtime import raise_priority
 
 BEAT = 0.025  # [s]; four fit into the silence that latches
 
@@ -67,7 +67,7 @@ class Heartbeat:
         return self._thread
 
     def _run(self) -> None:
-        urgent()
+        raise_priority()
         due = 0.0
         while self._running:
             try:

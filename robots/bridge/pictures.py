@@ -18,14 +18,14 @@ from robots.bridge.arrays import pack, unpack
 from robots.bridge.errors import BadFrame, NoSuchCamera, PictureUnavailable, ServerFailed
 from robots.bridge.wire import decode_look, encode
 from robots.errors import RobotError
+from robots.realtime import raise_priority
 from robots.types import CameraFrame
-from robots.urgent import urgent
 
 if TYPE_CHECKING:
     from robots.bridge.server import BridgeServer
 
 LISTEN = 50  # [ms]
-BEHIND = 1  # its priority: set aside in mid-picture it would keep the urgent threads from the interpreter
+PRIORITY = 1  # above ordinary threads: one preempted in mid-picture holds the interpreter from control
 DEPTH_MM_MAX = 65535
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class PictureThread:
 
     def run(self) -> None:
         """Until `running` is False."""
-        urgent(BEHIND)
+        raise_priority(PRIORITY)
         while self.running:
             try:
                 route, *parts = self._socket.recv_multipart(copy=False)

@@ -19,7 +19,6 @@ from typing import Any
 import msgspec
 import zmq
 
-from robots.awake import Wakefulness
 from robots.bridge import frames, sockets
 from robots.bridge.control import Controller, Snapshot
 from robots.bridge.errors import BadFrame, Insecure, ServerFailed
@@ -29,8 +28,8 @@ from robots.bridge.requests import Requests
 from robots.bridge.wire import decode_request, encode
 from robots.drivers.base import Driver
 from robots.errors import RobotError, SpecError
+from robots.realtime import CONTROL_PRIORITY, CpuSleepSwitch, raise_priority
 from robots.safety.gate import SafetyGate
-from robots.urgent import LOOP, urgent
 
 STATE_HZ = 100.0  # at most so many states a second are streamed
 STATES, SEEN = "states (the port of address= plus 1)", "pictures (the port of address= plus 2)"
@@ -112,7 +111,7 @@ class BridgeServer:
         self._state_every = max(1, round(spec.control_hz / STATE_HZ))
         self.running = True
         self.control.on_tick = self._ticked
-        self._wakefulness = Wakefulness()
+        self._cpu_sleep = CpuSleepSwitch()
         self._camera = PictureThread(self, self._pictures, codec)
         self._threads = [
             threading.Thread(target=self._control, name="bridge-control", daemon=True),
@@ -157,14 +156,14 @@ class BridgeServer:
     # -- threads ------------------------------------------------------------------------------
 
     def _control(self) -> None:
-        urgent(LOOP)
+        raise_priority(CONTROL_PRIORITY)
         try:
             self.control.run()
         finally:
-            self._wakefulness.want(False)
+            self._cpu_sleep.disable(False)
 
     def _listen(self) -> None:
-        urgent()
+        raise_priority()
         commands = self._commands
         while self.running:
             try:
@@ -202,7 +201,7 @@ class BridgeServer:
 
     def _ticked(self, snapshot: Snapshot) -> None:
         if self.control.realtime:  # a server that nobody has armed costs no power
-            self._wakefulness.want(self.control.lease.latched is None or not snapshot.at_rest)
+            self._cpu_sleep.disable(self.control.lease.latched is None or not snapshot.at_rest)
         if snapshot.tick % self._state_every == 0:
             try:
                 self._states.send(encode(self._requests.state(0, snapshot)), zmq.NOBLOCK)

@@ -20,7 +20,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from robots.bridge.errors import Insecure
 from robots.bridge.keys import AllowList, SecretKey
-from robots.urgent import BESIDE, may_be_urgent
+from robots.realtime import HELPER_PRIORITY, priority_allowed
 from robots.zmq_context import Context
 
 DOMAIN = "palme"
@@ -53,9 +53,9 @@ def is_loopback(host: str) -> bool:
 def context(io_threads: int = 1) -> zmq.Context:
     """A context whose threads, which carry the frames, have real-time priority where that is allowed."""
     made = Context(io_threads=io_threads)
-    if may_be_urgent():  # libzmq ends the process where it is refused what it was told to have
+    if priority_allowed():  # libzmq ends the process where it is refused what it was told to have
         made.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
-        made.set(zmq.THREAD_PRIORITY, BESIDE)
+        made.set(zmq.THREAD_PRIORITY, HELPER_PRIORITY)
     return made
 
 

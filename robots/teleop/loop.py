@@ -10,14 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 
-from robots.alarm import Alarm
-from robots.awake import awake
 from robots.errors import RobotError
+from robots.realtime import CONTROL_PRIORITY, no_cpu_sleep, raise_priority, sleep_until
 from robots.teleop.shared_robot import MARGIN, SharedArm
 from robots.types import CameraFrame
-from robots.urgent import LOOP, urgent
 
 AGAIN = 0.93  # a tick, of the time a picture took that did not fit: one of 0.2 s is tried again after 1 s
 ENDING, LOOK = 5.0, 0.1  # [s] that the present tick may last in the end, and between looks at it
@@ -62,8 +59,8 @@ class ControlLoop:
         cameras: names of the pictures to keep new.
 
     Attributes:
-        urgent, awake: whether its thread has real-time priority, and the processors stay awake for it.
-        alarm: what wakes it, once it runs.
+        realtime_priority: whether its thread has real-time priority.
+        cpu_sleep_disabled: whether deep CPU sleep states are disabled while it runs.
 
     Pictures are not taken here where they come by themselves (`SharedArm.pictures`).
     """
@@ -74,7 +71,7 @@ class ControlLoop:
         self._frames: dict[str, tuple[CameraFrame, float]] = {}
         self._turn = 0
         self._running = False
-        self.urgent = self.awake = False
+        self.realtime_priority = self.cpu_sleep_disabled = False
         self._thread: threading.Thread | None = None
 
     def frame(self, camera: str) -> tuple[CameraFrame, float] | None:
@@ -114,9 +111,9 @@ class ControlLoop:
 
     def _run(self) -> None:
         broke: str | None = None
-        self.urgent = urgent(LOOP)
+        self.realtime_priority = raise_priority(CONTROL_PRIORITY)
         try:
-            with awake() as self.awake, closing(Alarm()) as self.alarm:
+            with no_cpu_sleep() as self.cpu_sleep_disabled:
                 self._tick_on()
         except Exception as error:  # a bug: whoever waits for a tick must hear of it, and the arm hold
             broke = f"{type(error).__name__}: {error}"
@@ -128,7 +125,7 @@ class ControlLoop:
 
     def _tick_on(self) -> None:
         while self._running:
-            self.alarm.sleep(self.pace.due)
+            sleep_until(self.pace.due)
             self.pace.began()
             self.shared.tick()
             if self.shared.pictures is not None:

@@ -20,8 +20,8 @@ from dataclasses import asdict
 import numpy as np
 
 from robots.errors import DriverError
+from robots.realtime import raise_priority
 from robots.types import CameraFrame
-from robots.urgent import urgent
 from sim.rendering import renderer_process as drawer
 from sim.rendering.camera import intrinsics
 from sim.rendering.renderer_process import HEADER
@@ -148,7 +148,7 @@ class AsyncRenderer:
 
     def _read(self) -> None:
         """Until the process ends: take each picture out of the memory, and give its slot back."""
-        urgent()
+        raise_priority()
         source = self._process.stdout
         assert source is not None
         while len(header := _exactly(source, HEADER.size)) == HEADER.size:

@@ -23,15 +23,14 @@ import zmq
 from palme.cli.bench.stall_monitor import stolen
 from palme.cli.bench.watchdog import bench_silence
 from palme.cli.errors import UsageError
-from robots.awake import awake
 from robots.bridge import frames, keys, sockets
 from robots.bridge.client import BridgeClient
 from robots.bridge.errors import LinkDead
 from robots.bridge.stream import CommandStream
 from robots.bridge.wire import encode
 from robots.errors import ArmLatched, CommandRejected
+from robots.realtime import no_cpu_sleep, raised_priority
 from robots.types import Array, JointCommand
-from robots.urgent import urgent_meanwhile
 
 CAMERAS = ("left", "right")
 AFTER_TICK = 0.1  # share of a tick that the client lets pass after one before it sends for the next
@@ -73,8 +72,8 @@ def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> d
             address, echo_address = _address(serve), _address(echo)
             with (
                 BridgeClient(address, me, server_key.public, timeout=2.0, paced=False) as client,
-                urgent_meanwhile() as found["real_time_priority"],  # as whoever commands an arm at 1 kHz
-                awake() as found["processors_awake"],
+                raised_priority() as found["real_time_priority"],  # as whoever commands an arm at 1 kHz
+                no_cpu_sleep() as found["cpu_sleep_disabled"],
             ):
                 gone = stolen()
                 with _echoing(echo_address, me, server_key.public) as ask:

@@ -119,8 +119,9 @@ def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Callable[[str, i
         "pictures_shown": len(ages), "pictures_a_second_a_camera": round(len(ages) / wall / cameras, 2),
         "picture_ms_p50": round(float(np.quantile(ages, 0.5)), 1) if ages else None,
         "picture_ms_p95": round(float(np.quantile(ages, 0.95)), 1) if ages else None,
-        "control_process_cores": round(spent / wall, 3), "real_time_priority": assisted.loop.urgent,
-        "processors_awake": assisted.loop.awake, "woken_by_a_helper": assisted.loop.alarm.helped,
+        "control_process_cores": round(spent / wall, 3),
+        "real_time_priority": assisted.loop.realtime_priority,
+        "cpu_sleep_disabled": assisted.loop.cpu_sleep_disabled,
         "machine_stolen_s": round(stolen() - gone, 2),
     }  # fmt: skip
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import zmq
 
 from robots.bridge import keys, sockets
-from robots.urgent import urgent
+from robots.realtime import raise_priority
 
 
 def main(folder: str) -> None:
     """Echo for ever."""
-    urgent()
+    raise_priority()
     context = sockets.context()
     auth = sockets.Authenticator(context, keys.AllowList(Path(folder)))
     socket = sockets.listening(context, zmq.ROUTER, keys.load_secret(Path(folder), "server"), 65536)

@@ -17,9 +17,9 @@ from robots.bridge.client import BridgeClient
 from robots.bridge.server import BridgeServer
 from robots.drivers.ideal import IdealArm
 from robots.errors import ArmLatched
+from robots.realtime import raised_priority
 from robots.spec import ArmSpec
 from robots.types import JointCommand
-from robots.urgent import urgent_meanwhile
 
 
 def bench_silence(
@@ -38,7 +38,7 @@ def bench_silence(
     with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server, StallMonitor() as witnesses:
         with (
             BridgeClient(server.address, me, server_key.public, timeout=2.0) as client,
-            urgent_meanwhile(),
+            raised_priority(),
         ):
             seqs = itertools.count()
             with bar("silence", n) as progress:

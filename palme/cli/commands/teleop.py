@@ -12,8 +12,8 @@ from typing import Any
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
 from palme.cli.rig.operator_session import OperatorSession, beside, check_person, device_named
+from robots.realtime import raised_priority
 from robots.teleop.arbitration import PAUSED, STOPPED
-from robots.urgent import urgent_meanwhile
 
 LINE = 0.2  # [s] between lines of where the arm is
 SETTLE_TICKS = 5
@@ -84,7 +84,7 @@ def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) 
         ) as assisted:
             if recording is not None:
                 robot.person = assisted.by_hand
-            with urgent_meanwhile():  # who tells where the arm is must not keep it waiting
+            with raised_priority():  # who tells where the arm is must not keep it waiting
                 yield assisted
     finally:
         pictures.close()

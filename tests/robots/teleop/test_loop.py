@@ -12,13 +12,13 @@ import pytest
 
 from robots.errors import NotAutonomous, RobotError
 from robots.executor import Executor
+from robots.realtime import CONTROL_PRIORITY, raise_priority, raised_priority
 from robots.spec import ArmSpec
 from robots.teleop.control_tasks import ControlTasks
 from robots.teleop.loop import ControlLoop, Pace
 from robots.teleop.shared_robot import SharedArm
 from robots.teleop.teleop_actions import Jog
 from robots.types import ActionChunk
-from robots.urgent import LOOP, urgent, urgent_meanwhile
 from tests.bridge_rig import until
 from tests.teleop_rig import Clock, GateArm, motion, worst_change
 
@@ -212,10 +212,10 @@ def test_the_loop_s_priority_is_its_own() -> None:
 
     def asked() -> None:
         ordinary = os.sched_getscheduler(0)
-        with urgent_meanwhile() as had:
+        with raised_priority() as had:
             assert (os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO) or not had
         assert os.sched_getscheduler(0) == ordinary
-        if urgent(LOOP):
+        if raise_priority(CONTROL_PRIORITY):
             found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
             heir = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
             heir.start()
