@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from palme.errors import NoMotion, StepFailed
 from palme.events import (
@@ -27,9 +27,11 @@ from palme.events import (
     Started,
     TakenOver,
 )
+from palme.planners.base import Context, PlannedStep, Planner
 from palme.policies.base import Policy
 from palme.supervision import Correction, Supervisor
 from robots.errors import NotAutonomous
+from robots.skills import BadStep, Step
 from robots.types import ActionChunk, JointCommand, Observation, Robot
 
 
@@ -84,10 +86,9 @@ class Agent:
 
     Args:
         robot: `Robot`; only `observe`, `command` (through `executor`) and `stop` are used.
-        planner: `next_step(context)` and `was_successful(context, step)`.
+        planner: see `palme.planners.base.Planner`.
         policy: see `palme.policies.base.Policy`; it says itself which pictures it wants on the way.
         executor: see `Executor`.
-        context: builds what the planner reads from (instruction, observation, history).
         listeners: called with each event, in order.
         cameras: names of the pictures that the planner looks at, between steps; None = all.
         refusals: exceptions that mean "the gate refused this and the arm is holding".
@@ -98,10 +99,9 @@ class Agent:
     def __init__(
         self,
         robot: Robot,
-        planner: Any,
+        planner: Planner,
         policy: Policy,
         executor: Executor,
-        context: Callable[[str, Observation, tuple[tuple[Any, bool], ...]], Any],
         listeners: Sequence[Callable[[Event], None]] = (),
         limits: AgentLimits | None = None,
         cameras: Sequence[str] | None = None,
@@ -113,7 +113,6 @@ class Agent:
         self._planner = planner
         self._policy = policy
         self._executor = executor
-        self._context = context
         self._listeners = tuple(listeners)
         self._limits = limits or AgentLimits()
         self._cameras = cameras
@@ -129,7 +128,7 @@ class Agent:
         """
         self._start = time.monotonic()
         self._seconds = {"observe": 0.0, "plan": 0.0, "policy": 0.0, "execute": 0.0, "judge": 0.0}
-        self._history: list[tuple[Any, bool]] = []
+        self._history: list[tuple[Step, bool]] = []
         self._replans = 0
         try:
             done, cause, reason = self._work(instruction)
@@ -162,27 +161,29 @@ class Agent:
     def _work(self, instruction: str) -> tuple[bool, str, str]:
         observation = self._observe()
         self._tell(Started(self._now(), instruction, observation))
-        typed: Any = None  # a step in a person's words
+        typed: Step | None = None  # a step in a person's words
         former: str | None = None  # the instruction before a person's words
         while True:
-            step, begun = None, False
+            begun: Step | None = None  # what commands may have been sent for
             try:
                 try:
-                    context = self._context(instruction, observation, tuple(self._history))
-                    step = self._plan(context, observation) if typed is None else typed
+                    plan = self._plan(instruction, observation) if typed is None else PlannedStep(typed)
                 except NoMotion as answer:
                     if former is None or self._supervisor is None:
                         raise
                     self._supervisor.ask(f"{answer} Going on with: {former}")
                     instruction, former = former, None
+                    self._heed()
+                    continue
                 self._heed()
+                step = plan.step
                 if step.is_done:
                     return True, "done", self._done(typed)
                 if len(self._history) >= self._limits.max_steps:
                     limit = self._limits.max_steps
                     return False, "steps", f"not done after {limit} steps; the next would be {step.text!r}"
-                typed, begun = None, True
-                failure = self._carry_out(step, observation)
+                typed, begun = None, step
+                failure = self._carry_out(plan, observation)
                 if failure:
                     self._go_away()
                 observation = self._observe()
@@ -190,10 +191,10 @@ class Agent:
             except NotAutonomous as cause:
                 if self._supervisor is None:
                     raise
-                correction, observation = self._give_way(self._supervisor, step, begun, str(cause))
+                correction, observation = self._give_way(self._supervisor, begun, str(cause))
                 former = instruction if correction.instruction is not None else former
                 instruction = correction.instruction or instruction
-                typed = self._corrected(correction, instruction, step if begun else None, observation)
+                typed = self._corrected(correction, instruction, begun, observation)
                 continue
             former = None
             success = self._judge(instruction, observation, step, failure)
@@ -208,10 +209,10 @@ class Agent:
             raise NotAutonomous("a person stepped in")
 
     def _give_way(
-        self, supervisor: Supervisor, step: Any, begun: bool, cause: str
+        self, supervisor: Supervisor, begun: Step | None, cause: str
     ) -> tuple[Correction, Observation]:
         """Wait until the arm is handed back, get out of the picture, look."""
-        text = step.text if step is not None and begun else ""
+        text = "" if begun is None else begun.text
         self._tell(TakenOver(self._now(), len(self._history), text, cause))
         correction: Correction | None = None
         while True:
@@ -232,8 +233,8 @@ class Agent:
             return correction, observation
 
     def _corrected(
-        self, correction: Correction, instruction: str, step: Any, observation: Observation
-    ) -> Any:
+        self, correction: Correction, instruction: str, step: Step | None, observation: Observation
+    ) -> Step | None:
         """Into the history goes what came of the step that was broken off; the step to do now, or None.
 
         By hand it may have been done: that is judged from the new look. By words it was given up. A step that
@@ -257,33 +258,33 @@ class Agent:
             self._tell(planned)
         return correction.step
 
-    def _done(self, typed: Any) -> str:
+    def _done(self, typed: Step | None) -> str:
         return "a person says that it is done" if typed is not None else "the planner sees nothing left to do"
 
-    def _plan(self, context: Any, observation: Observation) -> Any:
+    def _plan(self, instruction: str, observation: Observation) -> PlannedStep:
         begin = time.perf_counter()
-        step = self._planner.next_step(context)
+        plan = self._planner.next_step(Context(instruction, observation, tuple(self._history)))
         seconds = self._spent("plan", begin)
         planned = Planned(
             t=self._now(),
             index=len(self._history),
-            text=step.text,
-            rationale=getattr(step, "rationale", ""),
-            is_done=step.is_done,
+            text=plan.step.text,
+            rationale=plan.rationale,
+            is_done=plan.step.is_done,
             seconds=seconds,
             observation=observation,
-            sentence=getattr(self._planner, "last_sentence", None),
-            objects=getattr(self._planner, "last_objects", None),
-            probability=getattr(step, "probability", None),
+            sentence=plan.sentence,
+            objects=plan.objects,
+            probability=plan.probability,
         )
         self._tell(planned)
-        return step
+        return plan
 
-    def _carry_out(self, step: Any, observation: Observation) -> str:
+    def _carry_out(self, plan: PlannedStep, observation: Observation) -> str:
         """Run the policy until it is done. Returns "" or why the step could not be finished."""
         try:
-            text = self._by_name(step)
-        except ValueError as error:
+            text = self._by_name(plan).text
+        except BadStep as error:
             return str(error)
         self._policy.reset()
         self._executor.reset()
@@ -311,12 +312,12 @@ class Agent:
                 return f"not finished after {ticks} control ticks"
             observation = self._observe(self._policy.cameras)
 
-    def _by_name(self, step: Any) -> str:
-        """The step's text with `obj_k` as the detector's names. Raises ValueError for an object not there."""
-        objects = getattr(self._planner, "last_objects", None)
-        if "obj_" not in step.text or objects is None:
-            return step.text
-        return step.resolve([objects.name(i) for i in range(len(objects))]).text
+    @staticmethod
+    def _by_name(plan: PlannedStep) -> Step:
+        """The step with `obj_k` as the detector's names. Raises BadStep for an object not there."""
+        if plan.objects is None:
+            return plan.step
+        return plan.step.resolve([plan.objects.name(i) for i in range(len(plan.objects))])
 
     def _go_away(self) -> None:
         if self._retreat is not None:
@@ -325,16 +326,15 @@ class Agent:
             self._executor.run(self._retreat(self._observe(())))
             self._spent("execute", begin)
 
-    def _judge(self, instruction: str, observation: Observation, step: Any, failure: str) -> bool:
+    def _judge(self, instruction: str, observation: Observation, step: Step, failure: str) -> bool:
         begin = time.perf_counter()
         probability: float | None = None
         if failure:
             success, found = False, ""
         else:
-            after = self._context(instruction, observation, tuple(self._history))
+            after = Context(instruction, observation, tuple(self._history))
             verdict = self._planner.was_successful(after, step)
-            success, probability = bool(verdict), getattr(verdict, "probability", None)
-            found = getattr(verdict, "reason", "")
+            success, probability, found = verdict.success, verdict.probability, verdict.reason
         seconds = self._spent("judge", begin)
         index = len(self._history)
         self._history.append((step, success))

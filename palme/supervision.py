@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
+from robots.skills import Step
 from robots.types import JointCommand
 
 
@@ -26,7 +27,7 @@ class Correction:
     seconds: float = 0.0
     commands: tuple[JointCommand, ...] = ()
     words: str = ""
-    step: Any = None
+    step: Step | None = None
     instruction: str | None = None
 
     def then(self, later: Correction) -> Correction:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 
 from palme.events import Look
+from palme.planners.base import PlannedStep, Verdict
+from robots.skills import DONE, Step
 from robots.types import ActionChunk, CameraFrame, JointCommand, Observation, RobotState
 
 N_JOINTS = 7
-
-
-@dataclass(frozen=True)
-class FakeStep:
-    text: str
-    rationale: str = ""
-
-    @property
-    def is_done(self) -> bool:
-        return self.text == "done"
-
-
-@dataclass(frozen=True)
-class FakeContext:
-    instruction: str
-    observation: Observation
-    history: tuple
 
 
 class FakeRefusal(Exception):
@@ -92,6 +77,8 @@ class FakeExecutor:
 class FakePlanner:
     """Walks a list of steps; `verdicts` says how each attempt is judged."""
 
+    probability, sentence, objects = None, None, None
+
     def __init__(self, steps, verdicts=()):
         self.steps = list(steps)
         self.verdicts = list(verdicts)
@@ -101,13 +88,16 @@ class FakePlanner:
     def next_step(self, context):
         self.contexts.append(context)
         if self.at < len(self.steps):
-            return FakeStep(self.steps[self.at], "red block on table no")
-        return FakeStep("done")
+            return self.planned(Step.parse(self.steps[self.at]), "red block on table no")
+        return self.planned(DONE)
+
+    def planned(self, step, rationale=""):
+        return PlannedStep(step, rationale, self.probability, self.sentence, self.objects)
 
     def was_successful(self, context, step):
         success = self.verdicts.pop(0) if self.verdicts else True
         self.at += success
-        return success
+        return Verdict(success)
 
 
 class FakePolicy:
@@ -147,7 +137,6 @@ def agent(planner, policy, arm, listeners=(), limits=None, retreat=None):
         planner,
         policy,
         executor,
-        FakeContext,
         listeners,
         limits,
         refusals=(FakeRefusal,),

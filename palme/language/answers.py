@@ -25,8 +25,11 @@ UNKNOWN, NOWHERE, DONE, YES, NO = "unknown", "nowhere", "done", "yes", "no"
 class Specs(Protocol):
     """One thing on the table by its looks (`sim.world.state.ObjectSpec`)."""
 
-    colour: str
-    kind: str
+    @property
+    def colour(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
 
 
 class State(Protocol):

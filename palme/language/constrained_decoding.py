@@ -17,7 +17,7 @@ from torch import Tensor
 
 from palme.language.answers import DONE, NO, NOWHERE, UNKNOWN, YES
 from palme.language.vocabulary import BOS, ENTITY_WORDS, EOS, NOTHING, TABLE, VOCABULARY
-from palme.perception.objects import COLOURS
+from robots.skills import COLOURS
 
 Words = tuple[str, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from palme.language.vocabulary import BOS, EOS, PAD, READING_TOKEN, SPECIAL, UNK, VOCABULARY
-from palme.perception.objects import ENTITIES
+from robots.skills import ENTITIES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from palme.perception.objects import COLOURS, ENTITIES, KINDS
+from robots.skills import COLOURS, ENTITIES, KINDS
 
 MAX_OBJECTS = 16
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from palme.perception.objects import ENTITIES, PerceivedObjects
+from palme.perception.objects import PerceivedObjects
+from robots.skills import ENTITIES
 
 ObjectBatch = dict[str, Tensor]
 """class_probs (B, N, 24), size_probs (B, N, 2), xyz (B, N, 3), holder_probs (B, N, N + 1), score (B, N) and,

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from palme.operator.operator import Jog, Joint, Picture, Status, Told
 from palme.operator.run_status import RunStatus
 from palme.operator.verbal_corrections import Meaning, Unclear, understand
-from palme.planners.step import Step
 from palme.supervision import Correction
 from robots.errors import RobotError, TakeoverRefused
+from robots.skills import Step
 from robots.teleop import teleop_actions as wishes
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING
 from robots.teleop.loop import ControlLoop

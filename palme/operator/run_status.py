@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from palme.events import Corrected, Event, Finished, HandedBack, Judged, Planned, Started, TakenOver
 from palme.operator.operator import StepLine
-from palme.planners.step import BadStep, Step
+from robots.skills import BadStep, Step
 
 
 class RunStatus:

@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from palme.language.vocabulary import SHADES
-from palme.perception.objects import COLOURS, KINDS
-from palme.planners.step import BadStep, Step
+from robots.skills import COLOURS, KINDS, BadStep, Step
 
 _NO = re.compile(
     r"^\s*(?:(?:no|nope|wrong|stop|wait|sorry|actually|rather|instead|i meant?|i said|please)\b[\s,.:;!]*)+",

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.perception.objects import ENTITIES, N_SOLIDS
 from palme.perception.unet import conv_block
+from robots.skills import ENTITIES, N_SOLIDS
 
 CELLS = 32
 PITCH = 0.003  # [m] between samples: about the front camera's own resolution, 9.6 cm across

@@ -14,11 +14,12 @@ from torch.nn import functional as F
 from palme.perception import classifier as namer
 from palme.perception.grasp_refiner import CELLS, PITCH, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
-from palme.perception.objects import ENTITIES, N_SOLIDS, PerceivedObjects
+from palme.perception.objects import PerceivedObjects
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, plane_points, rectified_crops, xyz_map
 from palme.perception.step_query import encode_words
 from palme.precision import autocast
+from robots.skills import ENTITIES, N_SOLIDS
 from robots.types import CameraFrame, Observation
 
 MAX_OBJECTS = 16

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.perception.objects import ENTITIES
 from palme.perception.rgbd import pixel_grid, plane_points
 from palme.perception.step_query import TextQueries, encode_words
 from palme.perception.unet import UNet
+from robots.skills import ENTITIES
 
 ANCHOR_Z = 0.03  # height of the plane that offsets start from, in [m]: mid-height of what stands on the table
 OFFSET_SCALE = 0.05  # [m] per unit of the offset heads

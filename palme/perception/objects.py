@@ -7,10 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
-KINDS = ("block", "cylinder", "bowl")
-N_SOLIDS = 2 * len(COLOURS)  # the first 16 entities are blocks and cylinders, the last 8 bowls
-ENTITIES = tuple(f"{colour} {kind}" for kind in KINDS for colour in COLOURS)
+from robots.skills import ENTITIES
 
 FloatArray = NDArray[np.float32]
 

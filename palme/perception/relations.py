@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from palme.perception.objects import ENTITIES
 from palme.perception.rgbd import XYZ_CENTRE, XYZ_SCALE
+from robots.skills import ENTITIES
 
 
 class HolderNet(nn.Module):

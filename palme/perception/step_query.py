@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from palme.perception.objects import COLOURS, KINDS
+from robots.skills import COLOURS, KINDS
 
 WORDS = ("<pad>", "put", "the", "in", "on", "table", *COLOURS, *KINDS)
 MAX_WORDS = 12

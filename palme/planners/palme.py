@@ -20,8 +20,8 @@ from palme.models.decoding import Follow, Said, say_one
 from palme.models.embodied_lm import EmbodiedLM
 from palme.models.processor import EmbodiedProcessor
 from palme.perception.objects import PerceivedObjects
-from palme.planners.base import Context, Verdict
-from palme.planners.step import TABLE, Step
+from palme.planners.base import Context, PlannedStep, Verdict
+from robots.skills import TABLE, Step
 from robots.types import Observation
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
@@ -79,7 +79,7 @@ class PalmePlanner:
         reader = InstructionEncoder.load(Path(folder) / FOLDER) if model.config.reading_dim else None
         return cls(model, EmbodiedProcessor.from_pretrained(folder), detector, reader)
 
-    def next_step(self, context: Context) -> Step:
+    def next_step(self, context: Context) -> PlannedStep:
         """The next step. Raises NoMotion for a sentence outside the skills, or about what is not there."""
         # Where several steps are right, the first thing listed decides. Another start at every step keeps a
         # block that fell onto another one from being lifted off and put back for ever.
@@ -94,13 +94,8 @@ class PalmePlanner:
         if "unknown" in step_words or not step_words:
             raise NoMotion(self._refusal(words))
         step = Step.parse(" ".join(step_words))
-        return Step(
-            step.text,
-            step.skill,
-            step.what,
-            step.target,
-            explain(words[:start]),
-            math.prod(said.probabilities[start:]),
+        return PlannedStep(
+            step, explain(words[:start]), math.prod(said.probabilities[start:]), self.last_sentence, objects
         )
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
@@ -108,7 +103,9 @@ class PalmePlanner:
         objects = self._look(context.observation)
         if step.is_done:
             again = self.next_step(context)
-            return Verdict(again.is_done, again.probability if again.is_done else 1 - again.probability)
+            probability = 1.0 if again.probability is None else again.probability
+            done = again.step.is_done
+            return Verdict(done, probability if done else 1 - probability)
         step = step.resolve([objects.name(i) for i in range(len(objects))])
         start = [_word(step.target), _word(step.what)]
         question = success_question(step.text)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from palme.errors import NoMotion
 from palme.language.answers import UNKNOWN, Goal, Scene, answer, check
 from palme.language.explain import explain
-from palme.perception.objects import COLOURS, PerceivedObjects
-from palme.planners.base import Context, Verdict
-from palme.planners.step import TABLE, Step
+from palme.perception.objects import PerceivedObjects
+from palme.planners.base import Context, PlannedStep, Verdict
+from robots.skills import COLOURS, TABLE, Step
 from robots.types import Observation
 
 _BLOCK = "block cube box brick cuboid square die dice lego piece".split()
@@ -103,10 +103,8 @@ class ReadoutPlanner:
 
     def __init__(self, detector: Callable[[Observation], PerceivedObjects]) -> None:
         self._detector = detector
-        self.last_sentence = None
-        self.last_objects: PerceivedObjects | None = None
 
-    def next_step(self, context: Context) -> Step:
+    def next_step(self, context: Context) -> PlannedStep:
         """The next step by the rules. Raises NoMotion where the keywords make no goal."""
         scene, seen = self._look(context.observation)
         goal = parse_goal(context.instruction, [seen.name(i) for i in range(len(seen))])
@@ -120,13 +118,13 @@ class ReadoutPlanner:
         if words[start] == UNKNOWN:
             raise NoMotion(f"I do not see the {words[start - 3].replace('_', ' ')} on the table.")
         step = Step.parse(" ".join(w.replace("_", " ") for w in words[start:] if w != "."))
-        return Step(step.text, step.skill, step.what, step.target, explain(words[:start]))
+        return PlannedStep(step, explain(words[:start]), 1.0, objects=seen)
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """Whether the thing now rests where the step put it."""
         scene, seen = self._look(context.observation)
         if step.is_done:
-            done = self.next_step(context).is_done
+            done = self.next_step(context).step.is_done
             return Verdict(done, float(done))
         step = step.resolve([seen.name(i) for i in range(len(seen))])
         target = TABLE if step.target == TABLE else step.target.replace(" ", "_")
@@ -138,6 +136,5 @@ class ReadoutPlanner:
 
     def _look(self, observation: Observation) -> tuple[Scene, PerceivedObjects]:
         seen = self._detector(observation)
-        self.last_objects = seen
         state = read_out(seen)
         return Scene(state, range(len(state.objects))), seen

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from robots.errors import Unreachable
 from robots.motion.kinematics import reach_down
+from robots.skills import COLOURS, ENTITIES
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame
 from sim.data.scene_sampler import SceneDoesNotFit, jittered, layout
@@ -27,7 +28,7 @@ from sim.geometry.shapes import BOWL_FLOOR, BOWL_INNER, EDGE
 from sim.rendering.camera import project
 from sim.tasks.symbolic import random_state, sample_midway
 from sim.world.scene import Placed, Scene
-from sim.world.state import COLOURS, KINDS, SIZES, SceneState
+from sim.world.state import SIZES, SceneState
 from sim.world.world import World
 
 MAX_OBJECTS = 14
@@ -37,7 +38,6 @@ VARIANTS = 4  # pictures of one layout
 TO_CYLINDER = 0.35
 GOOD_ENOUGH = 0.008  # [m] of clearance beyond which one grasp is as good as another
 SLACK = 0.003  # [m] of clearance by which a grasp may fall short of the best one
-ENTITY = {f"{colour} {kind}": k for k, (kind, colour) in enumerate((k, c) for k in KINDS for c in COLOURS)}
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def labels_of(
         bowl = spec.kind == "bowl"
         across = BOWL_INNER[spec.size] if bowl else EDGE[spec.size]
         expected = (0.5 if bowl else 1.1) * (across * frame.intrinsics[0, 0] / depth[i]) ** 2
-        out["entity"][i], out["size"][i] = ENTITY[spec.name], SIZES.index(spec.size)
+        out["entity"][i], out["size"][i] = ENTITIES.index(spec.name), SIZES.index(spec.size)
         out["holder"][i] = -1 if state.holder[i] is None else state.holder[i]
         out["visible"][i] = min(1.0, pixels[i] / expected)
         out["held"][i], out["clear"][i] = i == held, state.is_clear(i)

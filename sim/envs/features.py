@@ -3,8 +3,8 @@
 Row i of the (12, 24) table is object i, zeros where there is none:
 
     0      there is such an object
-    1-3    kind, one-hot in the order of `sim.world.state.KINDS`
-    4-11   colour, one-hot in the order of `sim.world.state.COLOURS`
+    1-3    kind, one-hot in the order of `robots.skills.KINDS`
+    4-11   colour, one-hot in the order of `robots.skills.COLOURS`
     12     large
     13-15  position in the base frame in [m]
     16-19  quat_xyzw
@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.skills import COLOURS, KINDS
 from sim.tasks import Task
-from sim.world.state import COLOURS, KINDS, ObjectSpec, SceneState
+from sim.world.state import ObjectSpec, SceneState
 
 MAX_OBJECTS = 12
 WIDTH = 24

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from robots.skills import COLOURS
 from sim.tasks.phrasings import match_bowls as words
 from sim.tasks.phrasings.heldout import test_template
 from sim.tasks.phrasings.template import fill
 from sim.tasks.steps import DONE, put, topmost
 from sim.tasks.table import MAX_BOWLS, Table
-from sim.world.state import COLOURS, SceneState
+from sim.world.state import SceneState
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from sim.world.state import COLOURS
+from robots.skills import COLOURS
 
 HELD_OUT_IN_BOWL: frozenset[tuple[str, str]] = frozenset(
     (c, COLOURS[(i + (3 if i % 2 else 5)) % 8]) for i, c in enumerate(COLOURS) if i != 6

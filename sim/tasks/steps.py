@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from sim.world.state import KINDS, SceneState
+from robots.skills import KINDS
+from sim.world.state import SceneState
 
 DONE = "done"
 _STEP = re.compile(r"put the (\w+ \w+) (in|on) the (table|\w+ \w+)")

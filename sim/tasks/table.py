@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 
-from sim.world.state import COLOURS, SIZES, ObjectSpec, SceneState
+from robots.skills import COLOURS
+from sim.world.state import SIZES, ObjectSpec, SceneState
 
 MAX_OBJECTS = 12
 MAX_BOWLS = 5

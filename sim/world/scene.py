@@ -148,7 +148,8 @@ def _check_keys(where: str, data: Any, known: set[str], required: set[str]) -> N
 
 
 def _check_spec(k: int, spec: ObjectSpec) -> None:
-    from sim.world.state import COLOURS, KINDS, SIZES
+    from robots.skills import COLOURS, KINDS
+    from sim.world.state import SIZES
 
     for value, legal in ((spec.colour, COLOURS), (spec.kind, KINDS), (spec.size, SIZES)):
         if value not in legal:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
-KINDS = ("block", "cylinder", "bowl")
 SIZES = ("small", "large")
 
 

@@ -8,7 +8,7 @@ from palme.agent import AgentLimits
 from palme.errors import NoMotion, StepFailed
 from palme.events import Acted, Finished, Judged, Planned, Started
 from robots.types import ActionChunk
-from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeRefusal, FakeStep, agent
+from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeRefusal, agent
 
 PUT = "put the red block in the blue bowl"
 STACK = "put the green block on the red block"
@@ -162,19 +162,11 @@ def test_a_bug_in_a_policy_ends_the_run_with_its_name_and_the_arm_holding(caplog
 
 
 def test_objects_may_be_named_by_reference():
-    class Referring(FakePlanner):
-        last_objects = ["red block", "blue bowl"]
-
     class Names(list):
         def name(self, i):
             return self[i]
 
-    class Step(FakeStep):
-        def resolve(self, names):
-            return FakeStep(self.text.replace("obj_1", f"the {names[0]}").replace("obj_2", f"the {names[1]}"))
-
-    planner, policy = Referring([PUT]), FakePolicy()
-    planner.last_objects = Names(planner.last_objects)
-    planner.next_step = lambda context: Step("put obj_1 in obj_2" if planner.at == 0 else "done")
+    planner, policy = FakePlanner(["put obj_1 in obj_2"]), FakePolicy()
+    planner.objects = Names(["red block", "blue bowl"])
     assert agent(planner, policy, FakeArm()).run(PUT).done
     assert policy.steps[0] == PUT

@@ -11,10 +11,11 @@ import torch
 from palme.perception.detector import Detector
 from palme.perception.grasp_refiner import YAW_BINS, CloseLook
 from palme.perception.localiser import Localiser
-from palme.perception.objects import ENTITIES, PerceivedObjects
+from palme.perception.objects import PerceivedObjects
 from palme.perception.rgbd import pixel_rays, plane_points, project, rectified_crops, xyz_map
 from palme.perception.step_query import MAX_WORDS, UnknownWord, encode_words
 from palme.training.recipes.detector import mirrored
+from robots.skills import ENTITIES
 from robots.types import CameraFrame
 
 

@@ -7,12 +7,13 @@ import random
 import numpy as np
 import pytest
 
+from robots.skills import COLOURS
 from sim.data.scene_sampler import layout
 from sim.geometry.footprints import Obstacles, box_disc_gap, box_gap, yaws_of
 from sim.geometry.grasps import NoRoom, free_space, grasp_candidates, place_point
 from sim.geometry.shapes import BOWL_FLOOR, BOWL_INNER, EDGE
 from sim.tasks.table import random_state
-from sim.world.state import COLOURS, ObjectSpec
+from sim.world.state import ObjectSpec
 
 BLOCK, LARGE = ObjectSpec("red", "block"), ObjectSpec("blue", "block", "large")
 CYLINDER, BOWL = ObjectSpec("green", "cylinder"), ObjectSpec("pink", "bowl", "large")

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from robots.skills import COLOURS
 from sim.tasks import TASKS, BadPhrasing, UnknownTask, load_phrasings, make_task, sample
 from sim.tasks.match_bowls import Matched
 from sim.tasks.phrasings import lists, match_bowls, put_in_bowl, stack_tower, written
@@ -18,7 +19,6 @@ from sim.tasks.phrasings.nouns import NOUNS, SHADES
 from sim.tasks.phrasings.tower_parts import part
 from sim.tasks.put_in_bowl import InBowl
 from sim.tasks.stack_tower import Tower
-from sim.world.state import COLOURS
 
 WORDS: dict[str, ModuleType] = {
     "put_in_bowl": put_in_bowl,

@@ -11,6 +11,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from robots.skills import COLOURS
 from sim.tasks import SPLITS, TASKS, NoOtherGoal, Task, UnknownTask, family_named, make_task, sample
 from sim.tasks.match_bowls import Matched
 from sim.tasks.put_in_bowl import InBowl
@@ -19,7 +20,7 @@ from sim.tasks.stack_tower import Tower
 from sim.tasks.steps import DONE, IllegalStep, apply_step, parse, put, topmost
 from sim.tasks.symbolic import feasible_steps, random_state, sample_midway, way
 from sim.tasks.table import MAX_BOWLS, MAX_OBJECTS, MAX_PILE
-from sim.world.state import COLOURS, ObjectSpec, SceneState
+from sim.world.state import ObjectSpec, SceneState
 
 
 def scene(*rows: str) -> SceneState:

@@ -8,12 +8,13 @@ import sys
 import numpy as np
 import pytest
 
+from robots.skills import COLOURS
 from sim.data.scene_sampler import GAP, SceneDoesNotFit, layout
 from sim.geometry.shapes import BOWL_INNER, EDGE, height, inner_outline, inside, outline, separation, width
 from sim.rendering.camera import CAMERAS, FRONT, project
 from sim.world.scene import Placed, Scene, SceneFileError
 from sim.world.scene_state import judge
-from sim.world.state import COLOURS, ObjectSpec, SceneState
+from sim.world.state import ObjectSpec, SceneState
 from sim.world.world import World
 
 CLUTTER = SceneState(

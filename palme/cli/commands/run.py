@@ -81,7 +81,7 @@ def run(sentence: str, config: dict[str, Any]) -> int:
     with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
         listeners: tuple[Any, ...] = (record, log, ConsoleLogger())
         watching = tuple(part for part in (tape, recorder) if part is not None)  # these read the simulator
-        planner, policy, context = rig.planner, rig.policy, rig.context
+        planner, policy = rig.planner, rig.policy
         if assisted is None:
             listeners += watching
         else:
@@ -91,7 +91,7 @@ def run(sentence: str, config: dict[str, Any]) -> int:
             if recorder is not None:
                 recorder.person = assisted.by_hand
             if config["planner"]["name"] in PRIVILEGED:
-                planner, context = assisted.alone(planner), assisted.alone(context)
+                planner = assisted.alone(planner)
             if config["policy"]["name"] in PRIVILEGED:
                 policy = assisted.alone(policy)
         limits = AgentLimits(**config["limits"])
@@ -100,7 +100,6 @@ def run(sentence: str, config: dict[str, Any]) -> int:
             planner,
             policy,
             Executor(robot),
-            context,
             listeners,
             limits,
             refusals=(RobotError,),

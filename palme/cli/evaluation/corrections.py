@@ -12,18 +12,18 @@ from palme.agent import Agent, AgentLimits
 from palme.cli.errors import UsageError
 from palme.cli.evaluation.simulated_operator import SimulatedOperator
 from palme.cli.evaluation.single_steps import draw_step
-from palme.cli.rig.baselines import TrueContext, TrueStep
 from palme.cli.rig.build import Rig, build_rig
 from palme.cli.rig.operator_session import limits_of
 from palme.cli.rig.recording import Recording
 from palme.operator.run_operator import RunOperator
 from palme.operator.run_status import RunStatus
+from palme.planners.base import Context, PlannedStep, Verdict
 from robots.errors import RobotError
 from robots.executor import Executor
+from robots.skills import DONE, Step
 from robots.teleop.arbitration import CORRECTING
 from robots.teleop.loop import ControlLoop
 from robots.teleop.shared_robot import SharedArm
-from sim.tasks.steps import DONE
 
 SETTLE_TICKS = 6
 FIRST_SEED = 1_000_000  # of the steps: apart from those that `palme bench policy` is asked for
@@ -46,14 +46,14 @@ Tell = Callable[[Episode], None]
 class OneStep:
     """A planner of one step, which is tried once; whether it was done the person says."""
 
-    def __init__(self, step: str, person: SimulatedOperator) -> None:
+    def __init__(self, step: Step, person: SimulatedOperator) -> None:
         self._step, self._person = step, person
 
-    def next_step(self, context: TrueContext) -> TrueStep:
-        return TrueStep(DONE if context.history else self._step, "one step, for practice")
+    def next_step(self, context: Context) -> PlannedStep:
+        return PlannedStep(DONE if context.history else self._step, "one step, for practice")
 
-    def was_successful(self, context: TrueContext, step: TrueStep) -> bool:
-        return self._person.achieved()
+    def was_successful(self, context: Context, step: Step) -> Verdict:
+        return Verdict(self._person.achieved())
 
 
 def practise(
@@ -79,7 +79,7 @@ def practise(
         robot.person = lambda: shared.takeover.mode == CORRECTING
         listeners = (robot, desk.story)
     agent = Agent(
-        shared, OneStep(step, person), rig.policy, Executor(shared), TrueContext, listeners,
+        shared, OneStep(Step.parse(step), person), rig.policy, Executor(shared), listeners,
         AgentLimits(max_replans=0), cameras=(config["detector"]["camera"],), refusals=(RobotError,),
         retreat=rig.retreat, supervisor=desk,
     )  # fmt: skip

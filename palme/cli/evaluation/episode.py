@@ -123,7 +123,6 @@ def run_episode(
         rig.planner,
         policy,
         Executor(robot),
-        rig.context,
         listeners,
         limits,
         refusals=(RobotError,),

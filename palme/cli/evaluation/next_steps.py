@@ -11,6 +11,7 @@ import numpy as np
 
 from palme.cli.rig.build import Rig
 from palme.errors import NoMotion
+from palme.planners.base import Context
 from robots.types import Observation
 from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.tasks import Task
@@ -53,10 +54,10 @@ def bench_planner(rig: Rig, config: Mapping[str, Any]) -> dict[str, Any]:
         for k in range(config["episodes"]):
             task, scene = next(stream)
             observation = look(rig, scene)
-            context = rig.context(task.instruction, observation, ())
+            context = Context(task.instruction, observation, ())
             begin = time.perf_counter()
             try:
-                said = rig.planner.next_step(context).text
+                said = rig.planner.next_step(context).step.text
             except NoMotion as answer:
                 said = str(answer)
             spent.append((time.perf_counter() - begin) * 1000)

@@ -6,46 +6,26 @@ They stand behind the same protocols as the learned ones, and the arm is moved t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from palme.errors import NoMotion, StepFailed
 from palme.events import Look
+from palme.planners.base import Context, PlannedStep, Verdict
 from robots.errors import Unreachable
 from robots.motion.pick_place import go_to, grip, rise
+from robots.skills import Step
 from robots.types import ActionChunk, Observation
 from sim.data.oracle import Keypoints, Oracle
 from sim.geometry.grasps import NoRoom
 from sim.tasks import Task
-from sim.tasks.steps import DONE, IllegalStep, apply_step, parse
+from sim.tasks.steps import IllegalStep, apply_step, parse
 from sim.world.arm import SimulatedArm
 from sim.world.scene_state import judge
 
 MISSED = 0.30  # gripper opening below which nothing is held: 24 of 80 mm
 ATTEMPTS = 3
-
-
-@dataclass(frozen=True)
-class TrueStep:
-    """A step of the grammar, from true states."""
-
-    text: str
-    rationale: str = "from the simulator's own state"
-
-    @property
-    def is_done(self) -> bool:
-        return self.text == DONE
-
-
-@dataclass(frozen=True)
-class TrueContext:
-    """What a planner is told; this one needs none of it."""
-
-    instruction: str
-    observation: Observation
-    history: tuple[tuple[TrueStep, bool], ...] = ()
 
 
 class OraclePlanner:
@@ -55,21 +35,22 @@ class OraclePlanner:
         self._arm = arm
         self.task: Task[Any] | None = None
 
-    def next_step(self, context: TrueContext) -> TrueStep:
+    def next_step(self, context: Context) -> PlannedStep:
         """Raises NoMotion where the sentence's goal is not known."""
         if self.task is None:
             raise NoMotion("the oracle knows no goal for this sentence")
         self._before = judge(self._arm.world)
-        return TrueStep(sorted(self.task.acceptable_steps(self._before))[0])
+        step = sorted(self.task.acceptable_steps(self._before))[0]
+        return PlannedStep(Step.parse(step), "from the simulator's own state")
 
-    def was_successful(self, context: TrueContext, step: TrueStep) -> bool:
+    def was_successful(self, context: Context, step: Step) -> Verdict:
         """Whether the state is now the one that the step leads to."""
         name, target = parse(step.text)
         now = judge(self._arm.world)
         i = now.index(name)
         if target is not None and target.endswith("bowl"):
-            return now.container(i) == now.index(target)
-        return now.holder[i] == apply_step(self._before, step.text).holder[i]
+            return Verdict(now.container(i) == now.index(target))
+        return Verdict(now.holder[i] == apply_step(self._before, step.text).holder[i])
 
 
 class ExpertPolicy:

@@ -36,7 +36,6 @@ class Rig:
     table: Table | None
     planner: Any
     policy: Any
-    context: Callable[..., Any]
     retreat: Callable[[Observation], ActionChunk]
     warnings: tuple[str, ...] = ()
 
@@ -67,11 +66,11 @@ def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
         raise UsageError(f"robot: {error}") from error
     world = World("fast")
     arm = SimulatedArm(world, spec, cameras_of(config["camera"]))
-    planner, context, policy = _minds(config, arm, seed)
+    planner, policy = _minds(config, arm, seed)
     named = [str(config[part]["name"]) for part in ("planner", "policy")]
     told = tuple(f"{n}: privileged, reads the simulator" for n in named if n in PRIVILEGED)
     table = LocalTable(world, arm)
-    return Rig(world, arm, table, planner, policy, context, lambda seen: _away(spec, seen), told)
+    return Rig(world, arm, table, planner, policy, lambda seen: _away(spec, seen), told)
 
 
 def _remote_rig(config: Mapping[str, Any], seed: int) -> Rig:
@@ -89,20 +88,20 @@ def _remote_rig(config: Mapping[str, Any], seed: int) -> Rig:
                 f"{list(arm.cameras)} (an arm in a dry run has none)"
             )
         arm.acquire()  # who may not command need not wait for the networks
-        planner, context, policy = _minds(config, arm, seed)
+        planner, policy = _minds(config, arm, seed)
     except BaseException:
         arm.close()
         raise
     spec = arm.spec
-    return Rig(None, arm, table, planner, policy, context, lambda seen: _away(spec, seen))
+    return Rig(None, arm, table, planner, policy, lambda seen: _away(spec, seen))
 
 
-def _minds(config: Mapping[str, Any], arm: Any, seed: int) -> tuple[Any, Callable[..., Any], Any]:
-    """Planner, what it reads from, and policy. Raises UsageError where weights are missing."""
+def _minds(config: Mapping[str, Any], arm: Any, seed: int) -> tuple[Any, Any]:
+    """Planner and policy. Raises UsageError where weights are missing."""
     detector = _LazyDetector(config)
     try:
-        planner, context = _planner(config["planner"], arm, detector)
-        return planner, context, _policy(config["policy"], arm, detector, seed)
+        planner = _planner(config["planner"], arm, detector)
+        return planner, _policy(config["policy"], arm, detector, seed)
     except FileNotFoundError as error:
         raise UsageError(str(error)) from error
 
@@ -138,25 +137,23 @@ class _LazyDetector:
         return self._detector
 
 
-def _planner(config: Mapping[str, Any], arm: Any, detector: _LazyDetector) -> tuple[Any, Callable[..., Any]]:
+def _planner(config: Mapping[str, Any], arm: Any, detector: _LazyDetector) -> Any:
     name = config["name"]
     if name == "oracle":
-        from palme.cli.rig.baselines import OraclePlanner, TrueContext
+        from palme.cli.rig.baselines import OraclePlanner
 
-        return OraclePlanner(arm), TrueContext
-    from palme.planners.base import Context
-
+        return OraclePlanner(arm)
     if name == "palme":
         from transformers.utils import logging
 
         from palme.planners.palme import WEIGHTS, PalmePlanner
 
         logging.disable_progress_bar()  # the weights load in a blink
-        return PalmePlanner.load(detector(), _weights(config, WEIGHTS)), Context
+        return PalmePlanner.load(detector(), _weights(config, WEIGHTS))
     if name == "readout":
         from palme.planners.readout import ReadoutPlanner
 
-        return ReadoutPlanner(detector()), Context
+        return ReadoutPlanner(detector())
     raise unknown("planner", name, ("palme", "readout", "oracle"))
 
 

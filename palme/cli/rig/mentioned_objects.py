@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 
 from palme.cli.errors import unknown
+from robots.skills import COLOURS, KINDS
 from sim.tasks.phrasings.nouns import NOUNS, SHADES
-from sim.world.state import COLOURS, KINDS
 
 # Colours that people say and that nothing here has.
 FOREIGN_COLOURS = frozenset(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from palme.language.answers import State
-from palme.perception.objects import COLOURS, KINDS
+from robots.skills import COLOURS, KINDS
 
 _N = len(COLOURS) * len(KINDS)
 

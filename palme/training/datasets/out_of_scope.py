@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from palme.perception.objects import COLOURS, KINDS
+from robots.skills import COLOURS, KINDS
 
 _PLAIN = """
 what is the weather today|open the drawer|close the door|turn on the light|switch off the lamp

@@ -29,10 +29,10 @@ from palme.language.vocabulary import (
     mentions,
     split_words,
 )
-from palme.perception.objects import COLOURS
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
 from palme.training.datasets.out_of_scope import nonsense
 from palme.training.datasets.phrasings import say
+from robots.skills import COLOURS
 
 ID = {word: i for i, word in enumerate(VOCABULARY)}
 _UNK = ID[UNK]

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palme.perception.classifier import CELLS, PITCH, Classifier
-from palme.perception.objects import N_SOLIDS
 from palme.perception.rgbd import network_input, rectified_crops, xyz_map
 from palme.precision import autocast
 from palme.training.recipes.detector import RenderedScenes, augmented, build, mirrored, rows, to_cells
+from robots.skills import N_SOLIDS
 
 VISIBLE = 0.15
 

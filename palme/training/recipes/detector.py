@@ -20,12 +20,12 @@ from torch.nn import functional as F
 
 from palme.perception.grasp_refiner import CELLS, PITCH, YAW_BINS, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
-from palme.perception.objects import ENTITIES, N_SOLIDS
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, project, rectified_crops, xyz_map
 from palme.perception.step_query import encode_words
 from palme.precision import autocast
 from palme.training.checkpoint import load_checkpoint, save_checkpoint
+from robots.skills import ENTITIES, N_SOLIDS
 
 ARRAYS = (
     "rgb",

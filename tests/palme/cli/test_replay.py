@@ -38,7 +38,7 @@ from tests.bridge_rig import PATIENCE, KeyRing, bench, free_ports, path, spec_at
 from tests.data_rig import patient
 
 PRIVILEGED = ["planner=oracle", "policy=expert", "look=fast", "video=false", "seed=3"]
-PUT = "put the red block in the blue bowl"
+PUT, BACK = "put the red block in the blue bowl", "put the red block on the table"
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_any_robot_is_recorded_and_a_person_taking_over_is_marked(tmp_path):
     dataset = DatasetWriter(tmp_path / "d", schema_of(arm, arm.observe()), Inline)
     recorder = Recorder(arm, dataset)
     recorder.begin("sort it", Run("", arm="fake"))
-    loop = agent(FakePlanner(["pick it", "place it"], [True, True]), FakePolicy(), recorder, [recorder])
+    loop = agent(FakePlanner([PUT, BACK], [True, True]), FakePolicy(), recorder, [recorder])
     loop._executor = Executor(recorder)
     recorder.person = lambda: False
     loop.run("sort it")
@@ -209,7 +209,7 @@ def test_any_robot_is_recorded_and_a_person_taking_over_is_marked(tmp_path):
     recorder.save()
     dataset.close()
     episode = Dataset(tmp_path / "d").episode(0)
-    assert set(episode.steps) == {"pick it", "place it", ""}
+    assert set(episode.steps) == {PUT, BACK, ""}
     assert list(np.flatnonzero(episode.numbers["intervention"])) == [len(episode) - 1]
     assert [s.kind for s in episode.side.said].count("judged") == 2 and episode.side.run.done is True
     assert episode.side.run.world == ""

@@ -16,10 +16,8 @@ from palme.language.sentence import BadSentence, Sentence
 from palme.language.tokenizer import build_tokenizer
 from palme.language.vocabulary import PLAIN_WORDS, READING_TOKEN, VOCABULARY
 from palme.models.processor import EmbodiedProcessor
-from palme.perception.objects import COLOURS
 from palme.planners.base import Context
 from palme.planners.palme import PalmePlanner
-from palme.planners.step import Step
 from palme.training.datasets.detection_noise import SHARP
 from palme.training.datasets.questions import QuestionMaker
 from palme.training.recipes.instruction_encoder import (
@@ -31,6 +29,7 @@ from palme.training.recipes.instruction_encoder import (
     train_reader,
 )
 from palme.training.recipes.planner import PlannerTraining, save_planner, train_planner
+from robots.skills import COLOURS, Step
 from tests.planner_fakes import SOURCE, observation, scene, seen, tiny_model
 
 TABLE = scene("red block", "blue bowl")

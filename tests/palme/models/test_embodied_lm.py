@@ -20,10 +20,8 @@ from palme.models.decoding import say, say_one
 from palme.models.embodied_lm import EmbodiedConfig, EmbodiedLM
 from palme.models.object_batch import collate_objects
 from palme.models.processor import EmbodiedProcessor, add_words
-from palme.perception.objects import COLOURS, KINDS
-from palme.planners.step import Step
+from robots.skills import COLOURS, Step
 from sim.tasks import sample
-from sim.world import state as sim_state
 from tests.planner_fakes import SOURCE, TINY, observation, scene, seen, tiny_model
 
 TEXTS = (
@@ -31,10 +29,6 @@ TEXTS = (
     "the red blocks and the reddish block: 12 <obj:4> <state> it's",
     "stack from bottom to top: red, green - and the PINK CYLINDER",
 )
-
-
-def test_entities_are_those_of_the_world():
-    assert (COLOURS, KINDS) == (sim_state.COLOURS, sim_state.KINDS)
 
 
 @pytest.mark.parametrize("text", TEXTS)

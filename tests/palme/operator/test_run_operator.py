@@ -15,14 +15,14 @@ from palme.events import Corrected, HandedBack, Judged, Planned, TakenOver
 from palme.operator.operator import MODES, Jog
 from palme.operator.run_operator import RunOperator
 from palme.operator.run_status import RunStatus
-from palme.planners.step import Step
 from palme.report.log import EventLog
 from palme.report.record import RunRecord
 from robots.errors import RobotError
 from robots.executor import Executor
+from robots.skills import DONE, Step
 from robots.teleop.loop import ControlLoop
 from robots.types import ActionChunk
-from tests.agent_fakes import FakeContext, FakePlanner, FakePolicy
+from tests.agent_fakes import FakePlanner, FakePolicy
 from tests.teleop_rig import shared, ticks, worst_change
 
 PUT = "put the red block in the blue bowl"
@@ -39,7 +39,7 @@ class Seen(list):
 class Planner(FakePlanner):
     """Puts the red block into the bowl that the instruction names, and judges by `verdicts`."""
 
-    last_objects = Seen(["red block", "blue bowl", "green bowl"])
+    probability, objects = 1.0, Seen(["red block", "blue bowl", "green bowl"])
 
     def __init__(self, verdicts=()):
         super().__init__([PUT], verdicts)
@@ -48,8 +48,8 @@ class Planner(FakePlanner):
     def next_step(self, context):
         self.contexts.append(context)
         if self.at:
-            return Step.parse("done")
-        return Step.parse(OTHER if "green bowl" in context.instruction else PUT)
+            return self.planned(DONE)
+        return self.planned(Step.parse(OTHER if "green bowl" in context.instruction else PUT))
 
     def was_successful(self, context, step):
         self.judged.append(step.text)
@@ -85,7 +85,7 @@ class Run:
         self.at_rest_for = 6
         self.shared.on_tick.append(self.ticked)
         self.agent = Agent(
-            self.shared, self.planner, self.policy, Executor(self.shared), FakeContext,
+            self.shared, self.planner, self.policy, Executor(self.shared),
             (self.events.append, self.desk.story), limits, refusals=(RobotError,),
             supervisor=self.desk if supervised else None,
         )  # fmt: skip
@@ -219,11 +219,11 @@ def test_words_while_the_arm_is_held_wait_for_the_hand_back() -> None:
 def test_done_is_not_believed_of_a_scene_that_a_person_is_changing() -> None:
     class Hasty(Planner):
         def next_step(self, context):
-            step = super().next_step(context)
-            if step.is_done and not run.planner.told:
+            plan = super().next_step(context)
+            if plan.step.is_done and not run.planner.told:
                 run.planner.told = True
                 run.desk.take("anna")  # while it was thinking
-            return step
+            return plan
 
     planner = Hasty()
     planner.told = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from palme.operator.verbal_corrections import Unclear, understand
-from palme.planners.step import Step
+from robots.skills import Step
 
 GOAL = "put the red block in the blue bowl"
 NOW = Step.parse(GOAL)

@@ -35,10 +35,10 @@ def seen(n=2):
 
 
 class ReadingPlanner(FakePlanner):
-    last_sentence = SimpleNamespace(
+    sentence = SimpleNamespace(
         text="<s> human : put the red_block in the <script> robot : <state> i see <obj:1> <obj:2> . next :"
     )
-    last_objects = seen()
+    objects = seen()
 
 
 def a_run(planner=None, sentence=PUT, **details):

@@ -16,13 +16,13 @@ from palme.language.tokenizer import build_tokenizer
 from palme.language.vocabulary import PLAIN_WORDS, UNK, VOCABULARY, mentions
 from palme.models.decoding import say
 from palme.models.processor import EmbodiedProcessor
-from palme.perception.objects import ENTITIES
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
 from palme.training.datasets.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
 from palme.training.datasets.planner_batches import Batch, collate, end, serve
 from palme.training.datasets.questions import QuestionMaker, encode, goal_of
 from palme.training.planner_eval import closed_loop, step_text
 from palme.training.recipes.planner import PlannerTraining, loss_of, rate, train_planner
+from robots.skills import ENTITIES
 from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
 from tests.planner_fakes import SOURCE, scene, seen, tiny_model
 
