@@ -1,8 +1,8 @@
-"""Context: pyzmq's, but one that nobody closed and nobody holds any more ends instead of waiting for ever.
+"""A ZeroMQ context that can be garbage-collected together with its open sockets.
 
-pyzmq's refers to its sockets weakly. Where both become garbage at once, in a cycle or in the traceback of an
-error, those references are gone by the time the context is finalized: it closes nothing, and then waits for
-its sockets to be closed, in whichever thread happened to collect the garbage. Held strongly, they are closed.
+pyzmq's context holds its sockets by weak references. When both become garbage at once, in a cycle or in an
+exception's traceback, the references are gone before the context is finalized: it closes no socket and then
+blocks for ever, in the thread that collects the garbage. With strong references it closes them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import zmq
 
 
 class Context(zmq.Context):
-    """Its sockets live until they or it are closed, or it is garbage; none lingers over what is unsent."""
+    """`zmq.Context` with strong references to its sockets; closing drops unsent messages (LINGER 0)."""
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._sockets: set[zmq.Socket] = set()  # type: ignore[assignment]
-        self.setsockopt(zmq.LINGER, 0)  # of each socket that it makes
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._sockets: set[zmq.Socket[bytes]] = set()  # type: ignore[assignment]
+        self.setsockopt(zmq.LINGER, 0)  # the default of each new socket

@@ -1,1 +1,1 @@
-"""Guests: other stacks call our policies, and ours call theirs. Wires, servers, clients; no learning."""
+"""Policy servers and clients of other stacks' protocols: openpi and GR00T. No learning here."""

@@ -1,4 +1,4 @@
-"""Addresses of guests: `host:port`, loopback unless somebody opened it on purpose."""
+"""Addresses of policy servers: `host:port`, loopback by default."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from robots.policy_servers.errors import AddressRefused
 
 
 def parse(address: str) -> tuple[str, int]:
-    """(host, port) of `127.0.0.1:8000`, `localhost:8000`, `[::1]:8000`, with or without `tcp://` or `ws://`.
+    """(host, port) of `127.0.0.1:8000`, `localhost:8000` or `[::1]:8000`, with or without `tcp://` or `ws://`.
 
-    Port 0 lets the system choose one, where the address is bound. Raises AddressRefused.
+    Port 0 lets the system choose a port when the address is bound.
+
+    Raises:
+        AddressRefused: not host:port.
     """
     text = str(address)
     for scheme in ("tcp://", "ws://"):
@@ -25,15 +28,15 @@ def parse(address: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`. A name is not looked up: it is none unless `localhost`."""
+    """Whether only this computer reaches the IP address `host`. A name counts as remote."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def loopback(address: str, why: str) -> tuple[str, int]:
-    """`parse`, and refuse what others could reach, saying `why`."""
+def require_loopback(address: str, why: str) -> tuple[str, int]:
+    """`parse`, for an address that must be loopback because of `why`. Raises AddressRefused."""
     host, port = parse(address)
     if not is_loopback(host):
         raise AddressRefused(f"address {address!r} is not loopback: {why}; use 127.0.0.1:{port}")
@@ -41,20 +44,19 @@ def loopback(address: str, why: str) -> tuple[str, int]:
 
 
 def zmq_address(host: str, port: int) -> str:
-    """`tcp://host:port`, IPv6 in brackets; port 0 as ZeroMQ writes it."""
+    """`tcp://host:port` for ZeroMQ: IPv6 in brackets, port 0 as `*`."""
     return f"tcp://{f'[{host}]' if ':' in host else host}:{port or '*'}"
 
 
-def limit_send(sock: socket.socket, seconds: float) -> None:
-    """Let a send fail with OSError after `seconds` > 0 where the other end no longer reads.
+def set_send_timeout(sock: socket.socket, seconds: float) -> None:
+    """Make a send fail with OSError after `seconds` > 0 when the other end does not read.
 
-    By the system's own timeout, because websockets reads the same socket in another thread, which a Python
-    timeout would wake.
+    Uses SO_SNDTIMEO: a Python timeout would also apply to the thread in which websockets reads this socket.
     """
     whole = int(seconds)
     span = struct.pack("@ll", whole, int(1e6 * (seconds - whole)))
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
     except OSError:
-        if sock.fileno() >= 0:  # else the other end hung up already: the next `recv` tells why
+        if sock.fileno() >= 0:  # else the connection is closed already: the next `recv` raises the reason
             raise

@@ -1,6 +1,6 @@
-"""The other way round: our stack calls policy servers that speak openpi's or GR00T's protocol.
+"""Clients of policy servers that speak openpi's or GR00T's protocol.
 
-Every call ends in time; what does not answer is a named error that says for how long.
+Every call ends within its timeout; a server that does not answer is a named error with the time waited.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import zmq
 
-from robots.policy_servers.address import limit_send, parse, zmq_address
-from robots.policy_servers.errors import MessageRefused, PolicyServerRefused, PolicyServerSilent
+from robots.policy_servers.address import parse, set_send_timeout, zmq_address
+from robots.policy_servers.errors import MessageRefused, PolicyServerRefused, PolicyServerUnavailable
 from robots.policy_servers.gr00t import nest
 from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
 from robots.zmq_context import Context
@@ -22,15 +22,18 @@ CLOSE_S = 0.5  # [s] for a closing handshake
 
 
 class OpenpiClient:
-    """Calls a server of that protocol: ours, openpi's, or any other.
+    """Calls a server that speaks openpi's protocol.
 
-    Every call ends within `timeout_s` and half a second. After a failure the next call connects anew.
+    Every call ends within `timeout_s` plus half a second. After a failure the next call reconnects.
 
     Args:
         address: host:port.
         timeout_s: longest wait for an answer, in [s], > 0.
-        connect_timeout_s: longest wait for the connection and its greeting, in [s], > 0.
+        connect_timeout_s: longest wait for the connection and the server's metadata, in [s], > 0.
         token: sent as `Authorization: Api-Key TOKEN`.
+
+    Raises:
+        AddressRefused: a malformed address.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class OpenpiClient:
         self._last_answer: float | None = None
 
     def connect(self) -> Mapping[str, Any]:
-        """Connect where that is not done; returns the server's metadata. Raises PolicyServerSilent."""
+        """Connect if not connected; returns the server's metadata. Raises as `infer`."""
         if self._connection is None:
             from websockets.exceptions import WebSocketException
             from websockets.sync.client import connect
@@ -52,27 +55,27 @@ class OpenpiClient:
             headers = {"Authorization": f"Api-Key {self._token}"} if self._token else None
             begin = time.monotonic()
             try:
-                # No pings: a server that compiles its model in its event loop answers none for a minute,
-                # and how long we wait is said by our own timeouts. No proxy: the address is meant.
+                # No pings: a server that compiles its model in its event loop answers none for a minute, and
+                # the timeouts here bound the wait. No proxy: the address is used as given.
                 self._connection = connect(
                     f"ws://{self.address}", compression=None, max_size=MAX_BYTES, additional_headers=headers,
                     open_timeout=self.connect_timeout_s, close_timeout=CLOSE_S, ping_interval=None,
                     proxy=None,
                 )  # fmt: skip
-                limit_send(self._connection.socket, self.timeout_s)
-                greeting = self._connection.recv(timeout=self.connect_timeout_s)
+                set_send_timeout(self._connection.socket, self.timeout_s)
+                first = self._connection.recv(timeout=self.connect_timeout_s)
             except (OSError, TimeoutError, WebSocketException) as error:
                 self.close()
-                raise _silent(self.address, "connection", begin, self._last_answer, error) from error
-            self.metadata = self._read(greeting)
+                raise _unavailable(self.address, "connection", begin, self._last_answer, error) from error
+            self.metadata = self._read(first)
         return self.metadata
 
     def infer(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
         """The server's answer, `actions` in it.
 
         Raises:
-            PolicyServerSilent: names the server and how long it has been silent.
-            PolicyServerRefused: the server answered with an error, which is quoted.
+            PolicyServerUnavailable: no answer in time; names the server and the time waited.
+            PolicyServerRefused: the server answered with an error, which the message quotes.
             MessageRefused: the answer is malformed.
         """
         from websockets.exceptions import WebSocketException
@@ -84,23 +87,23 @@ class OpenpiClient:
             reply = self._connection.recv(timeout=self.timeout_s)
         except (OSError, TimeoutError, WebSocketException) as error:
             self.close()
-            raise _silent(self.address, "answer", begin, self._last_answer, error) from error
+            raise _unavailable(self.address, "answer", begin, self._last_answer, error) from error
         self._last_answer = time.monotonic()
         return self._read(reply)
 
     def reset(self) -> None:
-        """Begin anew: the protocol has no other word for it than a new connection."""
+        """Start a new episode: in this protocol, a new connection."""
         self.close()
 
     def close(self) -> None:
-        """Hang up. Twice does no harm."""
+        """Disconnect. Idempotent."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     def _read(self, reply: bytes | str) -> Mapping[str, Any]:
         if isinstance(reply, str):
-            self.close()  # openpi's server hangs up after an error, too
+            self.close()  # openpi's server disconnects after an error as well
             raise PolicyServerRefused(f"policy server {self.address}: {_last_line(reply)}")
         try:
             answer = decode(reply)
@@ -111,13 +114,18 @@ class OpenpiClient:
 
 
 class Gr00tClient:
-    """Calls a server of that protocol. Every call ends within `timeout_s`; after a failure the socket is new.
+    """Calls a server that speaks GR00T's protocol.
+
+    Every call ends within `timeout_s`. After a failure the next call uses a new socket.
 
     Args:
         address: host:port.
         timeout_s: longest wait for an answer, in [s], > 0.
         token: sent as `api_token`.
-        actions: which groups of the answer are joined to rows, in this order.
+        actions: groups of the answer that are joined to rows, in this order.
+
+    Raises:
+        AddressRefused: a malformed address.
     """
 
     def __init__(
@@ -131,18 +139,18 @@ class Gr00tClient:
         self.address, self._ipv6 = zmq_address(host, port).removeprefix("tcp://"), ":" in host
         self.timeout_s, self._token, self._actions = timeout_s, token, actions
         self._context = Context()
-        self._socket: zmq.Socket | None = None
+        self._socket: zmq.Socket[bytes] | None = None
         self._last_answer: float | None = None
 
     def infer(self, flat: Mapping[str, Any]) -> dict[str, Any]:
-        """`actions` (H, D), and what the server says beside them. Raises as `OpenpiClient.infer`."""
+        """The server's info, and `actions` (H, D). Raises as `OpenpiClient.infer`."""
         reply = self.call("get_action", {"observation": nest(flat), "options": None})
         groups, info = (reply[0], reply[1]) if isinstance(reply, list) and len(reply) == 2 else (reply, {})
         if not isinstance(groups, dict):
             raise MessageRefused(f"policy server {self.address}: answer is {type(groups).__name__}")
-        if lacking := [key for key in self._actions if not isinstance(groups.get(key), np.ndarray)]:
+        if missing := [key for key in self._actions if not isinstance(groups.get(key), np.ndarray)]:
             raise MessageRefused(
-                f"policy server {self.address}: no action {lacking}; it answers {list(groups)[:8]}"
+                f"policy server {self.address}: no action {missing}; it answers {list(groups)[:8]}"
             )
         shapes = [groups[key].shape for key in self._actions]
         if not all(len(s) == 3 and s[:2] == (1, shapes[0][1]) for s in shapes):
@@ -151,11 +159,11 @@ class Gr00tClient:
         return {**(info if isinstance(info, dict) else {}), "actions": rows}
 
     def reset(self) -> None:
-        """Tell the server that an episode begins."""
+        """Start a new episode at the server. Raises as `call`."""
         self.call("reset", {"options": None})
 
     def call(self, endpoint: str, data: Mapping[str, Any] | None = None) -> Any:
-        """The answer of one endpoint. Raises PolicyServerSilent, PolicyServerRefused, MessageRefused."""
+        """The answer of one endpoint. Raises PolicyServerUnavailable, PolicyServerRefused, MessageRefused."""
         request: dict[str, Any] = {"endpoint": endpoint}
         if data is not None:
             request["data"] = data
@@ -167,8 +175,8 @@ class Gr00tClient:
             socket.send(message)
             reply = socket.recv()
         except zmq.ZMQError as error:
-            self._hang_up()  # a REQ that lost its answer can neither send nor receive again
-            raise _silent(self.address, "answer", begin, self._last_answer, error) from error
+            self._disconnect()  # a REQ that lost its answer can neither send nor receive again
+            raise _unavailable(self.address, "answer", begin, self._last_answer, error) from error
         self._last_answer = time.monotonic()
         answer = decode(reply)
         if isinstance(answer, dict) and "error" in answer:
@@ -176,11 +184,11 @@ class Gr00tClient:
         return answer
 
     def close(self) -> None:
-        """Hang up for good. Twice does no harm."""
-        self._hang_up()
+        """Disconnect for good. Idempotent."""
+        self._disconnect()
         self._context.destroy(0)
 
-    def _connected(self) -> zmq.Socket:
+    def _connected(self) -> zmq.Socket[bytes]:
         if self._socket is None:
             socket = self._context.socket(zmq.REQ)
             wait = max(1, round(1e3 * self.timeout_s))
@@ -193,24 +201,24 @@ class Gr00tClient:
             self._socket = socket
         return self._socket
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         socket, self._socket = self._socket, None
         if socket is not None:
             socket.close(0)
 
 
-def _last_line(text: Any) -> str:
-    """Of what a server says of its error; where it sends a whole trace, its end says most."""
+def _last_line(text: object) -> str:
+    """The last line of a server's error: of a traceback, the one with the message."""
     return (str(text).strip().splitlines() or [""])[-1][:300]
 
 
-def _silent(
+def _unavailable(
     address: str, what: str, begin: float, last: float | None, error: Exception
-) -> PolicyServerSilent:
+) -> PolicyServerUnavailable:
     now = time.monotonic()
     ago = f"; its last answer was {now - last:.1f} s ago" if last is not None else ""
     cause = type(error).__name__
-    return PolicyServerSilent(
+    return PolicyServerUnavailable(
         f"policy server {address}: no {what} for {now - begin:.1f} s ({cause}){ago}; is it running, and does "
         "it speak this protocol (policy.protocol=openpi | gr00t)?"
     )

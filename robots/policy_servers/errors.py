@@ -1,4 +1,4 @@
-"""What can go wrong with a guest: each cause by name, said to whoever caused it and to nobody else."""
+"""Errors of policy servers and their clients, one named exception a cause."""
 
 from __future__ import annotations
 
@@ -10,52 +10,53 @@ from robots.errors import RobotError
 _PATH = re.compile(r"(?<![\w/\\.])(?:[A-Za-z]:|~)?(?:[/\\][\w.\-+@ ]*\w){2,}[/\\]?")
 
 
-class GuestError(RobotError):
-    """Base of everything between us and a guest."""
+class PolicyServerError(RobotError):
+    """Base of the errors of policy servers and their clients."""
 
 
-class AddressRefused(GuestError):
-    """An address is malformed, or open to others than this machine where it must not be."""
+class AddressRefused(PolicyServerError):
+    """An address is malformed, in use, or reachable from other computers where that is not allowed."""
 
 
-class MessageRefused(GuestError):
-    """Bytes that are no message of the protocol, or larger or deeper than one may be."""
+class MessageRefused(PolicyServerError):
+    """Bytes that are not a message of the protocol, or exceed its limits of size or depth."""
 
 
 class ArrayRefused(MessageRefused):
     """An array of a type that is not allowed, or whose bytes do not fit its shape."""
 
 
-class FieldMissing(GuestError):
-    """A request lacks what the policy needs."""
+class FieldMissing(PolicyServerError):
+    """A request lacks an entry that the policy needs."""
 
 
-class FieldRefused(GuestError):
+class FieldRefused(PolicyServerError):
     """A request's entry has the wrong type, shape or range."""
 
 
-class ActionsRefused(GuestError):
-    """A policy's answer is not finite or has the wrong shape; nothing of it is passed on."""
+class ActionsRefused(PolicyServerError):
+    """A policy's actions are not finite or have the wrong shape; none of them is passed on."""
 
 
-class ServerFull(GuestError):
-    """As many guests as allowed are being served."""
+class ServerFull(PolicyServerError):
+    """The server already has its maximum number of clients."""
 
 
-class PolicyServerSilent(GuestError):
+class PolicyServerUnavailable(PolicyServerError):
     """A policy server cannot be reached or has not answered in time."""
 
 
-class PolicyServerRefused(GuestError):
+class PolicyServerRefused(PolicyServerError):
     """A policy server answered with an error of its own."""
 
 
-def told(error: Exception, speakable: tuple[type[Exception], ...] = ()) -> str:
-    """What a guest may read of `error`: its name, and its text where it is one of ours or `speakable`.
+def error_text(error: Exception, public: tuple[type[Exception], ...] = ()) -> str:
+    """The text that a client may read of `error`: its class name, then its message.
 
-    Texts of other exceptions may hold anything; paths are taken out of all of them.
+    The message of an exception that is neither a `RobotError` nor of a class in `public` may hold anything
+    and is left out. Paths are removed from every message.
     """
     name = type(error).__name__
-    if not isinstance(error, (RobotError, *speakable)):
-        return f"{name} in the server; its log says more"
+    if not isinstance(error, (RobotError, *public)):
+        return f"{name} in the server; see its log"
     return f"{name}: {_PATH.sub('<path>', str(error))}"

@@ -1,7 +1,8 @@
-"""GR00T's policy protocol: ZeroMQ requests to named endpoints, observations of batch and time.
+"""GR00T's policy protocol: ZeroMQ requests to named endpoints, observations with batch and time axes.
 
-A ROUTER stands where theirs has REP: a guest that dies in the middle wedges nobody, and each guest keeps a
-state of its own. Wire: `gr00t/policy/server_client.py` of Isaac-GR00T (N1.6, N1.7).
+The server uses a ROUTER socket where GR00T's uses REP: a client that ends in the middle of a request blocks
+no other, and each client has a session of its own. Wire: `gr00t/policy/server_client.py` of Isaac-GR00T
+(N1.6, N1.7).
 """
 
 from __future__ import annotations
@@ -17,28 +18,32 @@ from typing import Any
 import numpy as np
 import zmq
 
-from robots.policy_servers.address import loopback, parse, zmq_address
+from robots.policy_servers.address import parse, require_loopback, zmq_address
 from robots.policy_servers.errors import (
     AddressRefused,
     FieldRefused,
     MessageRefused,
     ServerFull,
-    told,
+    error_text,
 )
 from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
 from robots.policy_servers.session import Session
 from robots.zmq_context import Context
 
 log = logging.getLogger(__name__)
-MAX_GUESTS = 4
-IDLE_S = 60.0  # [s] after which a silent guest's place is given away; ZeroMQ does not say who has left
+MAX_CLIENTS = 4
+IDLE_S = 60.0  # [s] after which a silent client's session may be dropped; ZeroMQ reports no disconnection
 POLL_MS = 100
 
 
-def flatten(observation: Any) -> dict[str, Any]:
-    """`{"video": {k: (1, T, ...)}, "language": {k: [[text]]}}` to `{"video/k": newest, ...}`."""
+def flatten(observation: object) -> dict[str, Any]:
+    """`{"video": {k: (1, T, ...)}, "language": {k: [[text]]}}` to `{"video/k": newest entry, ...}`.
+
+    Raises:
+        FieldRefused: not a dict of groups, or an array without axes for batch and time.
+    """
     if not (isinstance(observation, dict) and all(isinstance(v, dict) for v in observation.values())):
-        raise FieldRefused("observation is not of groups such as video, state and language")
+        raise FieldRefused("observation is not a dict of groups such as video, state and language")
     flat: dict[str, Any] = {}
     for group, entries in observation.items():
         for key, value in entries.items():
@@ -55,12 +60,12 @@ def flatten(observation: Any) -> dict[str, Any]:
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `flatten`: batch and time of one. Raises FieldRefused for a key without a group."""
+    """The inverse of `flatten`, with batch and time of 1. Raises FieldRefused for a key without a group."""
     out: dict[str, dict[str, Any]] = {}
     for name, value in flat.items():
         group, slash, key = name.partition("/")
         if not (slash and key):
-            raise FieldRefused(f"{name}: entries for GR00T are named group/name, such as video/front")
+            raise FieldRefused(f"{name}: entries for GR00T need a name group/name, such as video/front")
         if isinstance(value, str):
             out.setdefault(group, {})[key] = [[value]]
         else:
@@ -69,11 +74,15 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Gr00tServer:
-    """Serves sessions on one address, one request after the other.
+    """Serves sessions on one address, one request at a time.
 
     Args:
-        new_session, metadata, token, speakable, max_guests: see `OpenpiServer`; the token is `api_token`.
+        new_session, metadata, token, public_errors, max_clients: see `OpenpiServer`; the token is
+            `api_token`.
         address: host:port, loopback unless `token` is given.
+
+    Raises:
+        AddressRefused: a malformed address, or one that is not loopback without a token.
     """
 
     def __init__(
@@ -82,24 +91,24 @@ class Gr00tServer:
         metadata: Mapping[str, Any],
         address: str = "127.0.0.1:5555",
         token: str | None = None,
-        speakable: tuple[type[Exception], ...] = (),
-        max_guests: int = MAX_GUESTS,
+        public_errors: tuple[type[Exception], ...] = (),
+        max_clients: int = MAX_CLIENTS,
     ) -> None:
-        why = "nobody is asked who they are without a token"
-        self.host, self.port = parse(address) if token else loopback(address, why)
+        why = "without a token nobody is authenticated"
+        self.host, self.port = parse(address) if token else require_loopback(address, why)
         self._new_session, self._metadata = new_session, dict(metadata)
-        self._token, self._speakable, self._max_guests = token, speakable, max_guests
+        self._token, self._public_errors, self._max_clients = token, public_errors, max_clients
         self._sessions: dict[bytes, tuple[Session, float]] = {}
-        self._over = threading.Event()
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> Gr00tServer:
-        """Bind, and serve from a thread. Raises AddressRefused where the address is taken."""
+        """Bind, and serve from a thread. Raises AddressRefused where the address is in use."""
         context = Context()
         socket = context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
-        socket.setsockopt(zmq.RCVHWM, 2 * self._max_guests)
+        socket.setsockopt(zmq.RCVHWM, 2 * self._max_clients)
         socket.setsockopt(zmq.SNDTIMEO, 1000)
         socket.setsockopt(zmq.IPV6, int(":" in self.host))
         try:
@@ -113,13 +122,13 @@ class Gr00tServer:
         return self
 
     def wait(self) -> None:
-        """Until `close`, in slices, so that Ctrl-C is heard."""
+        """Block until `close`, in slices, so that Ctrl-C interrupts it."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.2)
 
     def close(self) -> None:
-        """Let go of the address. Twice does no harm."""
-        self._over.set()
+        """Stop serving and free the address. Idempotent."""
+        self._closed.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -132,35 +141,35 @@ class Gr00tServer:
     ) -> None:
         self.close()
 
-    def _loop(self, context: zmq.Context, socket: zmq.Socket) -> None:
+    def _loop(self, context: Context, socket: zmq.Socket[bytes]) -> None:
         try:
-            while not self._over.is_set():
+            while not self._closed.is_set():
                 if not socket.poll(POLL_MS):
                     continue
-                who, *frames = socket.recv_multipart()
+                client, *frames = socket.recv_multipart()
                 if len(frames) != 2 or frames[0]:
-                    log.info("dropped %d frames that no REQ sends", len(frames))
+                    log.info("dropped %d frames that are not from a REQ socket", len(frames))
                     continue
                 try:
-                    reply = self._handle(who, frames[1])
+                    reply = self._handle(client, frames[1])
                 except Exception as error:
-                    log.info("a request failed: %s: %s", type(error).__name__, error)
-                    reply = {"error": told(error, self._speakable)}
+                    log.info("request failed: %s: %s", type(error).__name__, error)
+                    reply = {"error": error_text(error, self._public_errors)}
                 try:
-                    socket.send_multipart([who, b"", encode(reply, npy=True)])
-                except zmq.ZMQError as error:  # a guest that reads nothing loses its answer
-                    log.info("an answer could not be sent: %s", error)
+                    socket.send_multipart([client, b"", encode(reply, npy=True)])
+                except zmq.ZMQError as error:  # a client that does not read loses its answer
+                    log.info("answer not sent: %s", error)
         finally:
             context.destroy(0)
 
-    def _handle(self, who: bytes, body: bytes) -> Any:
+    def _handle(self, client: bytes, body: bytes) -> object:
         request = decode(body)
         if not isinstance(request, dict):
             raise MessageRefused("request is not a dict with an endpoint")
         given = request.get("api_token")
-        named = isinstance(given, str) and hmac.compare_digest(given.encode(), (self._token or "").encode())
-        if self._token and not named:
-            return {"error": "Unauthorized: this server asks for its api_token"}
+        known = isinstance(given, str) and hmac.compare_digest(given.encode(), (self._token or "").encode())
+        if self._token and not known:
+            return {"error": "Unauthorized: this server requires its api_token"}
         endpoint, data = request.get("endpoint", "get_action"), request.get("data") or {}
         if not isinstance(data, dict):
             raise MessageRefused("data is not a dict")
@@ -169,33 +178,34 @@ class Gr00tServer:
         if endpoint == "get_modality_config":
             return self._modalities()
         if endpoint == "reset":
-            self._session(who).reset()
+            self._session(client).reset()
             return {}
         if endpoint == "get_action":
-            return self._action(who, data)
-        known = "get_action, reset, ping, get_modality_config"
-        raise MessageRefused(f"no endpoint {str(endpoint)[:40]!r}; there are {known} (kill is for the owner)")
+            return self._action(client, data)
+        endpoints = "get_action, reset, ping, get_modality_config"
+        raise MessageRefused(f"no endpoint {str(endpoint)[:40]!r}; there are {endpoints} (no kill)")
 
-    def _action(self, who: bytes, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _action(self, client: bytes, data: Mapping[str, object]) -> list[dict[str, Any]]:
         flat = flatten(data.get("observation"))
         begin = time.monotonic()
-        answer = self._session(who).answer(flat)
+        answer = self._session(client).answer(flat)
         rows = answer.actions.astype(np.float32)[None]  # (1, H, n + 1)
-        info = {**answer.said, "server_timing": {"infer_ms": 1e3 * (time.monotonic() - begin)}}
+        info = {**answer.info, "server_timing": {"infer_ms": 1e3 * (time.monotonic() - begin)}}
         return [{"joint_position": rows[..., :-1], "gripper_position": rows[..., -1:]}, info]
 
-    def _session(self, who: bytes) -> Session:
+    def _session(self, client: bytes) -> Session:
         now = time.monotonic()
-        if who not in self._sessions:
-            self._sessions = {w: (s, at) for w, (s, at) in self._sessions.items() if now - at < IDLE_S}
-            if not len(self._sessions) < self._max_guests:
-                raise ServerFull(f"{self._max_guests} guests are here; a place falls free after {IDLE_S:g} s")
-        session = self._sessions[who][0] if who in self._sessions else self._new_session()
-        self._sessions[who] = (session, now)
+        if client not in self._sessions:
+            self._sessions = {c: (s, at) for c, (s, at) in self._sessions.items() if now - at < IDLE_S}
+            if not len(self._sessions) < self._max_clients:
+                n, idle = self._max_clients, f"{IDLE_S:g} s"
+                raise ServerFull(f"this server already has {n} clients; one is dropped after {idle} idle")
+        session = self._sessions[client][0] if client in self._sessions else self._new_session()
+        self._sessions[client] = (session, now)
         return session
 
     def _modalities(self) -> dict[str, Any]:
-        """In their words: which keys of which group are read, which rows are answered; ours beside it."""
+        """GR00T's description of the entries read and the rows answered, with our metadata under `palme`."""
         groups: dict[str, list[str]] = {}
         for name in self._metadata.get("needs", ()):
             group, _, key = name.partition("/")

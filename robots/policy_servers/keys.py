@@ -1,4 +1,4 @@
-"""What a guest calls things: the entries of its flat observation, and what 1 means to its gripper."""
+"""Names of the entries in a request: the standard ones of each protocol, and changes to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Keys:
     """Names of the entries. GR00T's nested observation is flattened to `group/name`.
 
     Attributes:
-        image: uint8 (H, W, 3) of the camera that the policy looks through; wrist_image: of the hand's.
+        image: uint8 (H, W, 3) of the camera that the policy uses; wrist_image: of the camera at the hand.
         depth: float32 (H, W) in [m] along the optical axis, or uint16 in [mm], of the same pixels.
         intrinsics: (3, 3) in [px]; base_from_camera: (4, 4), of the same camera.
         joints, joint_speed: (n_joints,) in [rad], [rad/s]. gripper: a number in [0, 1].
@@ -34,7 +34,7 @@ class Keys:
     prompt: str
 
 
-# openpi: its DROID keys; those of depth and calibration are ours, named alike.
+# openpi: the keys of DROID; those of depth and calibration are ours, named in the same way.
 STANDARD = {
     "openpi": Keys(
         image="observation/exterior_image_1_left",
@@ -62,7 +62,11 @@ STANDARD = {
 
 
 def keys_for(protocol: str, given: Mapping[str, str | None] | None = None) -> Keys:
-    """The standard names of `protocol`, with those that `given` sets. Raises FieldRefused."""
+    """The standard names of `protocol`, changed where `given` holds a name that is not None.
+
+    Raises:
+        FieldRefused: an unknown protocol or field.
+    """
     if protocol not in STANDARD:
         raise FieldRefused(f"protocol {protocol!r}; there are {', '.join(STANDARD)}")
     known = [f.name for f in fields(Keys)]

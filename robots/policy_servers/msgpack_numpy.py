@@ -1,8 +1,8 @@
-"""Messages of openpi and GR00T: msgpack, with arrays in the two ways that they write them.
+"""Messages of openpi and GR00T: msgpack, with arrays in their two encodings.
 
 openpi: `{b"__ndarray__": True, b"data": ..., b"dtype": "<f4", b"shape": [...]}`, scalars
 `{b"__npgeneric__": True, b"data": 1.0, b"dtype": "<f8"}`. GR00T: `{"__ndarray_class__": True,
-"as_npy": bytes}`. Both are read; a peer's own classes are left as the dicts they are.
+"as_npy": bytes}`. Both are read. Other tagged dicts stay dicts.
 """
 
 from __future__ import annotations
@@ -25,26 +25,37 @@ _NUMBER = {0xCA: 4, 0xCB: 8, **{0xCC + k: 1 << k for k in range(4)}, **{0xD0 + k
 _CONTAINER = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
 
 
-def decode(message: Any, max_bytes: int = MAX_BYTES) -> Any:
-    """The message, its arrays rebuilt. Raises MessageRefused (or ArrayRefused), naming what is wrong."""
+def decode(message: object, max_bytes: int = MAX_BYTES) -> Any:
+    """Decodes a message and its arrays.
+
+    Args:
+        message: at most `max_bytes` of msgpack, `MAX_ITEMS` items and `MAX_DEPTH` levels.
+
+    Raises:
+        MessageRefused: not such a message.
+        ArrayRefused: an array of a type that is not allowed, or of the wrong size.
+    """
     if not isinstance(message, (bytes, bytearray)):
         raise MessageRefused(f"message is {type(message).__name__}; send binary msgpack")
     if not len(message) <= max_bytes:
         raise MessageRefused(f"message has {len(message)} bytes; {max_bytes} are allowed")
     measure(message)
     try:
-        return _revived(msgspec.msgpack.decode(message))
+        return _with_arrays(msgspec.msgpack.decode(message))
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError, OverflowError) as error:
-        raise MessageRefused(f"message is no msgpack of numbers, text and arrays: {error}") from error
+        raise MessageRefused(f"message is not msgpack of numbers, text and arrays: {error}") from error
 
 
 def measure(message: bytes | bytearray) -> None:
-    """Count items and depth from the leading bytes alone, before a single object is made of them.
+    """Checks items and depth from the leading bytes alone, before any object is made.
 
-    One byte of msgpack can become an empty list of 60: without this, 32 MiB would become 2 GiB.
+    One byte of msgpack can become an empty list of 60 bytes: without this, 32 MiB would become 2 GiB.
+
+    Raises:
+        MessageRefused: a limit is exceeded, or the message is cut short or too long.
     """
     at, items, size = 0, 0, len(message)
-    left = [1]  # items still to come, of each container that is open
+    left = [1]  # remaining items of each open container
     while left:
         if left[-1] == 0:
             left.pop()
@@ -71,7 +82,7 @@ def measure(message: bytes | bytearray) -> None:
             children = each * int.from_bytes(message[at : at + width], "big")
             at += width
         else:
-            raise MessageRefused(f"message holds byte 0x{lead:02x}, an extension type; none is known here")
+            raise MessageRefused(f"message holds byte 0x{lead:02x}, an extension type; none is supported")
         if not items + children <= MAX_ITEMS:
             raise MessageRefused(f"message has more than {MAX_ITEMS} items; send arrays as arrays")
         if children:
@@ -82,9 +93,9 @@ def measure(message: bytes | bytearray) -> None:
         raise MessageRefused(f"message has {size} bytes, its content {at}")
 
 
-def _revived(value: Any) -> Any:
+def _with_arrays(value: Any) -> Any:
     if isinstance(value, list):
-        return [_revived(v) for v in value]
+        return [_with_arrays(v) for v in value]
     if not isinstance(value, dict):
         return value
     if b"__ndarray__" in value:
@@ -96,13 +107,17 @@ def _revived(value: Any) -> Any:
         return allowed(value.get(b"dtype")).type(number)
     if "__ndarray_class__" in value:
         return from_npy(value.get("as_npy"))
-    return {key: _revived(v) for key, v in value.items()}
+    return {key: _with_arrays(v) for key, v in value.items()}
 
 
-def encode(value: Any, npy: bool = False) -> bytes:
-    """`value` of dicts, lists, text, numbers and arrays. `npy`: arrays as GR00T writes them, else as openpi.
+def encode(value: object, npy: bool = False) -> bytes:
+    """Encodes dicts, lists, text, numbers and arrays.
 
-    Raises ArrayRefused for an array of a type that is not allowed.
+    Args:
+        npy: write arrays as GR00T does; else as openpi does.
+
+    Raises:
+        ArrayRefused: an array of a type that is not allowed.
     """
     return msgspec.msgpack.encode(_plain(value, npy))
 

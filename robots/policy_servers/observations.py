@@ -1,10 +1,9 @@
-"""A guest's flat dict becomes our `Observation`, or an error that names the entry and what it should be."""
+"""Decodes the flat dict of a request into an `Observation`; errors name the entry and what it should hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +14,18 @@ from robots.policy_servers.keys import Keys
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame, Observation, RobotState
 
-SIDES = (16, 2160)  # [px] of a picture
+SIDES = (16, 2160)  # [px] of an image
 MAX_PROMPT = 1000
-RIGID = 1e-3  # how far a rotation may be from orthonormal
+RIGID = 1e-3  # largest entry of |R R^T - 1|
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of a camera that does not move, where requests do not carry it; None = requests must.
+    """Of a fixed camera, for requests without these entries; None = every request must have the entry.
 
-    `intrinsics` (3, 3) in [px], for the pictures as they are sent; `base_from_camera` (4, 4).
+    Attributes:
+        intrinsics: (3, 3) in [px], for the images as they are sent.
+        base_from_camera: (4, 4) rigid transform.
     """
 
     intrinsics: Array | None = None
@@ -32,14 +33,17 @@ class Calibration:
 
 
 class ObservationReader:
-    """Reads requests for one arm and one camera.
+    """Decodes requests for one arm and one camera.
 
     Args:
         spec: joints and kinematics of the arm.
-        camera: what the policy calls the camera it looks through.
-        keys: what the guest calls things.
-        calibration: for requests without.
-        one_is_closed: whether 1 of the guest's gripper means closed, as DROID has it; ours means open.
+        camera: the policy's name for its camera.
+        keys: names of the entries in a request.
+        calibration: used where a request has none.
+        one_is_closed: whether a gripper value of 1 means closed, as in DROID. In `RobotState` 1 means open.
+
+    Raises:
+        FieldRefused: a malformed calibration.
     """
 
     def __init__(
@@ -56,15 +60,15 @@ class ObservationReader:
             if (value := getattr(self.calibration, name)) is not None:
                 _CHECKS[name](f"calibration {name}", value)
 
-    def prompt(self, flat: Mapping[str, Any]) -> str:
-        """The step's text."""
+    def prompt(self, flat: Mapping[str, object]) -> str:
+        """The step's text. Raises FieldMissing, FieldRefused."""
         text = self._entry(flat, self.keys.prompt, "text of one step")
         if not (isinstance(text, str) and text.strip() and len(text) <= MAX_PROMPT):
             raise FieldRefused(f"{self.keys.prompt}: expected 1 to {MAX_PROMPT} characters of text")
         return text.strip()
 
-    def state(self, flat: Mapping[str, Any]) -> RobotState:
-        """Joints and gripper; speeds are taken as 0 where a request has none."""
+    def state(self, flat: Mapping[str, object]) -> RobotState:
+        """Joints and gripper; joint speeds are 0 where a request has none. Raises as `read`."""
         n, keys = self.spec.n_joints, self.keys
         q = _numbers(keys.joints, self._entry(flat, keys.joints, f"({n},) joint positions in [rad]"), (n,))
         dq = np.zeros(n)
@@ -77,22 +81,22 @@ class ObservationReader:
         value = min(max(value, 0.0), 1.0)
         return RobotState(q, dq, 1.0 - value if self.one_is_closed else value, fk(self.spec, q))
 
-    def read(self, flat: Mapping[str, Any], cameras: tuple[str, ...]) -> Observation:
-        """State and, where `cameras` asks for it, the picture with depth and calibration.
+    def read(self, flat: Mapping[str, object], cameras: tuple[str, ...]) -> Observation:
+        """State and, where `cameras` names the camera, the image with depth and calibration.
 
         Raises:
-            FieldMissing: names every entry that is lacking, and what it should hold.
+            FieldMissing: names every missing entry and what it should hold.
             FieldRefused: an entry is malformed.
         """
         if others := [name for name in cameras if name != self.camera]:
-            raise FieldMissing(f"the policy looks through {others}; guests give {self.camera!r} alone")
+            raise FieldMissing(f"the policy needs cameras {others}; requests carry {self.camera!r} only")
         frame = {self.camera: self._frame(flat)} if cameras else {}
         return Observation(frame, self.state(flat), 0.0)
 
-    def _frame(self, flat: Mapping[str, Any]) -> CameraFrame:
-        keys, still = self.keys, self.calibration
-        k = flat.get(keys.intrinsics, still.intrinsics)
-        pose = flat.get(keys.base_from_camera, still.base_from_camera)
+    def _frame(self, flat: Mapping[str, object]) -> CameraFrame:
+        keys, fixed = self.keys, self.calibration
+        k = flat.get(keys.intrinsics, fixed.intrinsics)
+        pose = flat.get(keys.base_from_camera, fixed.base_from_camera)
         wanted = {
             keys.image: (flat.get(keys.image), "uint8 (H, W, 3)"),
             keys.depth: (flat.get(keys.depth), "float32 (H, W) in [m], or uint16 in [mm]"),
@@ -104,22 +108,22 @@ class ObservationReader:
                 f"{len(missing)} entries are missing that a policy on calibrated RGB-D needs: "
                 + "; ".join(missing)
             )
-        rgb = _picture(keys.image, flat[keys.image])
+        rgb = _image(keys.image, flat[keys.image])
         depth = _depth(keys.depth, flat[keys.depth], rgb.shape[:2])
         return CameraFrame(rgb, depth, _intrinsics(keys.intrinsics, k), _rigid(keys.base_from_camera, pose))
 
     @staticmethod
-    def _entry(flat: Mapping[str, Any], key: str, what: str) -> Any:
+    def _entry(flat: Mapping[str, object], key: str, what: str) -> object:
         if key not in flat:
             raise FieldMissing(f"{key} is missing: {what}")
         return flat[key]
 
 
-def _numbers(key: str, value: Any, shape: tuple[int, ...]) -> Array:
+def _numbers(key: str, value: object, shape: tuple[int, ...]) -> Array:
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise FieldRefused(f"{key}: {type(value).__name__} is not made of numbers") from error
+        raise FieldRefused(f"{key}: {type(value).__name__} is not an array of numbers") from error
     if array.shape != shape:
         raise FieldRefused(f"{key}: shape {array.shape}, expected {shape}")
     if not np.isfinite(array).all():
@@ -127,32 +131,40 @@ def _numbers(key: str, value: Any, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _picture(key: str, value: Any) -> NDArray[np.uint8]:
+def _image(key: str, value: object) -> NDArray[np.uint8]:
     low, high = SIDES
-    ok = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3
-    if not (ok and value.shape[2] == 3 and all(low <= n <= high for n in value.shape[:2])):
-        raise FieldRefused(f"{key}: {_said(value)}, expected uint8 (H, W, 3) with sides of {low} to {high}")
+    if not (
+        isinstance(value, np.ndarray)
+        and value.dtype == np.uint8
+        and value.ndim == 3
+        and value.shape[2] == 3
+        and all(low <= n <= high for n in value.shape[:2])
+    ):
+        raise FieldRefused(f"{key}: {_shown(value)}, expected uint8 (H, W, 3) with sides of {low} to {high}")
     return value
 
 
-def _depth(key: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    ok = isinstance(value, np.ndarray) and (value.dtype.kind == "f" or value.dtype == np.uint16)
-    if not (ok and value.shape == shape):
-        raise FieldRefused(f"{key}: {_said(value)}, expected float32 or uint16 {shape}, as the picture")
+def _depth(key: str, value: object, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if not (
+        isinstance(value, np.ndarray)
+        and (value.dtype.kind == "f" or value.dtype == np.uint16)
+        and value.shape == shape
+    ):
+        raise FieldRefused(f"{key}: {_shown(value)}, expected float32 or uint16 {shape}, as the image")
     depth = value.astype(np.float32) / (1000.0 if value.dtype == np.uint16 else 1.0)
     if not (np.isfinite(depth) & (depth >= 0)).all():
-        raise FieldRefused(f"{key}: depth must be finite and >= 0 everywhere; fill holes before sending")
+        raise FieldRefused(f"{key}: depth must be finite and >= 0 everywhere; fill holes before sending it")
     return depth
 
 
-def _intrinsics(key: str, value: Any) -> Array:
+def _intrinsics(key: str, value: object) -> Array:
     k = _numbers(key, value, (3, 3))
     if not (k[0, 0] > 0 and k[1, 1] > 0 and np.array_equal(k[2], [0.0, 0.0, 1.0])):
         raise FieldRefused(f"{key}: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in [px]")
     return k
 
 
-def _rigid(key: str, value: Any) -> Array:
+def _rigid(key: str, value: object) -> Array:
     pose = _numbers(key, value, (4, 4))
     r = pose[:3, :3]
     rigid = (np.abs(r @ r.T - np.eye(3)) < RIGID).all() and np.linalg.det(r) > 0
@@ -161,7 +173,7 @@ def _rigid(key: str, value: Any) -> Array:
     return pose
 
 
-def _said(value: Any) -> str:
+def _shown(value: object) -> str:
     return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
 
 

@@ -1,8 +1,8 @@
-"""openpi's policy protocol: a websocket that greets with metadata, then answers each request with actions.
+"""openpi's policy protocol: a websocket that sends metadata first, then answers each request with actions.
 
-The server is closed to browsers (a page could otherwise reach it on loopback), bounded in guests and in
-bytes, and tells a guest what went wrong in a text frame, as openpi's own does, without paths or traces.
-Wire: `openpi_client.websocket_client_policy` 0.1.2, which is the judge (tests/judges/).
+The server refuses browsers (a page could otherwise reach it on loopback) and limits clients and bytes. An
+error is a text frame, as in openpi's own server, without paths or traces. Wire:
+`openpi_client.websocket_client_policy` 0.1.2, which tests/judges/ runs against this server.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from robots.policy_servers.address import limit_send, loopback, parse
-from robots.policy_servers.errors import AddressRefused, ServerFull, told
+from robots.policy_servers.address import parse, require_loopback, set_send_timeout
+from robots.policy_servers.errors import AddressRefused, ServerFull, error_text
 from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
 from robots.policy_servers.session import Session
 
 log = logging.getLogger(__name__)
-MAX_GUESTS = 4
+MAX_CLIENTS = 4
 CLOSE_S = 2.0  # [s] for a closing handshake
-SEND_S = 10.0  # [s] a guest may take to read its answer
+SEND_S = 10.0  # [s] a client may take to read its answer
 BUSY = 1013  # websocket close code: try again later
 
 
@@ -33,11 +33,14 @@ class OpenpiServer:
 
     Args:
         new_session: makes the state of one connection.
-        metadata: sent to each guest first.
+        metadata: sent to each client first.
         address: host:port, loopback unless `token` is given.
-        token: secret that guests must name as `Authorization: Api-Key TOKEN`.
-        speakable: exceptions of the policy whose text guests may read.
-        max_guests: connections at a time.
+        token: secret that clients must send as `Authorization: Api-Key TOKEN`.
+        public_errors: exceptions of the policy whose text clients may read.
+        max_clients: connections at a time.
+
+    Raises:
+        AddressRefused: a malformed address, or one that is not loopback without a token.
     """
 
     def __init__(
@@ -46,26 +49,26 @@ class OpenpiServer:
         metadata: Mapping[str, Any],
         address: str = "127.0.0.1:8000",
         token: str | None = None,
-        speakable: tuple[type[Exception], ...] = (),
-        max_guests: int = MAX_GUESTS,
+        public_errors: tuple[type[Exception], ...] = (),
+        max_clients: int = MAX_CLIENTS,
     ) -> None:
-        why = "nobody is asked who they are without a token"
-        self.host, self.port = parse(address) if token else loopback(address, why)
+        why = "without a token nobody is authenticated"
+        self.host, self.port = parse(address) if token else require_loopback(address, why)
         self._new_session, self._metadata = new_session, encode(dict(metadata))
-        self._token, self._speakable, self._max_guests = token, speakable, max_guests
-        self._policy_turn = threading.Lock()  # one inference at a time: the guests share the networks
-        self._counting = threading.Lock()
-        self._guests = 0
+        self._token, self._public_errors, self._max_clients = token, public_errors, max_clients
+        self._inference = threading.Lock()  # one at a time: the clients share the networks
+        self._count_lock = threading.Lock()
+        self._clients = 0
         self._server: Any = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> OpenpiServer:
-        """Bind, and serve from a thread. Raises AddressRefused where the address is taken."""
+        """Bind, and serve from a thread. Raises AddressRefused where the address is in use."""
         from websockets.sync.server import serve
 
         try:
             self._server = serve(
-                self._guest, self.host, self.port, compression=None, max_size=MAX_BYTES, max_queue=2,
+                self._handle, self.host, self.port, compression=None, max_size=MAX_BYTES, max_queue=2,
                 origins=[None], process_request=self._request, close_timeout=CLOSE_S,
             )  # fmt: skip
         except OSError as error:
@@ -76,12 +79,12 @@ class OpenpiServer:
         return self
 
     def wait(self) -> None:
-        """Until `close`, in slices, so that Ctrl-C is heard."""
+        """Block until `close`, in slices, so that Ctrl-C interrupts it."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.2)
 
     def close(self) -> None:
-        """Say goodbye to every guest and let go of the address. Twice does no harm."""
+        """Close every connection and free the address. Idempotent."""
         if self._server is not None:
             self._server.shutdown()
             self._server = None
@@ -99,51 +102,53 @@ class OpenpiServer:
             return connection.respond(http.HTTPStatus.OK, "OK\n")
         given = request.headers.get("Authorization", "")
         if self._token and not hmac.compare_digest(given.encode(), f"Api-Key {self._token}".encode()):
-            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "this server asks for its token\n")
+            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "this server requires its token\n")
         return None
 
-    def _guest(self, connection: Any) -> None:
+    def _handle(self, connection: Any) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        with self._counting:
-            self._guests += 1
-            full = self._guests > self._max_guests
+        with self._count_lock:
+            self._clients += 1
+            full = self._clients > self._max_clients
         try:
             if full:
-                connection.send(told(ServerFull(f"{self._max_guests} guests are here already")))
+                connection.send(
+                    error_text(ServerFull(f"this server already has {self._max_clients} clients"))
+                )
                 connection.close(BUSY, "full")
                 return
             self._serve(connection)
         except (ConnectionClosed, OSError) as error:
-            log.info("a guest has gone: %s", error)
+            log.info("client disconnected: %s", error)
         except Exception:
-            log.exception("a guest's connection broke off")
+            log.exception("connection failed")
         finally:
-            with self._counting:
-                self._guests -= 1
+            with self._count_lock:
+                self._clients -= 1
 
     def _serve(self, connection: Any) -> None:
-        limit_send(connection.socket, SEND_S)
+        set_send_timeout(connection.socket, SEND_S)
         session = self._new_session()
         connection.send(self._metadata)
-        whole_ms: float | None = None
+        total_ms: float | None = None
         while True:
             message = connection.recv()
             begin = time.monotonic()
             try:
-                reply: bytes | str = self._answer(session, message, whole_ms)
+                reply: bytes | str = self._answer(session, message, total_ms)
             except Exception as error:
-                log.info("a request failed: %s: %s", type(error).__name__, error)
-                reply = told(error, self._speakable)
+                log.info("request failed: %s: %s", type(error).__name__, error)
+                reply = error_text(error, self._public_errors)
             connection.send(reply)
-            whole_ms = 1e3 * (time.monotonic() - begin)
+            total_ms = 1e3 * (time.monotonic() - begin)
 
-    def _answer(self, session: Session, message: bytes | str, whole_ms: float | None) -> bytes:
+    def _answer(self, session: Session, message: bytes | str, total_ms: float | None) -> bytes:
         flat = decode(message)
-        with self._policy_turn:
+        with self._inference:
             begin = time.monotonic()
             answer = session.answer(flat)
             timing = {"infer_ms": 1e3 * (time.monotonic() - begin)}
-        if whole_ms is not None:
-            timing["prev_total_ms"] = whole_ms
-        return encode({"actions": answer.actions, "server_timing": timing, **answer.said})
+        if total_ms is not None:
+            timing["prev_total_ms"] = total_ms
+        return encode({"actions": answer.actions, "server_timing": timing, **answer.info})

@@ -1,7 +1,8 @@
-"""One guest's state: its policy, the step it is at, and what is left of the last chunk.
+"""The state of one client: its policy, the current step, and the rest of the last action chunk.
 
-Our policies hand out chunks of any length; guests expect a fixed number of rows. Each request gets the next
-`horizon` rows; the policy is asked again once all of its chunk is out, and its last row is held to fill up.
+Our policies return chunks of any length; clients expect a fixed number of rows. Each request gets the next
+`horizon` rows. The policy acts again once its chunk is used up; a chunk's last row is repeated to fill an
+answer.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from robots.policy_servers.errors import ActionsRefused
 from robots.policy_servers.observations import ObservationReader
 from robots.types import ActionChunk, Array, Observation
 
-RESET = "reset"  # entry of a request: forget the step and begin anew
+RESET = "reset"  # entry of a request: start the step again
 
 
-class GuestPolicy(Protocol):
-    """What a session asks of a policy; see `palme.policies.base.Policy`."""
+class ServedPolicy(Protocol):
+    """The part of a policy that a session uses; see `palme.policies.base.Policy`."""
 
     @property
     def done(self) -> bool: ...
@@ -32,44 +33,49 @@ class GuestPolicy(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """`actions` (horizon, n_joints + 1): absolute joint positions in [rad], then the gripper in the guest's
-    sense. `done`: the policy has nothing more to do for this prompt; the rows hold the arm where it is."""
+    """One answer to a client.
+
+    Attributes:
+        actions: (horizon, n_joints + 1): absolute joint positions in [rad], then the gripper in [0, 1], in
+            the client's convention.
+        done: the policy has finished this prompt; the rows hold the arm where it is.
+    """
 
     actions: Array
     done: bool
 
     @property
-    def said(self) -> dict[str, Any]:
-        """What goes beside the actions: more than either protocol asks for, and no guest need read it."""
+    def info(self) -> dict[str, bool | int]:
+        """Entries beside the actions. Neither protocol requires them."""
         return {"done": self.done, "execute_rows": len(self.actions)}
 
 
 class Session:
-    """Serves one guest. Not for two threads.
+    """Serves one client. Not thread-safe.
 
     Args:
-        policy: of this session alone.
-        reader: reads requests.
-        horizon: rows of every answer, > 0; the guest is to execute all of them.
+        policy: used by this session alone.
+        reader: decodes requests.
+        horizon: rows of every answer, > 0. The client must execute all of them.
     """
 
-    def __init__(self, policy: GuestPolicy, reader: ObservationReader, horizon: int = 8) -> None:
+    def __init__(self, policy: ServedPolicy, reader: ObservationReader, horizon: int = 8) -> None:
         self.policy, self.reader, self.horizon = policy, reader, horizon
         self.reset()
 
     def reset(self) -> None:
-        """Forget the step."""
+        """Forget the current step."""
         self.policy.reset()
         self._prompt: str | None = None
         self._rest = np.empty((0, self.reader.spec.n_joints + 1))
         self._opening = 1.0
 
-    def answer(self, flat: Mapping[str, Any]) -> Answer:
-        """The next rows for what the guest sees. A new prompt is a new step.
+    def answer(self, flat: Mapping[str, object]) -> Answer:
+        """The next rows for a client's observation. A new prompt starts a new step.
 
         Raises:
-            GuestError: what is missing or malformed; the step goes on with the next request.
-            Exception: of the policy, which starts anew with the next request.
+            PolicyServerError: an entry is missing or malformed; the next request continues the step.
+            Exception: the policy failed; the next request starts the step again.
         """
         prompt = self.reader.prompt(flat)
         if flat.get(RESET) or prompt != self._prompt:
@@ -96,7 +102,7 @@ class Session:
             raise ActionsRefused(f"the policy's chunk is {q.shape} and {gripper.shape}, expected (T, {n})")
         rows = np.column_stack([q, gripper])
         if not np.isfinite(rows).all():
-            raise ActionsRefused("the policy's chunk is not finite; nothing of it was sent")
+            raise ActionsRefused("the policy's chunk is not finite; none of it was sent")
         return rows
 
     def _rows(self, rows: Array) -> Array:
@@ -107,7 +113,7 @@ class Session:
 
 
 def metadata(policy: str, reader: ObservationReader, horizon: int) -> dict[str, Any]:
-    """What a guest is told when it connects, in words and numbers it can check itself against."""
+    """What a server sends on connection, so that a client can check its own configuration against it."""
     spec, keys = reader.spec, reader.keys
     return {
         "server": "palme",

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 
-def guest(connection):
+def handle(connection):
     connection.send(msgpack_numpy.packb({"name": "judge"}))
     try:
         while True:
@@ -46,7 +46,7 @@ def guest(connection):
         pass
 
 
-with serve(guest, "127.0.0.1", 0, compression=None, max_size=None) as server:
+with serve(handle, "127.0.0.1", 0, compression=None, max_size=None) as server:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.socket.getsockname()[1], flush=True)
     sys.stdin.read()

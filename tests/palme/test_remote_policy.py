@@ -19,7 +19,7 @@ from robots.policy_servers.errors import ActionsRefused, PolicyServerRefused
 from robots.policy_servers.keys import keys_for
 from robots.policy_servers.openpi import OpenpiServer
 from robots.types import CameraFrame, Observation, RobotState
-from tests.guest_fakes import LENGTHS, POSE, SPEC, STEP, K, sweep_metadata, sweep_session
+from tests.policy_fakes import LENGTHS, POSE, SPEC, STEP, K, sweep_metadata, sweep_session
 
 KEYS = keys_for("openpi")
 
@@ -177,7 +177,7 @@ def test_a_server_s_wrong_setting_is_named_too(words, said, monkeypatch):
 
 
 def test_the_real_keypose_policy_is_served_on_a_rendered_scene():
-    """One rendered table: the rows a guest gets over the wire are those that the policy gives in process."""
+    """One rendered table: the rows a client gets over the wire are those that the policy gives in process."""
     pytest.importorskip("pybullet")
     from palme.cli.rig.build import _LazyDetector, build_rig
     from palme.cli.rig.scene_from_text import scene_for

@@ -1,4 +1,4 @@
-"""What the GELLO shim promises: the arm's own gate, one commander, silence stops, this machine alone."""
+"""Promises of the GELLO server: the arm's own gate, one commander, silence stops, loopback only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 import zmq
 
 from robots.errors import CommandRejected, RobotError
+from robots.gello.server import GelloServer, _quat_xyzw
 from robots.motion.kinematics import fk
 from robots.policy_servers.errors import AddressRefused
-from robots.policy_servers.gello import GelloServer, _quat_xyzw
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec, rigid
 from robots.types import JointCommand, Observation, RobotState
@@ -209,7 +209,7 @@ def test_a_re_arm_in_the_middle_of_a_motion_stops_first_and_one_that_fails_ends_
     assert client.ask("num_dofs") == 8  # it serves on
 
 
-def test_the_end_of_the_shim_stops_an_arm_that_was_commanded(arm):
+def test_closing_the_server_stops_an_arm_that_was_commanded(arm):
     with GelloServer(arm, "127.0.0.1:0", silence_s=30.0) as server:
         client = Client(server)
         client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
@@ -228,7 +228,7 @@ def test_any_address_but_loopback_is_refused_by_name(arm, address):
         GelloServer(arm, address)
 
 
-def test_the_shim_is_off_unless_asked_for_by_name():
+def test_the_server_starts_only_by_name():
     from palme.cli.commands.serve import main
     from palme.cli.config import load
     from palme.cli.errors import UsageError

@@ -1,4 +1,4 @@
-"""What policy servers promise their guests, and our clients whoever calls them: over real sockets."""
+"""Promises of the policy servers to their clients, and of our clients to their callers, over real sockets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from robots.policy_servers.errors import (
     ArrayRefused,
     FieldMissing,
     FieldRefused,
-    GuestError,
+    PolicyServerError,
     PolicyServerRefused,
-    PolicyServerSilent,
+    PolicyServerUnavailable,
 )
 from robots.policy_servers.gr00t import Gr00tServer, flatten, nest
 from robots.policy_servers.keys import keys_for
@@ -29,7 +29,7 @@ from robots.policy_servers.observations import Calibration
 from robots.policy_servers.openpi import OpenpiServer
 from robots.policy_servers.session import Session
 from robots.zmq_context import Context
-from tests.guest_fakes import LENGTHS, POSE, SPEC, K, Sweep, reader, request, sweep_metadata, sweep_session
+from tests.policy_fakes import LENGTHS, POSE, SPEC, K, Sweep, reader, request, sweep_metadata, sweep_session
 
 HERE = "127.0.0.1:0"
 SERVERS = {"openpi": (OpenpiServer, OpenpiClient), "gr00t": (Gr00tServer, Gr00tClient)}
@@ -76,7 +76,7 @@ def test_a_done_step_holds_the_arm_where_it_is_until_the_prompt_changes():
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_the_gripper_is_turned_to_the_guests_sense_both_ways(closed):
+def test_the_gripper_is_converted_to_the_clients_convention_both_ways(closed):
     policy = Sweep()
     session = Session(policy, reader(closed=closed))
     answer = session.answer(request(gripper=np.array([0.2])))
@@ -142,7 +142,7 @@ def test_malformed_entries_are_refused_by_their_name(field, value):
 
 
 def test_actions_that_are_not_finite_are_never_passed_on():
-    with pytest.raises(GuestError, match="not finite"):
+    with pytest.raises(PolicyServerError, match="not finite"):
         sweep_session(poison=np.nan).answer(request())
 
 
@@ -166,7 +166,7 @@ def test_closed_loop_in_process_carries_out_a_step(protocol):
         client.close()
 
 
-def test_each_guest_has_a_state_of_its_own(protocol):
+def test_each_client_has_a_session_of_its_own(protocol):
     keys = keys_for(protocol)
     with server_of(protocol) as server:
         one, two = client_of(protocol, server), client_of(protocol, server)
@@ -178,26 +178,26 @@ def test_each_guest_has_a_state_of_its_own(protocol):
         two.close()
 
 
-def test_one_guest_too_many_is_told_so_and_the_others_go_on(protocol):
+def test_one_client_too_many_is_refused_and_the_others_continue(protocol):
     keys = keys_for(protocol)
-    with server_of(protocol, max_guests=1) as server:
+    with server_of(protocol, max_clients=1) as server:
         first, second = client_of(protocol, server), client_of(protocol, server)
         first.infer(request(keys))
-        with pytest.raises(PolicyServerRefused, match="ServerFull: 1 guests are here"):
+        with pytest.raises(PolicyServerRefused, match="ServerFull: this server already has 1 clients"):
             second.infer(request(keys))
         first.infer(request(keys))
         first.close()
         second.close()
 
 
-def test_errors_reach_the_guest_by_name_without_paths_and_the_next_request_is_served(protocol):
+def test_errors_reach_the_client_by_name_without_paths_and_the_next_request_is_served(protocol):
     keys, policies = keys_for(protocol), []
 
     def new_session():
         policies.append(Sweep(fails=FileNotFoundError(2, "gone", "/home/someone/w.safetensors")))
         return Session(policies[-1], reader(protocol))
 
-    with server_of(protocol, new_session=new_session, speakable=(ValueError,)) as server:
+    with server_of(protocol, new_session=new_session, public_errors=(ValueError,)) as server:
         client = client_of(protocol, server)
         with pytest.raises(PolicyServerRefused) as caught:
             client.infer(request(keys))
@@ -227,7 +227,9 @@ def test_a_dead_server_is_an_error_that_says_for_how_long(protocol):
     server.close()
     time.sleep(0.2)
     begin = time.monotonic()
-    with pytest.raises(PolicyServerSilent, match=r"no (answer|connection) for \d+\.\d s.*last answer was \d"):
+    with pytest.raises(
+        PolicyServerUnavailable, match=r"no (answer|connection) for \d+\.\d s.*last answer was \d"
+    ):
         client.infer(request(keys))
     assert time.monotonic() - begin < 8
     client.close()
@@ -238,7 +240,7 @@ def test_a_server_that_accepts_and_says_nothing_is_an_error_in_time(protocol):
     address = f"127.0.0.1:{silent.getsockname()[1]}"
     client = OpenpiClient(address, 0.3, 0.3) if protocol == "openpi" else Gr00tClient(address, 0.3)
     begin = time.monotonic()
-    with pytest.raises(PolicyServerSilent, match="is it running"):
+    with pytest.raises(PolicyServerUnavailable, match="is it running"):
         client.infer(request(keys_for(protocol)))
     assert time.monotonic() - begin < 8
     client.close()
@@ -255,7 +257,7 @@ def test_a_slow_policy_runs_into_the_client_s_limit_and_the_client_recovers(prot
 
     with server_of(protocol, new_session=lambda: Session(Slow(), reader(protocol))) as server:
         client = client_of(protocol, server, timeout_s=0.3)
-        with pytest.raises(PolicyServerSilent, match="no answer for"):
+        with pytest.raises(PolicyServerUnavailable, match="no answer for"):
             client.infer(request(keys))
         go.set()
         client.timeout_s = 20.0
@@ -289,7 +291,7 @@ def test_without_the_token_nobody_gets_in(protocol):
     with server_of(protocol, token=token) as server:
         for wrong in (None, "correct-horse-batterx"):
             client = SERVERS[protocol][1](f"127.0.0.1:{server.port}", 20.0, token=wrong)
-            with pytest.raises((PolicyServerRefused, PolicyServerSilent)):
+            with pytest.raises((PolicyServerRefused, PolicyServerUnavailable)):
                 client.infer(request(keys))
             client.close()
         client = SERVERS[protocol][1](f"127.0.0.1:{server.port}", 20.0, token=token)
@@ -399,7 +401,7 @@ def test_every_endpoint_answers_as_their_client_expects():
         client.close()
 
 
-def test_hostile_requests_wedge_nobody():
+def test_hostile_requests_block_no_other_client():
     with server_of("gr00t") as server:
         for message in (b"", b"\xc1", b"\x80\x04cos\nsystem\n.", encode([1]), encode({"endpoint": {}})):
             assert "error" in ask(server, message)
@@ -418,12 +420,12 @@ def test_hostile_requests_wedge_nobody():
         client.close()
 
 
-def test_guests_who_left_make_room(monkeypatch):
+def test_sessions_of_silent_clients_are_dropped_for_new_ones(monkeypatch):
     import robots.policy_servers.gr00t as module
 
     monkeypatch.setattr(module, "IDLE_S", 0.05)
     keys = keys_for("gr00t")
-    with server_of("gr00t", max_guests=1) as server:
+    with server_of("gr00t", max_clients=1) as server:
         for _ in range(3):
             client = client_of("gr00t", server)
             client.infer(request(keys))

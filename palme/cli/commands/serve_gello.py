@@ -1,4 +1,4 @@
-"""`palme serve guest=gello`: a GELLO leader drives our arm, on this machine alone."""
+"""`palme serve guest=gello`: a GELLO leader commands the simulated arm, on this computer only."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import logging
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import load
 from palme.cli.errors import UsageError, unknown
 from palme.cli.signals import until_asked
+
+if TYPE_CHECKING:
+    from robots.gello.server import GelloServer
+    from robots.types import Robot
+    from sim.world.arm import SimulatedArm
+    from sim.world.world import World
 
 BACKENDS = ("sim",)
 
@@ -23,20 +29,24 @@ def main(arguments: Sequence[str]) -> int:
     if config["backend"] not in BACKENDS:
         raise unknown("backend", str(config["backend"]), BACKENDS)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    server = _gello_server()  # before the simulator starts
     world, arm = _simulated(config)
     try:
-        return serve(arm, config["address"], config["silence_ms"] / 1e3)
+        return serve(server, arm, config["address"], config["silence_ms"] / 1e3)
     finally:
         world.close()
 
 
-def serve(robot: Any, address: str, silence_s: float) -> int:
-    """Let GELLO drive any `Robot` until Ctrl-C; a line "rearm" on standard input re-arms after a stop."""
+def serve(make: type[GelloServer], robot: Robot, address: str, silence_s: float) -> int:
+    """Serve `robot` until Ctrl-C; a line "rearm" on standard input re-arms it after a stop.
+
+    Raises:
+        UsageError: the address is not loopback or in use, or `silence_s` [s] is not positive.
+    """
     from robots.policy_servers.errors import AddressRefused
-    from robots.policy_servers.gello import GelloServer
 
     try:
-        server = GelloServer(robot, address, silence_s).start()
+        server = make(robot, address, silence_s).start()
     except AddressRefused as error:
         raise UsageError(str(error)) from error
     threading.Thread(target=_listen, args=(server,), daemon=True).start()
@@ -44,7 +54,19 @@ def serve(robot: Any, address: str, silence_s: float) -> int:
     return until_asked(server, f"serving {robot.spec.name} to GELLO at {at}; `rearm` re-arms, Ctrl-C ends it")
 
 
-def _listen(server: Any) -> None:
+def _gello_server() -> type[GelloServer]:
+    """The server's class. Raises UsageError where its distribution, `palme-gello`, is not installed."""
+    try:
+        from robots.gello.server import GelloServer
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "guest=gello is not installed: it reads pickled messages and is not part of the base install; "
+            "in a checkout of palme: pip install ./robots/gello"
+        ) from error
+    return GelloServer
+
+
+def _listen(server: GelloServer) -> None:
     from robots.errors import RobotError
 
     for line in sys.stdin:
@@ -56,7 +78,7 @@ def _listen(server: Any) -> None:
                 print(error)
 
 
-def _simulated(config: dict[str, Any]) -> tuple[Any, Any]:
+def _simulated(config: dict[str, Any]) -> tuple[World, SimulatedArm]:
     from palme.cli.rig.build import quiet
     from palme.cli.rig.scene_from_text import scene_for
     from robots.spec import ArmSpec

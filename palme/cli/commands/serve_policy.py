@@ -62,18 +62,18 @@ def build_server(config: dict[str, Any]) -> Any:
     reader = ObservationReader(
         spec, config["detector"]["camera"], keys, calibration, one_is_closed(config["gripper_one"])
     )
-    told = metadata(policy["name"], reader, config["horizon"])
+    sent = metadata(policy["name"], reader, config["horizon"])
     if protocol == "openpi":
         from robots.policy_servers.openpi import OpenpiServer as Server
     else:
         from robots.policy_servers.gr00t import Gr00tServer as Server  # type: ignore[assignment]
     return Server(
         lambda: Session(new_policy(), reader, config["horizon"]),
-        told,
+        sent,
         config["address"] or f"127.0.0.1:{PORTS[protocol]}",
         token=read_token(config["token_file"]),
-        speakable=(StepFailed, ValueError),  # ValueError: of the detector, at pictures of an odd size
-        max_guests=config["max_guests"],
+        public_errors=(StepFailed, ValueError),  # ValueError: of the detector, at pictures of an odd size
+        max_clients=config["max_guests"],
     )
 
 

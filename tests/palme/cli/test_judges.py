@@ -18,8 +18,8 @@ from robots.policy_servers.errors import ArrayRefused, PolicyServerRefused
 from robots.policy_servers.keys import keys_for
 from robots.policy_servers.msgpack_numpy import decode
 from robots.policy_servers.openpi import OpenpiServer
-from tests.guest_fakes import LENGTHS, SPEC, request, sweep_metadata, sweep_session
 from tests.judges.openpi import JUDGE
+from tests.policy_fakes import LENGTHS, SPEC, request, sweep_metadata, sweep_session
 
 HERE = Path(__file__).parent.parent.parent / "judges"
 pytestmark = pytest.mark.skipif(not JUDGE.built(), reason="python -m tests.judges.openpi builds the judge")

@@ -1,11 +1,11 @@
 """GELLO's messages, which are pickles: read without unpickling, written without pickling.
 
-House rule: no pickle anywhere. GELLO's published client knows nothing else, and a person who has its leader
-arm should not have to patch it, so this one file reads its bytes. It does not do so with a restricted
-`Unpickler`: that would still run pickle's machine, which calls whatever its filter lets through, sets
-attributes (`BUILD` with slot state) on what is let through, and allocates by numbers in the message
-(`LONG_BINPUT`). Instead the opcodes that a dict of numbers and arrays consists of are interpreted here, over
-data alone: nothing is imported, looked up, called or given attributes. Any other opcode is refused by name.
+House rule: no pickle anywhere. GELLO's published client speaks nothing else, and users of its leader arm
+should not have to patch it, so this one file reads its bytes. It uses no restricted `Unpickler`: that would
+still run pickle's machine, which calls whatever its filter accepts, sets attributes (`BUILD` with slot state)
+on it, and allocates by numbers in the message (`LONG_BINPUT`). Instead, the opcodes that a dict of numbers
+and arrays consists of are interpreted here, over data alone: nothing is imported, looked up, called or given
+attributes. Any other opcode is refused by name.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from __future__ import annotations
 import pickletools
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robots.policy_servers.arrays import allowed, array_from, sendable
 from robots.policy_servers.errors import ArrayRefused, MessageRefused
 
+Value: TypeAlias = (
+    "None | bool | int | float | str | NDArray[Any] | list[Value] | tuple[Value, ...] | dict[str, Value]"
+)
 MAX_BYTES = 1 << 16  # a GELLO request has some 300
 MAX_OPCODES = 2048
 MAX_ITEMS = 1024
@@ -44,14 +48,14 @@ _MARK = object()
 
 
 class _Name:
-    """One of `_NAMES`: a word, not the thing it names."""
+    """One of `_NAMES`, as data; not the object it names."""
 
     def __init__(self, role: str) -> None:
         self.role = role
 
 
 class _Type:
-    """A dtype on its way: its code, then from its state the byte order."""
+    """A dtype under construction: its code, then from its state the byte order."""
 
     def __init__(self, code: str) -> None:
         self.code, self.order = code, "|"
@@ -71,7 +75,7 @@ class _Type:
 
 
 class _Blank:
-    """An array on its way: nothing, until its state holds bytes."""
+    """An array under construction: empty until its state arrives."""
 
     def __init__(self) -> None:
         self.array: Any = None
@@ -84,11 +88,14 @@ class _Blank:
         self.array = array_from(data, kind.name, shape, "F" if fortran is True else "C")
 
 
-def read(message: bytes) -> Any:
-    """Dicts, lists, tuples, text, numbers, None and arrays out of a pickle of protocol 3 to 5.
+def read(message: bytes) -> Value:
+    """Reads dicts, lists, tuples, text, numbers, None and arrays from a pickle of protocol 3 to 5.
+
+    Args:
+        message: at most `MAX_BYTES`.
 
     Raises:
-        MessageRefused: names the opcode, the global or the limit; nothing was executed.
+        MessageRefused: an opcode, a global or a size is not allowed; nothing was executed.
         ArrayRefused: an array of a type that is not allowed (objects above all), or of the wrong size.
     """
     if not len(message) <= MAX_BYTES:
@@ -99,9 +106,9 @@ def read(message: bytes) -> Any:
         for name, arg in _opcodes(message):
             _step(name, arg, stack, memo)
     except (IndexError, KeyError) as error:
-        raise MessageRefused("message takes from its stack what is not there") from error
+        raise MessageRefused("message pops from an empty stack or reads an unset memo entry") from error
     if len(stack) != 1:
-        raise MessageRefused(f"message leaves {len(stack)} things on its stack, expected 1")
+        raise MessageRefused(f"message leaves {len(stack)} values on its stack, expected 1")
     return _plain(stack[0], 0, [MAX_ITEMS])
 
 
@@ -112,8 +119,8 @@ def _opcodes(message: bytes) -> Iterator[tuple[str, Any]]:
             opcode, arg, _ = next(steps)
         except StopIteration:
             return
-        except Exception as error:  # whatever the table's readers make of bytes that are none of theirs
-            raise MessageRefused(f"message is no pickle ({type(error).__name__})") from error
+        except Exception as error:  # pickletools raises many kinds on malformed bytes
+            raise MessageRefused(f"message is not a pickle ({type(error).__name__})") from error
         yield opcode.name, arg
     raise MessageRefused(f"message has more than {MAX_OPCODES} opcodes")
 
@@ -151,8 +158,8 @@ def _step(name: str, arg: Any, stack: list[Any], memo: dict[int, Any]) -> None:
         stack.append(_named(arg))
     elif name == "STACK_GLOBAL":
         what, module = stack.pop(), stack.pop()
-        if not (type(what) is str and type(module) is str):  # tuples within tuples are long to write out
-            raise MessageRefused("message names something by what is not text")
+        if not (type(what) is str and type(module) is str):  # nested tuples would print at exponential length
+            raise MessageRefused("message names a global by a value that is not text")
         stack.append(_named(f"{module} {what}"))
     elif name == "REDUCE":
         args, role = stack.pop(), stack.pop()
@@ -160,34 +167,34 @@ def _step(name: str, arg: Any, stack: list[Any], memo: dict[int, Any]) -> None:
     elif name == "BUILD":
         state, thing = stack.pop(), stack[-1]
         if not isinstance(thing, (_Type, _Blank)):
-            raise MessageRefused("message gives a state to what is no array")
+            raise MessageRefused("message sets the state of a value that is not an array")
         thing.build(state)
     elif name not in ("PROTO", "FRAME", "STOP"):
-        raise MessageRefused(f"message holds opcode {name}, which numbers and arrays do not need; refused")
+        raise MessageRefused(f"message holds opcode {name}, which numbers and arrays do not use; refused")
 
 
 def _named(name: str) -> _Name:
     if name not in _NAMES:
-        raise MessageRefused(
-            f"message names {name[:80]!r}; nothing is ever called, and only arrays are rebuilt"
-        )
+        raise MessageRefused(f"message names {name[:80]!r}; nothing is called, and only arrays are rebuilt")
     return _Name(_NAMES[name])
 
 
 def _made(role: Any, args: Any) -> Any:
-    """What a call of one of `_NAMES` stands for, without calling anything."""
+    """The value that a call of one of `_NAMES` stands for; nothing is called."""
     if not (isinstance(role, _Name) and isinstance(args, tuple)):
-        raise MessageRefused("message calls what is no array")
+        raise MessageRefused("message calls something that is not an array constructor")
     shape = (role.role, *(type(a) for a in args))
     if shape == ("dtype", str, bool, bool):
         return _Type(args[0])
     if shape == ("blank", _Name, tuple, bytes) and args[0].role == "ndarray":
-        return _Blank()  # its shape here is (0,) always; what counts is in its state
+        return _Blank()  # its shape here is always (0,); the real one is in its state
     if shape == ("scalar", _Type, bytes):
         return array_from(args[1], args[0].name, ()).item()
     if shape[0] == "buffer" and len(args) == 4 and isinstance(args[1], _Type):
         return array_from(args[0], args[1].name, args[2], "F" if args[3] == "F" else "C")
-    raise MessageRefused(f"message calls {role.role} with {len(args)} things that are no array's")
+    raise MessageRefused(
+        f"message calls {role.role} with {len(args)} arguments that do not describe an array"
+    )
 
 
 def _since_mark(stack: list[Any]) -> list[Any]:
@@ -199,7 +206,7 @@ def _since_mark(stack: list[Any]) -> list[Any]:
 
 def _top(stack: list[Any], kind: type) -> Any:
     if type(stack[-1]) is not kind:
-        raise MessageRefused(f"message fills a {type(stack[-1]).__name__} as if it were a {kind.__name__}")
+        raise MessageRefused(f"message adds items of a {kind.__name__} to a {type(stack[-1]).__name__}")
     return stack[-1]
 
 
@@ -210,7 +217,7 @@ def _fill(target: dict[str, Any], pairs: list[Any]) -> None:
 
 
 def _plain(value: Any, depth: int, left: list[int]) -> Any:
-    """The tree without our own markers. What refers to itself, or to one thing a million times, ends here."""
+    """The tree without the markers above. Limits bound cycles and repeated references."""
     left[0] -= 1
     if not (left[0] >= 0 and depth <= MAX_DEPTH):
         raise MessageRefused(f"message has more than {MAX_ITEMS} items or is more than {MAX_DEPTH} deep")
@@ -225,17 +232,19 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     raise MessageRefused(f"message holds a bare {type(value).__name__.lstrip('_').lower()}")
 
 
-def write(value: Any) -> bytes:
-    """The same kinds of things as pickle of protocol 3, arrays under numpy 1's names, which 2 knows too.
+def write(value: object) -> bytes:
+    """Writes a value as pickle of protocol 3; arrays under numpy 1's names, which numpy 2 reads as well.
 
-    Raises TypeError for anything else, ArrayRefused for an array of objects.
+    Raises:
+        TypeError: a type other than those of `Value`, bytes and numpy scalars.
+        ArrayRefused: an array of objects.
     """
     out: list[bytes] = [b"\x80\x03"]
     _write(value, out.append)
     return b"".join([*out, b"."])
 
 
-def _write(value: Any, put: Callable[[bytes], None]) -> None:
+def _write(value: object, put: Callable[[bytes], None]) -> None:
     if value is None or isinstance(value, bool):
         put({None: b"N", True: b"\x88", False: b"\x89"}[value])
     elif isinstance(value, int):
@@ -265,10 +274,10 @@ def _write(value: Any, put: Callable[[bytes], None]) -> None:
     elif isinstance(value, np.ndarray):
         _write_array(sendable(value), put)
     else:
-        raise TypeError(f"{type(value).__name__} has no place in a message to GELLO")
+        raise TypeError(f"{type(value).__name__} cannot be sent to GELLO")
 
 
-def _write_array(array: np.ndarray, put: Callable[[bytes], None]) -> None:
+def _write_array(array: NDArray[Any], put: Callable[[bytes], None]) -> None:
     put(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n")
     _write((0,), put)
     _write(b"b", put)

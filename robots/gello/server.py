@@ -1,8 +1,8 @@
-"""GELLO's client drives our arm: an opt-in shim, for this machine alone, behind the arm's own gate.
+"""GELLO's client commands our arm, on this computer only and behind the arm's own safety gate.
 
-GELLO's protocol (`gello/zmq_core/robot_node.py`) authenticates nobody and speaks pickle; it is read as
-`gello_bytes` explains. Joint states are (n_joints + 1,): positions in [rad], then the gripper with 1 =
-closed, in states as in commands.
+GELLO's protocol (`gello/zmq_core/robot_node.py`) has no authentication and speaks pickle, which
+`robots.gello.messages` reads without unpickling. Joint states are (n_joints + 1,): positions in [rad], then
+the gripper in [0, 1], 1 = closed, in states as in commands.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import zmq
 
 from robots.errors import ArmLatched, CommandShape, RobotError
 from robots.executor import Executor
-from robots.policy_servers.address import loopback, zmq_address
-from robots.policy_servers.errors import AddressRefused, MessageRefused, ServerFull, told
-from robots.policy_servers.gello_bytes import MAX_BYTES, read, write
+from robots.gello.messages import MAX_BYTES, Value, read, write
+from robots.policy_servers.address import require_loopback, zmq_address
+from robots.policy_servers.errors import AddressRefused, MessageRefused, ServerFull, error_text
 from robots.types import Array, Robot
 from robots.zmq_context import Context
 
@@ -30,38 +30,49 @@ SILENCE_S = 0.1
 POLL_MS = 20
 
 
-class GelloServer:
-    """Answers GELLO's four methods for one robot. Commands go through `Robot.command`, so through its gate.
+@runtime_checkable
+class _Rearmable(Protocol):
+    def rearm(self) -> None: ...
 
-    One guest commands: the first that does, until a stop and `rearm`. Silent for `silence_s` after a command,
-    the robot is stopped and stays latched until `rearm`, which is for a person to call.
+
+class GelloServer:
+    """Answers GELLO's four methods for one robot.
+
+    The first client that commands is the only one that may, until a stop and `rearm`. After `silence_s`
+    without a command the robot is stopped and stays latched until `rearm`, which a person calls.
 
     Args:
-        robot: what to drive; only this server uses it meanwhile.
-        address: host:port, loopback always.
-        silence_s: longest wait between commands once they have begun, in [s], > 0.
+        robot: used by this server alone while it runs. Commands pass its safety gate.
+        address: host:port, loopback only.
+        silence_s: longest time between two commands in [s], > 0 and finite.
+
+    Attributes:
+        refused: requests answered with an error.
+
+    Raises:
+        AddressRefused: the address is not loopback, or `silence_s` is out of range.
     """
 
     def __init__(self, robot: Robot, address: str = "127.0.0.1:6001", silence_s: float = SILENCE_S) -> None:
-        why = "GELLO's protocol asks nobody who they are and is made of pickles"
-        self.host, self.port = loopback(address, why)
+        why = "GELLO's protocol has no authentication and is made of pickles"
+        self.host, self.port = require_loopback(address, why)
         if not 0 < silence_s < np.inf:
             raise AddressRefused(f"silence_s={silence_s}: must be a positive number of seconds")
         self.robot, self.silence_s = robot, silence_s
-        self.refused = 0  # requests answered with an error
+        self.refused = 0
         self._executor = Executor(robot)
-        self._holder: bytes | None = None
+        self._commander: bytes | None = None
         self._last_command: float | None = None
-        self._rearm, self._over = threading.Event(), threading.Event()
+        self._rearm, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._methods: dict[str, Callable[..., Any]] = {
+        self._methods: dict[str, Callable[[], int | Array | dict[str, Array]]] = {
             "num_dofs": lambda: robot.spec.n_joints + 1,
             "get_joint_state": self._joint_state,
             "get_observations": self._observations,
         }
 
     def start(self) -> GelloServer:
-        """Bind, and serve from a thread. Raises AddressRefused where the address is taken."""
+        """Bind, and serve from a thread. Raises AddressRefused where the address is in use."""
         context = Context()
         socket = context.socket(zmq.ROUTER)
         for option, value in (
@@ -80,22 +91,23 @@ class GelloServer:
         return self
 
     def wait(self) -> None:
-        """Until `close`, in slices, so that Ctrl-C is heard."""
+        """Block until `close`, in slices, so that Ctrl-C interrupts it."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.2)
 
     def rearm(self) -> None:
-        """Take commands again, from whoever commands first. The first must lie near where the arm is.
+        """Accept commands again, from the first client that sends one; it must lie near the arm's posture.
 
-        Raises ArmLatched where the robot cannot be re-armed from here.
+        Raises:
+            ArmLatched: the robot has no `rearm`.
         """
-        if not hasattr(self.robot, "rearm"):
-            raise ArmLatched(f"{self.robot.spec.name} has no rearm; start it and this shim again")
+        if not isinstance(self.robot, _Rearmable):
+            raise ArmLatched(f"{self.robot.spec.name} has no rearm; restart it and this server")
         self._rearm.set()
 
     def close(self) -> None:
-        """Stop the arm where one has been commanded, and let go of the address. Twice does no harm."""
-        self._over.set()
+        """Stop the arm if it was commanded, and free the address. Idempotent."""
+        self._closed.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -108,46 +120,47 @@ class GelloServer:
     ) -> None:
         self.close()
 
-    def _loop(self, context: zmq.Context, socket: zmq.Socket) -> None:
+    def _loop(self, context: Context, socket: zmq.Socket[bytes]) -> None:
         try:
-            while not self._over.is_set():
+            while not self._closed.is_set():
                 if self._rearm.is_set():
                     self._rearm.clear()
-                    self._begin_anew()
+                    self._rearm_robot()
                 waiting = socket.poll(POLL_MS)
-                self._mind_silence()  # before what has come: late is late
+                self._check_silence()  # before the message that waits: a late command is late
                 if waiting:
                     self._serve(socket)
         except Exception:
-            log.exception("the GELLO shim broke off")
+            log.exception("the GELLO server failed")
         finally:
             if self._last_command is not None:
-                self.robot.stop("the GELLO shim has ended")
+                self.robot.stop("the GELLO server has ended")
             context.destroy(0)
 
-    def _serve(self, socket: zmq.Socket) -> None:
-        who, *frames = socket.recv_multipart()
+    def _serve(self, socket: zmq.Socket[bytes]) -> None:
+        client, *frames = socket.recv_multipart()
         if len(frames) != 2 or frames[0]:
-            self.refused += 1  # no REQ sends that, and none waits for an answer
+            self.refused += 1  # not from a REQ socket, so nothing waits for an answer
             return
         try:
-            reply = write(self._handle(who, frames[1]))
+            reply = write(self._handle(client, frames[1]))
         except Exception as error:
             self.refused += 1
-            log.info("a request failed: %s: %s", type(error).__name__, error)
-            reply = write({"error": told(error)})
+            log.info("request failed: %s: %s", type(error).__name__, error)
+            reply = write({"error": error_text(error)})
         try:
-            socket.send_multipart([who, b"", reply])
+            socket.send_multipart([client, b"", reply])
         except zmq.ZMQError as error:
-            log.info("an answer could not be sent: %s", error)
+            log.info("answer not sent: %s", error)
 
-    def _handle(self, who: bytes, body: bytes) -> Any:
+    def _handle(self, client: bytes, body: bytes) -> int | Array | Mapping[str, Array] | None:
         request = read(body)
         if not isinstance(request, dict):
             raise MessageRefused("request is not a dict with a method")
         method, args = request.get("method"), request.get("args") or {}
         if method == "command_joint_state" and isinstance(args, dict) and list(args) == ["joint_state"]:
-            return self._command(who, args["joint_state"])
+            self._command(client, args["joint_state"])
+            return None
         if isinstance(method, str) and method in self._methods and not args:
             return self._methods[method]()
         known = [*self._methods, "command_joint_state(joint_state)"]
@@ -155,15 +168,15 @@ class GelloServer:
             f"no method {str(method)[:40]!r} with these arguments; there are {', '.join(known)}"
         )
 
-    def _command(self, who: bytes, joint_state: Any) -> None:
-        if self._holder not in (None, who):
-            raise ServerFull("another GELLO commands this arm; it is freed by a stop and a re-arm")
+    def _command(self, client: bytes, joint_state: Value) -> None:
+        if self._commander not in (None, client):
+            raise ServerFull("another GELLO client commands this arm; stop and re-arm the arm to release it")
         n = self.robot.spec.n_joints
         state = np.asarray(joint_state)
         if not (state.shape == (n + 1,) and state.dtype.kind in "fiu"):
             raise CommandShape(f"joint_state: {state.dtype} {state.shape}, expected ({n + 1},) numbers")
         self._executor.send(state[:n].astype(np.float64), 1.0 - float(state[n]))
-        self._holder, self._last_command = who, time.monotonic()
+        self._commander, self._last_command = client, time.monotonic()
 
     def _joint_state(self) -> Array:
         robot = self.robot.observe(()).robot
@@ -178,22 +191,23 @@ class GelloServer:
             "gripper_position": np.array(1.0 - robot.gripper),
         }
 
-    def _mind_silence(self) -> None:
+    def _check_silence(self) -> None:
         if self._last_command is None:
             return
         silent = time.monotonic() - self._last_command
         if not silent <= self.silence_s:
-            self._last_command = None  # once
+            self._last_command = None  # stops once
             reason = f"GELLO was silent for {1e3 * silent:.0f} ms, limit {1e3 * self.silence_s:.0f}"
-            log.warning("%s: stopped; re-arm to go on", reason)
+            log.warning("%s: stopped; type rearm to continue", reason)
             self.robot.stop(reason)
 
-    def _begin_anew(self) -> None:
+    def _rearm_robot(self) -> None:
         if self._last_command is not None:  # in the middle of a motion: an arm is re-armed at rest
             self.robot.stop("re-armed")
-        self._holder = self._last_command = None
+        self._commander = self._last_command = None
+        assert isinstance(self.robot, _Rearmable)
         try:
-            self.robot.rearm()  # type: ignore[attr-defined]
+            self.robot.rearm()
         except RobotError as error:
             log.warning("not re-armed: %s", error)
 

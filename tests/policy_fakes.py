@@ -1,7 +1,8 @@
-"""Small stand-ins for what guests meet: a policy that needs no network, and requests as they send them."""
+"""Small fakes for policy servers: a policy without a network, and requests as clients send them."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from robots.types import ActionChunk, Observation
 
 SPEC = ArmSpec.load("panda")
 STEP = "put the red block in the blue bowl"
-LENGTHS = (8, 3, 13, 8)  # rows of the sweep's chunks: guests expect a fixed number all the same
+LENGTHS = (8, 3, 13, 8)  # rows of the sweep's chunks: clients expect a fixed number all the same
 K = np.array([[312.0, 0, 119.5], [0, 312.0, 87.5], [0, 0, 1]])
 POSE = np.array([[0.0, -1, 0, 0.5], [-1, 0, 0, 0], [0, 0, -1, 1.0], [0, 0, 0, 1]])
 
@@ -68,3 +69,34 @@ def sweep_session(protocol: str = "openpi", **policy: Any) -> Session:
 
 def sweep_metadata(protocol: str = "openpi") -> dict[str, Any]:
     return metadata("sweep", reader(protocol), 8)
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal in type, shape and every entry."""
+    return a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b)
+
+
+def damaged(message: bytes, data: Any) -> bytes:
+    """`message` with one byte changed, or other bytes altogether, drawn from hypothesis's `data`."""
+    from hypothesis import strategies as st
+
+    if data.draw(st.booleans()):
+        return data.draw(st.binary(max_size=200))
+    at, byte = data.draw(st.integers(0, len(message) - 1)), data.draw(st.integers(0, 255))
+    return message[:at] + bytes([byte]) + message[at + 1 :]
+
+
+class Bomb:
+    """Unpickling it makes a directory: proof that something was executed."""
+
+    path = f"/tmp/palme-bomb-{os.getpid()}"
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+    @classmethod
+    def went_off(cls) -> bool:
+        if os.path.isdir(cls.path):
+            os.rmdir(cls.path)
+            return True
+        return False
