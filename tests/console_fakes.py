@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from palme.operator.operator import Jog, Joint, Picture, Status, StepLine, Told
+from palme.operator.operator import Jog, Joint, Picture, Reply, Status, StepLine
 from palme.operator.server import Console
 
 STATUS = Status(
@@ -35,7 +35,7 @@ class FakeDesk:
         self.now = STATUS
         self.pictures: dict[str, Picture] = {}
         self.calls: list[tuple[str, tuple[Any, ...], float]] = []
-        self.answer = Told(True)
+        self.answer = Reply(True)
 
     def status(self) -> Status:
         return self.now
@@ -43,39 +43,39 @@ class FakeDesk:
     def picture(self, camera: str) -> Picture | None:
         return self.pictures.get(camera)
 
-    def stop(self, who: str, reason: str) -> Told:
+    def stop(self, who: str, reason: str) -> Reply:
         return self._note("stop", who, reason)
 
-    def rearm(self, who: str) -> Told:
+    def rearm(self, who: str) -> Reply:
         return self._note("rearm", who)
 
-    def pause(self, who: str) -> Told:
+    def pause(self, who: str) -> Reply:
         return self._note("pause", who)
 
-    def take(self, who: str) -> Told:
+    def take(self, who: str) -> Reply:
         if self.now.holder not in ("", "policy", who):
-            return Told(False, f"{self.now.holder} holds the arm")
+            return Reply(False, f"{self.now.holder} holds the arm")
         self.now = replace(self.now, holder=who, mode="correcting")
         return self._note("take", who)
 
-    def jog(self, who: str, jog: Jog) -> Told:
+    def jog(self, who: str, jog: Jog) -> Reply:
         return self._note("jog", who, jog)
 
-    def reach(self, who: str, camera: str, u: float, v: float) -> Told:
+    def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
         return self._note("reach", who, camera, u, v)
 
-    def hand_back(self, who: str) -> Told:
+    def hand_back(self, who: str) -> Reply:
         return self._note("hand_back", who)
 
-    def retype(self, who: str, text: str) -> Told:
-        return self._note("retype", who, text)
+    def correct(self, who: str, text: str) -> Reply:
+        return self._note("correct", who, text)
 
-    def left(self, who: str) -> None:
+    def disconnect(self, who: str) -> None:
         if self.now.holder == who:
             self.now = replace(self.now, holder="", mode="paused")
         self._note("left", who)
 
-    def _note(self, name: str, *arguments: Any) -> Told:
+    def _note(self, name: str, *arguments: Any) -> Reply:
         with self.called:
             self.calls.append((name, arguments, time.monotonic()))
             self.called.notify_all()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from palme.data.encoding import Encoding
-from palme.data.inline import Inline
+from palme.data.encoding import EncoderProcess
+from palme.data.inline import InlineEncoder
 from palme.data.reader import Dataset
 from palme.data.schema import Schema
 from palme.data.synthetic import Scenery, record, schema
@@ -18,13 +18,13 @@ SMALL = schema(48, 64)
 BLIND = schema(48, 64, cameras=0)  # no camera, no encoding process: quick
 
 
-def patient(made: Schema) -> Encoding:
+def patient(made: Schema) -> EncoderProcess:
     """An encoding that is waited for: what is tested is not how quick this machine is."""
-    return Encoding(made, patience=60.0)
+    return EncoderProcess(made, max_wait=60.0)
 
 
 def recorded(
-    root: Path, episodes: int = 2, frames: int = 12, made: Schema = SMALL, encoding: Any = Inline
+    root: Path, episodes: int = 2, frames: int = 12, made: Schema = SMALL, encoding: Any = InlineEncoder
 ) -> Path:
     """A data set of synthetic episodes."""
     with DatasetWriter(root, made, encoding) as dataset:

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.data import episode_index as catalogue
 from palme.data import layout
-from palme.data.episode_index import Entry
+from palme.data.episode_index import Entry, read_entries, read_info, read_texts
 from palme.data.errors import DataError
 from palme.data.reader import Dataset
 
@@ -35,15 +34,15 @@ class Problem:
 def check(root: Path, deep: bool = False) -> list[Problem]:
     """All problems of a data set. `deep` decodes every picture, and not only the first and the last.
 
-    Raises NotADataset where there is none.
+    Raises NotADatasetError where there is none.
     """
-    info = catalogue.read_info(root)
+    info = read_info(root)
     found: list[Problem] = []
     unfinished = root / layout.UNFINISHED
     if unfinished.exists() and any(unfinished.iterdir()):
         found.append(Problem(layout.UNFINISHED, "an episode is being recorded, or its writer was killed"))
     try:
-        entries = catalogue.read_entries(root, info["features"])
+        entries = read_entries(root, info["features"])
     except DataError as error:
         return [*found, Problem("meta/episodes", str(error))]
     found += _totals(root, info, entries)
@@ -80,7 +79,7 @@ def _totals(root: Path, info: dict, entries: list[Entry]) -> Iterator[Problem]:
         yield Problem(layout.INFO, f"counts {info.get('total_frames')} frames, meta/episodes {frames}")
     if counted:
         try:
-            tasks = catalogue.read_texts(root / layout.TASKS, "task")
+            tasks = read_texts(root / layout.TASKS, "task")
             if info.get("total_tasks") != len(tasks) and counted == len(entries):
                 yield Problem(layout.INFO, f"counts {info.get('total_tasks')} tasks, there are {len(tasks)}")
         except DataError as error:
@@ -182,10 +181,10 @@ def _videos(dataset: Dataset, entry: Entry, deep: bool) -> Iterator[Problem]:
 
 
 def _side(root: Path, n: int) -> Iterator[Problem]:
-    from palme.data.sidecar import read_side
+    from palme.data.sidecar import read_sidecars
 
     try:
-        there = read_side(root)
+        there = read_sidecars(root)
     except DataError as error:
         yield Problem("palme", str(error))
         return

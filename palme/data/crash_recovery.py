@@ -10,21 +10,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from palme.data import episode_index as catalogue
 from palme.data import layout, stats
-from palme.data.episode_index import Entry
-from palme.data.errors import Damaged
+from palme.data.episode_index import Entry, read_entries, read_stats, read_texts, stats_json, video_keys
+from palme.data.errors import DamagedDatasetError
 from palme.data.files import publish, write_json
 
 
-def settle(root: Path, info: dict[str, Any]) -> tuple[dict[str, Any], list[Entry], list[str]]:
+def recover(root: Path, info: dict[str, Any]) -> tuple[dict[str, Any], list[Entry], list[str]]:
     """Bring a data set into the state that its last whole episode left it in. The caller holds the lock.
 
     Returns:
         info.json as it is now, the episodes, and what was done, for a person.
 
     Raises:
-        Damaged: info.json counts more episodes than there are, which no killed writer leaves behind.
+        DamagedDatasetError: info.json counts more episodes than meta/episodes lists; no killed writer
+            leaves that.
     """
     features, done = info["features"], []
     unfinished = root / layout.UNFINISHED
@@ -32,10 +32,10 @@ def settle(root: Path, info: dict[str, Any]) -> tuple[dict[str, Any], list[Entry
         if any(unfinished.iterdir()):
             done.append("an episode that was being recorded when its writer ended was removed")
         shutil.rmtree(unfinished, ignore_errors=True)
-    entries = catalogue.read_entries(root, features)
+    entries = read_entries(root, features)
     counted = info["total_episodes"]
     if counted > len(entries):
-        raise Damaged(
+        raise DamagedDatasetError(
             f"{root}: info.json counts {counted} episodes, meta/episodes lists {len(entries)}; "
             f"`palme data repair {root}`"
         )
@@ -52,15 +52,15 @@ def settle(root: Path, info: dict[str, Any]) -> tuple[dict[str, Any], list[Entry
 def recount(root: Path, info: dict[str, Any], entries: list[Entry]) -> dict[str, Any]:
     """Write meta/stats.json and meta/info.json anew from what meta/episodes holds."""
     tasks = root / layout.TASKS
-    n_tasks = len(catalogue.read_texts(tasks, "task")) if tasks.exists() else 0
+    n_tasks = len(read_texts(tasks, "task")) if tasks.exists() else 0
     info = info | {
         "total_episodes": len(entries),
         "total_frames": entries[-1].stop if entries else 0,
         "total_tasks": n_tasks,
         "splits": {"train": f"0:{len(entries)}"},
     }
-    everything = stats.together(catalogue.read_stats(root, info["features"]))
-    for name, content in ((layout.STATS, catalogue.stats_json(everything)), (layout.INFO, info)):
+    everything = stats.aggregate(read_stats(root, info["features"]))
+    for name, content in ((layout.STATS, stats_json(everything)), (layout.INFO, info)):
         temporary = root / layout.UNFINISHED / Path(name).name
         write_json(temporary, content)
         publish(temporary, root / name)
@@ -70,7 +70,7 @@ def recount(root: Path, info: dict[str, Any], entries: list[Entry]) -> dict[str,
 def files_of(root: Path, features: dict[str, Any], n: int) -> list[Path]:
     """Every file of number `n` that there could be, but for meta/episodes."""
     kinds = [layout.path_of(layout.DATA, n), *(layout.path_of(side, n) for side in layout.SIDE.values())]
-    kinds += [layout.path_of(layout.VIDEO, n, key) for key in catalogue.video_keys(features)]
+    kinds += [layout.path_of(layout.VIDEO, n, key) for key in video_keys(features)]
     return [root / kind for kind in kinds]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.data.errors import Damaged
+from palme.data.errors import DamagedDatasetError
 
 OPEN_FILES = 128
 CACHE_MB = 64
@@ -57,14 +57,14 @@ class Pictures:
         self._held = 0
 
     def get(self, path: Path, picture: int) -> NDArray[np.uint8]:
-        """Picture number `picture` of a file, uint8 (H, W, 3), read-only. Raises Damaged."""
+        """Picture number `picture` of a file, uint8 (H, W, 3), read-only. Raises DamagedDatasetError."""
         found = self._cache.get((path, picture))
         if found is not None:
             self._cache.move_to_end((path, picture))
             return found
         index = self.index(path)
         if not 0 <= picture < index.n:
-            raise Damaged(f"{path}: picture {picture} of {index.n}; the video is cut short")
+            raise DamagedDatasetError(f"{path}: picture {picture} of {index.n}; the video is cut short")
         key = (index.codec, index.extradata)
         if key not in self._decoders:
             self._decoders[key] = _Decoder(*key)
@@ -77,11 +77,11 @@ class Pictures:
         return rgb
 
     def count(self, path: Path) -> int:
-        """How many pictures a file holds. Raises Damaged."""
+        """How many pictures a file holds. Raises DamagedDatasetError."""
         return self.index(path).n
 
     def index(self, path: Path) -> VideoIndex:
-        """Where everything lies in a file. Raises Damaged."""
+        """Where everything lies in a file. Raises DamagedDatasetError."""
         if path not in self._indices:
             self._indices[path] = index_video(path, self._fps)
         return self._indices[path]
@@ -145,9 +145,11 @@ class _Decoder:
                     return self._rgb(frame)
         except av.FFmpegError as error:
             self._path = None
-            raise Damaged(f"{index.path}: picture {picture} cannot be decoded ({error})") from error
+            raise DamagedDatasetError(
+                f"{index.path}: picture {picture} cannot be decoded ({error})"
+            ) from error
         self._path = None
-        raise Damaged(f"{index.path}: picture {picture} does not come out of the decoder")
+        raise DamagedDatasetError(f"{index.path}: picture {picture} does not come out of the decoder")
 
     def _rgb(self, frame: Any) -> NDArray[np.uint8]:
         rgb: Any = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
@@ -155,7 +157,7 @@ class _Decoder:
 
 
 def index_video(path: Path, fps: float) -> VideoIndex:
-    """Read where everything lies in a file. Raises Damaged."""
+    """Read where everything lies in a file. Raises DamagedDatasetError."""
     import av
 
     try:
@@ -167,15 +169,17 @@ def index_video(path: Path, fps: float) -> VideoIndex:
             ]
             codec, extradata = stream.codec_context.name, bytes(stream.codec_context.extradata or b"")
     except FileNotFoundError:
-        raise Damaged(f"{path} is missing; `palme data check` tells which episodes need it") from None
+        raise DamagedDatasetError(
+            f"{path} is missing; `palme data check` tells which episodes need it"
+        ) from None
     except (av.FFmpegError, IndexError, OSError) as error:
-        raise Damaged(f"{path}: cut short or no video ({error})") from error
+        raise DamagedDatasetError(f"{path}: cut short or no video ({error})") from error
     size = path.stat().st_size
     if not rows or not rows[0][3] or any(pos is None or pos + n > size for pos, n, _, _ in rows):
-        raise Damaged(f"{path}: cut short, pictures lie beyond its {size} bytes")
+        raise DamagedDatasetError(f"{path}: cut short, pictures lie beyond its {size} bytes")
     pictures = np.array([round(pts / ticks) for _, _, pts, _ in rows], np.int64)
     if not np.array_equal(np.sort(pictures), np.arange(len(rows))):
-        raise Damaged(f"{path}: pictures are not at multiples of 1/{fps:g} s from 0")
+        raise DamagedDatasetError(f"{path}: pictures are not at multiples of 1/{fps:g} s from 0")
     offset, sizes = np.array([[r[0], r[1]] for r in rows], np.int64).T
     key = np.array([r[3] for r in rows])
     return VideoIndex(path, offset, sizes, pictures, key, codec, extradata, round(ticks))

@@ -1,6 +1,6 @@
 """The near side of the encoding process: hands pictures over and never keeps the control loop waiting.
 
-A picture is copied into a free slot of shared memory. Where none is free after `patience`, the camera's last
+A picture is copied into a free slot of shared memory. Where none is free after `max_wait`, the camera's last
 picture is shown once more in its place, which keeps video and rows in step; it is counted, and the episode's
 cadence report says which frames those are.
 """
@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from palme.data import encoder
 from palme.data.encoder import HEADER
-from palme.data.errors import CannotWrite, EncoderFailed
+from palme.data.errors import EncoderError, WriteError
 from palme.data.schema import Schema
 
-PATIENCE = 0.002  # [s] a full queue may keep `add` waiting, for each picture
+MAX_WAIT = 0.002  # [s] a full queue may keep `add` waiting, for each picture
 QUEUE = 2.0  # [s] of pictures that the memory holds
 START = 60.0  # [s] the process may take to start on a busy machine
 FINISH = 120.0  # [s] it may take to write what it holds
@@ -44,18 +44,18 @@ class Encoded:
     levels: NDArray[np.int64]
 
 
-class Encoding:
+class EncoderProcess:
     """Owns the process. One episode at a time: `begin`, `add` ..., `finish` or `abandon`.
 
     Args:
         schema: its cameras; there must be one.
         queue: [s] of pictures that fit into the shared memory.
-        patience: [s] that `add` waits at most where it is full.
+        max_wait: [s] that `add` waits at most where it is full.
     """
 
-    def __init__(self, schema: Schema, queue: float = QUEUE, patience: float = PATIENCE) -> None:
+    def __init__(self, schema: Schema, queue: float = QUEUE, max_wait: float = MAX_WAIT) -> None:
         self._views = schema.views
-        self.patience = patience
+        self.max_wait = max_wait
         views = [[v.name, v.height, v.width] for v in schema.views]
         self._size = encoder.slot_size(views)
         n = max(2, round(queue * schema.fps)) * len(views)
@@ -91,20 +91,20 @@ class Encoding:
         while not self._ready:
             self._wait(0.1)
             if not time.monotonic() < limit:
-                raise EncoderFailed(f"the encoding process did not start within {START:g} s")
+                raise EncoderError(f"the encoding process did not start within {START:g} s")
         self._done, self._failure, self._folder, self.waited = None, "", folder, 0.0
         self._send(encoder.BEGIN, payload=os.fsencode(folder))
 
     def add(self, camera: int, frame: int, rgb: NDArray[np.uint8]) -> bool:
         """Hand one picture (H, W, 3) over. Returns False where the last one is shown in its stead.
 
-        Raises EncoderFailed or CannotWrite where the process has ended or could not write.
+        Raises EncoderError or WriteError where the process has ended or could not write.
         """
         self._take()
         self._check()
         if not self._free and frame > 0:
             begin = time.perf_counter()
-            while not self._free and (left := self.patience - (time.perf_counter() - begin)) > 0:
+            while not self._free and (left := self.max_wait - (time.perf_counter() - begin)) > 0:
                 self._wait(left)
                 self._check()
             self.waited = max(self.waited, time.perf_counter() - begin)
@@ -113,7 +113,7 @@ class Encoding:
             self._wait(0.1)
             self._check()
             if not time.monotonic() < limit:
-                raise EncoderFailed(f"the encoding process took no picture within {START:g} s")
+                raise EncoderError(f"the encoding process took no picture within {START:g} s")
         if not self._free:
             self._send(encoder.REPEAT, camera, 0, frame)
             return False
@@ -130,7 +130,7 @@ class Encoding:
             self._check()
             self._wait(0.1)
             if not time.monotonic() < limit:
-                raise EncoderFailed(f"the encoding process did not finish within {FINISH:g} s")
+                raise EncoderError(f"the encoding process did not finish within {FINISH:g} s")
         told = json.loads(self._done)
         return [
             Encoded(self._folder / f"{view.name}.mp4", one["frames"], np.array(one["levels"], np.int64))
@@ -189,7 +189,7 @@ class Encoding:
             if not part:
                 if not self._failure:
                     self._process.wait()
-                    self._failure = f"EncoderFailed: the encoding process ended ({self._process.returncode})"
+                    self._failure = f"EncoderError: the encoding process ended ({self._process.returncode})"
                 break
             self._answers += part
         while len(self._answers) >= HEADER.size:
@@ -210,10 +210,10 @@ class Encoding:
     def _check(self) -> None:
         if self._failure:
             kind, _, what = self._failure.partition(": ")
-            if kind == "CannotWrite":
-                raise CannotWrite(what)
-            raise EncoderFailed(
-                f"{what if kind == 'EncoderFailed' else self._failure}; this episode is lost, "
+            if kind == "WriteError":
+                raise WriteError(what)
+            raise EncoderError(
+                f"{what if kind == 'EncoderError' else self._failure}; this episode is lost, "
                 "every finished one is kept"
             )
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from palme.data import layout
-from palme.data.errors import Damaged, NotADataset
+from palme.data.errors import DamagedDatasetError, NotADatasetError
 from palme.data.files import read_json, read_table
 from palme.data.schema import stats_type, video_keys
 from palme.data.stats import NAMES, Stats
@@ -47,13 +47,15 @@ class Entry:
 
 
 def read_info(root: Path) -> dict[str, Any]:
-    """info.json, where it is of a version that we read. Raises NotADataset, Damaged."""
+    """info.json, where it is of a version that we read. Raises NotADatasetError, DamagedDatasetError."""
     info = read_json(root / layout.INFO)
     missing = [k for k in ("codebase_version", "fps", "features", "total_episodes") if k not in info]
     if missing:
-        raise Damaged(f"{root / layout.INFO}: {missing[0]!r} is missing; `palme data repair {root}`")
+        raise DamagedDatasetError(
+            f"{root / layout.INFO}: {missing[0]!r} is missing; `palme data repair {root}`"
+        )
     if info["codebase_version"] != layout.VERSION:
-        raise NotADataset(
+        raise NotADatasetError(
             f"{root}: is of version {info['codebase_version']!r}, read here is {layout.VERSION}; "
             "LeRobot's own converter brings older ones up"
         )
@@ -83,7 +85,11 @@ def episode_files(root: Path) -> list[Path]:
 
 
 def read_entries(root: Path, features: Mapping[str, Any]) -> list[Entry]:
-    """Every episode that meta/episodes lists, in order, counted by info.json or not yet. Raises Damaged."""
+    """Every episode that meta/episodes lists, in order, whether info.json counts it or not.
+
+    Raises:
+        DamagedDatasetError: a column is missing or empty.
+    """
     keys = video_keys(features)
     entries: list[Entry] = []
     for path in episode_files(root):
@@ -93,7 +99,7 @@ def read_entries(root: Path, features: Mapping[str, Any]) -> list[Entry]:
             rows = table.to_pylist()
             entries += [_entry(row, keys, 0 if number is None else number) for row in rows]
         except (KeyError, TypeError) as error:
-            raise Damaged(
+            raise DamagedDatasetError(
                 f"{path}: column {error} is missing or empty; `palme data repair {root}`"
             ) from error
     entries.sort(key=lambda entry: entry.episode)
@@ -119,7 +125,7 @@ def _entry(row: Mapping[str, Any], keys: Sequence[str], meta: int) -> Entry:
 
 
 def read_stats(root: Path, features: Mapping[str, Any]) -> list[dict[str, Stats]]:
-    """The statistics of every episode, in order. Raises Damaged."""
+    """The statistics of every episode, in order. Raises DamagedDatasetError."""
     rows: list[tuple[int, dict[str, Stats]]] = []
     for path in episode_files(root):
         table = read_table(path, lambda name: name.startswith("stats/") or name == "episode_index")
@@ -204,10 +210,12 @@ def texts_table(column: str, texts: Sequence[str]) -> pa.Table:
 
 
 def read_texts(path: Path, column: str) -> list[str]:
-    """The texts of tasks.parquet or subtasks.parquet by their number. Raises Damaged."""
+    """The texts of tasks.parquet or subtasks.parquet by their number. Raises DamagedDatasetError."""
     table = read_table(path)
     named = next((c for c in (column, "__index_level_0__") if c in table.column_names), None)
     if named is None or f"{column}_index" not in table.column_names:
-        raise Damaged(f"{path}: has columns {table.column_names}, expected {column!r} and '{column}_index'")
+        raise DamagedDatasetError(
+            f"{path}: has columns {table.column_names}, expected {column!r} and '{column}_index'"
+        )
     pairs = sorted(zip(table[f"{column}_index"].to_pylist(), table[named].to_pylist(), strict=True))
     return [text for _, text in pairs]

@@ -13,28 +13,28 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from palme.data.errors import CannotWrite, Damaged, NotADataset
+from palme.data.errors import DamagedDatasetError, NotADatasetError, WriteError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses while `path` is written into CannotWrite."""
+    """Turn what the file system refuses while `path` is written into WriteError."""
     try:
         yield
     except OSError as error:
         raise refusal(path, error) from error
 
 
-def refusal(path: Path, error: OSError) -> CannotWrite:
+def refusal(path: Path, error: OSError) -> WriteError:
     """What to tell a person whose disk is full, or whose file system says no."""
     if error.errno in _FULL:
-        return CannotWrite(
+        return WriteError(
             f"{path}: {os.strerror(error.errno or 0).lower()}; free some space, or record to another disk; "
             "every finished episode is kept"
         )
-    return CannotWrite(f"{path}: {error.strerror or error}; every finished episode is kept")
+    return WriteError(f"{path}: {error.strerror or error}; every finished episode is kept")
 
 
 def sync(path: Path) -> None:
@@ -75,24 +75,26 @@ def _write(path: Path, write: Callable[[], Any]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Raises NotADataset where there is none, Damaged where it is no JSON."""
+    """Raises NotADatasetError where there is none, DamagedDatasetError where it is no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise NotADataset(f"{path} is not there; a LeRobotDataset v3.0 has one") from None
+        raise NotADatasetError(f"{path} is not there; a LeRobotDataset v3.0 has one") from None
     except (OSError, ValueError) as error:
-        raise Damaged(
+        raise DamagedDatasetError(
             f"{path}: cannot be read as JSON ({error}); `palme data repair` builds it anew"
         ) from error
 
 
 def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
-    """The columns whose names are `wanted`, None = all. Raises Damaged, naming the file."""
+    """The columns whose names are `wanted`, None = all. Raises DamagedDatasetError, naming the file."""
     try:
         with pq.ParquetFile(path) as file:  # a third of the time of `read_table`, which looks for partitions
             names = None if wanted is None else list(filter(wanted, file.schema_arrow.names))
             return file.read(columns=names, use_threads=False)
     except FileNotFoundError:
-        raise Damaged(f"{path} is missing; `palme data check` tells what it held") from None
+        raise DamagedDatasetError(f"{path} is missing; `palme data check` tells what it held") from None
     except (OSError, pa.ArrowException) as error:
-        raise Damaged(f"{path}: cut short or no parquet ({str(error).splitlines()[0]})") from error
+        raise DamagedDatasetError(
+            f"{path}: cut short or no parquet ({str(error).splitlines()[0]})"
+        ) from error

@@ -44,7 +44,7 @@ class FrameTiming:
         return said
 
 
-def report(
+def measure_timing(
     capture_time: NDArray[np.float64],
     fps: float,
     repeated: Mapping[str, Sequence[int]],

@@ -12,8 +12,8 @@ from palme.data.schema import Schema
 from palme.data.video import VideoWriter
 
 
-class Inline:
-    """As `palme.data.encoding.Encoding`; `add` returns when the picture is encoded."""
+class InlineEncoder:
+    """As `palme.data.encoding.EncoderProcess`; `add` returns when the picture is encoded."""
 
     waited = 0.0
 

@@ -17,19 +17,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from palme.data import episode_index as catalogue
 from palme.data import layout, stats
-from palme.data import sidecar as side
-from palme.data.episode_index import Clip, Entry
-from palme.data.errors import CannotWrite, DataError, SchemaMismatch
+from palme.data.episode_index import Clip, Entry, entries_table, info_of, read_stats, stats_json, texts_table
+from palme.data.errors import DataError, SchemaMismatchError, WriteError
 from palme.data.files import read_table, refusal, sync, write_json, write_table
 from palme.data.reader import Dataset
 from palme.data.schema import arrow_schema
+from palme.data.sidecar import renumbered, sidecar_files
 
 MB = 1 << 20
 
 
-def compose(
+def copy_episodes(
     target: Path,
     sources: Sequence[tuple[Dataset, Sequence[int]]],
     tell: Callable[[int], None] = lambda n: None,
@@ -41,16 +40,16 @@ def compose(
         tell: called with 1 after each episode.
 
     Raises:
-        SchemaMismatch: they do not fit together. CannotWrite: `target` exists, or the disk is full.
-        Damaged: an episode cannot be read.
+        SchemaMismatchError: they do not fit together. WriteError: `target` exists, or the disk is full.
+        DamagedDatasetError: an episode cannot be read.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise CannotWrite(f"{target}: is there already; name a path that is not")
+        raise WriteError(f"{target}: is there already; name a path that is not")
     first = sources[0][0]
     for other, _ in sources[1:]:
         _check_same(first, other)
     if not any(numbers for _, numbers in sources):
-        raise SchemaMismatch(f"{target}: no episode to write")
+        raise SchemaMismatchError(f"{target}: no episode to write")
     part = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -72,17 +71,17 @@ def compose(
 def _check_same(one: Dataset, other: Dataset) -> None:
     for what in ("fps", "robot_type"):
         if one.info.get(what) != other.info.get(what):
-            raise SchemaMismatch(
+            raise SchemaMismatchError(
                 f"{what}: {one.info.get(what)!r} in {one.root}, {other.info.get(what)!r} in {other.root}; "
                 "only data sets of one arm at one rate are merged"
             )
     for key in sorted(set(one.features) | set(other.features)):
         a, b = one.features.get(key), other.features.get(key)
         if a is None or b is None:
-            raise SchemaMismatch(f"feature {key!r} is not in {(one if a is None else other).root}")
+            raise SchemaMismatchError(f"feature {key!r} is not in {(one if a is None else other).root}")
         for part in ("dtype", "shape", "names"):
             if a.get(part) != b.get(part):
-                raise SchemaMismatch(
+                raise SchemaMismatchError(
                     f"feature {key!r}: {part} {a.get(part)} in {one.root}, {b.get(part)} in {other.root}"
                 )
 
@@ -102,7 +101,7 @@ class _Composer:
         videos = {key: _Videos(self.root, key, self.like.fps) for key in self.like.video_keys}
         beside: dict[str, list[pa.Table]] = {name: [] for name in layout.SIDE}
         for dataset, numbers in sources:
-            known = catalogue.read_stats(dataset.root, features)
+            known = read_stats(dataset.root, features)
             new = {}
             for number in numbers:
                 new[number] = len(self.entries)
@@ -118,9 +117,9 @@ class _Composer:
                 self.found.append(self._stats(known[number], columns))
                 tell(1)
             for name in layout.SIDE:
-                rows = [read_table(path) for path in side.side_files(dataset.root, name)]
+                rows = [read_table(path) for path in sidecar_files(dataset.root, name)]
                 if rows:
-                    beside[name].append(side.renumbered(_joined(rows), new))
+                    beside[name].append(renumbered(_joined(rows), new))
         data.close()
         for video in videos.values():
             video.close()
@@ -132,16 +131,16 @@ class _Composer:
 
     def _meta(self) -> None:
         info, features = self.like.info, self.like.features
-        write_table(self.root / layout.TASKS, catalogue.texts_table("task", self.tasks))
+        write_table(self.root / layout.TASKS, texts_table("task", self.tasks))
         if "subtask_index" in features:
-            write_table(self.root / layout.SUBTASKS, catalogue.texts_table("subtask", self.steps))
-        table = catalogue.entries_table(self.entries, self.found, features)
+            write_table(self.root / layout.SUBTASKS, texts_table("subtask", self.steps))
+        table = entries_table(self.entries, self.found, features)
         write_table(self.root / layout.path_of(layout.EPISODES, 0), table)
-        write_json(self.root / layout.STATS, catalogue.stats_json(stats.together(self.found)))
+        write_json(self.root / layout.STATS, stats_json(stats.aggregate(self.found)))
         totals = {
             "episodes": len(self.entries), "frames": self.entries[-1].stop, "tasks": len(self.tasks),
         }  # fmt: skip
-        new = catalogue.info_of(features, info["fps"], info.get("robot_type"), **totals)
+        new = info_of(features, info["fps"], info.get("robot_type"), **totals)
         write_json(self.root / layout.INFO, new)
 
     def _columns(self, dataset: Dataset, old: Entry) -> dict[str, Any]:
@@ -159,7 +158,7 @@ class _Composer:
 
     def _stats(self, old: dict[str, stats.Stats], columns: dict[str, Any]) -> dict[str, stats.Stats]:
         """Numbers are counted again; pictures keep what was counted before they were compressed."""
-        numbers = {k: stats.of_column(v) for k, v in columns.items() if v.dtype.kind != "O"}
+        numbers = {k: stats.column_stats(v) for k, v in columns.items() if v.dtype.kind != "O"}
         return {key: old[key] for key in self.like.video_keys if key in old} | numbers
 
 

@@ -20,14 +20,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from palme.data import episode_index as catalogue
 from palme.data import layout
 from palme.data.decoder import CACHE_MB, Pictures
-from palme.data.episode_index import Entry
-from palme.data.errors import Damaged, NoSuchEpisode
+from palme.data.episode_index import Entry, read_entries, read_info, read_texts
+from palme.data.errors import DamagedDatasetError, EpisodeNotFoundError
 from palme.data.files import read_table
 from palme.data.schema import arrow_schema, video_keys
-from palme.data.sidecar import Sidecar, read_side
+from palme.data.sidecar import Sidecar, read_sidecars
 
 
 @dataclass(frozen=True)
@@ -74,24 +73,24 @@ class Dataset:
         tasks, steps: texts by number.
 
     Raises:
-        NotADataset, Damaged.
+        NotADatasetError, DamagedDatasetError.
     """
 
     def __init__(self, root: Path | str, cache_mb: int = CACHE_MB) -> None:
         self.root = Path(root)
-        self.info = catalogue.read_info(self.root)
+        self.info = read_info(self.root)
         self.features: Mapping[str, Any] = self.info["features"]
         self.fps: float = self.info["fps"]
         counted = int(self.info["total_episodes"])
-        self.entries: list[Entry] = catalogue.read_entries(self.root, self.features)[:counted]
+        self.entries: list[Entry] = read_entries(self.root, self.features)[:counted]
         if len(self.entries) < counted:
-            raise Damaged(
+            raise DamagedDatasetError(
                 f"{self.root}: info.json counts {counted} episodes, meta/episodes lists {len(self.entries)}; "
                 f"`palme data repair {self.root}`"
             )
-        self.tasks = catalogue.read_texts(self.root / layout.TASKS, "task") if counted else []
+        self.tasks = read_texts(self.root / layout.TASKS, "task") if counted else []
         steps = self.root / layout.SUBTASKS
-        self.steps = catalogue.read_texts(steps, "subtask") if steps.exists() else []
+        self.steps = read_texts(steps, "subtask") if steps.exists() else []
         self.video_keys = video_keys(self.features)
         self._names = [field.name for field in arrow_schema(self.features)]
         self._starts = [entry.start for entry in self.entries]
@@ -107,17 +106,17 @@ class Dataset:
         return tuple(key.removeprefix(layout.PICTURE) for key in self.video_keys)
 
     def __getitem__(self, index: int) -> Frame:
-        """Frame `index` of the whole. Raises IndexError, Damaged."""
+        """Frame `index` of the whole. Raises IndexError, DamagedDatasetError."""
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
         entry = self.entries[bisect_right(self._starts, index) - 1]
         return self._frame(entry, index - entry.start)
 
     def episode(self, number: int) -> Episode:
-        """Episode `number`, counted from 0. Raises NoSuchEpisode."""
+        """Episode `number`, counted from 0. Raises EpisodeNotFoundError."""
         if not 0 <= number < len(self.entries):
             there = f"0 to {len(self.entries) - 1}" if self.entries else "none yet"
-            raise NoSuchEpisode(f"{self.root}: no episode {number}; there are {there}")
+            raise EpisodeNotFoundError(f"{self.root}: no episode {number}; there are {there}")
         return Episode(self, self.entries[number])
 
     def episodes(self) -> Iterator[Episode]:
@@ -125,18 +124,18 @@ class Dataset:
         return (Episode(self, entry) for entry in self.entries)
 
     def columns(self, entry: Entry) -> dict[str, NDArray]:
-        """An episode's numbers by feature, (T,) or (T, D). Raises Damaged."""
+        """An episode's numbers by feature, (T,) or (T, D). Raises DamagedDatasetError."""
         file = self._file(entry)
         at = entry.start - int(file["index"][0])
         if not (0 <= at and at + entry.length <= len(file["index"])):
-            raise Damaged(
+            raise DamagedDatasetError(
                 f"{self.root / layout.path_of(layout.DATA, entry.data)}: frames {entry.start} to "
                 f"{entry.stop - 1} of episode {entry.episode} are not in it; `palme data check {self.root}`"
             )
         return {name: values[at : at + entry.length] for name, values in file.items()}
 
     def image(self, entry: Entry, key: str, frame: int) -> NDArray[np.uint8]:
-        """One camera's picture at a frame of an episode, uint8 (H, W, 3). Raises Damaged."""
+        """One camera's picture at a frame of an episode, uint8 (H, W, 3). Raises DamagedDatasetError."""
         clip = entry.clips[key]
         return self.pictures.get(self.video(entry, key), round(clip.start * self.fps) + frame)
 
@@ -171,9 +170,9 @@ class Dataset:
             path = self.root / layout.path_of(layout.DATA, entry.data)
             table = read_table(path)
             if missing := [name for name in self._names if name not in table.column_names]:
-                raise Damaged(f"{path}: column {missing[0]!r} of info.json is missing")
+                raise DamagedDatasetError(f"{path}: column {missing[0]!r} of info.json is missing")
             if not len(table):
-                raise Damaged(f"{path}: holds no row")
+                raise DamagedDatasetError(f"{path}: holds no row")
             self._columns[entry.data] = {name: _array(table[name]) for name in self._names}
         return self._columns[entry.data]
 
@@ -215,10 +214,10 @@ class Episode:
             yield self.dataset.image(self.entry, layout.PICTURE + camera, frame)
 
     @property
-    def side(self) -> Sidecar | None:
+    def sidecar(self) -> Sidecar | None:
         """How it was recorded, what was said, the exact commands; None where another stack recorded it."""
         number = self.entry.episode
-        return read_side(self.dataset.root, number, self.entry.data).get(number)
+        return read_sidecars(self.dataset.root, number, self.entry.data).get(number)
 
 
 def _array(column: pa.ChunkedArray) -> NDArray:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from palme.data.episode_index import Entry
-from palme.data.errors import CameraSilent
+from palme.data.errors import CameraTimeoutError
 from palme.data.schema import Schema, View
-from palme.data.sidecar import Order, Run, Said, Sidecar
+from palme.data.sidecar import CommandRecord, EpisodeEvent, Run, Sidecar
 from palme.data.writer import DatasetWriter, EpisodeWriter, Row
 from palme.events import Acted, Event, Finished, Judged, Planned
 from robots.errors import CommandRejected
@@ -32,7 +32,7 @@ Look = Callable[[], tuple[Observation, float]]
 
 
 def schema_of(robot: Robot, seen: Observation, codec: str = "h264") -> Schema:
-    """What there is to record of an arm that sees `seen`. Raises SchemaMismatch."""
+    """What there is to record of an arm that sees `seen`. Raises SchemaMismatchError."""
     views = tuple(View(name, *frame.rgb.shape[:2]) for name, frame in seen.images.items())
     hz = robot.spec.control_hz
     fps = round(hz) if abs(hz - round(hz)) < 1e-6 else hz
@@ -79,7 +79,7 @@ class Recorder:
         self._episode = self._dataset.begin(instruction)
 
     def save(self, truth: bool | None = None) -> tuple[Entry, Sidecar] | None:
-        """Finish the episode; None where nothing was commanded. Raises EncoderFailed, CannotWrite."""
+        """Finish the episode; None where nothing was commanded. Raises EncoderError, WriteError."""
         episode, self._episode = self._episode, None
         if episode is None or not episode.n:
             if episode is not None:
@@ -113,9 +113,9 @@ class Recorder:
         try:
             sent = self._arm.command(command)
         except CommandRejected:
-            episode.orders.append(_order(frame, command, False))
+            episode.commands.append(_order(frame, command, False))
             raise
-        episode.orders.append(_order(frame, command, True))
+        episode.commands.append(_order(frame, command, True))
         episode.add(
             Row(
                 np.append(seen.robot.q, seen.robot.gripper),
@@ -133,7 +133,7 @@ class Recorder:
     def stop(self, reason: str) -> None:
         """As the arm does."""
         if self._episode is not None:
-            self._episode.orders.append(Order(self._episode.n, "stop"))
+            self._episode.commands.append(CommandRecord(self._episode.n, "stop"))
         self._arm.stop(reason)
 
     def rearm(self) -> None:
@@ -141,7 +141,7 @@ class Recorder:
         if hasattr(self._arm, "rearm"):
             self._arm.rearm()
         if self._episode is not None:
-            self._episode.orders.append(Order(self._episode.n, "rearm"))
+            self._episode.commands.append(CommandRecord(self._episode.n, "rearm"))
 
     def __getattr__(self, name: str) -> Any:
         """What is not recorded is as the arm has it: a lease, a camera, a clock of its own."""
@@ -160,26 +160,28 @@ class Recorder:
             sentence = getattr(event.sentence, "text", "") or ""
             answer = "done" if event.is_done else event.rationale
             self.step = "" if event.is_done else event.text
-            episode.said.append(
-                Said(episode.n, event.t, "planned", event.index, event.text, sentence, answer,
+            episode.events.append(
+                EpisodeEvent(episode.n, event.t, "planned", event.index, event.text, sentence, answer,
                      seconds=event.seconds)
             )  # fmt: skip
         elif isinstance(event, Acted):
             frame = max(episode.n - len(event.sent), 0)  # the look came before the chunk
             for look in event.looks:
                 if look.xyz is not None:
-                    episode.said.append(
-                        Said(frame, event.t, "looked", event.index, self.step, answer=look.role,
+                    episode.events.append(
+                        EpisodeEvent(frame, event.t, "looked", event.index, self.step, answer=look.role,
                              probability=look.score, camera=look.camera, xyz=look.xyz)
                     )  # fmt: skip
         elif isinstance(event, Judged):
             answer = event.reason or event.found
-            episode.said.append(
-                Said(episode.n, event.t, "judged", event.index, event.text, "", answer, event.success,
+            episode.events.append(
+                EpisodeEvent(episode.n, event.t, "judged", event.index, event.text, "", answer, event.success,
                      event.probability, event.seconds)
             )  # fmt: skip
         elif isinstance(event, Finished):
-            episode.said.append(Said(episode.n, event.t, "finished", answer=event.reason, success=event.done))
+            episode.events.append(
+                EpisodeEvent(episode.n, event.t, "finished", answer=event.reason, success=event.done)
+            )
             self._run = replace(
                 self._run, done=event.done, cause=event.cause, reason=event.reason, final=self._final()
             )
@@ -188,9 +190,9 @@ class Recorder:
         return () if self._world is None else tuple(float(x) for x in self._world())
 
 
-def _order(frame: int, command: JointCommand, accepted: bool) -> Order:
+def _order(frame: int, command: JointCommand, accepted: bool) -> CommandRecord:
     target = tuple(float(x) for x in np.asarray(command.q_target, float).reshape(-1))
-    return Order(
+    return CommandRecord(
         frame, "command", target, float(command.gripper), int(command.seq), float(command.t_mono), accepted
     )
 
@@ -198,7 +200,7 @@ def _order(frame: int, command: JointCommand, accepted: bool) -> Order:
 def look_beside(robot: Robot, pictures: Pictures, cameras: Sequence[str], stale: float = STALE) -> Look:
     """State now, by the wall clock, with the newest of the pictures that come by themselves.
 
-    Raises CameraSilent, when it looks, where the newest of a camera is older than `stale` [s].
+    Raises CameraTimeoutError, when it looks, where the newest of a camera is older than `stale` [s].
     """
 
     def look() -> tuple[Observation, float]:
@@ -207,7 +209,7 @@ def look_beside(robot: Robot, pictures: Pictures, cameras: Sequence[str], stale:
         age = max((now - taken for _, taken in found.values()), default=0.0)
         if not age <= stale:
             oldest = min(found, key=lambda camera: found[camera][1])
-            raise CameraSilent(
+            raise CameraTimeoutError(
                 f"camera {oldest}: no picture for {age:.2f} s, limit {stale:g} s; the arm holds"
             )
         return replace(state, images={name: frame for name, (frame, _) in found.items()}, t_mono=now), age
@@ -224,7 +226,7 @@ class Watcher:
         stale: [s] after which a camera that gives nothing is an error.
 
     Raises:
-        CameraSilent: by `look`.
+        CameraTimeoutError: by `look`.
     """
 
     def __init__(self, robot: Robot, cameras: Sequence[str] | None = None, stale: float = STALE) -> None:
@@ -246,7 +248,7 @@ class Watcher:
             why = (
                 f"{type(self._failure).__name__}: {self._failure}" if self._failure else "it does not answer"
             )
-            raise CameraSilent(
+            raise CameraTimeoutError(
                 f"cameras {list(seen.images)}: no picture for {age:.2f} s, limit {self.stale:g} s ({why}); "
                 "check the cable; the arm holds"
             )

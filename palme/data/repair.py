@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from palme.data import episode_index as catalogue
 from palme.data.check import check
-from palme.data.crash_recovery import recount, settle
-from palme.data.errors import CannotWrite, Damaged, DataError
-from palme.data.merge_split import compose
+from palme.data.crash_recovery import recount, recover
+from palme.data.episode_index import read_entries, read_info
+from palme.data.errors import DamagedDatasetError, DataError, WriteError
+from palme.data.merge_split import copy_episodes
 from palme.data.reader import Dataset
 from palme.data.writer import lock
 
@@ -21,9 +21,11 @@ def repair(root: Path) -> list[str]:
     """Make a data set whole. Returns what was done, for a person; [] where nothing was wrong.
 
     Raises:
-        NotADataset, Busy: it is being written to. Damaged: nothing in it can be saved.
+        NotADatasetError: `root` holds no data set.
+        DatasetBusyError: another process writes to it.
+        DamagedDatasetError: no episode is complete.
     """
-    info = catalogue.read_info(root)
+    info = read_info(root)
     fd = lock(root)
     try:
         done = _settled(root, info)
@@ -33,21 +35,21 @@ def repair(root: Path) -> list[str]:
         bad = {p.episode for p in problems if p.episode is not None}
         whole = [i for i in range(_count(root)) if i not in bad]
         if not whole:
-            raise Damaged(f"{root}: no episode is whole; first problem: {problems[0]}")
+            raise DamagedDatasetError(f"{root}: no episode is whole; first problem: {problems[0]}")
         return done + _rebuilt(root, whole, sorted(bad))
     finally:
         os.close(fd)
 
 
 def _settled(root: Path, info: dict) -> list[str]:
-    entries = catalogue.read_entries(root, info["features"])
+    entries = read_entries(root, info["features"])
     if info["total_episodes"] > len(entries):
         lost = info["total_episodes"] - len(entries)
         recount(root, info, entries)
         return [
             f"{lost} episode(s) that info.json counted are not listed in meta/episodes: no longer counted"
         ]
-    _, _, done = settle(root, info)
+    _, _, done = recover(root, info)
     return done
 
 
@@ -59,11 +61,11 @@ def _rebuilt(root: Path, whole: list[int], bad: list[int]) -> list[str]:
     """Swap in a data set of the episodes that are whole."""
     aside, mended = root.with_name(f"{root.name}.damaged"), root.with_name(f".{root.name}.mended")
     if aside.exists():
-        raise CannotWrite(f"{aside}: is there from an earlier repair; move it away first")
+        raise WriteError(f"{aside}: is there from an earlier repair; move it away first")
     try:
-        compose(mended, [(Dataset(root), whole)])
+        copy_episodes(mended, [(Dataset(root), whole)])
     except DataError as error:
-        raise Damaged(f"{root}: {error}; nothing was changed") from error
+        raise DamagedDatasetError(f"{root}: {error}; nothing was changed") from error
     os.replace(root, aside)
     os.replace(mended, root)
     said = f"written anew with {len(whole)} episode(s)"

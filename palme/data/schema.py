@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from palme.data import layout
-from palme.data.errors import SchemaMismatch
+from palme.data.errors import SchemaMismatchError
 
 SCALARS = {
     "intervention": "bool",
@@ -71,13 +71,13 @@ class Schema:
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
-            raise SchemaMismatch(f"codec {self.codec!r} is none of {sorted(CODECS)}")
+            raise SchemaMismatchError(f"codec {self.codec!r} is none of {sorted(CODECS)}")
         if not (isinstance(self.fps, int) and 0 < self.fps <= 1000):
-            raise SchemaMismatch(f"fps {self.fps!r}: v3.0 takes a whole number in [1, 1000]")
+            raise SchemaMismatchError(f"fps {self.fps!r}: v3.0 takes a whole number in [1, 1000]")
         for view in self.views:
             even = view.height % 2 == 0 and view.width % 2 == 0
             if not (even and 16 <= view.height <= LARGEST and 16 <= view.width <= LARGEST):
-                raise SchemaMismatch(
+                raise SchemaMismatchError(
                     f"camera {view.name}: {view.width}x{view.height} px; yuv420p video takes even sides in "
                     f"[16, {LARGEST}]; set camera.{view.name}_size"
                 )
@@ -114,37 +114,39 @@ class Schema:
         return out
 
     def check_same(self, features: Mapping[str, Any], fps: float, robot_type: str | None) -> None:
-        """Raise SchemaMismatch, naming the first difference from a data set that is there."""
+        """Raise SchemaMismatchError, naming the first difference from a data set that is there."""
         if fps != self.fps:
-            raise SchemaMismatch(
+            raise SchemaMismatchError(
                 f"fps: the data set has {fps}, the arm runs at {self.fps}; name another path"
             )
         if robot_type != self.robot_type:
-            raise SchemaMismatch(
+            raise SchemaMismatchError(
                 f"robot_type: the data set is of {robot_type!r}, not {self.robot_type!r}; name another path"
             )
         mine = self.features()
         for key in sorted(set(mine) ^ set(features)):
             where = "the data set" if key in features else "the recording"
-            raise SchemaMismatch(f"feature {key!r} is only in {where}; record to another path")
+            raise SchemaMismatchError(f"feature {key!r} is only in {where}; record to another path")
         for key, feature in mine.items():
             for part in ("dtype", "shape", "names"):
                 there = features[key].get(part)
                 if there != feature[part]:
-                    raise SchemaMismatch(
+                    raise SchemaMismatchError(
                         f"feature {key!r}: {part} {there} in the data set, {feature[part]} in the recording; "
                         "record to another path"
                     )
 
 
 def arrow_schema(features: Mapping[str, Any]) -> pa.Schema:
-    """Columns of data/*.parquet: everything but the videos. Raises SchemaMismatch for another dtype."""
+    """Columns of data/*.parquet: everything but the videos. Raises SchemaMismatchError for another dtype."""
     fields = []
     for key, feature in features.items():
         if feature["dtype"] in ("video", "image"):
             continue
         if feature["dtype"] not in ARROW or len(feature["shape"]) != 1:
-            raise SchemaMismatch(f"feature {key!r}: {feature['dtype']} {feature['shape']} is not read here")
+            raise SchemaMismatchError(
+                f"feature {key!r}: {feature['dtype']} {feature['shape']} is not read here"
+            )
         kind, n = ARROW[feature["dtype"]], int(feature["shape"][0])
         fields.append(pa.field(key, kind if n == 1 else pa.list_(kind, n)))
     return pa.schema(fields)

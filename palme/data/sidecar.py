@@ -48,7 +48,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Said:
+class EpisodeEvent:
     """One thing that planner, judge or policy said: `kind` is "planned", "judged", "looked" or "finished".
 
     Attributes:
@@ -76,7 +76,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Order:
+class CommandRecord:
     """One thing that the arm was told: `kind` is "command", "stop" or "rearm"; `accepted`: not refused."""
 
     frame: int
@@ -119,14 +119,14 @@ class Sidecar:
     """What the three tables hold of one episode."""
 
     run: Run
-    cadence: FrameTiming
-    said: tuple[Said, ...] = ()
-    orders: tuple[Order, ...] = field(default=(), repr=False)
+    timing: FrameTiming
+    events: tuple[EpisodeEvent, ...] = ()
+    commands: tuple[CommandRecord, ...] = field(default=(), repr=False)
 
 
 def tables(episode: int, side: Sidecar) -> dict[str, pa.Table]:
     """One episode's rows of each table."""
-    c = side.cadence
+    c = side.timing
     run = {k: v for k, v in vars(side.run).items() if k != "final"}
     pace = {k: v for k, v in vars(c).items() if k not in ("repeated", "late_frames")}
     row = run | pace | {
@@ -137,12 +137,12 @@ def tables(episode: int, side: Sidecar) -> dict[str, pa.Table]:
     said = [
         {"episode_index": episode, "frame_index": s.frame, "xyz": list(s.xyz)}
         | {k: v for k, v in vars(s).items() if k not in ("frame", "xyz")}
-        for s in side.said
+        for s in side.events
     ]
     orders = [
         {"episode_index": episode, "frame_index": o.frame, "q_target": list(o.q_target)}
         | {k: v for k, v in vars(o).items() if k not in ("frame", "q_target")}
-        for o in side.orders
+        for o in side.commands
     ]
     return {
         "runs": pa.Table.from_pylist([row], RUNS),
@@ -151,8 +151,8 @@ def tables(episode: int, side: Sidecar) -> dict[str, pa.Table]:
     }
 
 
-def read_side(root: Path, episode: int | None = None, file: int = 0) -> dict[int, Sidecar]:
-    """By episode, of those that have one. Raises Damaged.
+def read_sidecars(root: Path, episode: int | None = None, file: int = 0) -> dict[int, Sidecar]:
+    """By episode, of those that have one. Raises DamagedDatasetError.
 
     Args:
         episode: only this one, from the tables of number `file`; that of its data, or 0 where it was packed.
@@ -163,16 +163,16 @@ def read_side(root: Path, episode: int | None = None, file: int = 0) -> dict[int
         episode = row["episode_index"]
         out[episode] = Sidecar(
             _run(row),
-            _cadence(row),
-            tuple(_said(r) for r in found["events"] if r["episode_index"] == episode),
-            tuple(_order(r) for r in found["commands"] if r["episode_index"] == episode),
+            _timing(row),
+            tuple(_event(r) for r in found["events"] if r["episode_index"] == episode),
+            tuple(_command(r) for r in found["commands"] if r["episode_index"] == episode),
         )
     return out
 
 
 def _rows(root: Path, name: str, episode: int | None, file: int) -> list[dict]:
     if episode is None:
-        return [row for path in side_files(root, name) for row in read_table(path).to_pylist()]
+        return [row for path in sidecar_files(root, name) for row in read_table(path).to_pylist()]
     for number in {file, 0}:
         path = root / layout.path_of(layout.SIDE[name], number)
         if path.exists():
@@ -188,7 +188,7 @@ def _run(row: dict) -> Run:
     return Run(**known, final=tuple(row.get("final") or ()))
 
 
-def _cadence(row: dict) -> FrameTiming:
+def _timing(row: dict) -> FrameTiming:
     repeated = tuple(zip(row["repeated_camera"], row["repeated_frame"], strict=True))
     plain = {
         k: row[k] for k in FrameTiming.__dataclass_fields__ if k not in ("late_frames", "repeated")
@@ -196,16 +196,16 @@ def _cadence(row: dict) -> FrameTiming:
     return FrameTiming(**plain, late_frames=tuple(row["late_frames"]), repeated=repeated)
 
 
-def _said(row: dict) -> Said:
-    known = {k: row[k] for k in Said.__dataclass_fields__ if k not in ("frame", "camera", "xyz")}
+def _event(row: dict) -> EpisodeEvent:
+    known = {k: row[k] for k in EpisodeEvent.__dataclass_fields__ if k not in ("frame", "camera", "xyz")}
     # a data set from before looks were kept has no columns for them
     looked: dict[str, Any] = {"camera": row.get("camera") or "", "xyz": tuple(row.get("xyz") or ())}
-    return Said(frame=row["frame_index"], **known, **looked)
+    return EpisodeEvent(frame=row["frame_index"], **known, **looked)
 
 
-def _order(row: dict) -> Order:
-    known = {k: row[k] for k in Order.__dataclass_fields__ if k not in ("frame", "q_target")}
-    return Order(frame=row["frame_index"], q_target=tuple(row["q_target"]), **known)
+def _command(row: dict) -> CommandRecord:
+    known = {k: row[k] for k in CommandRecord.__dataclass_fields__ if k not in ("frame", "q_target")}
+    return CommandRecord(frame=row["frame_index"], q_target=tuple(row["q_target"]), **known)
 
 
 def renumbered(table: pa.Table, numbers: dict[int, int]) -> pa.Table:
@@ -217,7 +217,7 @@ def renumbered(table: pa.Table, numbers: dict[int, int]) -> pa.Table:
     return table.set_column(table.schema.get_field_index("episode_index"), "episode_index", new)
 
 
-def side_files(root: Path, name: str) -> list[Path]:
+def sidecar_files(root: Path, name: str) -> list[Path]:
     """The files of one side table, in their order."""
     assert name in layout.SIDE
     return sorted((root / "palme" / name).glob("*/*.parquet"))

@@ -22,7 +22,7 @@ NAMES = ("min", "max", "mean", "std", "count", *QUANTILES)
 THIN_FROM, THIN_TO = 300, 150  # [px] pictures with a side from the first on are thinned to about the second
 
 
-def of_column(values: NDArray) -> Stats:
+def column_stats(values: NDArray) -> Stats:
     """Of one feature over an episode: (T,) or (T, D); each statistic is (1,) or (D,)."""
     rows = values.reshape(len(values), -1)
     out: Stats = {
@@ -36,7 +36,7 @@ def of_column(values: NDArray) -> Stats:
     return out | _named(np.array(columns), out["mean"], len(rows))
 
 
-def of_pictures(counts: NDArray[np.int64], n_frames: int) -> Stats:
+def image_stats(counts: NDArray[np.int64], n_frames: int) -> Stats:
     """Of one camera over an episode; each statistic is (3, 1, 1), in [0, 1].
 
     Args:
@@ -66,13 +66,13 @@ def count_levels(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.stack([np.bincount(thin[..., c].ravel(), minlength=256) for c in range(3)])
 
 
-def together(episodes: Sequence[Mapping[str, Stats]]) -> dict[str, Stats]:
+def aggregate(episodes: Sequence[Mapping[str, Stats]]) -> dict[str, Stats]:
     """Of a whole data set, from those of its episodes: quantiles are weighted means, as in LeRobot."""
     keys = [key for key in (episodes[0] if episodes else {}) if all(key in one for one in episodes)]
-    return {key: _together([episode[key] for episode in episodes]) for key in keys}
+    return {key: _aggregate([episode[key] for episode in episodes]) for key in keys}
 
 
-def _together(parts: Sequence[Stats]) -> Stats:
+def _aggregate(parts: Sequence[Stats]) -> Stats:
     count = np.array([float(part["count"][0]) for part in parts])
     share = count / count.sum()
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.data.encoding import Encoding
-from palme.data.inline import Inline
+from palme.data.encoding import EncoderProcess
+from palme.data.inline import InlineEncoder
 from palme.data.reader import Episode
 from palme.data.schema import Schema, View
-from palme.data.sidecar import Order, Run, Said
+from palme.data.sidecar import CommandRecord, EpisodeEvent, Run
 from palme.data.writer import DatasetWriter, Row
 
 JOINTS = tuple(f"joint{i + 1}" for i in range(7))
@@ -96,8 +96,10 @@ def record(dataset: DatasetWriter, scenery: Scenery, n: int, frames: int) -> Non
         episode = dataset.begin(task(number))
         for frame in range(frames):
             episode.add(row(dataset.schema, scenery, number, frame))
-            episode.orders.append(Order(frame, "command", tuple(map(float, numbers(number, frame)[2]))))
-        episode.said.append(Said(0, 0.1, "planned", 0, STEPS[1], "human : " + task(number)))
+            episode.commands.append(
+                CommandRecord(frame, "command", tuple(map(float, numbers(number, frame)[2])))
+            )
+        episode.events.append(EpisodeEvent(0, 0.1, "planned", 0, STEPS[1], "human : " + task(number)))
         episode.save(Run(task(number), seed=number))
         print(f"saved {number}", flush=True)
 
@@ -111,7 +113,7 @@ def difference(episode: Episode, noise: float = 0.0) -> str:
             return f"{key} of episode {number} is not what was recorded"
     if episode.task != task(number) or episode.steps != [step(frame) for frame in range(n)]:
         return f"texts of episode {number} are not what was recorded"
-    if episode.side is None or len(episode.side.orders) != n or episode.side.run.seed != number:
+    if episode.sidecar is None or len(episode.sidecar.commands) != n or episode.sidecar.run.seed != number:
         return f"side tables of episode {number} are not what was recorded"
     views = tuple(
         View(key.rpartition(".")[2], *episode.dataset.features[key]["shape"][:2])
@@ -144,15 +146,15 @@ def main(path: Path, setting: dict[str, Any]) -> None:
 def _record(path: Path, setting: dict[str, Any]) -> None:
     height, width = setting.get("height", 48), setting.get("width", 64)
     made = schema(height, width, setting.get("cameras", 2), setting.get("codec", "h264"))
-    with DatasetWriter(path, made, Inline if setting.get("inline") else _patient) as dataset:
+    with DatasetWriter(path, made, InlineEncoder if setting.get("inline") else _patient) as dataset:
         dataset.begin("nothing yet").discard()  # so that what is timed or killed is recording, not starting
         print("ready", flush=True)
         scenery = Scenery(made, setting.get("noise", 0.0))
         record(dataset, scenery, setting.get("episodes", 1 << 30), setting.get("frames", 12))
 
 
-def _patient(made: Schema) -> Encoding:
-    return Encoding(made, patience=60.0)
+def _patient(made: Schema) -> EncoderProcess:
+    return EncoderProcess(made, max_wait=60.0)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class VideoWriter:
             raise refusal(path, error) from error
 
     def add(self, rgb: NDArray[np.uint8] | None) -> None:
-        """The next picture (H, W, 3); None = the one before once more. Raises CannotWrite."""
+        """The next picture (H, W, 3); None = the one before once more. Raises WriteError."""
         if rgb is not None:
             seen = av.VideoFrame.from_ndarray(rgb, format="rgb24")
             self._last = self._reformatter.reformat(seen, format="yuv420p")
@@ -78,7 +78,7 @@ class VideoWriter:
             raise refusal(self.path, error) from error
 
     def close(self) -> None:
-        """End the file. Raises CannotWrite."""
+        """End the file. Raises WriteError."""
         try:
             for packet in self._stream.encode():
                 self._container.mux(packet)

@@ -32,18 +32,26 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from palme.data import episode_index as catalogue
-from palme.data import frame_timing as cadence
 from palme.data import layout, stats
-from palme.data import sidecar as side
-from palme.data.crash_recovery import settle
-from palme.data.encoding import Encoded, Encoding, shape_problem
-from palme.data.episode_index import Clip, Entry
-from palme.data.errors import BadFrame, Busy, EncoderFailed, NotADataset
+from palme.data.crash_recovery import recover
+from palme.data.encoding import Encoded, EncoderProcess, shape_problem
+from palme.data.episode_index import (
+    Clip,
+    Entry,
+    entries_table,
+    info_of,
+    read_info,
+    read_stats,
+    read_texts,
+    stats_json,
+    texts_table,
+)
+from palme.data.errors import DatasetBusyError, EncoderError, InvalidFrameError, NotADatasetError
 from palme.data.files import publish, told, write_json, write_table
-from palme.data.inline import Inline
+from palme.data.frame_timing import measure_timing
+from palme.data.inline import InlineEncoder
 from palme.data.schema import VECTORS, Schema, arrow_schema
-from palme.data.sidecar import Order, Run, Said, Sidecar
+from palme.data.sidecar import CommandRecord, EpisodeEvent, Run, Sidecar, tables
 
 
 @dataclass(frozen=True)
@@ -76,27 +84,30 @@ class DatasetWriter:
     Args:
         root: the folder.
         schema: what is to be recorded.
-        encoding: makes the encoding process, or `Inline`.
+        encoding: makes the encoding process, or `InlineEncoder`.
 
     Attributes:
         settled: what the last writer had left behind, for a person.
 
     Raises:
-        Busy, SchemaMismatch, CannotWrite, NotADataset: the folder holds something else.
+        DatasetBusyError, SchemaMismatchError, WriteError, NotADatasetError: the folder holds something else.
     """
 
     def __init__(
-        self, root: Path | str, schema: Schema, encoding: Callable[[Schema], Encoding | Inline] = Encoding
+        self,
+        root: Path | str,
+        schema: Schema,
+        encoding: Callable[[Schema], EncoderProcess | InlineEncoder] = EncoderProcess,
     ) -> None:
         self.root, self.schema = Path(root), schema
         self.features = schema.features()
         with told(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
         self._lock = lock(self.root)
-        self._encoding: Encoding | Inline | None = None
+        self._encoding: EncoderProcess | InlineEncoder | None = None
         self._folder = self.root / layout.UNFINISHED
         self._behind = False
-        self.settled: list[str] = []
+        self.recovered: list[str] = []
         try:
             self._open()
             if schema.views:
@@ -110,22 +121,20 @@ class DatasetWriter:
         if not (self.root / layout.INFO).exists():
             if strangers := [p.name for p in self.root.iterdir() if not p.name.startswith(".")]:
                 if strangers != ["meta"] or any((self.root / "meta").iterdir()):
-                    raise NotADataset(
+                    raise NotADatasetError(
                         f"{self.root}: holds {strangers[0]!r} and no {layout.INFO}; name an empty folder or "
                         "a data set"
                     )
-            empty = catalogue.info_of(
-                self.features, schema.fps, schema.robot_type, episodes=0, frames=0, tasks=0
-            )
+            empty = info_of(self.features, schema.fps, schema.robot_type, episodes=0, frames=0, tasks=0)
             self._put_json(layout.INFO, empty)
-        info = catalogue.read_info(self.root)
+        info = read_info(self.root)
         schema.check_same(info["features"], info["fps"], info.get("robot_type"))
         self.features = info["features"]
-        self._info, self.entries, self.settled = settle(self.root, info)
+        self._info, self.entries, self.recovered = recover(self.root, info)
         self._behind = False
         self._tasks = self._texts(layout.TASKS, "task")
         self._steps = self._texts(layout.SUBTASKS, "subtask") or [""]
-        self._stats = catalogue.read_stats(self.root, self.features)
+        self._stats = read_stats(self.root, self.features)
         names = [*self.root.glob("data/*/*"), *self.root.glob("videos/*/*/*"), *self.root.glob("palme/*/*/*")]
         self._next = 1 + max((layout.number_of(path) or 0 for path in names), default=-1)
 
@@ -138,7 +147,7 @@ class DatasetWriter:
     def begin(self, task: str) -> EpisodeWriter:
         """Record one episode, under instruction `task`. One at a time."""
         if not task.strip():
-            raise BadFrame("an episode's task is a sentence; this one is empty")
+            raise InvalidFrameError("an episode's task is a sentence; this one is empty")
         if self._behind:
             self._open()  # a save broke off among its renames: learn what came of it
         # a new name each time: an encoder that outlives its killed parent by a moment must find nothing
@@ -175,9 +184,9 @@ class DatasetWriter:
             "index": np.arange(start, start + n),
             "task_index": np.full(n, tasks.index(task)),
         }
-        found = {key: stats.of_column(columns[key]) for key in self.features if key in columns}
+        found = {key: stats.column_stats(columns[key]) for key in self.features if key in columns}
         for view, video in zip(self.schema.views, videos, strict=True):
-            found[view.key] = stats.of_pictures(video.levels, video.frames)
+            found[view.key] = stats.image_stats(video.levels, video.frames)
 
         # everything is written and synced first, so that nothing but renames is left
         folder = self._folder
@@ -191,24 +200,24 @@ class DatasetWriter:
             write_table(path, content)
             parts.append((path, name))
 
-        for name, content in side.tables(entry.episode, beside).items():
+        for name, content in tables(entry.episode, beside).items():
             table(content, layout.path_of(layout.SIDE[name], number))
         table(table_of(columns, self.features), layout.path_of(layout.DATA, number))
         if tasks != self._tasks:
-            table(catalogue.texts_table("task", tasks), layout.TASKS)
+            table(texts_table("task", tasks), layout.TASKS)
         if self._steps != self._texts(layout.SUBTASKS, "subtask"):
-            table(catalogue.texts_table("subtask", self._steps), layout.SUBTASKS)
+            table(texts_table("subtask", self._steps), layout.SUBTASKS)
         listed = [self.entries[i] for i in beside_it], [self._stats[i] for i in beside_it]
-        rows = catalogue.entries_table([*listed[0], entry], [*listed[1], found], self.features)
+        rows = entries_table([*listed[0], entry], [*listed[1], found], self.features)
         table(rows, layout.path_of(layout.EPISODES, meta))
-        everything = stats.together([*self._stats, found])
+        everything = stats.aggregate([*self._stats, found])
         info = self._info | {
             "total_episodes": entry.episode + 1,
             "total_frames": entry.stop,
             "total_tasks": len(tasks),
             "splits": {"train": f"0:{entry.episode + 1}"},
         }
-        for name, json_content in ((layout.STATS, catalogue.stats_json(everything)), (layout.INFO, info)):
+        for name, json_content in ((layout.STATS, stats_json(everything)), (layout.INFO, info)):
             write_json(folder / Path(name).name, json_content)
             parts.append((folder / Path(name).name, name))
 
@@ -229,7 +238,7 @@ class DatasetWriter:
 
     def _texts(self, name: str, column: str) -> list[str]:
         path = self.root / name
-        return catalogue.read_texts(path, column) if path.exists() else []
+        return read_texts(path, column) if path.exists() else []
 
     def _put_json(self, name: str, content: Any) -> None:
         temporary = self.root / layout.UNFINISHED / Path(name).name
@@ -244,7 +253,9 @@ class EpisodeWriter:
         n: frames so far.
     """
 
-    def __init__(self, dataset: DatasetWriter, task: str, encoding: Encoding | Inline | None) -> None:
+    def __init__(
+        self, dataset: DatasetWriter, task: str, encoding: EncoderProcess | InlineEncoder | None
+    ) -> None:
         self._dataset, self._task, self._encoding = dataset, task, encoding
         self._schema = dataset.schema
         self.n = 0
@@ -253,27 +264,27 @@ class EpisodeWriter:
         self._repeated: dict[str, list[int]] = {view.name: [] for view in self._schema.views}
         self._age = 0.0
         self._open = True
-        self.said: list[Said] = []
-        self.orders: list[Order] = []
+        self.events: list[EpisodeEvent] = []
+        self.commands: list[CommandRecord] = []
 
     def add(self, row: Row) -> None:
-        """One frame. Returns at once: at most the encoding's `patience` a camera later where it lags.
+        """One frame. Returns at once: at most the encoding's `max_wait` a camera later where it lags.
 
         Raises:
-            BadFrame: the row does not fit the schema or holds what is not finite; it is not recorded.
-            EncoderFailed, CannotWrite: the episode is lost, every finished one is kept.
+            InvalidFrameError: the row does not match the schema or is not finite; it is not recorded.
+            EncoderError, WriteError: the episode is lost, every finished one is kept.
         """
         vectors = [np.asarray(v, np.float32) for v in (row.state, row.action, row.requested)]
         if not all(v.shape == (self._schema.width,) and np.isfinite(v).all() for v in vectors):
-            raise BadFrame(_number_problem(row, self._schema, self.n))
+            raise InvalidFrameError(_number_problem(row, self._schema, self.n))
         if not np.isfinite(row.capture_time):
-            raise BadFrame(f"frame {self.n}: capture time {row.capture_time} is not finite")
+            raise InvalidFrameError(f"frame {self.n}: capture time {row.capture_time} is not finite")
         if len(row.images) != len(self._schema.views):
-            raise BadFrame(
+            raise InvalidFrameError(
                 f"frame {self.n}: {len(row.images)} pictures for {len(self._schema.views)} cameras"
             )
         if problem := shape_problem(self._schema, row.images):
-            raise BadFrame(f"frame {self.n}: {problem}")
+            raise InvalidFrameError(f"frame {self.n}: {problem}")
         for camera, (view, rgb) in enumerate(zip(self._schema.views, row.images, strict=True)):
             assert self._encoding is not None
             if not self._encoding.add(camera, self.n, rgb):
@@ -293,16 +304,16 @@ class EpisodeWriter:
         """Finish the episode: when this returns it is on the disk for good.
 
         Raises:
-            BadFrame: there is no frame in it.
-            EncoderFailed, CannotWrite: the episode is lost, every finished one is kept.
+            InvalidFrameError: there is no frame in it.
+            EncoderError, WriteError: the episode is lost, every finished one is kept.
         """
         if not self.n:
             self.discard()
-            raise BadFrame("an episode without a frame is not saved; nothing was commanded")
+            raise InvalidFrameError("an episode without a frame is not saved; nothing was commanded")
         videos = [] if self._encoding is None else self._encoding.finish()
         for video in videos:
             if video.frames != self.n:
-                raise EncoderFailed(f"{video.path}: {video.frames} pictures for {self.n} frames; not saved")
+                raise EncoderError(f"{video.path}: {video.frames} pictures for {self.n} frames; not saved")
         numbers = np.stack(self._numbers)  # (T, 3, D)
         intervention, step, time = (np.array(column) for column in zip(*self._scalars, strict=True))
         columns = {key: numbers[:, i] for i, key in enumerate(VECTORS)} | {
@@ -312,9 +323,9 @@ class EpisodeWriter:
             "frame_index": np.arange(self.n),
         }
         waited = 0.0 if self._encoding is None else self._encoding.waited
-        pace = cadence.report(time, self._schema.fps, self._repeated, waited, self._age)
+        timing = measure_timing(time, self._schema.fps, self._repeated, waited, self._age)
         run = Run(self._task) if run is None else replace(run, instruction=run.instruction or self._task)
-        beside = Sidecar(run, pace, tuple(self.said), tuple(self.orders))
+        beside = Sidecar(run, timing, tuple(self.events), tuple(self.commands))
         self._open = False
         return self._dataset._save(self._task, columns, videos, beside), beside
 
@@ -326,7 +337,7 @@ class EpisodeWriter:
 
 
 def lock(root: Path) -> int:
-    """Be the only writer of a data set until the returned descriptor is closed. Raises Busy."""
+    """Be the only writer of a data set until the returned descriptor is closed. Raises DatasetBusyError."""
     with told(root / layout.LOCK):
         fd = os.open(root / layout.LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -334,7 +345,7 @@ def lock(root: Path) -> int:
     except OSError:
         holder = os.read(fd, 32).decode(errors="replace").strip()
         os.close(fd)
-        raise Busy(
+        raise DatasetBusyError(
             f"{root}: process {holder or '?'} is recording to it; name another path or end it"
         ) from None
     os.ftruncate(fd, 0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 
 from palme.operator.auth import is_loopback
-from palme.operator.errors import AddressRefused
+from palme.operator.errors import AddressError
 
 HIGHEST_PORT = 65535
 
 
-def bound(host: str, port: int, beyond_loopback: bool = False) -> socket.socket:
+def listen(host: str, port: int, beyond_loopback: bool = False) -> socket.socket:
     """A listening socket.
 
     Args:
@@ -18,21 +18,21 @@ def bound(host: str, port: int, beyond_loopback: bool = False) -> socket.socket:
         port: 0 = any free one.
 
     Raises:
-        AddressRefused: an address beyond the loopback that was not asked for, or one that cannot be bound.
+        AddressError: an address beyond the loopback that was not asked for, or one that cannot be bound.
     """
     if not (is_loopback(host) or beyond_loopback):
-        raise AddressRefused(
+        raise AddressError(
             f"{host!r} can be reached by others: use 127.0.0.1 and a tunnel (ssh -L), or, if they are "
             "meant to, say beyond_loopback=true (for palme run and teleop console_beyond_loopback=true)"
         )
     if not 0 <= port <= HIGHEST_PORT:
-        raise AddressRefused(f"port {port} is not in 0 to {HIGHEST_PORT}; 0 = any free one")
+        raise AddressError(f"port {port} is not in 0 to {HIGHEST_PORT}; 0 = any free one")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=64)
     except (OSError, UnicodeError) as error:  # a host name that is none is a UnicodeError
         why = getattr(error, "strerror", None) or error
-        raise AddressRefused(
+        raise AddressError(
             f"cannot listen at {host}:{port}: {why}; choose another port (0 = any free one), or an "
             "address of this computer's"
         ) from error

@@ -20,7 +20,7 @@ from palme.operator import sockets
 from palme.operator.auth import Auth
 from palme.operator.cameras import Encoder
 from palme.operator.clients import Clients
-from palme.operator.errors import Refused
+from palme.operator.errors import RequestRefusedError
 
 TYPES = {"css": "text/css", "js": "text/javascript"}
 # Nothing but our own files, and pictures that stand in the sentence itself.
@@ -37,13 +37,13 @@ HEADERS = {
 }
 
 
-def build_app(hub: Clients, door: Auth) -> ASGIApp:
+def build_app(clients: Clients, door: Auth) -> ASGIApp:
     """Everything between a connection and the desk."""
     encoder, lookers = Encoder(), set[WebSocket]()
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        async with hub.watching():
+        async with clients.watching():
             yield
         encoder.close()
 
@@ -58,10 +58,10 @@ def build_app(hub: Clients, door: Auth) -> ASGIApp:
         return Response(page_files()[name], headers=HEADERS, media_type=kind)
 
     async def control(websocket: WebSocket) -> None:
-        await sockets.control(websocket, hub)
+        await sockets.control(websocket, clients)
 
     async def pictures(websocket: WebSocket) -> None:
-        await sockets.pictures(websocket, hub, encoder, lookers)
+        await sockets.pictures(websocket, clients, encoder, lookers)
 
     routes = [
         Route("/", page),
@@ -99,14 +99,14 @@ class _AuthMiddleware:
                 self._door.check_origin(headers)
             if not scope["path"].startswith("/files/"):
                 self._door.check_token(scope["query_string"])
-        except Refused as refused:
+        except RequestRefusedError as refused:
             if scope["type"] == "websocket":
                 return await WebSocket(scope, receive, send).close()  # before it is accepted: 403
             return await _refusal(refused)(scope, receive, send)
         await self._app(scope, receive, send)
 
 
-def _refusal(refused: Refused) -> Response:
+def _refusal(refused: RequestRefusedError) -> Response:
     page = page_files()["refused.html"].decode()
     body = page.replace("{title}", escape(refused.title)).replace("{reason}", escape(str(refused)))
     return HTMLResponse(body, refused.status, HEADERS)

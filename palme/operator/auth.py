@@ -15,7 +15,13 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from palme.operator.errors import NoToken, TokenTooWeak, WrongHost, WrongOrigin, WrongToken
+from palme.operator.errors import (
+    MissingTokenError,
+    WeakTokenError,
+    WrongHostError,
+    WrongOriginError,
+    WrongTokenError,
+)
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")  # 16 of 64 letters: 96 bits
 MAX_QUERY = 512  # [bytes]; a token and nothing else stands there
@@ -27,7 +33,7 @@ def new_token() -> str:
 
 
 class Auth:
-    """Lets requests in or raises a `Refused`.
+    """Lets requests in or raises a `RequestRefusedError`.
 
     Args:
         host: what the server is bound to. A loopback address answers to loopback names alone; any other one
@@ -36,12 +42,12 @@ class Auth:
         names: further host names to answer to.
 
     Raises:
-        TokenTooWeak: fewer than 16 characters, or some that do not belong in an address.
+        WeakTokenError: fewer than 16 characters, or some that do not belong in an address.
     """
 
     def __init__(self, host: str, token: str, names: tuple[str, ...] = ()) -> None:
         if not TOKEN.fullmatch(token):
-            raise TokenTooWeak("a token has 16 to 128 letters, digits, - or _; without one, one is drawn")
+            raise WeakTokenError("a token has 16 to 128 letters, digits, - or _; without one, one is drawn")
         self.token = token
         self._loopback_only = is_loopback(host)
         own = () if self._loopback_only else (socket.gethostname(), f"{socket.gethostname()}.local")
@@ -53,23 +59,25 @@ class Auth:
         name = _name(host)
         if name in self._names or is_loopback(name) or (not self._loopback_only and _is_address(name)):
             return host
-        raise WrongHost(f"this console does not answer to {name[:80]!r}")
+        raise WrongHostError(f"this console does not answer to {name[:80]!r}")
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """A socket is opened by the page that was read from the same host and port."""
         host, origin = self.check_host(headers), headers.get("origin", "")
         if origin not in (f"http://{host}", f"https://{host}"):
-            raise WrongOrigin(f"a socket is opened by this console's own page alone, not by {origin[:80]!r}")
+            raise WrongOriginError(
+                f"a socket is opened by this console's own page alone, not by {origin[:80]!r}"
+            )
 
     def check_token(self, query: bytes) -> None:
         """`token=...` in the query, compared in constant time."""
         if len(query) > MAX_QUERY:
-            raise WrongToken("the address is too long")
+            raise WrongTokenError("the address is too long")
         given = parse_qs(query.decode("latin-1"), max_num_fields=8).get("token", [])
         if len(given) != 1 or not given[0]:
-            raise NoToken("the run printed the whole address, token included, when it began")
+            raise MissingTokenError("the run printed the whole address, token included, when it began")
         if not hmac.compare_digest(given[0].encode(), self.token.encode()):
-            raise WrongToken("each run has a token of its own, printed when it begins")
+            raise WrongTokenError("each run has a token of its own, printed when it begins")
 
 
 def is_loopback(name: str) -> bool:

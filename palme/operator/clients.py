@@ -38,7 +38,7 @@ class Seat:
         self.heard, self.looks, self.left = time.monotonic(), 0, False
 
 
-class TooMany(Exception):
+class TooManyClientsError(Exception):
     """All seats are taken."""
 
 
@@ -60,19 +60,19 @@ class Clients:
         """A seat with the lowest free number, which stays until it is given up.
 
         Raises:
-            TooMany: there are `MAX_CONSOLES`.
+            TooManyClientsError: there are `MAX_CONSOLES`.
         """
         for number in range(1, MAX_CONSOLES + 1):
             who = f"console {number}"
             if who not in self.seats:
                 self.seats[who] = seat = Seat(who)
                 return seat
-        raise TooMany(f"there are {MAX_CONSOLES} consoles already: close one")
+        raise TooManyClientsError(f"there are {MAX_CONSOLES} consoles already: close one")
 
     def give_up(self, seat: Seat) -> None:
         """A console is gone: its page was closed, its line lost."""
         if self.seats.pop(seat.who, None) is not None:
-            self.desk.left(seat.who)
+            self.desk.disconnect(seat.who)
             self.changed()
 
     def status(self) -> Status:
@@ -112,7 +112,7 @@ class Clients:
         try:
             if self.status().holder == seat.who:
                 seat.left = True
-                self.desk.left(seat.who)
+                self.desk.disconnect(seat.who)
                 self.changed()
         except Exception:  # a desk that fails once must not end the watch
             log.exception("the desk failed while %s was silent", seat.who)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from palme.operator import operator as desk
-from palme.operator.operator import Operator, Told
+from palme.operator.operator import Operator, Reply
 
 MAX_BYTES = 4096  # of a message; the longest text in it has 300 characters
 
@@ -54,7 +54,7 @@ class Reach(Message, tag="reach"):
     v: Pixel
 
 
-class Retype(Message, tag="retype"):
+class Retype(Message, tag="correct"):
     text: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
@@ -96,7 +96,7 @@ def read_shown(text: str) -> Shown:
     return _shown.decode(text)
 
 
-def carry_out(wish: AtDesk, at: Operator, who: str) -> Told:
+def carry_out(wish: AtDesk, at: Operator, who: str) -> Reply:
     """Ask the desk for it, in the name of `who`."""
     match wish:
         case Stop(how):
@@ -107,7 +107,7 @@ def carry_out(wish: AtDesk, at: Operator, who: str) -> Told:
             return at.reach(who, camera, u, v)
         case Retype(text):
             text = " ".join(text.split())
-            return at.retype(who, text) if text else Told(False, "nothing was typed")
+            return at.correct(who, text) if text else Reply(False, "nothing was typed")
         case Take():
             return at.take(who)
         case HandBack():

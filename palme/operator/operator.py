@@ -1,7 +1,7 @@
 """Operator: everything that a console may see and do. The run implements it; the page knows nothing else.
 
 Every method may be called from any thread, returns at once and never raises for what a person typed: what
-cannot be done is told in `Told`.
+cannot be done is told in `Reply`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from robots.teleop.teleop_actions import Jog
 
-__all__ = ["MODES", "Operator", "Jog", "Joint", "Picture", "Status", "StepLine", "Told"]
+__all__ = ["MODES", "Operator", "Jog", "Joint", "Picture", "Status", "StepLine", "Reply"]
 MODES = ("autonomous", "paused", "correcting", "stopped")
 
 
@@ -82,7 +82,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Told:
+class Reply:
     """Whether something was done, and why not."""
 
     done: bool
@@ -98,35 +98,35 @@ class Operator(Protocol):
         """The newest picture of `camera`, None if there is none yet."""
         ...
 
-    def stop(self, who: str, reason: str) -> Told:
+    def stop(self, who: str, reason: str) -> Reply:
         """Decelerate, hold, latch: anybody may, at any time."""
         ...
 
-    def rearm(self, who: str) -> Told:
+    def rearm(self, who: str) -> Reply:
         """Listen again after a stop; the run stays paused."""
         ...
 
-    def pause(self, who: str) -> Told:
+    def pause(self, who: str) -> Reply:
         """Decelerate and hold; the run waits."""
         ...
 
-    def take(self, who: str) -> Told:
-        """Take the arm. Refused while another console holds it."""
+    def take(self, who: str) -> Reply:
+        """Take the arm. RequestRefusedError while another console holds it."""
         ...
 
-    def jog(self, who: str, jog: Jog) -> Told:
+    def jog(self, who: str, jog: Jog) -> Reply:
         """Move while it is repeated: a jog older than 100 ms counts for nothing. Only the holder's counts."""
         ...
 
-    def reach(self, who: str, camera: str, u: float, v: float) -> Told:
+    def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
         """Move the tool over what is seen at pixel (u, v) of `camera`, while the holder repeats it."""
         ...
 
-    def hand_back(self, who: str) -> Told:
+    def hand_back(self, who: str) -> Reply:
         """Give the arm back: the planner looks and plans anew."""
         ...
 
-    def retype(self, who: str, text: str) -> Told:
+    def correct(self, who: str, text: str) -> Reply:
         """Correct by words.
 
         Args:
@@ -135,6 +135,6 @@ class Operator(Protocol):
         """
         ...
 
-    def left(self, who: str) -> None:
+    def disconnect(self, who: str) -> None:
         """A console is gone. If it held the arm: decelerate, hold, pause."""
         ...

@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from palme.operator.operator import Jog, Joint, Picture, Status, Told
+from palme.operator.operator import Jog, Joint, Picture, Reply, Status
 from palme.operator.run_status import RunStatus
-from palme.operator.verbal_corrections import Meaning, Unclear, understand
+from palme.operator.verbal_corrections import AmbiguousCorrectionError, Meaning, understand
 from palme.supervision import Correction
 from robots.errors import RobotError, TakeoverRefused
 from robots.skills import Step
@@ -37,8 +37,8 @@ class RunOperator:
         story: listens to the agent's events; None = there is no agent.
     """
 
-    def __init__(self, shared: SharedArm, loop: ControlLoop, story: RunStatus | None = None) -> None:
-        self.shared, self.loop, self.story = shared, loop, story
+    def __init__(self, shared: SharedArm, loop: ControlLoop, run_status: RunStatus | None = None) -> None:
+        self.shared, self.loop, self.run_status = shared, loop, run_status
         self._lock = threading.Lock()
         self._said: tuple[str, str, Meaning] | None = None  # who, words, meaning: until the agent asks
         self._aim: tuple[tuple[str, str, float, float], Array, float] | None = None
@@ -51,7 +51,7 @@ class RunOperator:
     def status(self) -> Status:
         """See `Operator`."""
         shared, state, pace = self.shared, self.shared.state, self.loop.pace
-        takeover, story = shared.takeover, self.story
+        takeover, story = shared.takeover, self.run_status
         joints = tuple(
             Joint(name, float(q), low, high, float(dq), top)
             for (name, low, high, top), q, dq in zip(self._limits, state.q, state.dq, strict=True)
@@ -81,51 +81,51 @@ class RunOperator:
 
     # -- what is done -------------------------------------------------------------------------
 
-    def stop(self, who: str, reason: str) -> Told:
+    def stop(self, who: str, reason: str) -> Reply:
         """See `Operator`."""
         self.shared.halt(who, reason or f"by {who}")
-        return Told(True, self.shared.takeover.message)
+        return Reply(True, self.shared.takeover.message)
 
-    def rearm(self, who: str) -> Told:
+    def rearm(self, who: str) -> Reply:
         """See `Operator`."""
         try:
             self.shared.rearm(who, SOON)
         except TimeoutError:
-            return Told(True, "asked to rearm: see the message")
+            return Reply(True, "asked to rearm: see the message")
         except RobotError as error:
-            return Told(False, str(error))
-        return Told(True, self.shared.takeover.message)
+            return Reply(False, str(error))
+        return Reply(True, self.shared.takeover.message)
 
-    def pause(self, who: str) -> Told:
+    def pause(self, who: str) -> Reply:
         """See `Operator`."""
         return self._told(lambda: self.shared.pause(who))
 
-    def take(self, who: str) -> Told:
+    def take(self, who: str) -> Reply:
         """See `Operator`."""
         return self._told(lambda: self.shared.take(who))
 
-    def hand_back(self, who: str) -> Told:
+    def hand_back(self, who: str) -> Reply:
         """See `Operator`."""
         return self._told(lambda: self.shared.hand_back(who))
 
-    def left(self, who: str) -> None:
+    def disconnect(self, who: str) -> None:
         """See `Operator`."""
         self.shared.left(who)
 
-    def jog(self, who: str, jog: Jog) -> Told:
+    def jog(self, who: str, jog: Jog) -> Reply:
         """See `Operator`."""
         opening = jog.gripper
         try:
             wishes.shares(jog.linear)
             wishes.shares(jog.angular)
         except (ValueError, TypeError) as error:
-            return Told(False, f"jog: {error}")
+            return Reply(False, f"jog: {error}")
         if opening is not None and not (isinstance(opening, int | float) and math.isfinite(opening)):
-            return Told(False, f"jog: gripper {opening!r} is no opening in [0, 1]")
+            return Reply(False, f"jog: gripper {opening!r} is no opening in [0, 1]")
         linear, angular = tuple(map(float, jog.linear)), tuple(map(float, jog.angular))
         return self._wished(who, wishes.Jog(linear, angular, opening))  # type: ignore[arg-type]
 
-    def reach(self, who: str, camera: str, u: float, v: float) -> Told:
+    def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
         """See `Operator`. The point is looked up once a press: the picture may move with the arm."""
         if not self._holds(who):
             return self._not_yours(who)
@@ -135,39 +135,39 @@ class RunOperator:
         if aim is None or aim[0] != key or now - aim[2] > 3 * wishes.STALE:
             found = self.loop.frame(camera)
             if found is None:
-                return Told(False, f"no picture of {camera!r} yet")
+                return Reply(False, f"no picture of {camera!r} yet")
             try:
                 point = point_at(found[0], u, v)
                 goal = over(self.shared.spec, point, self.shared.limits.hover)
             except TakeoverRefused as error:
-                return Told(False, str(error))
+                return Reply(False, str(error))
         else:
             goal = aim[1]
         with self._lock:
             self._aim = (key, goal, now)
         return self._wished(who, wishes.Reach(goal))
 
-    def retype(self, who: str, text: str) -> Told:
+    def correct(self, who: str, text: str) -> Reply:
         """See `Operator`, and `palme.operator.verbal_corrections` for what is made of the words."""
-        if self.story is None:
-            return Told(False, "nobody plans here: there is no instruction to correct")
+        if self.run_status is None:
+            return Reply(False, "nobody plans here: there is no instruction to correct")
         holder = self.shared.takeover.holder
         if holder and holder != who:
-            return Told(False, f"{holder} holds the arm, and speaks for it")
+            return Reply(False, f"{holder} holds the arm, and speaks for it")
         if len(text) > LONGEST:
-            return Told(False, f"{len(text)} characters; say it in {LONGEST}")
+            return Reply(False, f"{len(text)} characters; say it in {LONGEST}")
         with self._lock:
             pending = self._said
-            instruction = self.story.instruction if pending is None else pending[2].instruction
-            present: Step | None = self.story.present
+            instruction = self.run_status.instruction if pending is None else pending[2].instruction
+            present: Step | None = self.run_status.present
             try:
-                meaning = understand(text, instruction, present, self.story.seen)
-            except Unclear as question:
-                return Told(False, str(question))
+                meaning = understand(text, instruction, present, self.run_status.seen)
+            except AmbiguousCorrectionError as question:
+                return Reply(False, str(question))
             self._said = (who, " ".join(text.split()), meaning)
         self.shared.interrupt(who)
         later = "" if self.shared.takeover.mode == AUTONOMOUS else "; when the arm is handed back"
-        return Told(True, meaning.message + later)
+        return Reply(True, meaning.message + later)
 
     # -- for the agent ------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class RunOperator:
         if said is None:
             return Correction(happened.who, happened.why, happened.seconds, happened.commands)
         who, words, meaning = said
-        changed = self.story is None or meaning.instruction != self.story.instruction
+        changed = self.run_status is None or meaning.instruction != self.run_status.instruction
         return Correction(
             who, happened.why, happened.seconds, happened.commands, words, meaning.step,
             meaning.instruction if changed else None,
@@ -200,20 +200,20 @@ class RunOperator:
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _told(self, act: Callable[[], None]) -> Told:
+    def _told(self, act: Callable[[], None]) -> Reply:
         try:
             act()
         except TakeoverRefused as refusal:
-            return Told(False, str(refusal))
-        return Told(True, self.shared.takeover.message)
+            return Reply(False, str(refusal))
+        return Reply(True, self.shared.takeover.message)
 
-    def _wished(self, who: str, wish: wishes.Message) -> Told:
-        return Told(True) if self.shared.wish(who, wish) else self._not_yours(who)
+    def _wished(self, who: str, wish: wishes.Message) -> Reply:
+        return Reply(True) if self.shared.wish(who, wish) else self._not_yours(who)
 
     def _holds(self, who: str) -> bool:
         takeover = self.shared.takeover
         return takeover.mode == CORRECTING and takeover.holder == who
 
-    def _not_yours(self, who: str) -> Told:
+    def _not_yours(self, who: str) -> Reply:
         holder = self.shared.takeover.holder
-        return Told(False, f"{holder} holds the arm" if holder else "take the arm first")
+        return Reply(False, f"{holder} holds the arm" if holder else "take the arm first")

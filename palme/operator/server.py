@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from palme.operator.address import bound, reached_at
+from palme.operator.address import listen, reached_at
 from palme.operator.auth import Auth, new_token
 from palme.operator.errors import ConsoleError
 from palme.operator.operator import Operator
@@ -34,7 +34,7 @@ def serve(
     beyond_loopback: bool = False,
     names: tuple[str, ...] = (),
     silence: float = SILENCE,
-    tell: Callable[[str], None] = _say,
+    announce: Callable[[str], None] = _say,
 ) -> Console:
     """Open a console and tell its address.
 
@@ -46,18 +46,18 @@ def serve(
         token: the secret in the address, 16 to 128 letters, digits, - or _. None = one is drawn.
         names: further host names under which it may be reached.
         silence: [s] without a word from the console that holds the arm until the desk hears that it left.
-        tell: what is done with the line that says where the console is.
+        announce: what is done with the line that says where the console is.
 
     Raises:
-        AddressRefused: an address beyond the loopback that was not asked for, or one that cannot be bound.
-        TokenTooWeak: a token that could be guessed.
+        AddressError: an address beyond the loopback that was not asked for, or one that cannot be bound.
+        WeakTokenError: a token that could be guessed.
         ConsoleError: the extra [teleop] is missing, or the server does not start.
     """
     if not silence > 0:
         raise ConsoleError(f"silence={silence}: seconds, more than 0")
     door = Auth(host, token or new_token(), names)
-    console = Console(desk, bound(host, port, beyond_loopback), door, silence)
-    tell(f"console: {console.address}")
+    console = Console(desk, listen(host, port, beyond_loopback), door, silence)
+    announce(f"console: {console.address}")
     return console
 
 
@@ -74,14 +74,14 @@ class Console:
         except ImportError as error:
             listener.close()
             raise ConsoleError(f"no {error.name}: pip install 'palme-stack[teleop]'") from error
-        self.hub: Clients = Clients(desk, silence)
+        self.clients: Clients = Clients(desk, silence)
         self.host, self.port = reached_at(listener)
         self.token = door.token
         config = uvicorn.Config(
-            build_app(self.hub, door), lifespan="on", log_config=None, log_level="warning", access_log=False,
-            ws="websockets-sansio", ws_max_size=MAX_BYTES, ws_per_message_deflate=False, ws_ping_interval=5.0,
-            ws_ping_timeout=5.0, limit_concurrency=64, timeout_graceful_shutdown=2, server_header=False,
-            proxy_headers=False, h11_max_incomplete_event_size=16384,
+            build_app(self.clients, door), lifespan="on", log_config=None, log_level="warning",
+            access_log=False, ws="websockets-sansio", ws_max_size=MAX_BYTES, ws_per_message_deflate=False,
+            ws_ping_interval=5.0, ws_ping_timeout=5.0, limit_concurrency=64, timeout_graceful_shutdown=2,
+            server_header=False, proxy_headers=False, h11_max_incomplete_event_size=16384,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._started = threading.Event()

@@ -14,7 +14,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from palme.operator import messages as wishes
 from palme.operator.cameras import Encoder, framed
-from palme.operator.clients import MAX_CONSOLES, STATUS_PERIOD, Clients, Seat, TooMany, encode, status_message
+from palme.operator.clients import (
+    MAX_CONSOLES,
+    STATUS_PERIOD,
+    Clients,
+    Seat,
+    TooManyClientsError,
+    encode,
+    status_message,
+)
 from palme.operator.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
@@ -25,29 +33,29 @@ LOOK_PERIOD = 0.008  # [s] how often the desk is asked for a newer picture
 POLICY, FAILED, FULL = 1008, 1011, 1013  # close codes: broke a rule; failed here; come again later
 
 
-async def control(websocket: WebSocket, hub: Clients) -> None:
+async def control(websocket: WebSocket, clients: Clients) -> None:
     """Words: wishes come in, status goes out. When it ends, however it ends, the desk hears that it left."""
     await websocket.accept()
     try:
-        seat = hub.sit()
-    except TooMany as full:
+        seat = clients.sit()
+    except TooManyClientsError as full:
         await websocket.close(FULL, str(full))
         return
-    hub.changed()
+    clients.changed()
 
     async def listen() -> None:
         try:
-            await _hear(websocket, hub, seat)
+            await _hear(websocket, clients, seat)
         finally:
-            hub.give_up(seat)  # here, so that leaving waits for nothing that is still being told
+            clients.give_up(seat)  # here, so that leaving waits for nothing that is still being told
 
     try:
-        await _either(websocket, listen(), _tell(websocket, hub, seat))
+        await _either(websocket, listen(), _tell(websocket, clients, seat))
     finally:
-        hub.give_up(seat)
+        clients.give_up(seat)
 
 
-async def _hear(websocket: WebSocket, hub: Clients, seat: Seat) -> None:
+async def _hear(websocket: WebSocket, clients: Clients, seat: Seat) -> None:
     budget, refused, refused_at = RateLimit(RATE, BURST), "", 0.0
     async for text in _texts(websocket, budget):
         try:
@@ -65,10 +73,10 @@ async def _hear(websocket: WebSocket, hub: Clients, seat: Seat) -> None:
             case wishes.Ping(at):
                 await websocket.send_text(encode({"pong": at, "t": time.monotonic()}))
                 continue
-        told = wishes.carry_out(wish, hub.desk, seat.who)
+        told = wishes.carry_out(wish, clients.desk, seat.who)
         moving = isinstance(wish, wishes.Jog | wishes.Reach)
         if not moving:
-            hub.changed()
+            clients.changed()
         elif told.done:
             continue
         now = time.monotonic()
@@ -79,25 +87,25 @@ async def _hear(websocket: WebSocket, hub: Clients, seat: Seat) -> None:
         await websocket.send_text(encode({"told": {"do": do, "done": told.done, "message": told.message}}))
 
 
-async def _tell(websocket: WebSocket, hub: Clients, seat: Seat) -> None:
+async def _tell(websocket: WebSocket, clients: Clients, seat: Seat) -> None:
     """Status, newest only: the next goes out when the page has read the last."""
     n, sentence = 0, None
     while True:
         if not seat.unseen:
-            status = hub.status()
+            status = clients.status()
             if status.sentence != sentence:
                 sentence = status.sentence
                 await websocket.send_text(encode({"sentence": sentence}))
             n += 1
             seat.unseen = n
-            await websocket.send_text(status_message(status, seat, n, len(hub.seats)))
+            await websocket.send_text(status_message(status, seat, n, len(clients.seats)))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STATUS_PERIOD):  # wait_for of 3.11 may swallow a cancellation
                 await seat.nudge.wait()
         seat.nudge.clear()
 
 
-async def pictures(websocket: WebSocket, hub: Clients, encoder: Encoder, lookers: set[WebSocket]) -> None:
+async def pictures(websocket: WebSocket, clients: Clients, encoder: Encoder, lookers: set[WebSocket]) -> None:
     """Pictures: of each camera at most one is on the way. A slow page gets fewer, never older ones."""
     await websocket.accept()
     if len(lookers) >= MAX_CONSOLES:
@@ -106,12 +114,14 @@ async def pictures(websocket: WebSocket, hub: Clients, encoder: Encoder, lookers
     lookers.add(websocket)
     under_way: dict[str, tuple[int, float]] = {}
     try:
-        await _either(websocket, _look(websocket, hub, under_way), _show(websocket, hub, encoder, under_way))
+        await _either(
+            websocket, _look(websocket, clients, under_way), _show(websocket, clients, encoder, under_way)
+        )
     finally:
         lookers.discard(websocket)
 
 
-async def _look(websocket: WebSocket, hub: Clients, under_way: dict[str, tuple[int, float]]) -> None:
+async def _look(websocket: WebSocket, clients: Clients, under_way: dict[str, tuple[int, float]]) -> None:
     async for text in _texts(websocket, RateLimit(2 * RATE, 2 * BURST)):
         try:
             shown = wishes.read_shown(text)
@@ -121,18 +131,18 @@ async def _look(websocket: WebSocket, hub: Clients, under_way: dict[str, tuple[i
         n, t_mono = under_way.get(shown.camera, (-1, 0.0))
         if n == shown.n:
             del under_way[shown.camera]
-            hub.ages.append((shown.camera, time.monotonic() - t_mono))
+            clients.ages.append((shown.camera, time.monotonic() - t_mono))
 
 
 async def _show(
-    websocket: WebSocket, hub: Clients, encoder: Encoder, under_way: dict[str, tuple[int, float]]
+    websocket: WebSocket, clients: Clients, encoder: Encoder, under_way: dict[str, tuple[int, float]]
 ) -> None:
     n, last = 0, dict[str, float]()
     while True:
-        for camera in hub.status().cameras:
+        for camera in clients.status().cameras:
             if camera in under_way:
                 continue
-            picture = hub.desk.picture(camera)
+            picture = clients.desk.picture(camera)
             if picture is None or picture.t_mono == last.get(camera):
                 continue
             data = await encoder.encode(camera, picture)

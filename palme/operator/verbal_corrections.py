@@ -35,7 +35,7 @@ _GOAL = re.compile(
 _KIND = {k: k for k in KINDS} | {f"{k}s": k for k in KINDS} | {"one": "", "cube": "block", "dish": "bowl"}
 
 
-class Unclear(ValueError):
+class AmbiguousCorrectionError(ValueError):
     """The words could mean several things, or nothing that is seen; the sentence asks which."""
 
 
@@ -64,11 +64,13 @@ def understand(text: str, instruction: str, present: Step | None, seen: Sequence
         seen: names of the objects, such as "red block"; row k - 1 is `obj_k`.
 
     Raises:
-        Unclear: with the question to ask back.
+        AmbiguousCorrectionError: with the question to ask back.
     """
     said = " ".join(text.split())
     if not said:
-        raise Unclear("say a step, such as 'put the red block in the blue bowl', or what is wrong")
+        raise AmbiguousCorrectionError(
+            "say a step, such as 'put the red block in the blue bowl', or what is wrong"
+        )
     rest = _NOT.sub("", _NO.sub("", said)) or said
     rest = rest.strip(" .!")
     try:
@@ -106,7 +108,9 @@ def _another(rest: str, present: Step, seen: Sequence[str]) -> Step | None:
         fits = [n for n in fits if n.startswith(colour)]
     if len(fits) != 1:
         there = ", ".join(fits) or "none"
-        raise Unclear(f"{rest!r}: besides those of {present.text!r} I see {there}; name its colour and kind")
+        raise AmbiguousCorrectionError(
+            f"{rest!r}: besides those of {present.text!r} I see {there}; name its colour and kind"
+        )
     what, target = (present.what, fits[0]) if place == "target" else (fits[0], present.target)
     return Step.put(what, target)
 
@@ -120,7 +124,7 @@ def _place(kind: str, colour: str, other: bool, present: Step, seen: Sequence[st
         return "target" if kinds["target"] in KINDS else "what"
     alike = [place for place, k in kinds.items() if k == kind]
     if len(alike) == 2:
-        raise Unclear(f"{present.text!r} has two {kind}s: say the whole step")
+        raise AmbiguousCorrectionError(f"{present.text!r} has two {kind}s: say the whole step")
     return alike[0] if alike else ("target" if kind == "bowl" else "what")
 
 

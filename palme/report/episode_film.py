@@ -24,13 +24,13 @@ def episode_film(path: Path, episode: Episode, height: int = 480, tell: Callable
 
 def captions_of(episode: Episode) -> list[Caption]:
     """(T,) what is written under each frame: the plan so far, how it was judged, and the planner's reason."""
-    side = episode.side
+    side = episode.sidecar
     if side is None:
         return [Caption(episode.task, (PlanLine(step, "now"),) if step else ()) for step in episode.steps]
     out: list[Caption] = []
     plan: tuple[PlanLine, ...] = ()
     remark = ""
-    said = list(side.said)
+    said = list(side.events)
     for frame in range(len(episode)):
         while said and said[0].frame <= frame:
             one = said.pop(0)
@@ -39,8 +39,8 @@ def captions_of(episode: Episode) -> list[Caption]:
             elif one.kind == "judged" and plan:
                 plan = (*plan[:-1], PlanLine(plan[-1].text, "done" if one.success else "failed"))
         out.append(Caption(episode.task, plan, remark))
-    if side.said and side.said[-1].kind == "finished" and out:
-        last = side.said[-1]
+    if side.events and side.events[-1].kind == "finished" and out:
+        last = side.events[-1]
         done = "done" if last.success else "failed"
         if plan and plan[-1].state == "now":
             plan = (*plan[:-1], PlanLine(plan[-1].text, done))

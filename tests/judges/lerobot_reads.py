@@ -14,9 +14,9 @@ import torch
 from lerobot.datasets.compute_stats import compute_episode_stats
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-from palme.data import episode_index as catalogue
 from palme.data.check import check
-from palme.data.merge_split import compose
+from palme.data.episode_index import read_stats
+from palme.data.merge_split import copy_episodes
 from palme.data.reader import Dataset
 
 VECTORS = ("observation.state", "action", "action.requested")
@@ -80,7 +80,7 @@ def windows(root, backend):
 def statistics(root):
     """LeRobot's own statistics of the same rows."""
     ours, problems = Dataset(root), []
-    known = catalogue.read_stats(root, ours.features)
+    known = read_stats(root, ours.features)
     for episode in ours.episodes():
         columns = {
             key: episode.numbers[key] for key in (*VECTORS, "timestamp", "frame_index", "capture_time")
@@ -122,7 +122,7 @@ def theirs_read_by_us(folder):
         if not (same and np.abs(picture - b.images["front"]).max() <= 4):
             problems.append(f"frame {index} of LeRobot's own is read otherwise")
     problems += [f"check of LeRobot's own: {problem}" for problem in check(root, deep=True)]
-    compose(folder / "theirs-merged", [(ours, [1, 0])])
+    copy_episodes(folder / "theirs-merged", [(ours, [1, 0])])
     problems += [f"LeRobot's own, merged: {p}" for p in check(folder / "theirs-merged", deep=True)]
     return problems
 

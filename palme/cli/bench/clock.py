@@ -51,7 +51,7 @@ def bench_clock(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict[
             arm.world.close()
         dataset = Dataset(root)
         episode = dataset.episode(len(dataset.entries) - 1)
-        cadence = episode.side.cadence
+        cadence = episode.sidecar.timing
         dataset.close()
     return found | {
         "recorded_frames": len(episode), "recorded_late_by_5_ms": len(cadence.late_frames),
@@ -102,7 +102,7 @@ class _Cycles:
 
 def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Callable[[str, int], Any]) -> dict[str, Any]:
     """Let it go on for `seconds`; how many pictures the browser showed, and how old they were by then."""
-    ages, hub, cameras = [], assisted.console.hub, len(assisted.loop.cameras)
+    ages, hub, cameras = [], assisted.console.clients, len(assisted.loop.cameras)
     hub.ages.clear()
     begin = time.monotonic()
     cycles.counting, spent, gone = True, time.process_time(), stolen()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from palme.cli.bench.browser import chromium
-from palme.operator.operator import Picture, Told
+from palme.operator.operator import Picture, Reply
 from palme.operator.rehearsal.drawing import BLOCK, CAMERAS, draw
 from palme.operator.rehearsal.operator import RehearsalOperator
 from palme.operator.server import serve
@@ -48,7 +48,7 @@ class BenchOperator(RehearsalOperator):
     def draw(self) -> None:
         """Nothing is drawn while it is measured."""
 
-    def stop(self, who: str, reason: str) -> Told:
+    def stop(self, who: str, reason: str) -> Reply:
         self.stopped.append(time.monotonic())
         return super().stop(who, reason)
 
@@ -62,19 +62,19 @@ def bench_console(seconds: float, presses: int, hz: float, bar: Callable[[str, i
     """
     with (
         BenchOperator(hz) as desk,
-        serve(desk, tell=lambda _: None) as console,
+        serve(desk, announce=lambda _: None) as console,
         chromium() as browser,
     ):
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(console.address)
         page.wait_for_selector("body[data-mode=autonomous]")
         page.wait_for_timeout(1000)
-        console.hub.ages.clear()
+        console.clients.ages.clear()
         with bar("pictures", int(seconds)) as progress:
             for _ in range(int(seconds)):
                 page.wait_for_timeout(1000)
                 progress.update()
-        ages = 1e3 * np.array([age for _, age in list(console.hub.ages)])
+        ages = 1e3 * np.array([age for _, age in list(console.clients.ages)])
         stops = _stops(page, desk, presses, bar)
     return {
         "pictures": len(ages), "pictures_a_second": len(ages) / seconds, "camera_hz": hz,

@@ -232,7 +232,7 @@ def _trained(config: Mapping[str, Any], out: Path, start: Path, bar: Bar) -> dic
 
 def _train(job: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     """What it prints goes to OUT/NAME/log.txt."""
-    from palme.data.errors import DataError, NotLearnable
+    from palme.data.errors import DataError, TrainingDataError
     from palme.training.datasets.lessons import lessons_from
     from palme.training.recipes.chunk_policy import PolicyTraining, train
     from robots.motion.arm_motion import ArmMotion
@@ -248,7 +248,7 @@ def _train(job: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
             "base_from_told": lessons.correction.base_from_told.tolist(),
             "offsets": _offsets(lessons),
         }
-    except NotLearnable as error:
+    except TrainingDataError as error:
         if name == "taught":
             raise UsageError(str(error)) from error
         figures["why_no_correction"] = str(error)  # the policy alone did too little: demonstrations are left

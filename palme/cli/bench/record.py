@@ -139,14 +139,14 @@ class _Writers:
 
 def encoding(folder: Path, n: int = 200) -> dict[str, Any]:
     """How much faster than it happens two cameras are encoded, by the clock and by what one core spent."""
-    from palme.data.encoding import Encoding
+    from palme.data.encoding import EncoderProcess
     from palme.data.synthetic import Scenery, schema
 
     made = schema(*SIZE)
     scenery = Scenery(made)
     pictures = [[scenery.picture(camera, 0, frame) for camera in range(2)] for frame in range(40)]
     folder.mkdir(parents=True)
-    encoder = Encoding(made, patience=60.0)
+    encoder = EncoderProcess(made, max_wait=60.0)
     encoder.begin(folder)
     begin, spent = time.perf_counter(), _children()
     for frame in range(n):

@@ -42,10 +42,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _info(paths: list[Path], config: dict[str, Any]) -> int:
     from palme.data.reader import Dataset
-    from palme.data.sidecar import read_side
+    from palme.data.sidecar import read_sidecars
 
     dataset = Dataset(paths[0])
-    info, side = dataset.info, read_side(paths[0])
+    info, side = dataset.info, read_sidecars(paths[0])
     size = sum(path.stat().st_size for path in paths[0].rglob("*") if path.is_file())
     minutes = len(dataset) / dataset.fps / 60
     print(f"{paths[0]}: LeRobotDataset {info['codebase_version']}, robot {info.get('robot_type')}")
@@ -59,12 +59,12 @@ def _info(paths: list[Path], config: dict[str, Any]) -> int:
     for number, task in enumerate(dataset.tasks):
         n = sum(task in entry.tasks for entry in dataset.entries)
         print(f"  task {number}: {task!r} in {n} episodes")
-    late = sum(len(one.cadence.late_frames) for one in side.values())
-    repeated = sum(len(one.cadence.repeated) for one in side.values())
+    late = sum(len(one.timing.late_frames) for one in side.values())
+    repeated = sum(len(one.timing.repeated) for one in side.values())
     if side:
         print(f"  cadence: {late} frames late by more than 5 ms, {repeated} pictures repeated")
     for entry in dataset.entries if config["episodes"] else ():
-        told = f", {side[entry.episode].cadence.sentence}" if entry.episode in side else ""
+        told = f", {side[entry.episode].timing.sentence}" if entry.episode in side else ""
         print(f"  episode {entry.episode}: {entry.length} frames, {entry.tasks[0]!r}{told}")
     return 0
 
@@ -129,11 +129,11 @@ def _into(config: dict[str, Any]) -> Path:
 def _compose(config: dict[str, Any], sources: list[Any], into: Path) -> int:
     from tqdm import tqdm
 
-    from palme.data.merge_split import compose
+    from palme.data.merge_split import copy_episodes
 
     total = sum(len(numbers) for _, numbers in sources)
     with tqdm(total=total, unit="episode", file=sys.stderr, leave=False) as bar:
-        n = compose(into, sources, bar.update)
+        n = copy_episodes(into, sources, bar.update)
     print(f"{into}: {n} episodes")
     return 0
 
@@ -141,18 +141,18 @@ def _compose(config: dict[str, Any], sources: list[Any], into: Path) -> int:
 def _stats(paths: list[Path], config: dict[str, Any]) -> int:
     import numpy as np
 
-    from palme.data import episode_index as catalogue
     from palme.data import stats
+    from palme.data.episode_index import read_stats
     from palme.data.reader import Dataset
 
     dataset = Dataset(paths[0])
-    found = catalogue.read_stats(paths[0], dataset.features)[: len(dataset.entries)]
+    found = read_stats(paths[0], dataset.features)[: len(dataset.entries)]
     if config["episode"] is not None:
         dataset.episode(config["episode"])
         found = [found[config["episode"]]]
     names = ("min", "q01", "q50", "q99", "max", "mean", "std")
     print(f"{'':<28}" + "".join(f"{name:>12}" for name in names))
-    for key, one in stats.together(found).items():
+    for key, one in stats.aggregate(found).items():
         labels = dataset.features[key].get("names") or [""]
         rows = np.stack([np.asarray(one[name], float).reshape(-1) for name in names], 1)
         for i, row in enumerate(rows):

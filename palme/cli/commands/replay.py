@@ -14,7 +14,7 @@ import numpy as np
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
-from palme.data.errors import DataError, NotReplayable
+from palme.data.errors import DataError, ReplayError
 from robots.types import Robot
 
 
@@ -40,9 +40,9 @@ def main(arguments: Sequence[str]) -> int:
 def _exactly(episode: Any) -> int:
     from palme.cli.rig.build import quiet
 
-    side = episode.side
+    side = episode.sidecar
     if side is None:
-        raise NotReplayable("the episode has no record of its exact commands; name an arm: robot=panda")
+        raise ReplayError("the episode has no record of its exact commands; name an arm: robot=panda")
     quiet()
     final, surprise = replay_exactly(side)
     if surprise:
@@ -73,7 +73,7 @@ def replay_exactly(side: Any) -> tuple[list[float], str]:
     arm = Setting.from_json(side.run.world).build()
     surprise = ""
     try:
-        for number, order in enumerate(side.orders):
+        for number, order in enumerate(side.commands):
             if order.kind == "stop":
                 arm.stop("replay")
                 continue
@@ -113,7 +113,7 @@ def _elsewhere(episode: Any, config: dict[str, Any]) -> int:
     world = World("fast")
     try:
         simulated = SimulatedArm(world, ArmSpec.from_dict(config["robot"]))
-        side = episode.side
+        side = episode.sidecar
         text = "" if side is None else side.run.world
         world.load(_scene(text) if text else Scene((), ()))
         simulated.hold(5)
@@ -153,7 +153,7 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
         How many commands, and the largest distance of a measured joint from the recorded one in [rad].
 
     Raises:
-        NotReplayable: other joints, another rate, or the arm is not near the first pose.
+        ReplayError: other joints, another rate, or the arm is not near the first pose.
         CommandRejected: from the gate; the arm holds.
     """
     from robots.executor import Executor
@@ -161,9 +161,9 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
     spec, numbers, dataset = arm.spec, episode.numbers, episode.dataset
     names = [name.removesuffix(".pos") for name in dataset.features["action"].get("names") or ()]
     if names != [*spec.joint_names, "gripper"]:
-        raise NotReplayable(f"{spec.name} has joints {list(spec.joint_names)}, the episode {names[:-1]}")
+        raise ReplayError(f"{spec.name} has joints {list(spec.joint_names)}, the episode {names[:-1]}")
     if not abs(dataset.fps - spec.control_hz) < 1e-6:
-        raise NotReplayable(f"{spec.name} runs at {spec.control_hz} Hz, the episode at {dataset.fps} Hz")
+        raise ReplayError(f"{spec.name} runs at {spec.control_hz} Hz, the episode at {dataset.fps} Hz")
     actions, states = numbers["action"].astype(float), numbers["observation.state"].astype(float)
     executor = Executor(arm)
     q = arm.observe(()).robot.q
@@ -176,7 +176,7 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
     away = np.abs(q - actions[0, :-1])
     if not (away <= spec.first_command_tolerance).all():
         worst = int(np.nanargmax(away))
-        raise NotReplayable(
+        raise ReplayError(
             f"{spec.joint_names[worst]} is at {q[worst]:.3f} rad, the episode begins at "
             f"{actions[0, worst]:.3f}, limit {spec.first_command_tolerance:g} rad apart; move it there, or "
             "say approach=true"

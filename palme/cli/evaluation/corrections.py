@@ -74,10 +74,10 @@ def practise(
     if not alone:
         shared.devices.append(person)
     desk = RunOperator(shared, ControlLoop(shared), RunStatus())
-    listeners: tuple[Any, ...] = (desk.story,)
+    listeners: tuple[Any, ...] = (desk.run_status,)
     if recording is not None:
         robot.person = lambda: shared.takeover.mode == CORRECTING
-        listeners = (robot, desk.story)
+        listeners = (robot, desk.run_status)
     agent = Agent(
         shared, OneStep(Step.parse(step), person), rig.policy, Executor(shared), listeners,
         AgentLimits(max_replans=0), cameras=(config["detector"]["camera"],), refusals=(RobotError,),

@@ -177,14 +177,14 @@ def check_person(config: Mapping[str, Any], device: str | None) -> None:
         finally:
             found.close()
     if config["console"]:
-        from palme.operator.address import bound
+        from palme.operator.address import listen
         from palme.operator.auth import Auth, new_token
         from palme.operator.errors import ConsoleError
 
         host, port, token, beyond = _address(config)
         try:
             Auth(host, token or new_token())
-            bound(host, port, beyond).close()
+            listen(host, port, beyond).close()
         except ConsoleError as error:
             raise UsageError(f"console: {error}") from error
 

@@ -44,7 +44,7 @@ class Recording:
         """
         from palme.cli.evaluation.results import commit
         from palme.cli.rig.scene_snapshot import Setting, final_state, rgb_look
-        from palme.data.encoding import PATIENCE, Encoding
+        from palme.data.encoding import MAX_WAIT, EncoderProcess
         from palme.data.recorder import STALE, Recorder, Watcher, look_beside, schema_of
         from palme.data.sidecar import Run
         from palme.data.writer import DatasetWriter
@@ -61,9 +61,11 @@ class Recording:
                 seen = look()[0] if look else robot.observe()
                 schema = schema_of(robot, seen, self._config["codec"])
                 by_clock = self._watcher is not None or pictures is not None
-                patience = PATIENCE if by_clock else NO_HURRY
-                self._dataset = DatasetWriter(self.path, schema, lambda s: Encoding(s, patience=patience))
-                for line in self._dataset.settled:
+                max_wait = MAX_WAIT if by_clock else NO_HURRY
+                self._dataset = DatasetWriter(
+                    self.path, schema, lambda s: EncoderProcess(s, max_wait=max_wait)
+                )
+                for line in self._dataset.recovered:
                     print(f"record: {self.path}: {line}", file=sys.stderr)
             self._recorder = Recorder(
                 robot, self._dataset, look, (lambda: final_state(arm)) if ours else None
@@ -98,7 +100,7 @@ class Recording:
         if saved is None:
             return "record: nothing was commanded, so there is no episode"
         entry, side = saved
-        return f"record: {self.path} episode {entry.episode}, {entry.length} frames, {side.cadence.sentence}"
+        return f"record: {self.path} episode {entry.episode}, {entry.length} frames, {side.timing.sentence}"
 
     def close(self) -> None:
         """Let others write."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from palme.data.errors import NotReplayable
+from palme.data.errors import ReplayError
 from robots.spec import ArmSpec
 from robots.types import Observation
 from sim.world.arm import SimulatedArm
@@ -37,9 +37,9 @@ class Setting:
 
     @staticmethod
     def from_json(text: str) -> Setting:
-        """Raises NotReplayable where the episode is not of a world of ours."""
+        """Raises ReplayError where the episode is not of a world of ours."""
         if not text:
-            raise NotReplayable(
+            raise ReplayError(
                 "the episode was recorded on an arm whose world was not ours to set; name the arm to replay "
                 "it on, such as robot=panda or robot=bridge"
             )
@@ -47,14 +47,14 @@ class Setting:
             raw = json.loads(text)
             return Setting(str(raw["scene"]), int(raw["ticks"]), raw["robot"])
         except (ValueError, KeyError, TypeError) as error:
-            raise NotReplayable(f"what was kept of the world cannot be read: {error}") from error
+            raise ReplayError(f"what was kept of the world cannot be read: {error}") from error
 
     def build(self) -> SimulatedArm:
         """The arm in that world, as it was before the first command."""
         try:
             scene = Scene.from_yaml(self.scene)
         except SceneFileError as error:
-            raise NotReplayable(str(error)) from error
+            raise ReplayError(str(error)) from error
         world = World("fast")
         arm = SimulatedArm(world, ArmSpec.from_dict(self.robot))
         world.load(scene)

@@ -144,7 +144,7 @@ for (const verb of document.querySelectorAll(".verb")) verb.addEventListener("cl
 $("correct").addEventListener("submit", (event) => {
   event.preventDefault();
   const said = $("words").value.trim();
-  if (said && words.send({ do: "retype", text: said })) $("words").value = "";
+  if (said && words.send({ do: "correct", text: said })) $("words").value = "";
   $("words").blur();
 });
 $("help").addEventListener("click", help);

@@ -85,7 +85,7 @@ function sureness(probability, now) {
     cell.append(per_cent);
   }
   if (now) {
-    const again = part("button", "plain again", "retype");
+    const again = part("button", "plain again", "edit");
     again.type = "button";
     again.addEventListener("click", () => {
       $("words").value = again.closest("li").querySelector(".now-step").textContent;

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
-from palme.operator.operator import Jog, Joint, Picture, Status, StepLine, Told
+from palme.operator.operator import Jog, Joint, Picture, Reply, Status, StepLine
 from palme.operator.rehearsal.arm import DQ_MAX, NAMES, Q_MAX, Q_MIN, SPEED, TURN, LineArm, Vector
 from palme.operator.rehearsal.drawing import BLOCK, BOWL, CAMERAS, draw
 
@@ -71,66 +71,66 @@ class RehearsalOperator:
 
     # -- what it may do ----------------------------------------------------------------------------
 
-    def stop(self, who: str, reason: str) -> Told:
+    def stop(self, who: str, reason: str) -> Reply:
         with self._lock:
             self._to("stopped", "", f"stopped: {reason}")
-            return Told(True, self._message)
+            return Reply(True, self._message)
 
-    def rearm(self, who: str) -> Told:
+    def rearm(self, who: str) -> Reply:
         with self._lock:
             if self._mode != "stopped":
-                return Told(False, "the arm is not stopped")
+                return Reply(False, "the arm is not stopped")
             if not self._arm.still:
-                return Told(False, "the arm still moves: rearm when it rests")
+                return Reply(False, "the arm still moves: rearm when it rests")
             self._to("paused", "", f"rearmed by {who}: paused")
-            return Told(True, self._message)
+            return Reply(True, self._message)
 
-    def pause(self, who: str) -> Told:
+    def pause(self, who: str) -> Reply:
         with self._lock:
             if self._mode == "stopped":
-                return Told(False, "stopped: rearm first")
+                return Reply(False, "stopped: rearm first")
             if self._others(who):
-                return Told(False, f"{self._holder} holds the arm")
+                return Reply(False, f"{self._holder} holds the arm")
             self._to("paused", "", f"paused by {who}")
-            return Told(True, self._message)
+            return Reply(True, self._message)
 
-    def take(self, who: str) -> Told:
+    def take(self, who: str) -> Reply:
         with self._lock:
             if self._mode == "stopped":
-                return Told(False, "stopped: rearm first")
+                return Reply(False, "stopped: rearm first")
             if self._others(who):
-                return Told(False, f"{self._holder} holds the arm")
+                return Reply(False, f"{self._holder} holds the arm")
             self._to("correcting", who, f"{who} took the arm")
-            return Told(True, self._message)
+            return Reply(True, self._message)
 
-    def jog(self, who: str, jog: Jog) -> Told:
+    def jog(self, who: str, jog: Jog) -> Reply:
         return self._wishes(who, jog)
 
-    def reach(self, who: str, camera: str, u: float, v: float) -> Told:
+    def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
         if camera not in CAMERAS:
-            return Told(False, f"no camera {camera!r}: there are {', '.join(CAMERAS)}")
+            return Reply(False, f"no camera {camera!r}: there are {', '.join(CAMERAS)}")
         point = CAMERAS[camera].on_table(u, v)
-        return Told(False, "nothing to reach there") if point is None else self._wishes(who, point)
+        return Reply(False, "nothing to reach there") if point is None else self._wishes(who, point)
 
-    def hand_back(self, who: str) -> Told:
+    def hand_back(self, who: str) -> Reply:
         with self._lock:
             if self._mode == "stopped":
-                return Told(False, "stopped: rearm first")
+                return Reply(False, "stopped: rearm first")
             if self._others(who):
-                return Told(False, f"{self._holder} holds the arm")
+                return Reply(False, f"{self._holder} holds the arm")
             if self._mode == "correcting":
                 self._done.append(StepLine(self._typed or _STEPS[self._at], "corrected", None, f"by {who}"))
             self._to("autonomous", "policy", "handed back: planning anew")
-            return Told(True, self._message)
+            return Reply(True, self._message)
 
-    def retype(self, who: str, text: str) -> Told:
+    def correct(self, who: str, text: str) -> Reply:
         with self._lock:
             self._done.append(StepLine(self._typed or _STEPS[self._at], "replaced", None, f"by {who}"))
             self._typed, self._way = text, []
             self._message = f"{who} said: {text}"
-            return Told(True, self._message)
+            return Reply(True, self._message)
 
-    def left(self, who: str) -> None:
+    def disconnect(self, who: str) -> None:
         with self._lock:
             if self._holder == who:
                 self._to("paused", "", f"{who} left: paused")
@@ -144,13 +144,13 @@ class RehearsalOperator:
         self._mode, self._holder, self._message = mode, holder, message
         self._wish, self._way = None, []
 
-    def _wishes(self, who: str, wish: Jog | Vector) -> Told:
+    def _wishes(self, who: str, wish: Jog | Vector) -> Reply:
         with self._lock:
             if self._holder != who:
                 held = self._holder or "nobody"
-                return Told(False, f"{held} holds the arm: take over first" if held != who else "")
+                return Reply(False, f"{held} holds the arm: take over first" if held != who else "")
             self._wish = time.monotonic(), wish
-            return Told(True)
+            return Reply(True)
 
     def _run(self) -> None:
         due = time.monotonic()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.data.errors import NotLearnable
+from palme.data.errors import TrainingDataError
 from palme.training.datasets.hindsight import Moved
 
 Array = NDArray[np.float64]
@@ -77,13 +77,13 @@ def pairs_of(moves: Sequence[Moved]) -> Pairs:
 def learn_correction(moves: Sequence[Moved], correction_weight: float) -> Correction:
     """The correction that `moves` tell of; pairs of a person count `correction_weight` times.
 
-    Raises NotLearnable with too few pairs, or where they tell of more than a knocked camera.
+    Raises TrainingDataError with too few pairs, or where they tell of more than a knocked camera.
     """
     pairs = pairs_of(moves)
     weight = np.where(pairs.by_person, correction_weight, 1.0)
     counted = int((weight > 0).sum())
     if counted < LEAST:
-        raise NotLearnable(
+        raise TrainingDataError(
             f"{counted} points were both seen and touched, at least {LEAST} are needed; record more "
             "corrections"
         )
@@ -93,7 +93,7 @@ def learn_correction(moves: Sequence[Moved], correction_weight: float) -> Correc
     after = _across(moved(pose, pairs.seen), pairs.true)[chosen]
     mean = float(np.linalg.norm((moved(pose, pairs.seen) - pairs.seen)[chosen].mean(0)))
     if not mean <= FARTHEST:
-        raise NotLearnable(
+        raise TrainingDataError(
             f"the corrections say that the camera is {100 * mean:.0f} cm off, more than "
             f"{100 * FARTHEST:.0f} cm: calibrate it anew"
         )

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.data.errors import NotLearnable
+from palme.data.errors import TrainingDataError
 from palme.data.reader import Dataset, Episode
-from palme.data.sidecar import Said
+from palme.data.sidecar import EpisodeEvent
 from palme.policies.base import Motion
 from palme.policies.keypose import DROP, EMPTY, GRASP_DEPTH
 
@@ -63,12 +63,12 @@ class Moved:
 
 
 def check_learnable(dataset: Dataset, arm: str, n_joints: int, control_hz: float, camera: str) -> None:
-    """Raise NotLearnable unless the policy of that arm, looking through `camera`, can learn from the data."""
+    """Raise TrainingDataError unless a policy of that arm with `camera` can learn from the data."""
     root, robot = dataset.root, dataset.info.get("robot_type")
     if robot != arm:
-        raise NotLearnable(f"{root}: recorded on {robot!r}, the policy is of {arm!r}; say arm={robot}")
+        raise TrainingDataError(f"{root}: recorded on {robot!r}, the policy is of {arm!r}; say arm={robot}")
     if not abs(dataset.fps - control_hz) < 1e-6:
-        raise NotLearnable(
+        raise TrainingDataError(
             f"{root}: {dataset.fps:g} frames a second, {arm} is commanded at {control_hz:g} Hz; record at "
             "that rate"
         )
@@ -76,20 +76,20 @@ def check_learnable(dataset: Dataset, arm: str, n_joints: int, control_hz: float
         wanted = [1] if key == "intervention" else [n_joints + 1]
         found = dataset.features.get(key, {}).get("shape")
         if found is None or list(found) != wanted:
-            raise NotLearnable(
+            raise TrainingDataError(
                 f"{root}: feature {key!r} is {'missing' if found is None else found}, needed {wanted}; "
                 "record with `palme run ... record=PATH`"
             )
     if not len(dataset):
-        raise NotLearnable(f"{root}: holds no episode; record some with `palme run ... record=PATH`")
+        raise TrainingDataError(f"{root}: holds no episode; record some with `palme run ... record=PATH`")
     if not any(dataset.steps):
-        raise NotLearnable(
+        raise TrainingDataError(
             f"{root}: no frame has a step's text, so nobody knows what was to be moved; record with "
             "`palme run ... record=PATH`"
         )
     looked = {one.camera for episode in dataset.episodes() for one in _said(episode) if one.kind == "looked"}
     if camera not in looked:
-        raise NotLearnable(
+        raise TrainingDataError(
             f"{root}: nowhere is kept what the policy saw through {camera!r} (there is {sorted(looked)}); "
             "record anew with a policy that looks, such as policy=chunk, through that camera"
         )
@@ -155,12 +155,12 @@ def _parts(steps: Sequence[str], planned: Sequence[int]) -> Iterator[tuple[int, 
     return zip(cuts[:-1], cuts[1:], strict=True)
 
 
-def _failed(said: Sequence[Said], frame: int) -> bool:
+def _failed(said: Sequence[EpisodeEvent], frame: int) -> bool:
     """What the first verdict after `frame` says."""
     return next((one.success is False for one in said if one.kind == "judged" and one.frame >= frame), False)
 
 
-def _seen(said: Sequence[Said], role: str, camera: str, start: int, before: int) -> Array | None:
+def _seen(said: Sequence[EpisodeEvent], role: str, camera: str, start: int, before: int) -> Array | None:
     found = None
     for one in said:
         if (
@@ -173,6 +173,6 @@ def _seen(said: Sequence[Said], role: str, camera: str, start: int, before: int)
     return found
 
 
-def _said(episode: Episode) -> tuple[Said, ...]:
-    side = episode.side
-    return () if side is None else side.said
+def _said(episode: Episode) -> tuple[EpisodeEvent, ...]:
+    side = episode.sidecar
+    return () if side is None else side.events

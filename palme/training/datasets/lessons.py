@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palme.data.errors import NotLearnable
+from palme.data.errors import TrainingDataError
 from palme.data.reader import Dataset
 from palme.policies.base import Motion
 from palme.training.datasets.camera_correction import Correction, learn_correction
@@ -46,9 +46,11 @@ class Lessons:
 
 
 def lessons_from(roots: Sequence[Path], c: PolicyTraining, motion: Motion) -> Lessons:
-    """From recorded data sets. Raises NotLearnable, and what `Dataset` raises."""
+    """From recorded data sets. Raises TrainingDataError, and what `Dataset` raises."""
     if not c.correction_weight >= 0:
-        raise NotLearnable(f"correction_weight={c.correction_weight}: expected 0 (leave them out) or more")
+        raise TrainingDataError(
+            f"correction_weight={c.correction_weight}: expected 0 (leave them out) or more"
+        )
     moves: list[Moved] = []
     motions: list[dict[str, Any]] = []
     for root in roots:
@@ -66,7 +68,7 @@ def lessons_from(roots: Sequence[Path], c: PolicyTraining, motion: Motion) -> Le
         finally:
             dataset.close()
     if not moves:
-        raise NotLearnable(
+        raise TrainingDataError(
             f"{', '.join(map(str, roots))}: in no step was something held and then let go of; record "
             "episodes in which things are moved to their place"
         )

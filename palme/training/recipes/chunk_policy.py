@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from palme.data.errors import NotLearnable
+from palme.data.errors import TrainingDataError
 from palme.policies.base import Motion
 from palme.policies.chunk import ACTION_SCALE, EXECUTED, HORIZON, PHASES, ChunkHead, load_head, save_head
 
@@ -117,7 +117,7 @@ def train(c: PolicyTraining, motion: Motion | None = None) -> dict[str, float]:
         motion: of the arm `c.arm`; needed where `c.data` names recorded episodes.
 
     Raises:
-        FileNotFoundError: nothing to learn from. NotLearnable: see `hindsight` and `correction`.
+        FileNotFoundError: nothing to learn from. TrainingDataError: see `hindsight` and `correction`.
     """
     torch.set_num_threads(c.threads)
     torch.manual_seed(c.seed)
@@ -171,7 +171,9 @@ def _begun(c: PolicyTraining, motion: Motion | None, demonstrations: Ticks | Non
 
     n_joints = len(motion.home) if demonstrations is None else demonstrations.arrays["q"].shape[1]
     if motion is not None and len(motion.home) != n_joints:
-        raise NotLearnable(f"the demonstrations are of {n_joints} joints, {c.arm} has {len(motion.home)}")
+        raise TrainingDataError(
+            f"the demonstrations are of {n_joints} joints, {c.arm} has {len(motion.home)}"
+        )
     if c.start:
         return load_head(c.start, n_joints)
     return ChunkHead(n_joints) if motion is None else load_head(WEIGHTS, n_joints)

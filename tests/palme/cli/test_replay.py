@@ -16,8 +16,8 @@ from palme.cli.rig import recording
 from palme.cli.rig.scene_snapshot import final_state, rgb_look
 from palme.cli.rig.tabletop_server import TableServer
 from palme.data.check import check
-from palme.data.errors import CameraSilent, NotReplayable
-from palme.data.inline import Inline
+from palme.data.errors import CameraTimeoutError, ReplayError
+from palme.data.inline import InlineEncoder
 from palme.data.reader import Dataset
 from palme.data.recorder import Recorder, Watcher, schema_of
 from palme.data.sidecar import Run
@@ -51,19 +51,19 @@ def run(tmp_path_factory):
 
 def test_a_run_is_recorded_with_what_was_asked_sent_said_and_seen(run):
     episode = Dataset(run / "d").episode(0)
-    side, numbers = episode.side, episode.numbers
+    side, numbers = episode.sidecar, episode.numbers
     assert check(run / "d", deep=True) == [] and episode.task == PUT
     assert set(episode.steps) == {PUT} and not numbers["intervention"].any()
     assert (numbers["action"] != numbers["action.requested"]).any()  # fingers that were stopped by the block
-    assert [one.kind for one in side.said] == ["planned", "judged", "planned", "finished"]
+    assert [one.kind for one in side.events] == ["planned", "judged", "planned", "finished"]
     assert side.run.truth is True and side.run.done and side.run.planner == "oracle" and side.run.seed == 3
     assert np.allclose(numbers["capture_time"], numbers["timestamp"], atol=1e-6)
-    assert not side.cadence.late_frames and not side.cadence.repeated
+    assert not side.timing.late_frames and not side.timing.repeated
     assert episode[0].images["front"].shape == (176, 240, 3)
 
 
 def test_the_same_commands_give_the_same_final_state_bit_for_bit(run, capsys):
-    side = Dataset(run / "d").episode(0).side
+    side = Dataset(run / "d").episode(0).sidecar
     final, surprise = replay_exactly(side)
     assert surprise == "" and len(final) > 40 and tuple(final) == side.run.final
     assert main(["replay", str(run / "d"), "episode=0"]) == 0
@@ -71,11 +71,11 @@ def test_the_same_commands_give_the_same_final_state_bit_for_bit(run, capsys):
 
 
 def test_a_command_changed_by_a_billionth_is_noticed(run):
-    side = Dataset(run / "d").episode(0).side
-    orders = list(side.orders)
+    side = Dataset(run / "d").episode(0).sidecar
+    orders = list(side.commands)
     at = len(orders) // 2
     orders[at] = replace(orders[at], q_target=(orders[at].q_target[0] + 1e-9, *orders[at].q_target[1:]))
-    assert tuple(replay_exactly(replace(side, orders=tuple(orders)))[0]) != side.run.final
+    assert tuple(replay_exactly(replace(side, commands=tuple(orders)))[0]) != side.run.final
 
 
 def test_recording_changes_nothing_of_a_run(run, tmp_path):
@@ -88,7 +88,7 @@ def test_recording_changes_nothing_of_a_run(run, tmp_path):
         robot = arm
         if recorded:
             seen, _ = rgb_look(arm)
-            dataset = DatasetWriter(tmp_path / "d", schema_of(arm, seen), Inline)
+            dataset = DatasetWriter(tmp_path / "d", schema_of(arm, seen), InlineEncoder)
             robot = Recorder(arm, dataset, lambda arm=arm: rgb_look(arm))
             robot.begin(PUT)
         q = arm.state().q
@@ -123,9 +123,9 @@ def test_refused_commands_and_stops_are_replayed_too(tmp_path):
     assert "12 frames" in kept.save(None)
     kept.close()
     rig.world.close()
-    side = Dataset(tmp_path / "d").episode(0).side
-    assert [o.kind for o in side.orders] == ["command"] * 14 + ["stop", "command"]
-    assert [o.accepted for o in side.orders[-4:]] == [False, False, True, False]
+    side = Dataset(tmp_path / "d").episode(0).sidecar
+    assert [o.kind for o in side.commands] == ["command"] * 14 + ["stop", "command"]
+    assert [o.accepted for o in side.commands[-4:]] == [False, False, True, False]
     assert replay_exactly(side) == (final, "")
 
 
@@ -135,7 +135,7 @@ def test_another_arm_starts_only_from_near_the_first_pose(run):
     arm = SimulatedArm(world)
     away = np.array([0.6, -0.55, 0.0, -2.45, 0.0, 1.9, 0.7854])
     world.load(Scene((), ()), q=away)
-    with pytest.raises(NotReplayable, match=r"panda_joint1 is at 0.600 rad, .*approach=true"):
+    with pytest.raises(ReplayError, match=r"panda_joint1 is at 0.600 rad, .*approach=true"):
         replay_on(arm, episode)
     assert np.allclose(arm.state().q, away, atol=1e-3)  # it has not moved
     sent, furthest = replay_on(arm, episode, approach=True)
@@ -144,7 +144,7 @@ def test_another_arm_starts_only_from_near_the_first_pose(run):
 
 
 def test_another_kind_of_arm_is_refused_by_its_joints(run):
-    with pytest.raises(NotReplayable, match="fake has joints"):
+    with pytest.raises(ReplayError, match="fake has joints"):
         replay_on(FakeArm(), Dataset(run / "d").episode(0))
 
 
@@ -182,8 +182,8 @@ def test_evaluation_records_every_episode_but_the_controls(tmp_path, capsys):
     assert main(["eval", *words, f"out={tmp_path / 'o'}", f"record={tmp_path / 'd'}"]) == 0
     dataset = Dataset(tmp_path / "d")
     assert len(dataset.entries) == 2 and check(tmp_path / "d") == []
-    assert all(episode.side.run.truth is True for episode in dataset.episodes())
-    assert replay_exactly(dataset.episode(1).side)[0] == list(dataset.episode(1).side.run.final)
+    assert all(episode.sidecar.run.truth is True for episode in dataset.episodes())
+    assert replay_exactly(dataset.episode(1).sidecar)[0] == list(dataset.episode(1).sidecar.run.final)
     assert main(["eval", *words, "workers=2", f"record={tmp_path / 'd'}"]) == 2
     assert "say workers=1" in capsys.readouterr().err
 
@@ -197,7 +197,7 @@ def test_a_run_into_a_data_set_of_another_arm_is_refused_before_anything_moves(r
 
 def test_any_robot_is_recorded_and_a_person_taking_over_is_marked(tmp_path):
     arm = RealishArm()
-    dataset = DatasetWriter(tmp_path / "d", schema_of(arm, arm.observe()), Inline)
+    dataset = DatasetWriter(tmp_path / "d", schema_of(arm, arm.observe()), InlineEncoder)
     recorder = Recorder(arm, dataset)
     recorder.begin("sort it", Run("", arm="fake"))
     loop = agent(FakePlanner([PUT, BACK], [True, True]), FakePolicy(), recorder, [recorder])
@@ -211,10 +211,10 @@ def test_any_robot_is_recorded_and_a_person_taking_over_is_marked(tmp_path):
     episode = Dataset(tmp_path / "d").episode(0)
     assert set(episode.steps) == {PUT, BACK, ""}
     assert list(np.flatnonzero(episode.numbers["intervention"])) == [len(episode) - 1]
-    assert [s.kind for s in episode.side.said].count("judged") == 2 and episode.side.run.done is True
-    assert episode.side.run.world == ""
-    with pytest.raises(NotReplayable, match="robot=panda or robot=bridge"):
-        replay_exactly(episode.side)
+    assert [s.kind for s in episode.sidecar.events].count("judged") == 2 and episode.sidecar.run.done is True
+    assert episode.sidecar.run.world == ""
+    with pytest.raises(ReplayError, match="robot=panda or robot=bridge"):
+        replay_exactly(episode.sidecar)
 
 
 class RealishArm(FakeArm):
@@ -287,24 +287,24 @@ def test_an_arm_across_the_bridge_is_recorded_with_what_its_gate_let_through(tmp
     assert np.abs(episode.numbers["action.requested"][:, :7] - found).max() > 0.2
     captured = episode.numbers["capture_time"]  # a state that was not heard anew in time keeps its own
     assert (np.diff(captured) >= 0).all() and captured[-1] > captured[0]
-    assert episode.side.cadence.oldest_picture_ms < 1000
+    assert episode.sidecar.timing.oldest_picture_ms < 1000
 
 
 def test_a_camera_that_is_unplugged_ends_the_run_with_the_arm_holding(tmp_path):
     arm = RealishArm()
     watcher = Watcher(arm)
-    dataset = DatasetWriter(tmp_path / "d", schema_of(arm, arm.observe()), Inline)
+    dataset = DatasetWriter(tmp_path / "d", schema_of(arm, arm.observe()), InlineEncoder)
     recorder = Recorder(watcher, dataset, watcher.look)
     recorder.begin("sort it")
     recorder.command(JointCommand(arm.q, 1.0, 0, 0.0))
     arm.unplugged = True
     limit = time.monotonic() + 20
-    with pytest.raises(CameraSilent, match=r"no picture for .*no such device.*check the cable"):
+    with pytest.raises(CameraTimeoutError, match=r"no picture for .*no such device.*check the cable"):
         while time.monotonic() < limit:
             watcher.look()
             time.sleep(0.01)
     sent = len(arm.sent)
-    with pytest.raises(CameraSilent):
+    with pytest.raises(CameraTimeoutError):
         recorder.command(JointCommand(arm.q, 1.0, 1, 0.0))
     assert len(arm.sent) == sent  # what cannot be recorded is not sent
     watcher.close()
@@ -312,12 +312,12 @@ def test_a_camera_that_is_unplugged_ends_the_run_with_the_arm_holding(tmp_path):
 
 
 def test_a_full_disk_in_a_run_is_told_and_the_arm_holds(tmp_path, monkeypatch, capsys):
-    from palme.data.errors import CannotWrite
+    from palme.data.errors import WriteError
     from palme.data.writer import EpisodeWriter
 
     def full(self, row):
         if self.n >= 3:
-            raise CannotWrite("d/front.mp4: no space left on device; free some space")
+            raise WriteError("d/front.mp4: no space left on device; free some space")
         add(self, row)
 
     add = EpisodeWriter.add

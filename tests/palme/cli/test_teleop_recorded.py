@@ -11,7 +11,7 @@ from palme.cli.bench.browser import why_not
 from palme.cli.commands.teleop import person_at, simulated
 from palme.cli.config import load
 from palme.cli.main import main
-from palme.data.errors import CameraSilent
+from palme.data.errors import CameraTimeoutError
 from palme.data.reader import Dataset
 from palme.data.recorder import look_beside
 from robots.errors import DriverError
@@ -53,14 +53,14 @@ def test_a_session_is_one_episode_by_the_real_clock_and_replays_to_the_last_bit(
     assert "record: " in capsys.readouterr().out
     dataset = Dataset(root)
     episode = dataset.episode(0)
-    numbers, side = episode.numbers, episode.side
+    numbers, side = episode.numbers, episode.sidecar
     assert episode[0].task == "to and fro" and len(episode) >= 15
     assert dataset.cameras == ("front", "wrist") and numbers["intervention"].any()
     # the arm's own time stands still while it is stopped; the clock does not, and no machine keeps it exactly
     steps = np.diff(numbers["capture_time"])
     assert (steps > 0).all() and 0 < numbers["capture_time"][-1] < lasted
-    assert len(set(steps.round(9))) > 3 and side.cadence.oldest_picture_ms > 0
-    assert [order.kind for order in side.orders if order.kind != "command"] == ["stop", "rearm"]
+    assert len(set(steps.round(9))) > 3 and side.timing.oldest_picture_ms > 0
+    assert [order.kind for order in side.commands if order.kind != "command"] == ["stop", "rearm"]
     dataset.close()
     assert main(["replay", str(root), "episode=0"]) == 0
     assert "the same to the last bit" in capsys.readouterr().out
@@ -71,7 +71,7 @@ def test_a_picture_that_is_too_old_to_be_recorded_is_named() -> None:
         def newest(self, camera):
             return GateArm().picture(), time.monotonic() - (3.0 if camera == "wrist" else 0.0)
 
-    with pytest.raises(CameraSilent, match="camera wrist: no picture for [23]"):
+    with pytest.raises(CameraTimeoutError, match="camera wrist: no picture for [23]"):
         look_beside(GateArm(), Old(), ("front", "wrist"))()  # type: ignore[arg-type]
     seen, age = look_beside(GateArm(), Old(), ("front",))()  # type: ignore[arg-type]
     assert age < 1.0 and abs(seen.t_mono - time.monotonic()) < 1.0 and tuple(seen.images) == ("front",)
@@ -104,7 +104,7 @@ def test_a_served_arm_moved_by_hand_is_recorded_with_its_cameras_and_its_lease(t
     assert episode.numbers["intervention"].any() and (np.diff(episode.numbers["capture_time"]) > 0).all()
     sent = [command.q_target for _, command in list(served.arm.sent)]
     assert all(np.abs(np.array(sent) - row[:-1]).max(1).min() < 1e-5 for row in episode.numbers["action"])
-    assert "rearm" in [order.kind for order in episode.side.orders]
+    assert "rearm" in [order.kind for order in episode.sidecar.commands]
     dataset.close()
 
 

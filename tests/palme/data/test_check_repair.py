@@ -13,12 +13,12 @@ import pytest
 from palme.cli.main import main
 from palme.data import layout
 from palme.data.check import check
-from palme.data.errors import CannotWrite, SchemaMismatch
-from palme.data.merge_split import compose
+from palme.data.errors import SchemaMismatchError, WriteError
+from palme.data.merge_split import copy_episodes
 from palme.data.reader import Dataset
 from palme.data.repair import repair
 from palme.data.schema import VECTORS
-from palme.data.sidecar import read_side, side_files
+from palme.data.sidecar import read_sidecars, sidecar_files
 from tests.data_rig import BLIND, copied, recorded, three
 
 __all__ = ["three"]
@@ -96,7 +96,7 @@ def same(a, b):
         for camera in a.dataset.cameras
         for x, y in zip(a.images(camera), b.images(camera), strict=True)
     )
-    return numbers and pictures and a.task == b.task and a.steps == b.steps and a.side == b.side
+    return numbers and pictures and a.task == b.task and a.steps == b.steps and a.sidecar == b.sidecar
 
 
 def test_counts_that_disagree_are_found_and_counted_anew(three, tmp_path):
@@ -120,19 +120,19 @@ def test_a_data_set_that_is_whole_is_not_touched_by_repair(three, tmp_path):
 
 def test_merging_moves_episodes_bit_for_bit_into_few_files(three, tmp_path):
     into = tmp_path / "all"
-    assert compose(into, [(Dataset(three), [2, 0]), (Dataset(three), [1])]) == 3
+    assert copy_episodes(into, [(Dataset(three), [2, 0]), (Dataset(three), [1])]) == 3
     assert check(into, deep=True) == [] and len(list(into.rglob("*.mp4"))) == 2
     for new, old in enumerate([2, 0, 1]):
         assert same(Dataset(into).episode(new), Dataset(three).episode(old))
     again = tmp_path / "again"  # and out of long files too, whose episodes do not begin at 0
-    compose(again, [(Dataset(into), [1])])
+    copy_episodes(again, [(Dataset(into), [1])])
     assert check(again, deep=True) == [] and same(Dataset(again).episode(0), Dataset(three).episode(0))
 
 
 def test_long_files_are_ended_where_they_are_full(three, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "VIDEO_MB", 0.004)
     monkeypatch.setattr(layout, "DATA_MB", 0.008)
-    compose(tmp_path / "d", [(Dataset(three), [0, 1, 2])])
+    copy_episodes(tmp_path / "d", [(Dataset(three), [0, 1, 2])])
     assert check(tmp_path / "d", deep=True) == []
     assert len(list((tmp_path / "d" / "data").rglob("*.parquet"))) > 1
     assert len(list((tmp_path / "d" / "videos").rglob("*.mp4"))) > 2
@@ -140,10 +140,10 @@ def test_long_files_are_ended_where_they_are_full(three, tmp_path, monkeypatch):
 
 def test_what_does_not_fit_together_is_not_merged(three, tmp_path):
     other = recorded(tmp_path / "o", 1, 3, BLIND)
-    with pytest.raises(SchemaMismatch, match=r"observation.images.front.* is not in .*o"):
-        compose(tmp_path / "d", [(Dataset(three), [0]), (Dataset(other), [0])])
-    with pytest.raises(CannotWrite, match="is there already"):
-        compose(other, [(Dataset(three), [0])])
+    with pytest.raises(SchemaMismatchError, match=r"observation.images.front.* is not in .*o"):
+        copy_episodes(tmp_path / "d", [(Dataset(three), [0]), (Dataset(other), [0])])
+    with pytest.raises(WriteError, match="is there already"):
+        copy_episodes(other, [(Dataset(three), [0])])
     assert not (tmp_path / "d").exists()
 
 
@@ -196,7 +196,7 @@ def test_what_cannot_be_done_is_said_in_one_line(words, told, capsys, tmp_path, 
 @pytest.fixture(scope="module")
 def packed(three, tmp_path_factory):
     into = tmp_path_factory.mktemp("packed") / "d"
-    compose(into, [(Dataset(three), [0, 1, 2])])
+    copy_episodes(into, [(Dataset(three), [0, 1, 2])])
     return into
 
 
@@ -219,11 +219,11 @@ def test_lerobot_doctor_finds_nothing_wrong(which, request, capsys):
 
 def test_a_data_set_from_before_looks_were_kept_is_read_and_merged(three, tmp_path):
     old = copied(three, tmp_path / "old")
-    for path in side_files(old, "events"):
+    for path in sidecar_files(old, "events"):
         pq.write_table(pq.read_table(path).drop_columns(["camera", "xyz"]), path)
-    assert all(one.xyz == () and one.camera == "" for one in read_side(old)[1].said)
-    compose(tmp_path / "both", [(Dataset(old), [1]), (Dataset(three), [0])])
-    assert [len(side.said) for side in read_side(tmp_path / "both").values()] == [
-        len(read_side(old)[1].said),
-        len(read_side(three)[0].said),
+    assert all(one.xyz == () and one.camera == "" for one in read_sidecars(old)[1].events)
+    copy_episodes(tmp_path / "both", [(Dataset(old), [1]), (Dataset(three), [0])])
+    assert [len(side.events) for side in read_sidecars(tmp_path / "both").values()] == [
+        len(read_sidecars(old)[1].events),
+        len(read_sidecars(three)[0].events),
     ]

@@ -14,8 +14,8 @@ from palme.cli.bench.record import kills
 from palme.data import files, layout, writer
 from palme.data.check import check
 from palme.data.episode_index import read_entries
-from palme.data.errors import CannotWrite, Damaged
-from palme.data.inline import Inline
+from palme.data.errors import DamagedDatasetError, WriteError
+from palme.data.inline import InlineEncoder
 from palme.data.reader import Dataset
 from palme.data.repair import repair
 from palme.data.synthetic import Scenery, difference, record, row, schema, task
@@ -65,7 +65,7 @@ def test_after_any_prefix_of_the_renames_the_data_set_reads_and_the_next_writer_
             continue  # info.json itself: then there is nothing yet
         renames = 0
         try:
-            with DatasetWriter(root, SMALL, Inline) as dataset:
+            with DatasetWriter(root, SMALL, InlineEncoder) as dataset:
                 record(dataset, Scenery(SMALL, 0.0), 1, 4)
         except Killed:
             pass
@@ -88,7 +88,7 @@ def test_the_next_writer_goes_on_after_a_half_done_episode(tmp_path):
     shutil.copy(data, root / layout.path_of(layout.DATA, 1))  # as if killed before the row of meta/episodes
     (root / layout.UNFINISHED / "x").mkdir(parents=True)
     with DatasetWriter(root, BLIND) as dataset:
-        assert len(dataset.settled) == 2
+        assert len(dataset.recovered) == 2
         record(dataset, Scenery(BLIND, 0.0), 1, 4)
     assert check(root) == [] and count(root) == 2
 
@@ -97,7 +97,7 @@ def test_nothing_is_removed_where_info_counts_more_than_there_is(tmp_path):
     root = recorded(tmp_path / "d", 2, 4, BLIND)
     one = recorded(tmp_path / "one", 1, 4, BLIND)
     shutil.copy(one / layout.path_of(layout.EPISODES, 0), root / layout.path_of(layout.EPISODES, 0))
-    with pytest.raises(Damaged, match="counts 2 episodes, meta/episodes lists 1"):
+    with pytest.raises(DamagedDatasetError, match="counts 2 episodes, meta/episodes lists 1"):
         DatasetWriter(root, BLIND)
     assert (root / layout.path_of(layout.DATA, 1)).exists()
 
@@ -109,14 +109,14 @@ def test_a_writer_goes_on_after_a_save_that_broke_off_among_its_renames(tmp_path
         nonlocal left
         left -= 1
         if left == 0:
-            raise CannotWrite(f"{final}: no space left on device")
+            raise WriteError(f"{final}: no space left on device")
         publish(temporary, final)
 
     monkeypatch.setattr(writer, "publish", breaking)
     with DatasetWriter(tmp_path / "d", BLIND) as dataset:
         for left in range(1, 8):
             before = len(dataset.entries)
-            with pytest.raises(CannotWrite):
+            with pytest.raises(WriteError):
                 record(dataset, Scenery(BLIND, 0.0), 1, 3)
             left = 0
             record(dataset, Scenery(BLIND, 0.0), 1, 3)
@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_while_saving_is_told(tmp_path, monkeypatch, full_a
         episode = dataset.begin(task(1))
         episode.add(row(BLIND, Scenery(BLIND, 0.0), 1, 0))
         monkeypatch.setattr(files, "sync", full)
-        with pytest.raises(CannotWrite, match="no space left.*free some space.*finished episode is kept"):
+        with pytest.raises(WriteError, match="no space left.*free some space.*finished episode is kept"):
             episode.save()
         monkeypatch.undo()
     repair(root)
@@ -155,7 +155,7 @@ def test_a_disk_that_fills_up_while_encoding_is_told(tmp_path):
     with DatasetWriter(root, made, patient) as dataset:
         episode = dataset.begin(task(1))
         resource.prlimit(dataset._encoding._process.pid, resource.RLIMIT_FSIZE, (20_000, limits[1]))
-        with pytest.raises(CannotWrite, match="front.mp4.*every finished episode is kept"):
+        with pytest.raises(WriteError, match="front.mp4.*every finished episode is kept"):
             for frame in range(2000):
                 episode.add(row(made, Scenery(made, 20.0), 1, frame))
     assert check(root) == [] and count(root) == 1

@@ -12,12 +12,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from palme.data import episode_index as catalogue
 from palme.data import layout, stats
 from palme.data.check import check
-from palme.data.encoding import Encoding
-from palme.data.errors import BadFrame, Busy, CannotWrite, EncoderFailed, NoSuchEpisode, SchemaMismatch
-from palme.data.frame_timing import report
+from palme.data.encoding import EncoderProcess
+from palme.data.episode_index import episode_files, read_stats
+from palme.data.errors import (
+    DatasetBusyError,
+    EncoderError,
+    EpisodeNotFoundError,
+    InvalidFrameError,
+    SchemaMismatchError,
+    WriteError,
+)
+from palme.data.frame_timing import measure_timing
 from palme.data.reader import Dataset
 from palme.data.schema import Schema, View
 from palme.data.synthetic import CLOSE, Scenery, difference, numbers, row, schema, step, task
@@ -64,7 +71,7 @@ def test_files_are_laid_out_as_v3_has_it(three):
 @pytest.mark.parametrize("n", [1, 2, 500])
 def test_statistics_are_those_of_the_rows(n):
     rows = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
-    found = stats.of_column(rows)
+    found = stats.column_stats(rows)
     assert np.array_equal(found["min"], rows.min(0)) and found["count"] == [n]
     assert np.allclose(found["mean"], rows.mean(0), atol=1e-6) and np.allclose(
         found["std"], rows.std(0), atol=1e-6
@@ -77,15 +84,15 @@ def test_statistics_are_those_of_the_rows(n):
 
 def test_statistics_of_parts_put_together_are_those_of_the_whole():
     rows = np.random.default_rng(1).normal(size=(600, 2)) * [1, 30]
-    parts = stats.together([{"x": stats.of_column(part)} for part in np.split(rows, [100, 350])])["x"]
-    whole = stats.of_column(rows)
+    parts = stats.aggregate([{"x": stats.column_stats(part)} for part in np.split(rows, [100, 350])])["x"]
+    whole = stats.column_stats(rows)
     for name in ("min", "max", "mean", "std", "count"):
         assert np.allclose(parts[name], whole[name])
 
 
 def test_statistics_of_pictures_count_every_picture(three):
     dataset = Dataset(three)
-    mine = catalogue.read_stats(three, dataset.features)[0]["observation.images.front"]
+    mine = read_stats(three, dataset.features)[0]["observation.images.front"]
     seen = np.stack([Scenery(SMALL, 0.0).picture(0, 0, frame) for frame in range(24)]) / 255
     assert mine["count"] == [24] and mine["mean"].shape == (3, 1, 1)
     assert np.allclose(mine["mean"].ravel(), seen.mean((0, 1, 2)))
@@ -104,13 +111,13 @@ def test_a_file_lists_so_many_episodes_and_the_next_goes_on(tmp_path, monkeypatc
     monkeypatch.setattr(layout, "ROWS", 3)
     root = recorded(tmp_path / "d", 5, 2, BLIND)
     recorded(root, 2, 2, BLIND)
-    assert [len(pq.read_table(path)) for path in catalogue.episode_files(root)] == [3, 3, 1]
+    assert [len(pq.read_table(path)) for path in episode_files(root)] == [3, 3, 1]
     assert count(root) == 7 and check(root) == [] and difference(Dataset(root).episode(6)) == ""
 
 
 def test_there_is_one_writer(tmp_path):
     with DatasetWriter(tmp_path / "d", BLIND):
-        with pytest.raises(Busy, match=str(os.getpid())):
+        with pytest.raises(DatasetBusyError, match=str(os.getpid())):
             DatasetWriter(tmp_path / "d", BLIND)
     DatasetWriter(tmp_path / "d", BLIND).close()
 
@@ -126,12 +133,12 @@ def test_there_is_one_writer(tmp_path):
 )
 def test_another_arm_is_not_recorded_into_the_same_data_set(tmp_path, other, said):
     DatasetWriter(tmp_path / "d", BLIND).close()
-    with pytest.raises(SchemaMismatch, match=said):
+    with pytest.raises(SchemaMismatchError, match=said):
         DatasetWriter(tmp_path / "d", other, lambda made: None)
 
 
 def test_sizes_that_the_video_cannot_hold_are_refused_by_name():
-    with pytest.raises(SchemaMismatch, match="camera front: 241x176"):
+    with pytest.raises(SchemaMismatchError, match="camera front: 241x176"):
         Schema("a", 20, ("j",), (View("front", 176, 241),))
 
 
@@ -143,18 +150,20 @@ def test_what_is_not_finite_is_not_recorded(tmp_path, what, value):
         good = row(BLIND, Scenery(BLIND, 0.0), 0, 0)
         bad = np.array(getattr(good, what))
         bad[3] = value
-        with pytest.raises(BadFrame, match=f"{what} of joint4 is {value}"):
+        with pytest.raises(InvalidFrameError, match=f"{what} of joint4 is {value}"):
             episode.add(replace(good, **{what: bad}))
-        with pytest.raises(BadFrame, match="expected \\(8,\\)"):
+        with pytest.raises(InvalidFrameError, match="expected \\(8,\\)"):
             episode.add(replace(good, **{what: bad[:5]}))
-        with pytest.raises(BadFrame, match="nothing was commanded"):
+        with pytest.raises(InvalidFrameError, match="nothing was commanded"):
             episode.save()
 
 
 def test_a_full_queue_keeps_the_loop_waiting_no_longer_than_stated_and_is_told(tmp_path):
-    patience = 0.02
+    max_wait = 0.02
     scenery = Scenery(SMALL, 0.0)
-    with DatasetWriter(tmp_path / "d", SMALL, lambda s: Encoding(s, queue=0.2, patience=patience)) as dataset:
+    with DatasetWriter(
+        tmp_path / "d", SMALL, lambda s: EncoderProcess(s, queue=0.2, max_wait=max_wait)
+    ) as dataset:
         episode = dataset.begin(task(0))
         encoding = dataset._encoding
         episode.add(row(SMALL, scenery, 0, 0))
@@ -170,11 +179,11 @@ def test_a_full_queue_keeps_the_loop_waiting_no_longer_than_stated_and_is_told(t
             episode.add(row(SMALL, scenery, 0, frame))
         assert episode.repeated >= 2 * 7
         _, side = episode.save()
-    assert patience <= encoding.waited < patience + 1.0  # not being let run for a while is no bug
-    camera, frame = side.cadence.repeated[0]
-    assert camera == "front" and 1 <= frame < 12 and "FELL BEHIND" in side.cadence.sentence
+    assert max_wait <= encoding.waited < max_wait + 1.0  # not being let run for a while is no bug
+    camera, frame = side.timing.repeated[0]
+    assert camera == "front" and 1 <= frame < 12 and "FELL BEHIND" in side.timing.sentence
     kept = Dataset(tmp_path / "d").episode(0)
-    assert kept.side.cadence == side.cadence and check(tmp_path / "d", deep=True) == []
+    assert kept.sidecar.timing == side.timing and check(tmp_path / "d", deep=True) == []
     last = kept[39].images["wrist"].astype(float)
     assert np.abs(last - scenery.picture(1, 0, 39)).mean() < CLOSE  # rows and pictures are still in step
 
@@ -185,7 +194,7 @@ def test_a_killed_encoder_loses_its_episode_and_no_other(tmp_path):
         episode = dataset.begin(task(1))
         dataset._encoding._process.kill()
         dataset._encoding._process.wait()
-        with pytest.raises(EncoderFailed, match="every finished one is kept"):
+        with pytest.raises(EncoderError, match="every finished one is kept"):
             for frame in range(2):
                 episode.add(row(SMALL, Scenery(SMALL, 0.0), 1, frame))
     assert count(tmp_path / "d") == 1
@@ -194,7 +203,7 @@ def test_a_killed_encoder_loses_its_episode_and_no_other(tmp_path):
 def test_cadence_tells_late_frames_by_number():
     times = np.arange(20) / 20
     times[7:] += 0.03
-    found = report(times, 20, {})
+    found = measure_timing(times, 20, {})
     assert found.late_frames == (7,) and found.max_ms == pytest.approx(80)
     assert "1 late" in found.sentence and "FELL" not in found.sentence
 
@@ -218,7 +227,7 @@ def test_av1_is_recorded_and_read_too(tmp_path):
 
 
 def test_an_episode_that_is_not_there_is_named(three):
-    with pytest.raises(NoSuchEpisode, match="no episode 3; there are 0 to 2"):
+    with pytest.raises(EpisodeNotFoundError, match="no episode 3; there are 0 to 2"):
         Dataset(three).episode(3)
 
 
@@ -240,7 +249,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
         DatasetWriter(tmp_path / "letters", BLIND)
     assert not (tmp_path / "letters" / layout.INFO).exists()
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotWrite):
+    with pytest.raises(WriteError):
         DatasetWriter(tmp_path / "file", BLIND)
 
 

@@ -14,13 +14,13 @@ from palme.operator import auth as door_module
 from palme.operator.__main__ import main as rehearse
 from palme.operator.auth import Auth, new_token
 from palme.operator.errors import (
-    AddressRefused,
+    AddressError,
     ConsoleError,
-    NoToken,
-    TokenTooWeak,
-    WrongHost,
-    WrongOrigin,
-    WrongToken,
+    MissingTokenError,
+    WeakTokenError,
+    WrongHostError,
+    WrongOriginError,
+    WrongTokenError,
 )
 from tests.console_fakes import FakeDesk, opened
 
@@ -33,7 +33,7 @@ from palme.operator.server import serve  # noqa: E402
 
 @pytest.fixture(scope="module")
 def console():
-    with serve(FakeDesk(), tell=lambda _: None) as console:
+    with serve(FakeDesk(), announce=lambda _: None) as console:
         yield console
 
 
@@ -120,11 +120,11 @@ def test_the_token_is_compared_in_constant_time(monkeypatch):
     monkeypatch.setattr(door_module.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
     door = Auth("127.0.0.1", "0123456789abcdef")
     door.check_token(b"token=0123456789abcdef")
-    with pytest.raises(WrongToken):
+    with pytest.raises(WrongTokenError):
         door.check_token(b"token=0123456789abcdeX")
     assert len(compared) == 2
     for query in (b"", b"token", b"token=a&token=0123456789abcdef"):
-        with pytest.raises(NoToken):
+        with pytest.raises(MissingTokenError):
             door.check_token(query)
 
 
@@ -134,39 +134,39 @@ def test_beyond_the_loopback_addresses_are_ours_and_foreign_names_are_not():
         door.check_host({"host": host})
         door.check_origin({"host": host, "origin": f"http://{host}"})
     for host in ("evil.example", "192.168.1.7.evil.example", ""):
-        with pytest.raises(WrongHost):
+        with pytest.raises(WrongHostError):
             door.check_host({"host": host})
-    with pytest.raises(WrongOrigin):
+    with pytest.raises(WrongOriginError):
         door.check_origin({"host": "192.168.1.7", "origin": "http://192.168.1.8"})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org", ""])
 def test_an_address_beyond_the_loopback_is_asked_for_by_name(host):
-    with pytest.raises(AddressRefused, match="beyond_loopback"):
+    with pytest.raises(AddressError, match="beyond_loopback"):
         serve(FakeDesk(), host=host)
 
 
 @pytest.mark.parametrize("token", ["short", "0123456789abcde/", "0123456789abcdef ", "x" * 129])
 def test_a_token_that_could_be_guessed_is_refused(token):
-    with pytest.raises(TokenTooWeak, match="16 to 128"):
+    with pytest.raises(WeakTokenError, match="16 to 128"):
         serve(FakeDesk(), token=token)
 
 
 def test_a_taken_port_is_said():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(AddressRefused, match=f"127.0.0.1:{port}"):
+        with pytest.raises(AddressError, match=f"127.0.0.1:{port}"):
             serve(FakeDesk(), port=port)
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 999_999])
 def test_a_port_that_is_none_is_said_with_its_limits(port):
-    with pytest.raises(AddressRefused, match=f"port {port} is not in 0 to 65535"):
+    with pytest.raises(AddressError, match=f"port {port} is not in 0 to 65535"):
         serve(FakeDesk(), port=port)
 
 
 def test_a_host_name_that_is_none_is_said():
-    with pytest.raises(AddressRefused, match=r"cannot listen at no\.\.name:0"):
+    with pytest.raises(AddressError, match=r"cannot listen at no\.\.name:0"):
         serve(FakeDesk(), host="no..name", beyond_loopback=True)
 
 
@@ -221,7 +221,7 @@ def test_silence_is_a_time():
 def test_the_token_is_told_once_and_never_logged(caplog):
     told = []
     caplog.set_level(logging.DEBUG)
-    with serve(FakeDesk(), token="a-token-of-my-own", tell=told.append) as console:
+    with serve(FakeDesk(), token="a-token-of-my-own", announce=told.append) as console:
         get(console, "/?token=a-token-of-my-own")
         with opened(console) as page:
             page.hear("status")

@@ -15,7 +15,7 @@ for needed in ("starlette", "uvicorn", "websockets", "PIL"):
     pytest.importorskip(needed)
 
 from palme.cli.bench.browser import chromium, why_not  # noqa: E402
-from palme.operator.operator import Jog, Told  # noqa: E402
+from palme.operator.operator import Jog, Reply  # noqa: E402
 from palme.operator.rehearsal.arm import LineArm  # noqa: E402
 from palme.operator.rehearsal.operator import RehearsalOperator  # noqa: E402
 from palme.operator.server import serve  # noqa: E402
@@ -42,17 +42,17 @@ class NotedDesk(RehearsalOperator):
             self._arm = LineArm()
             self._to("autonomous", "policy", "the run began")
 
-    def jog(self, who: str, jog: Jog) -> Told:
+    def jog(self, who: str, jog: Jog) -> Reply:
         self.jogs.append((time.monotonic(), jog))
         return super().jog(who, jog)
 
-    def reach(self, who: str, camera: str, u: float, v: float) -> Told:
+    def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
         self.reached.append((camera, u, v))
         return super().reach(who, camera, u, v)
 
-    def left(self, who: str) -> None:
+    def disconnect(self, who: str) -> None:
         self.gone.append(who)
-        super().left(who)
+        super().disconnect(who)
 
     @property
     def xyz(self):
@@ -72,7 +72,7 @@ def browser():
 @pytest.fixture(scope="module")
 def rig():
     # Patience: Chromium shares two cores with the other tests here. The 0.3 s are tested without it.
-    with NotedDesk() as desk, serve(desk, silence=3.0, tell=lambda _: None) as console:
+    with NotedDesk() as desk, serve(desk, silence=3.0, announce=lambda _: None) as console:
         yield desk, console
 
 
@@ -360,7 +360,7 @@ def test_stop_is_one_press_away(page, desk, how):
 
 
 def test_without_a_line_the_page_says_that_it_cannot_stop(browser, desk):
-    console = serve(desk, silence=3.0, tell=lambda _: None)
+    console = serve(desk, silence=3.0, announce=lambda _: None)
     with person(browser, console) as page:
         take(page)
         page.keyboard.down("a")
@@ -370,7 +370,7 @@ def test_without_a_line_the_page_says_that_it_cannot_stop(browser, desk):
         assert "nothing here reaches the arm, stop included" in page.inner_text("#trouble")
         assert desk.gone == ["console 1"] and desk.status().mode == "paused"
         page.keyboard.press("Space")  # finds no line, and is said as soon as there is one
-        with serve(desk, port=console.port, token=console.token, silence=3.0, tell=lambda _: None):
+        with serve(desk, port=console.port, token=console.token, silence=3.0, announce=lambda _: None):
             page.wait_for_selector("#trouble", state="hidden")  # by itself
             eventually(lambda: desk.status().message == "stopped: Space of console 1")
             eventually(lambda: desk.still)  # and nothing is held any more

@@ -66,9 +66,9 @@ def test_one_holds_the_arm_and_anybody_stops_it(desk):
 
 def test_who_left_holds_nothing(desk):
     desk.take("console 1")
-    desk.left("console 2")
+    desk.disconnect("console 2")
     assert desk.status().holder == "console 1"
-    desk.left("console 1")
+    desk.disconnect("console 1")
     assert (desk.status().mode, desk.status().holder) == ("paused", "")
 
 

@@ -86,7 +86,7 @@ class Run:
         self.shared.on_tick.append(self.ticked)
         self.agent = Agent(
             self.shared, self.planner, self.policy, Executor(self.shared),
-            (self.events.append, self.desk.story), limits, refusals=(RobotError,),
+            (self.events.append, self.desk.run_status), limits, refusals=(RobotError,),
             supervisor=self.desk if supervised else None,
         )  # fmt: skip
 
@@ -160,7 +160,7 @@ def test_a_stop_waits_for_rearm_and_hand_back_and_then_plans_anew() -> None:
 
 def test_a_typed_step_replaces_the_present_one_at_once() -> None:
     run = Run()
-    run.when = {6: lambda desk: told.append(desk.retype("anna", OTHER))}
+    run.when = {6: lambda desk: told.append(desk.correct("anna", OTHER))}
     told: list = []
     result = run.run()
     assert told[0].done and run.policy.steps[-1] == OTHER and run.policy_ticks == 6 + 32
@@ -174,7 +174,7 @@ def test_a_typed_step_replaces_the_present_one_at_once() -> None:
 
 def test_no_the_other_bowl_goes_on_with_the_other_bowl() -> None:
     run = Run()
-    run.when = {6: lambda desk: desk.retype("anna", "no, the other bowl")}
+    run.when = {6: lambda desk: desk.correct("anna", "no, the other bowl")}
     result = run.run()
     assert result.steps == ((PUT, False), (OTHER, True))
     assert run.desk.status().instruction == OTHER
@@ -182,7 +182,7 @@ def test_no_the_other_bowl_goes_on_with_the_other_bowl() -> None:
 
 def test_a_whole_sentence_is_planned_from_with_what_happened_in_the_history() -> None:
     run = Run()
-    run.when = {6: lambda desk: desk.retype("anna", "put everything red into the green bowl")}
+    run.when = {6: lambda desk: desk.correct("anna", "put everything red into the green bowl")}
     assert run.run().steps == ((PUT, False), (OTHER, True))
     assert run.planner.contexts[1].instruction == "put everything red into the green bowl"
     assert [(s.text, ok) for s, ok in run.planner.contexts[1].history] == [(PUT, False)]
@@ -197,7 +197,7 @@ def test_words_that_lead_nowhere_pause_the_run_and_the_old_instruction_stands() 
 
     messages = []
     run = Run(Picky())
-    run.when = {6: lambda desk: desk.retype("anna", "and sing a song")}
+    run.when = {6: lambda desk: desk.correct("anna", "and sing a song")}
     run.shared.on_tick.append(lambda tick: messages.append(run.desk.status().message))
     result = run.run()
     assert result.done and result.steps[-1] == (PUT, True)
@@ -209,8 +209,8 @@ def test_words_while_the_arm_is_held_wait_for_the_hand_back() -> None:
 
     def take_and_say(desk):
         desk.take("anna")
-        assert "when the arm is handed back" in desk.retype("anna", "no, the green one").message
-        assert "anna" in desk.retype("bert", "no, the blue one").message  # the holder speaks for it
+        assert "when the arm is handed back" in desk.correct("anna", "no, the green one").message
+        assert "anna" in desk.correct("bert", "no, the blue one").message  # the holder speaks for it
 
     run.when = {6: take_and_say}
     assert run.run().steps == ((PUT, False), (OTHER, True))
@@ -234,7 +234,7 @@ def test_done_is_not_believed_of_a_scene_that_a_person_is_changing() -> None:
 
 def test_a_person_may_say_that_it_is_done() -> None:
     run = Run()
-    run.when = {6: lambda desk: desk.retype("anna", "done")}
+    run.when = {6: lambda desk: desk.correct("anna", "done")}
     result = run.run()
     assert result.done and "a person says" in result.reason
 
@@ -259,7 +259,7 @@ def test_without_anybody_beside_the_loop_a_taken_arm_ends_the_run() -> None:
 
 def test_events_of_a_person_are_told_logged_and_recorded(tmp_path) -> None:
     run = Run(Planner(verdicts=[False, True]))
-    run.when = {5: lambda desk: desk.take("anna"), 20: lambda desk: desk.retype("anna", "the other bowl")}
+    run.when = {5: lambda desk: desk.take("anna"), 20: lambda desk: desk.correct("anna", "the other bowl")}
     said, record = io.StringIO(), RunRecord()
     with EventLog(tmp_path / "events.jsonl") as log:
         run.agent._listeners += (ConsoleLogger(said), log, record)
@@ -306,9 +306,9 @@ def test_only_the_holder_s_jog_counts_and_refusals_are_told() -> None:
     for bad in (Jog((np.nan, 0.0, 0.0)), Jog(gripper=np.inf), Jog(("a", 0, 0)), Jog(gripper="shut")):  # type: ignore[arg-type]
         assert not desk.jog("anna", bad).done
     assert not desk.take("bert").done and not desk.hand_back("bert").done and not desk.pause("bert").done
-    desk.left("bert")
+    desk.disconnect("bert")
     assert desk.status().mode == "correcting"
-    desk.left("anna")
+    desk.disconnect("anna")
     assert desk.status().mode == "paused"
 
 
@@ -336,4 +336,4 @@ def test_a_rearm_that_is_not_needed_is_told() -> None:
 
 @pytest.mark.parametrize("text", ["", "x" * 301])
 def test_words_that_are_none_are_refused(text: str) -> None:
-    assert not Run().desk.retype("anna", text).done
+    assert not Run().desk.correct("anna", text).done

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from palme.operator.operator import Jog, Picture, Told
+from palme.operator.operator import Jog, Picture, Reply
 from tests.console_fakes import FakeDesk, eventually, grey, opened
 
 pytest.importorskip("starlette")
@@ -24,15 +24,15 @@ from palme.operator.server import serve  # noqa: E402
 @pytest.fixture(scope="module")
 def rig():
     desk = FakeDesk()
-    with serve(desk, tell=lambda _: None) as console:
+    with serve(desk, announce=lambda _: None) as console:
         yield desk, console
 
 
 @pytest.fixture
 def desk(rig):
-    eventually(lambda: not rig[1].hub.seats)
+    eventually(lambda: not rig[1].clients.seats)
     rig[0].begin_anew()
-    rig[1].hub.changed()
+    rig[1].clients.changed()
     return rig[0]
 
 
@@ -109,7 +109,10 @@ def test_our_clock_is_told(console):
         ({"do": "pause"}, ("pause", ("console 1",))),
         ({"do": "take"}, ("take", ("console 1",))),
         ({"do": "hand_back"}, ("hand_back", ("console 1",))),
-        ({"do": "retype", "text": " no,  the other bowl "}, ("retype", ("console 1", "no, the other bowl"))),
+        (
+            {"do": "correct", "text": " no,  the other bowl "},
+            ("correct", ("console 1", "no, the other bowl")),
+        ),
         ({"do": "reach", "camera": "front", "u": 3.5, "v": 4}, ("reach", ("console 1", "front", 3.5, 4.0))),
         (
             {"do": "jog", "linear": [1, 0, -0.5], "angular": [0, 0, 0.2], "gripper": 0},
@@ -125,14 +128,14 @@ def test_a_wish_reaches_the_desk_in_the_console_s_name(console, desk, message, c
 
 
 def test_what_cannot_be_done_is_told(console, desk):
-    desk.answer = Told(False, "stopped: rearm first")
+    desk.answer = Reply(False, "stopped: rearm first")
     with opened(console) as page:
         page.say("pause")
         assert page.hear("told")["told"] == {"do": "pause", "done": False, "message": "stopped: rearm first"}
 
 
 def test_a_refused_jog_is_told_now_and_then(console, desk):
-    desk.answer = Told(False, "the policy holds the arm")
+    desk.answer = Reply(False, "the policy holds the arm")
     with opened(console) as page:
         page.hear("status")
         for _ in range(20):
@@ -169,7 +172,7 @@ def test_leaving_in_the_very_moment_of_news_is_leaving(console, desk):
             looking.hear("status")
             page.say("pause")  # nudges both pages
         eventually(lambda k=k: len(desk.times("left")) == 2 * k)
-    assert not console.hub.seats
+    assert not console.clients.seats
 
 
 def test_silence_of_the_one_who_holds_the_arm_is_leaving(console, desk):
@@ -210,7 +213,7 @@ def test_one_who_only_looks_may_be_silent(console, desk):
 
 def test_the_console_s_end_is_leaving():
     desk = FakeDesk()
-    console = serve(desk, tell=lambda _: None)
+    console = serve(desk, announce=lambda _: None)
     with opened(console) as page:
         page.say("take")
         desk.wait("take")
@@ -228,7 +231,7 @@ def test_the_console_s_end_is_leaving():
 def test_two_consoles_have_two_names_and_the_second_is_refused_by_the_first_s():
     desk = FakeDesk()
     with (
-        serve(desk, silence=10.0, tell=lambda _: None) as console,
+        serve(desk, silence=10.0, announce=lambda _: None) as console,
         opened(console) as first,
         opened(console) as second,
     ):
@@ -284,9 +287,9 @@ def test_there_is_an_end_to_how_many_may_look(console, path):
         ('{"do":"jog","gripper":1.5}', 1008),
         ('{"do":"jog","lineer":[0,0,0]}', 1008),
         ('{"do":"reach","camera":"front","u":-1,"v":0}', 1008),
-        ('{"do":"retype","text":""}', 1008),
-        (json.dumps({"do": "retype", "text": "x" * 301}), 1008),
-        (json.dumps({"do": "retype", "text": "x" * 5000}), 1009),
+        ('{"do":"correct","text":""}', 1008),
+        (json.dumps({"do": "correct", "text": "x" * 301}), 1008),
+        (json.dumps({"do": "correct", "text": "x" * 5000}), 1009),
         ("[" * 3000, 1008),
         (b'{"do":"stop"}', 1008),
     ],
@@ -319,10 +322,10 @@ def test_a_desk_that_fails_once_does_not_end_the_watch(console, desk, monkeypatc
     with opened(console) as page:
         page.say("take")
         desk.wait("take")
-        left, failed = desk.left, []
-        monkeypatch.setattr(desk, "left", lambda who: failed.append(1 / 0))
+        disconnect, failed = desk.disconnect, []
+        monkeypatch.setattr(desk, "disconnect", lambda who: failed.append(1 / 0))
         time.sleep(0.45)
-        monkeypatch.setattr(desk, "left", left)
+        monkeypatch.setattr(desk, "disconnect", disconnect)
         page.say("beat")
         desk.wait("left", "console 1")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from palme.operator.verbal_corrections import Unclear, understand
+from palme.operator.verbal_corrections import AmbiguousCorrectionError, understand
 from robots.skills import Step
 
 GOAL = "put the red block in the blue bowl"
@@ -54,14 +54,14 @@ def test_a_kind_that_the_step_has_not_takes_the_place_it_can_have() -> None:
 
 
 def test_where_several_are_left_it_asks_which() -> None:
-    with pytest.raises(Unclear, match="green bowl, pink bowl"):
+    with pytest.raises(AmbiguousCorrectionError, match="green bowl, pink bowl"):
         understand("the other bowl", GOAL, NOW, [*SEEN, "pink bowl"])
-    with pytest.raises(Unclear, match="none"):
+    with pytest.raises(AmbiguousCorrectionError, match="none"):
         understand("the other bowl", GOAL, NOW, ["red block", "blue bowl"])
     stack = Step.parse("put the red block on the green block")
-    with pytest.raises(Unclear, match="whole step"):
+    with pytest.raises(AmbiguousCorrectionError, match="whole step"):
         understand("the other block", stack.text, stack, [*SEEN, "pink block"])
-    with pytest.raises(Unclear, match="say a step"):
+    with pytest.raises(AmbiguousCorrectionError, match="say a step"):
         understand("  ", GOAL, NOW, SEEN)
 
 

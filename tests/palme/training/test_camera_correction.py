@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from palme.data.errors import NotLearnable
+from palme.data.errors import TrainingDataError
 from palme.data.reader import Dataset
 from palme.policies.chunk import WEIGHTS, ChunkHead, ChunkPolicy, load_head, save_head
 from palme.training.datasets.camera_correction import Pairs, fit_rigid, learn_correction, moved, rotation
@@ -75,9 +75,9 @@ def test_a_person_s_points_outweigh_many_of_the_policy_s_own_that_say_that_all_i
 
 def test_too_few_points_and_a_camera_that_is_elsewhere_altogether_are_refused_by_name() -> None:
     rng = np.random.default_rng(2)
-    with pytest.raises(NotLearnable, match="5 points .* at least 6"):
+    with pytest.raises(TrainingDataError, match="5 points .* at least 6"):
         learn_correction(moves(pairs(5, knocked(), rng, True)), 8.0)
-    with pytest.raises(NotLearnable, match="calibrate it anew"):
+    with pytest.raises(TrainingDataError, match="calibrate it anew"):
         learn_correction(moves(pairs(80, knocked(shift=(0.3, 0.0, 0.0)), rng, True)), 8.0)
 
 
@@ -144,7 +144,7 @@ def blind(tmp_path_factory):
 )
 def test_data_that_do_not_fit_are_refused_by_name_and_remedy(blind, asked, words) -> None:
     usual = {"arm": blind.info["robot_type"], "n_joints": 7, "control_hz": blind.fps, "camera": "front"}
-    with pytest.raises(NotLearnable) as refusal:
+    with pytest.raises(TrainingDataError) as refusal:
         check_learnable(blind, **(usual | asked))
     assert all(word in str(refusal.value) for word in words), str(refusal.value)
 
@@ -154,10 +154,10 @@ def test_data_without_a_step_s_text_or_without_takeovers_are_refused_by_name(bli
     steps, features = blind.steps, dict(blind.features)
     try:
         blind.steps = [""]
-        with pytest.raises(NotLearnable, match="step's text"):
+        with pytest.raises(TrainingDataError, match="step's text"):
             check_learnable(blind, **usual)
         blind.features = {k: v for k, v in features.items() if k != "intervention"}
-        with pytest.raises(NotLearnable, match="'intervention' is missing"):
+        with pytest.raises(TrainingDataError, match="'intervention' is missing"):
             check_learnable(blind, **usual)
     finally:
         blind.steps, blind.features = steps, features
@@ -169,5 +169,5 @@ def test_what_is_neither_demonstrations_nor_recorded_is_said(tmp_path, blind) ->
     (tmp_path / "a.npz").touch()
     folders, found = sources([str(tmp_path), str(blind.root)])
     assert (folders, found) == ([tmp_path], [blind.root])
-    with pytest.raises(NotLearnable):
+    with pytest.raises(TrainingDataError):
         train(replace(PolicyTraining(), data=str(blind.root), out=str(tmp_path)), MOTION)
