@@ -31,8 +31,9 @@ from palme.planners.base import Context, PlannedStep, Planner
 from palme.policies.base import Policy
 from palme.supervision import Correction, Supervisor
 from robots.errors import NotAutonomous
+from robots.robot import Robot
 from robots.skills import BadStep, Step
-from robots.types import ActionChunk, JointCommand, Observation, Robot
+from robots.types import ActionChunk, JointCommand, Observation
 
 
 class Executor(Protocol):

@@ -51,6 +51,26 @@ class DriverError(RobotError):
     """An arm's own interface is missing, silent, or refuses."""
 
 
+class ArmMoving(CommandRejected):
+    """Not while the arm still decelerates."""
+
+
+class LeaseHeld(CommandRejected):
+    """Another client commands this arm."""
+
+
+class LeaseMissing(CommandRejected):
+    """The sender does not, or no longer, command this arm."""
+
+
+class LinkDead(RobotError):
+    """No answer in time. Says for how long nothing has been received from the other end."""
+
+
+class SessionLost(RobotError):
+    """The server restarted: `reconnect`, observe where the arm is, and `rearm`."""
+
+
 class NotAutonomous(CommandRejected):
     """A person has the arm, or had it since the last look: the plan is stale. Look and plan anew."""
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from robots.errors import CommandShape
-from robots.types import ActionChunk, Array, JointCommand, Robot
+from robots.robot import Robot
+from robots.types import ActionChunk, Array, JointCommand
 
 
 class Executor:

@@ -7,15 +7,12 @@ z pointing out of the hand. SI units throughout.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from robots.spec import ArmSpec
 
 Array = NDArray[np.float64]
 
@@ -106,24 +103,3 @@ class ActionChunk:
     q_targets: Array
     gripper: Array
     control_hz: float
-
-
-class Robot(Protocol):
-    """An arm, simulated or real. `command` returns what was really sent."""
-
-    spec: ArmSpec
-
-    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """State and pictures now. `cameras`: names to look through; None = all, () = state only."""
-        ...
-
-    def command(self, command: JointCommand) -> JointCommand:
-        """Send one target through the safety gate and wait for the next control tick.
-
-        Returns what was really sent. Raises `CommandRejected` (arm holds) on a bad command.
-        """
-        ...
-
-    def stop(self, reason: str) -> None:
-        """Decelerate within limits and hold; latched until `rearm`."""
-        ...

@@ -9,6 +9,7 @@ import numpy as np
 
 from palme.events import Look
 from palme.planners.base import PlannedStep, Verdict
+from robots.robot import Robot
 from robots.skills import DONE, Step
 from robots.types import ActionChunk, CameraFrame, JointCommand, Observation, RobotState
 
@@ -19,7 +20,7 @@ class FakeRefusal(Exception):
     pass
 
 
-class FakeArm:
+class FakeArm(Robot):
     """Holds the last command, as an arm would; refuses what is not finite."""
 
     spec = SimpleNamespace(

@@ -1,10 +1,14 @@
-"""What every `Robot` promises. A new arm's tests inherit this class and override one factory."""
+"""What every `Robot` promises: tests of an arm inherit `RobotContract`, those of a wrapper `WrapperContract`.
+
+Each overrides one factory.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from robots import robot as robots_robot
 from robots.errors import (
     ArmLatched,
     CommandJumps,
@@ -14,7 +18,20 @@ from robots.errors import (
     CommandShape,
 )
 from robots.motion.kinematics import fk
-from robots.types import JointCommand, Observation, Robot
+from robots.robot import Rearmable, Robot, RobotWrapper
+from robots.types import JointCommand, Observation
+
+CAPABILITIES: tuple[type, ...] = tuple(
+    kind
+    for kind in vars(robots_robot).values()
+    if getattr(kind, "_is_protocol", False) and kind is not Robot and kind.__module__ == robots_robot.__name__
+)
+
+
+class Undeclared:
+    """A capability that nothing declares, though everything could do it."""
+
+    def observe(self) -> None: ...
 
 
 class RobotContract:
@@ -44,6 +61,25 @@ class RobotContract:
         """(T, n_joints) sent, a row a tick. An arm that ticks by the clock overrides it with its own record:
         on a busy machine two commands may lie two ticks apart."""
         return np.array(answers)
+
+    def test_a_capability_that_is_not_declared_is_none_whatever_the_robot_can_do(self, robot: Robot) -> None:
+        assert robot.capability(Undeclared) is None
+        for kind in CAPABILITIES:
+            if kind not in type(robot.unwrapped).__mro__:
+                assert robot.capability(kind) is None, kind
+
+    def test_a_declared_capability_has_all_that_it_promises(self, robot: Robot) -> None:
+        for kind in CAPABILITIES:
+            if (found := robot.capability(kind)) is not None:
+                promised = [*kind.__annotations__, *(name for name in vars(kind) if not name.startswith("_"))]
+                for name in promised:
+                    # what only the protocol has is its placeholder
+                    assert name in vars(found) or getattr(type(found), name) is not vars(kind)[name], name
+
+    def test_unwrapped_is_the_arm_itself(self, robot: Robot) -> None:
+        arm = robot.unwrapped
+        assert not isinstance(arm, RobotWrapper) and arm.unwrapped is arm
+        assert arm.capability(type(arm)) is arm and robot.capability(type(arm)) is arm
 
     def test_observation_has_the_arm_s_shape(self, robot: Robot) -> None:
         seen = robot.observe(())
@@ -120,7 +156,9 @@ class RobotContract:
         with pytest.raises(ArmLatched, match="test"):
             robot.command(JointCommand(held, 1.0, 100, robot.observe(()).t_mono))
         np.testing.assert_allclose(robot.observe(()).robot.q, held, atol=5e-3)
-        robot.rearm()  # type: ignore[attr-defined]
+        rearmable = robot.capability(Rearmable)
+        assert rearmable is not None
+        rearmable.rearm()
         with pytest.raises(CommandJumps):  # a new session starts where the arm is
             robot.command(JointCommand(held + 0.5, 1.0, 101, robot.observe(()).t_mono))
         with pytest.raises(CommandRejected):  # and nothing from before is executed
@@ -135,3 +173,65 @@ class RobotContract:
                 continue
             sent = robot.command(JointCommand(goal, 1.0, seq + k, robot.observe(()).t_mono))
         return sent
+
+
+class Bare(Robot):
+    """An arm without capabilities, which answers each command with the very same tuple, or an error."""
+
+    def __init__(self, arm: Robot) -> None:
+        self.spec, self.observe = arm.spec, arm.observe  # type: ignore[method-assign]
+        self.error: CommandRejected | None = None
+        self.stopped: list[str] = []
+
+    def command(self, command: JointCommand) -> JointCommand:
+        if self.error is not None:
+            raise self.error
+        return command._replace(gripper=0.25)
+
+    def stop(self, reason: str) -> None:
+        self.stopped.append(reason)
+
+
+class WrapperContract(RobotContract):
+    """Override `make_arm`, which gives an arm as `make_robot` does, and `wrap`."""
+
+    def make_arm(self) -> Robot:
+        raise NotImplementedError
+
+    def wrap(self, robot: Robot) -> Robot:
+        raise NotImplementedError
+
+    def make_robot(self) -> Robot:
+        return self.wrap(self.make_arm())
+
+    def test_wrapping_keeps_the_spec_and_reaches_the_arm_through_two_wrappers(self) -> None:
+        arm = self.make_arm()
+        twice = RobotWrapper(self.wrap(arm))
+        assert twice.spec is arm.spec and twice.unwrapped is arm
+        assert self.wrap(RobotWrapper(arm)).unwrapped is arm
+
+    def test_wrapping_keeps_capabilities_and_adds_none(self) -> None:
+        arm = self.make_arm()
+        wrapped = self.wrap(arm)
+        bare = self.wrap(Bare(arm))
+        for kind in CAPABILITIES:
+            own = kind in type(wrapped).__mro__
+            assert wrapped.capability(kind) is (
+                None if arm.capability(kind) is None else wrapped if own else arm
+            )
+            assert RobotWrapper(wrapped).capability(kind) is wrapped.capability(kind)
+            assert bare.capability(kind) is None
+
+    def test_wrapping_keeps_what_a_command_returns_and_raises(self) -> None:
+        bare = Bare(self.make_arm())
+        robot = self.wrap(bare)
+        q = robot.observe(()).robot.q
+        sent = robot.command(JointCommand(q, 1.0, 3, 0.0))
+        assert (sent.gripper, sent.seq) == (0.25, 3)
+        np.testing.assert_array_equal(sent.q_target, q)
+        bare.error = CommandShape("of this kind and in these words")
+        with pytest.raises(CommandShape, match="of this kind and in these words"):
+            robot.command(JointCommand(q, 1.0, 4, 0.0))
+        bare.error = None
+        robot.stop("a reason")
+        assert bare.stopped == ["a reason"]

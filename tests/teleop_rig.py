@@ -7,6 +7,7 @@ import numpy as np
 from robots.errors import CommandRejected
 from robots.motion.kinematics import fk
 from robots.motion.trajectory import joint_motion
+from robots.robot import HasCameras, HasGate, Rearmable, Robot
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.teleop.shared_robot import SharedArm
@@ -23,7 +24,7 @@ class Clock:
         return self.now
 
 
-class GateArm:
+class GateArm(Robot, Rearmable, HasCameras, HasGate):
     """A `Robot`: at once where its gate lets it be. `sent` is what an arm would be sent, tick by tick."""
 
     def __init__(self, spec: ArmSpec | None = None, geometry: bool = False) -> None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +21,9 @@ from palme.data.sidecar import CommandRecord, EpisodeEvent, Run, Sidecar
 from palme.data.writer import DatasetWriter, EpisodeWriter, Row
 from palme.events import Acted, Event, Finished, Judged, Planned
 from robots.errors import CommandRejected
+from robots.robot import Rearmable, Robot, RobotWrapper
 from robots.teleop.pictures import Pictures
-from robots.types import JointCommand, Observation, Robot
+from robots.types import JointCommand, Observation
 
 STALE = 1.0  # [s] a camera may give no picture
 
@@ -39,7 +39,7 @@ def schema_of(robot: Robot, seen: Observation, codec: str = "h264") -> Schema:
     return Schema(robot.spec.name, fps, tuple(robot.spec.joint_names), views, codec)  # type: ignore[arg-type]
 
 
-class Recorder:
+class Recorder(RobotWrapper, Rearmable):
     """A `Robot` that records, and a listener.
 
     Args:
@@ -60,7 +60,8 @@ class Recorder:
         look: Look | None = None,
         world: Callable[[], Sequence[float]] | None = None,
     ) -> None:
-        self._arm, self.spec = robot, robot.spec
+        super().__init__(robot)
+        self._rearmable = robot.capability(Rearmable)
         self.person: Callable[[], bool] = lambda: False
         self.step = ""
         self._dataset = dataset
@@ -96,22 +97,18 @@ class Recorder:
 
     # -- Robot --------------------------------------------------------------------------------
 
-    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """As the arm does."""
-        return self._arm.observe(cameras)
-
     def command(self, command: JointCommand) -> JointCommand:
-        """As the arm does, and one row more.
+        """Delegates to the wrapped robot, and records a row.
 
-        Raises what the arm raises, and what `EpisodeWriter.add` does: the command has been sent by then.
+        Raises what the robot raises, and what `EpisodeWriter.add` does: the command has been sent by then.
         """
         episode = self._episode
         if episode is None:
-            return self._arm.command(command)
+            return self.robot.command(command)
         seen, age = self._look()
         frame = episode.n
         try:
-            sent = self._arm.command(command)
+            sent = self.robot.command(command)
         except CommandRejected:
             episode.commands.append(_order(frame, command, False))
             raise
@@ -131,23 +128,17 @@ class Recorder:
         return sent
 
     def stop(self, reason: str) -> None:
-        """As the arm does."""
+        """Delegates to the wrapped robot, and records it."""
         if self._episode is not None:
             self._episode.commands.append(CommandRecord(self._episode.n, "stop"))
-        self._arm.stop(reason)
+        self.robot.stop(reason)
 
     def rearm(self) -> None:
-        """As the arm does, where it can be stopped for good."""
-        if hasattr(self._arm, "rearm"):
-            self._arm.rearm()
+        """Delegates to the wrapped robot, and records it."""
+        if self._rearmable is not None:
+            self._rearmable.rearm()
         if self._episode is not None:
             self._episode.commands.append(CommandRecord(self._episode.n, "rearm"))
-
-    def __getattr__(self, name: str) -> Any:
-        """What is not recorded is as the arm has it: a lease, a camera, a clock of its own."""
-        if name.startswith("_"):  # while this is being made, or unmade
-            raise AttributeError(name)
-        return getattr(self._arm, name)
 
     # -- listener -----------------------------------------------------------------------------
 
@@ -217,7 +208,7 @@ def look_beside(robot: Robot, pictures: Pictures, cameras: Sequence[str], stale:
     return look
 
 
-class Watcher:
+class Watcher(RobotWrapper):
     """A `Robot` whose pictures are fetched in a thread, so that a loop in real time never waits for one.
 
     Args:
@@ -230,8 +221,8 @@ class Watcher:
     """
 
     def __init__(self, robot: Robot, cameras: Sequence[str] | None = None, stale: float = STALE) -> None:
-        self._arm, self.spec, self.stale = robot, robot.spec, stale
-        self._cameras = cameras
+        super().__init__(robot)
+        self._cameras, self.stale = cameras, stale
         self._one = threading.Lock()  # a camera serves one caller at a time
         self._seen = robot.observe(cameras)
         self._when = time.monotonic()
@@ -242,7 +233,7 @@ class Watcher:
 
     def look(self) -> tuple[Observation, float]:
         """State now, with the newest pictures there are, and their age in [s]."""
-        state = self._arm.observe(())
+        state = self.robot.observe(())
         seen, age = self._seen, time.monotonic() - self._when
         if self._failure is not None or not age <= self.stale:
             why = (
@@ -255,19 +246,11 @@ class Watcher:
         return replace(state, images=seen.images), age
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """As the arm does."""
+        """Delegates to the wrapped robot; images are captured for one caller at a time."""
         if cameras is not None and not cameras:
-            return self._arm.observe(cameras)
+            return self.robot.observe(cameras)
         with self._one:
-            return self._arm.observe(cameras)
-
-    def command(self, command: JointCommand) -> JointCommand:
-        """As the arm does."""
-        return self._arm.command(command)
-
-    def stop(self, reason: str) -> None:
-        """As the arm does."""
-        self._arm.stop(reason)
+            return self.robot.observe(cameras)
 
     def close(self) -> None:
         """End the thread."""
@@ -280,7 +263,7 @@ class Watcher:
             begin = time.monotonic()
             try:
                 with self._one:
-                    seen = self._arm.observe(self._cameras)
+                    seen = self.robot.observe(self._cameras)
                 self._seen, self._when, self._failure = seen, time.monotonic(), None
             except Exception as error:  # told by `look`, in the thread that commands
                 self._failure = error

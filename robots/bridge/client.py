@@ -15,22 +15,17 @@ import numpy as np
 import zmq
 
 from robots.bridge import frames, sockets
-from robots.bridge.connection import UNHEARD, Connection, Make
-from robots.bridge.errors import (
-    ArmMoving,
-    BadFrame,
-    LeaseMissing,
-    LinkDead,
-    NoSuchCamera,
-)
+from robots.bridge.connection import Connection, Make
+from robots.bridge.errors import BadFrame, NoSuchCamera
 from robots.bridge.heartbeat import Heartbeat
 from robots.bridge.keys import SecretKey
 from robots.bridge.pictures import Codec, from_frame
 from robots.bridge.spec_frame import unpack_spec
 from robots.bridge.stream import CommandStream
 from robots.bridge.wire import decode_picture
-from robots.errors import CommandNotFinite, CommandShape
+from robots.errors import ArmMoving, CommandNotFinite, CommandShape, LeaseMissing, LinkDead
 from robots.motion.kinematics import fk
+from robots.robot import LINK_TIMEOUT, HasCameras, Leased, Rearmable, Remote, Robot
 from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
 
 ENABLING = 5.0  # [s] that an arm may take to be enabled
@@ -41,7 +36,7 @@ LAST_TRY = 0.5  # [s] that it then waits for the lease to be given back
 log = logging.getLogger(__name__)
 
 
-class BridgeClient:
+class BridgeClient(Robot, Rearmable, HasCameras, Leased, Remote):
     """Connects, and looks; it commands after `rearm`.
 
     Args:
@@ -202,7 +197,7 @@ class BridgeClient:
             return
         if self._token and self._pulse is not None:
             try:
-                self.release(None if self.age() < UNHEARD else min(self.timeout, LAST_TRY))
+                self.release(None if self.age() < LINK_TIMEOUT else min(self.timeout, LAST_TRY))
             except Exception:
                 pass  # the watchdog sees to it
         self._link.break_off()
@@ -213,11 +208,11 @@ class BridgeClient:
             log.error("a call did not end within %g s; the sockets stay open", sockets.ENDING)
 
     def give_up(self) -> bool:
-        """Where nothing was heard for `UNHEARD`: calls under way, and later ones, end now, with LinkDead.
+        """End calls under way, and later ones, with LinkDead where nothing was received for `LINK_TIMEOUT`.
 
-        For the end alone; `close` comes after it. Returns whether it is so.
+        For shutdown only; `close` comes after it. Returns whether it did.
         """
-        if self.age() < UNHEARD:
+        if self.age() < LINK_TIMEOUT:
             return False
         self._link.break_off()
         return True

@@ -17,15 +17,15 @@ import msgspec
 import zmq
 
 from robots.bridge import frames, sockets
-from robots.bridge.errors import BadFrame, LinkDead, SessionLost, WrongSession, named
+from robots.bridge.errors import BadFrame, WrongSession, named
 from robots.bridge.keys import SecretKey
 from robots.bridge.wire import decode_answer, encode
+from robots.errors import LinkDead, SessionLost
 
 F = TypeVar("F", bound=msgspec.Struct)
 Make = Callable[[int], msgspec.Struct]  # a frame with the id it is given
 LOOK = 2.0  # [s] of a long wait between looks at whether the server is there
 AFTER_YOU = 1e-4  # [s] that a stream leaves the socket to a call that waits for it
-UNHEARD = 1.0  # [s] of silence after which an end is not kept waiting for the server
 SLICE = 0.1  # [s] that a call waits at a stretch, before it looks whether it is broken off
 
 

@@ -23,11 +23,11 @@ from typing import NamedTuple, TypeVar
 
 from robots.bridge.command_queue import CommandQueue, Early
 from robots.bridge.control_tasks import ControlTasks
-from robots.bridge.errors import ArmMoving, CommandStale, CommandTooSoon, FaultStands
+from robots.bridge.errors import CommandStale, CommandTooSoon, FaultStands
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import ABSENT, Lease
 from robots.drivers.base import Driver, Enabled
-from robots.errors import CommandRejected, DriverError, RobotError
+from robots.errors import ArmMoving, CommandRejected, DriverError, RobotError
 from robots.safety.gate import SafetyGate
 from robots.types import Asked, JointCommand, RobotState
 

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from robots.bridge.errors import ArmMoving, CommandTooSoon
+from robots.bridge.errors import CommandTooSoon
+from robots.errors import ArmMoving
 
 T = TypeVar("T")
 SETTLE = 3.0  # [s] the longest deceleration that is waited for

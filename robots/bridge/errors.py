@@ -47,14 +47,6 @@ class WrongSession(CommandRejected):
     """The frame belongs to another boot of the server: nothing from before a restart is executed."""
 
 
-class LeaseHeld(CommandRejected):
-    """Somebody else commands this arm."""
-
-
-class LeaseMissing(CommandRejected):
-    """The sender does not, or no longer, command this arm."""
-
-
 class RoleNotAllowed(CommandRejected):
     """The sender's key is on the allow-list for less than it asks for."""
 
@@ -67,10 +59,6 @@ class CommandTooSoon(CommandRejected):
     """The tick already has its command, and one more is waiting."""
 
 
-class ArmMoving(CommandRejected):
-    """Not while the arm still decelerates."""
-
-
 class FaultStands(CommandRejected):
     """A fault has not been cleared."""
 
@@ -81,17 +69,6 @@ class NoSuchCamera(BridgeError):
 
 class PictureUnavailable(BridgeError):
     """The camera gives no picture, or not in a form that the asker can read."""
-
-
-# -- the link ----------------------------------------------------------------------------------
-
-
-class LinkDead(BridgeError):
-    """No answer in time. Says for how long nothing at all has been heard of the other end."""
-
-
-class SessionLost(BridgeError):
-    """The server was started anew: `reconnect`, look where the arm is, and `rearm`."""
 
 
 class ServerFailed(BridgeError):

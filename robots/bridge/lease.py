@@ -15,16 +15,9 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from robots.bridge.errors import (
-    CommandStale,
-    FaultStands,
-    LeaseHeld,
-    LeaseMissing,
-    RoleNotAllowed,
-    WrongSession,
-)
+from robots.bridge.errors import CommandStale, FaultStands, RoleNotAllowed, WrongSession
 from robots.bridge.keys import AllowedKey
-from robots.errors import ArmLatched, CommandOutOfOrder, CommandRejected
+from robots.errors import ArmLatched, CommandOutOfOrder, CommandRejected, LeaseHeld, LeaseMissing
 
 SILENCE = 0.100  # [s] without a valid command or beat until the arm latches
 STALE = 0.500  # [s] since the sender last heard of the arm, on the server's clock

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import zmq
@@ -22,17 +21,13 @@ from robots.executor import Executor
 from robots.gello.messages import MAX_BYTES, Value, read, write
 from robots.policy_servers.address import require_loopback, zmq_address
 from robots.policy_servers.errors import AddressRefused, MessageRefused, ServerFull, error_text
-from robots.types import Array, Robot
+from robots.robot import Rearmable, Robot
+from robots.types import Array
 from robots.zmq_context import Context
 
 log = logging.getLogger(__name__)
 SILENCE_S = 0.1
 POLL_MS = 20
-
-
-@runtime_checkable
-class _Rearmable(Protocol):
-    def rearm(self) -> None: ...
 
 
 class GelloServer:
@@ -59,6 +54,7 @@ class GelloServer:
         if not 0 < silence_s < np.inf:
             raise AddressRefused(f"silence_s={silence_s}: must be a positive number of seconds")
         self.robot, self.silence_s = robot, silence_s
+        self._rearmable = robot.capability(Rearmable)
         self.refused = 0
         self._executor = Executor(robot)
         self._commander: bytes | None = None
@@ -101,7 +97,7 @@ class GelloServer:
         Raises:
             ArmLatched: the robot has no `rearm`.
         """
-        if not isinstance(self.robot, _Rearmable):
+        if self._rearmable is None:
             raise ArmLatched(f"{self.robot.spec.name} has no rearm; restart it and this server")
         self._rearm.set()
 
@@ -205,9 +201,9 @@ class GelloServer:
         if self._last_command is not None:  # in the middle of a motion: an arm is re-armed at rest
             self.robot.stop("re-armed")
         self._commander = self._last_command = None
-        assert isinstance(self.robot, _Rearmable)
+        assert self._rearmable is not None
         try:
-            self.robot.rearm()
+            self._rearmable.rearm()
         except RobotError as error:
             log.warning("not re-armed: %s", error)
 

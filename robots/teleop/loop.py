@@ -118,7 +118,7 @@ class ControlLoop:
         except Exception as error:  # a bug: whoever waits for a tick must hear of it, and the arm hold
             broke = f"{type(error).__name__}: {error}"
             try:
-                self.shared.arm.stop(broke)
+                self.shared.robot.stop(broke)
             except RobotError:
                 pass
         self.shared.loop_ended(broke)

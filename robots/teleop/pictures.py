@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from robots.errors import DriverError, RobotError
+from robots.spec import ArmSpec
 from robots.types import CameraFrame
 
 LONGEST = 5.0  # [s] that a picture is waited for
@@ -39,19 +40,29 @@ class Pictures(Protocol):
         ...
 
 
+class Photographed(Protocol):
+    """An arm whose cameras any thread may read while another commands it, as across the bridge."""
+
+    spec: ArmSpec
+
+    def picture(self, camera: str) -> CameraFrame:
+        """An image captured after this call. Raises RobotError where there is none."""
+        ...
+
+
 class FetchedPictures:
     """Pictures of an arm that any thread may look through, each camera once a tick at most.
 
     Args:
-        arm: has `picture(camera)`, which nobody else calls meanwhile. A picture that is still under way after
-            our `close` is broken off by its own, as a bridge client's does.
+        arm: nobody else calls its `picture` meanwhile. One that is still under way after our `close` ends
+            with the arm's own, as that of a bridge client does.
         cameras: whose.
 
     Raises:
         DriverError: a camera gives no picture.
     """
 
-    def __init__(self, arm: Any, cameras: Sequence[str]) -> None:
+    def __init__(self, arm: Photographed, cameras: Sequence[str]) -> None:
         self.cameras = tuple(cameras)
         self._arm = arm
         self._failure: dict[str, str] = {}

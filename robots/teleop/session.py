@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from robots.bridge.errors import LeaseMissing
-from robots.errors import RobotError
+from robots.errors import LeaseMissing, RobotError
+from robots.robot import Leased, Rearmable, Remote, Robot
 from robots.teleop.braking import Commanded
-from robots.types import JointCommand, Robot
+from robots.types import JointCommand
 
 
 class Session:
@@ -24,12 +23,13 @@ class Session:
 
     def __init__(self, arm: Robot, latched: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.arm, self.latched = arm, latched
+        self._remote = arm.capability(Remote)
         self.trouble = ""  # what the arm's own `stop` or `observe` failed with last
         self._clock = clock
         self._commanded: Commanded | None = None
         self._opening: float | None = None  # wanted last, in [0, 1]: what is held stays held over a stop
         self._seq, self._stamp = -1, 0.0
-        self.look()
+        self._measure()
 
     def begin(self) -> Commanded:
         """The commanded state; at the start of a session, where the arm is, at rest."""
@@ -67,7 +67,7 @@ class Session:
         Returns whether it is stopped, and there is nothing more to send.
         """
         still = self._commanded is None or self._commanded.at_rest
-        if not self.latched and (still or getattr(self.arm, "realtime", False)):
+        if not self.latched and (still or (self._remote is not None and self._remote.realtime)):
             self.abandon(reason)
         return self.latched
 
@@ -82,22 +82,22 @@ class Session:
     def rearm(self) -> None:
         """Across the bridge, with the lease, which is asked for anew where it moved. Raises LeaseHeld and
         whatever else the arm refuses with."""
-        arm: Any = self.arm
-        if hasattr(arm, "rearm"):
+        if (arm := self.arm.capability(Rearmable)) is not None:
             try:
                 arm.rearm()
             except LeaseMissing:
-                arm.acquire()
+                if (leased := self.arm.capability(Leased)) is None:
+                    raise
+                leased.acquire()
                 arm.rearm()
         self._commanded, self.latched, self.trouble = None, False, ""
 
     def release(self) -> bool:
         """Across the bridge: give the lease back, so that a policy may go on. Returns whether there is."""
-        arm: Any = self.arm
-        if not hasattr(arm, "release"):
+        if (leased := self.arm.capability(Leased)) is None:
             return False
         try:
-            arm.release()
+            leased.release()
         except RobotError as error:
             self.trouble = f"{type(error).__name__}: {error}"
         self.lost()
@@ -106,9 +106,10 @@ class Session:
     def look(self) -> None:
         """Measure `state`; where the arm is silent it stays what it was."""
         try:
-            self.state = self.arm.observe(()).robot
-            self.heard_at = self._clock()
+            self._measure()
         except RobotError as error:
             self.trouble = f"{type(error).__name__}: {error}"
-            if not hasattr(self, "state"):
-                raise
+
+    def _measure(self) -> None:
+        self.state = self.arm.observe(()).robot
+        self.heard_at = self._clock()

@@ -16,21 +16,22 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from robots.bridge.connection import UNHEARD
-from robots.bridge.errors import LeaseMissing, LinkDead, SessionLost
 from robots.errors import (
     ArmLatched,
     CommandOutOfOrder,
     CommandRejected,
     DeviceError,
     DriverError,
+    LeaseMissing,
+    LinkDead,
     NotAutonomous,
     RobotError,
+    SessionLost,
     StoppedByPerson,
     TakeoverRefused,
 )
+from robots.robot import LINK_TIMEOUT, HasCameras, HasGate, Rearmable, Remote, Robot, RobotWrapper
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING, STOPPED, Takeover
 from robots.teleop.control_tasks import ControlTasks
 from robots.teleop.limits import TeleopLimits
@@ -38,7 +39,7 @@ from robots.teleop.pictures import Pictures
 from robots.teleop.session import Session
 from robots.teleop.steering import Steering
 from robots.teleop.teleop_actions import STALE, Jog, Message, Teleoperator
-from robots.types import CameraFrame, JointCommand, Observation, Robot, RobotState
+from robots.types import CameraFrame, JointCommand, Observation, RobotState
 
 POLICY = "policy"
 MARGIN = 0.004  # [s] kept free before the next tick
@@ -76,11 +77,11 @@ class Interruption:
     commands: tuple[JointCommand, ...]
 
 
-class SharedArm:
+class SharedArm(RobotWrapper, Rearmable):
     """See the module.
 
     Args:
-        arm: any `Robot`; nothing else may command it from now on.
+        robot: the arm, or a wrapper around it; nothing else may command it from now on.
         limits: of motions by hand.
         mode: to begin with.
         agent: whether there is one to hand back to.
@@ -96,7 +97,7 @@ class SharedArm:
 
     def __init__(
         self,
-        arm: Robot,
+        robot: Robot,
         limits: TeleopLimits | None = None,
         mode: str = AUTONOMOUS,
         agent: bool = True,
@@ -105,7 +106,7 @@ class SharedArm:
         pictures: Pictures | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.arm, self.spec = arm, arm.spec
+        super().__init__(robot)
         self.limits = limits or TeleopLimits()
         self.takeover = Takeover(mode, agent, message)
         self.patience = patience
@@ -117,7 +118,10 @@ class SharedArm:
         self._clock = clock
         self._lock = threading.Condition()
         self._steering = Steering(self.spec, self.limits)
-        self._session = Session(arm, mode == STOPPED, clock)
+        self._session = Session(robot, mode == STOPPED, clock)
+        self._with_cameras = robot.capability(HasCameras)
+        self._gated = robot.capability(HasGate)
+        self._remote = robot.capability(Remote)
         self._stop_reason = message
         self._wish: tuple[Message, float] | None = None
         self._pending: _Pending | None = None
@@ -129,10 +133,10 @@ class SharedArm:
     # -- Robot, for the agent -----------------------------------------------------------------
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """As the arm does, between two ticks."""
-        names = (self._below("cameras") or ()) if cameras is None else cameras
-        images = {name: self.picture(name) for name in names}
-        seen = self.jobs.alone(lambda: self.arm.observe(()))
+        """Delegates to the wrapped robot, between two ticks."""
+        every = () if self._with_cameras is None else self._with_cameras.cameras
+        images = {name: self.picture(name) for name in (every if cameras is None else cameras)}
+        seen = self.jobs.alone(lambda: self.robot.observe(()))
         return replace(seen, images=images)
 
     def picture(self, camera: str) -> CameraFrame:
@@ -142,7 +146,7 @@ class SharedArm:
 
         def take() -> CameraFrame:
             begin, work = time.monotonic(), time.thread_time()
-            frame = self.arm.observe((camera,)).images[camera]
+            frame = self.robot.observe((camera,)).images[camera]
             # a machine that was busy with something else says little of the next picture
             took = min(time.monotonic() - begin, BUSY * (time.thread_time() - work))
             self.took[camera] = max(self.took.get(camera, 0.0) * FORGET, took)
@@ -180,17 +184,16 @@ class SharedArm:
     def stop(self, reason: str) -> None:
         """Decelerate within limits and hold; latched until `rearm`. Returns when the arm is at rest.
 
-        Raises LinkDead where the far end of a link has been silent for `UNHEARD`.
+        Raises LinkDead where nothing was received from a remote arm for `LINK_TIMEOUT`.
         """
         self.halt(POLICY, reason)
-        silence = self._below("age")
         limit = time.monotonic() + 10.0
         while not self._session.latched and time.monotonic() < limit:
             if self.jobs.threaded:
-                if silence is not None and silence() > UNHEARD:
+                if self._remote is not None and (age := self._remote.age()) > LINK_TIMEOUT:
                     raise LinkDead(
-                        f"nothing was heard of the arm for {silence():.1f} s, so nobody knows whether "
-                        "the stop came there; its server stops it without us"
+                        f"nothing received from the arm for {age:.1f} s, limit {LINK_TIMEOUT:g} s: it is not "
+                        "known whether the stop arrived; the server's watchdog stops the arm"
                     )
                 time.sleep(self.spec.dt / 4)
                 self.jobs.check_alive()
@@ -335,16 +338,9 @@ class SharedArm:
 
     @property
     def held_by(self) -> str:
-        """What holds the last motion back: the gate's wall, a joint limit, a singularity; or ""."""
-        gate = self._below("gate")
-        return (gate and gate.held_by) or self._steering.held_by
-
-    def _below(self, name: str) -> Any:
-        """An attribute of the arm itself, below what only watches it, such as a tape; None if it has none."""
-        arm: Any = self.arm
-        while arm is not None and not hasattr(arm, name):
-            arm = getattr(arm, "_arm", None)
-        return getattr(arm, name, None)
+        """What limits the last motion: the gate's wall, a joint limit, a singularity; or ""."""
+        gate_says = "" if self._gated is None else self._gated.gate.held_by
+        return gate_says or self._steering.held_by
 
     def _for_agent(self, pending: _Pending, now: float) -> Tick:
         self._waited = 0.0

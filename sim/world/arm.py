@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from robots.errors import CommandRejected, RobotError
 from robots.motion.kinematics import fk
+from robots.robot import HasCameras, HasGate, Rearmable, Robot
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand, Observation, RobotState
@@ -27,7 +28,7 @@ class UnknownCamera(RobotError, KeyError):
         return str(self.args[0])
 
 
-class SimulatedArm:
+class SimulatedArm(Robot, Rearmable, HasCameras, HasGate):
     """A Panda in PyBullet.
 
     Time is the simulation's: every command takes one control tick. After `world.load` the arm

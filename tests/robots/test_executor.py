@@ -7,12 +7,13 @@ import pytest
 
 from robots.errors import CommandRejected, CommandShape
 from robots.executor import Executor
+from robots.robot import Robot
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import ActionChunk, JointCommand
 
 
-class PaperArm:
+class PaperArm(Robot):
     """A `Robot` that is where it was told to be."""
 
     def __init__(self) -> None:

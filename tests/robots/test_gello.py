@@ -14,6 +14,7 @@ from robots.errors import CommandRejected, RobotError
 from robots.gello.server import GelloServer, _quat_xyzw
 from robots.motion.kinematics import fk
 from robots.policy_servers.errors import AddressRefused
+from robots.robot import Rearmable, Robot
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec, rigid
 from robots.types import JointCommand, Observation, RobotState
@@ -22,7 +23,7 @@ from robots.zmq_context import Context
 SPEC = ArmSpec.load("panda")
 
 
-class GatedArm:
+class GatedArm(Robot, Rearmable):
     """A `Robot` that is its gate: it goes exactly where the gate lets it."""
 
     def __init__(self) -> None:

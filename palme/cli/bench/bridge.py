@@ -25,10 +25,9 @@ from palme.cli.bench.watchdog import bench_silence
 from palme.cli.errors import UsageError
 from robots.bridge import frames, keys, sockets
 from robots.bridge.client import BridgeClient
-from robots.bridge.errors import LinkDead
 from robots.bridge.stream import CommandStream
 from robots.bridge.wire import encode
-from robots.errors import ArmLatched, CommandRejected
+from robots.errors import ArmLatched, CommandRejected, LinkDead
 from robots.realtime import no_cpu_sleep, raised_priority
 from robots.types import Array, JointCommand
 

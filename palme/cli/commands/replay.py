@@ -15,7 +15,7 @@ import numpy as np
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
 from palme.data.errors import DataError, ReplayError
-from robots.types import Robot
+from robots.robot import Robot
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -61,7 +61,7 @@ def run(sentence: str, config: dict[str, Any]) -> int:
         rig.planner.task = task
     record = RunRecord(details=details, warnings=rig.warnings)
     tape = (
-        None if rig.world is None else TrajectoryLog(rig.arm, sentence)
+        None if rig.world is None else TrajectoryLog(rig.arm, rig.world, sentence)
     )  # only a world of our own can be filmed
     robot = rig.arm if tape is None else tape
     recording = recorder = pictures = None

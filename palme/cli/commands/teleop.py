@@ -66,17 +66,18 @@ def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) 
         device: in the person's hand, None = the console alone.
         scene: what stands before a simulated arm, `SETTLE_TICKS` after it was loaded; None across the bridge.
     """
+    ours = scene is not None
     mode, message = PAUSED, "take the arm"
-    if scene is None:
+    if not ours:
         mode, message = STOPPED, "not armed yet: rearm takes the lease"
-    world = getattr(arm, "world", None)
     robot, recording = arm, None
-    pictures = beside(arm, world is not None)
+    pictures = beside(arm, ours)
     try:
         if config["record"]:
             from palme.cli.rig.recording import Recording
 
-            begun = Recording(config["record"], SimpleNamespace(arm=arm, world=world), config)
+            rig = SimpleNamespace(arm=arm, world=arm.world if ours else None)
+            begun = Recording(config["record"], rig, config)
             robot = begun.begin(arm, config["task"], scene, SETTLE_TICKS, config["seed"], pictures)
             recording = begun
         with OperatorSession(

@@ -17,7 +17,8 @@ from palme.cli.rig.recording import Recording
 from palme.events import Acted, Event, Judged, Planned
 from robots.errors import RobotError
 from robots.executor import Executor
-from robots.types import CameraFrame, JointCommand, Observation, Robot
+from robots.robot import RobotWrapper
+from robots.types import CameraFrame, Observation
 from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.tasks import NoOtherGoal, Task, sample
 from sim.world.scene import Scene
@@ -161,24 +162,13 @@ class _Watch:
             self.ever = self._task.is_success(self._table.truth())
 
 
-class Blanked:
-    """Control: the same arm with blank pictures. Pictures are black and a metre deep everywhere."""
-
-    def __init__(self, arm: Robot) -> None:
-        self._arm, self.spec = arm, arm.spec
+class Blanked(RobotWrapper):
+    """Control: the same arm with blank images, black and 1 m deep everywhere."""
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """State as it is, pictures without anything in them."""
-        seen = self._arm.observe(cameras)
+        """The state as measured, every image blank."""
+        seen = self.robot.observe(cameras)
         return replace(seen, images={name: _blank(frame) for name, frame in seen.images.items()})
-
-    def command(self, command: JointCommand) -> JointCommand:
-        """As the arm does."""
-        return self._arm.command(command)
-
-    def stop(self, reason: str) -> None:
-        """As the arm does."""
-        self._arm.stop(reason)
 
 
 def _blank(frame: CameraFrame) -> CameraFrame:

@@ -15,6 +15,7 @@ from palme.events import Look
 from palme.planners.base import Context, PlannedStep, Verdict
 from robots.errors import Unreachable
 from robots.motion.pick_place import go_to, grip, rise
+from robots.robot import HasGate, Robot
 from robots.skills import Step
 from robots.types import ActionChunk, Observation
 from sim.data.oracle import Keypoints, Oracle
@@ -108,7 +109,7 @@ class RandomPolicy:
     cameras: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
 
-    def __init__(self, arm: SimulatedArm, seed: int = 0) -> None:
+    def __init__(self, arm: Robot, seed: int = 0) -> None:
         self._arm, self._rng = arm, np.random.default_rng(seed)
         self.done = False
 
@@ -126,7 +127,7 @@ class RandomPolicy:
         goal = spec.q_home + self._rng.uniform(-0.5, 0.5, spec.n_joints)
         if self.done:
             goal = spec.q_home
-        gate = getattr(self._arm, "gate", None)  # a remote arm's is at the other end
-        q_from = gate.q.copy() if gate is not None and gate.begun else observation.robot.q
+        gated = self._arm.capability(HasGate)  # a remote arm's is at the other end
+        q_from = gated.gate.q.copy() if gated is not None and gated.gate.begun else observation.robot.q
         path = joint_motion(spec, q_from, np.clip(goal, spec.q_min + 0.05, spec.q_max - 0.05), 1.0)
         return ActionChunk(path, np.full(len(path), self._rng.uniform()), spec.control_hz)

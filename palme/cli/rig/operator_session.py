@@ -11,12 +11,12 @@ from typing import Any
 from palme.cli.errors import UsageError, unknown
 from palme.operator.run_operator import RunOperator
 from palme.operator.run_status import RunStatus
+from robots.robot import Remote, Robot
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING
 from robots.teleop.loop import ControlLoop
 from robots.teleop.pictures import FetchedPictures, Pictures
 from robots.teleop.shared_robot import SharedArm
 from robots.teleop.teleop_actions import Teleoperator
-from robots.types import Robot
 
 PATIENCE = 2.0  # [s] a simulated arm stands still in mid-motion while its policy thinks; a real one brakes
 TIDY = 20  # ticks
@@ -59,13 +59,10 @@ class OperatorSession:
         message: str = "",
         pictures: Pictures | None = None,
     ) -> None:
-        remote = hasattr(arm, "release")
-        by_clock = getattr(arm, "realtime", False)
-        self._client: Any = arm if remote else None
-        if remote:
-            while hasattr(self._client, "_arm"):  # a recorder before it
-                self._client = self._client._arm
-            self._client.paced = False  # the loop keeps the time
+        self._remote = arm.capability(Remote)
+        by_clock = self._remote is not None and self._remote.realtime
+        if self._remote is not None:
+            self._remote.paced = False  # the loop keeps the time
         self.shared = SharedArm(
             arm,
             limits_of(config["hand"]),
@@ -112,7 +109,7 @@ class OperatorSession:
             self.console.stop()
             self.console = None
         # it need not wait for a server that has died
-        self.loop.close(None if self._client is None else self._client.give_up)
+        self.loop.close(None if self._remote is None else self._remote.give_up)
         if self.shared.pictures is not None:
             self.shared.pictures.close()
         if self._device is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from palme.cli.errors import UsageError
 from palme.data.errors import DataError
-from robots.types import Robot
+from robots.robot import Remote, Robot
 
 DRAWN = 5.0  # [s] the newest picture that is drawn beside the loop may be old: there is no cable to check
 NO_HURRY = 60.0  # [s] simulated time can wait for the encoder; a clock cannot
@@ -53,7 +53,7 @@ class Recording:
         look = (lambda: rgb_look(arm)) if ours else None
         if pictures is not None:
             look = look_beside(arm, pictures, tuple(arm.cameras), DRAWN if ours else STALE)
-        elif not ours and getattr(arm, "realtime", True):
+        elif not ours and ((remote := arm.capability(Remote)) is None or remote.realtime):
             self._watcher = Watcher(robot)
             robot, look = self._watcher, self._watcher.look
         try:

@@ -13,10 +13,10 @@ import zmq
 
 from palme.cli.rig import tabletop_frames as frames
 from robots.bridge import sockets
-from robots.bridge.errors import BadFrame, LeaseMissing, ServerFailed
+from robots.bridge.errors import BadFrame, ServerFailed
 from robots.bridge.server import BridgeServer
 from robots.bridge.wire import encode
-from robots.errors import RobotError
+from robots.errors import LeaseMissing, RobotError
 from sim.world.driver import SimulatedDriver
 from sim.world.scene import Scene, SceneFileError
 from sim.world.scene_state import judge

@@ -1,19 +1,19 @@
-"""Keeps where everything was at each control tick, so that a film can be made after the run.
+"""TrajectoryLog: poses of arm and objects at each control tick, for a film after the run.
 
-It stands between the executor and the arm and only watches: planner and policy get nothing from it.
+Planner and policy get nothing from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from palme.events import Event, Finished, Judged, Planned
 from palme.report.film import Caption, PlanLine
-from robots.types import JointCommand, Observation
-from sim.world.arm import SimulatedArm
+from robots.robot import Robot, RobotWrapper
+from robots.types import JointCommand
+from sim.world.world import World
 
 
 @dataclass(frozen=True)
@@ -27,38 +27,27 @@ class Moment:
     caption: Caption
 
 
-class TrajectoryLog:
-    """A `Robot` that records, and a listener that keeps the caption up to date."""
+class TrajectoryLog(RobotWrapper):
+    """A wrapper that keeps each tick, and a listener that keeps the caption up to date."""
 
-    def __init__(self, arm: SimulatedArm, sentence: str) -> None:
-        self._arm, self.spec = arm, arm.spec
+    def __init__(self, robot: Robot, world: World, sentence: str) -> None:
+        super().__init__(robot)
+        self._world = world
         self._sentence = sentence
         self._plan: tuple[PlanLine, ...] = ()
         self._remark = ""
         self.moments: list[Moment] = []
 
-    def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """As the arm does."""
-        return self._arm.observe(cameras)
-
     def command(self, command: JointCommand) -> JointCommand:
-        """As the arm does, and one moment more on the tape."""
-        sent = self._arm.command(command)
+        """Delegates to the wrapped robot, and keeps the moment after it."""
+        sent = self.robot.command(command)
         self.keep()
         return sent
 
-    def stop(self, reason: str) -> None:
-        """As the arm does."""
-        self._arm.stop(reason)
-
-    def rearm(self) -> None:
-        """As the arm does."""
-        self._arm.rearm()
-
     def keep(self, n: int = 1) -> None:
-        """Put the present moment on the tape, `n` times (a pause to read by)."""
-        state = self._arm.state()
-        positions, quats = self._arm.world.poses()
+        """Add the present moment `n` times (a pause to read by)."""
+        state = self.robot.observe(()).robot
+        positions, quats = self._world.poses()
         caption = Caption(self._sentence, self._plan, self._remark)
         self.moments += [Moment(state.q, state.gripper, positions, quats, caption)] * n
 

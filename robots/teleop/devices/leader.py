@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from robots.errors import DeviceError, RobotError
+from robots.robot import Robot
 from robots.spec import ArmSpec
 from robots.teleop.teleop_actions import LeaderJoints, LeaderTool, Said, Teleoperator
-from robots.types import Robot, RobotState
+from robots.types import RobotState
 
 ALIKE = 0.002  # [m], and in the entries of a rotation: chains nearer to one another than this are the same
 

@@ -312,7 +312,7 @@ def test_a_server_ends_after_every_thread_that_reads_its_sockets(tmp_path) -> No
 def test_only_the_commander_asks_the_table(tmp_path) -> None:
     from palme.cli.rig.tabletop import RemoteTable
     from robots.bridge.client import BridgeClient
-    from robots.bridge.errors import LeaseMissing
+    from robots.errors import LeaseMissing
 
     ring = KeyRing(tmp_path)
     with BridgeServer(

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from robots.bridge.client import BridgeClient
-from robots.bridge.errors import LinkDead
 from robots.bridge.faults import KINDS, FaultProxy
-from robots.errors import ArmLatched, RobotError
+from robots.errors import ArmLatched, LinkDead, RobotError
 from robots.types import JointCommand
 from tests.bridge_rig import PATIENCE, Bench, assert_within_limits, bench, path, until
 

@@ -9,11 +9,12 @@ import zmq
 
 from robots.bridge import frames, keys, sockets
 from robots.bridge.client import BridgeClient
-from robots.bridge.errors import Insecure, KeyProblem, LinkDead
+from robots.bridge.errors import Insecure, KeyProblem
 from robots.bridge.keys import AllowList
 from robots.bridge.server import BridgeServer
 from robots.bridge.wire import encode
 from robots.drivers.ideal import IdealArm
+from robots.errors import LinkDead
 from robots.zmq_context import Context
 from tests.bridge_rig import Bench, KeyRing, bench, spec_at, until
 

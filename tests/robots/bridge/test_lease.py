@@ -10,20 +10,19 @@ from msgspec.structs import replace
 
 from robots.bridge.command_queue import PLACES
 from robots.bridge.control import Controller
-from robots.bridge.errors import (
-    ArmMoving,
-    CommandStale,
-    CommandTooSoon,
-    FaultStands,
-    LeaseHeld,
-    LeaseMissing,
-    RoleNotAllowed,
-    WrongSession,
-)
+from robots.bridge.errors import CommandStale, CommandTooSoon, FaultStands, RoleNotAllowed, WrongSession
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import SILENCE, STALE, Lease
 from robots.drivers.ideal import IdealArm
-from robots.errors import ArmLatched, CommandNotFinite, CommandOutOfOrder, CommandRejected
+from robots.errors import (
+    ArmLatched,
+    ArmMoving,
+    CommandNotFinite,
+    CommandOutOfOrder,
+    CommandRejected,
+    LeaseHeld,
+    LeaseMissing,
+)
 from robots.safety.gate import SafetyGate
 from robots.types import JointCommand
 from tests.bridge_rig import assert_within_limits, path, spec_at

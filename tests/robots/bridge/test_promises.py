@@ -16,15 +16,7 @@ import zmq
 
 from robots.bridge import frames, keys, sockets
 from robots.bridge.client import BridgeClient
-from robots.bridge.errors import (
-    CommandStale,
-    FaultStands,
-    LeaseHeld,
-    LeaseMissing,
-    LinkDead,
-    RoleNotAllowed,
-    SessionLost,
-)
+from robots.bridge.errors import CommandStale, FaultStands, RoleNotAllowed
 from robots.bridge.lease import SILENCE
 from robots.bridge.server import BELL, BridgeServer
 from robots.bridge.wire import decode_answer, encode
@@ -37,6 +29,10 @@ from robots.errors import (
     CommandOutOfOrder,
     CommandRejected,
     DriverError,
+    LeaseHeld,
+    LeaseMissing,
+    LinkDead,
+    SessionLost,
 )
 from robots.spec import ArmSpec
 from robots.types import JointCommand

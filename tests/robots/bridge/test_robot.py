@@ -12,11 +12,12 @@ import pytest
 from robots.bridge import frames
 from robots.bridge.client import BridgeClient
 from robots.bridge.command_queue import PLACES
-from robots.bridge.errors import CommandStale, CommandTooSoon, LeaseMissing, NoSuchCamera
+from robots.bridge.errors import CommandStale, CommandTooSoon, NoSuchCamera
 from robots.bridge.server import BridgeServer
-from robots.errors import ArmLatched, CommandNotFinite
+from robots.errors import ArmLatched, CommandNotFinite, LeaseMissing
 from robots.executor import Executor
-from robots.types import JointCommand, Robot
+from robots.robot import Robot
+from robots.types import JointCommand
 from sim.rendering.jpeg import Jpeg
 from sim.world.arm import SimulatedArm
 from sim.world.driver import SimulatedDriver

@@ -15,19 +15,23 @@ from robots.errors import (
     TakeoverRefused,
 )
 from robots.executor import Executor
+from robots.robot import Robot
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING, PAUSED, STOPPED, Takeover
 from robots.teleop.shared_robot import SharedArm
 from robots.teleop.teleop_actions import Jog
 from robots.types import ActionChunk, JointCommand
-from tests.robot_contract import RobotContract
+from tests.robot_contract import WrapperContract
 from tests.teleop_rig import GateArm, motion, shared, somewhere, ticks, worst_change
 
 TAKEOVERS = 500
 PUSH = Jog((1.0, 0.0, 0.0))
 
 
-class TestSharedArmIsARobot(RobotContract):
-    def make_robot(self) -> SharedArm:
+class TestSharedArmIsARobot(WrapperContract):
+    def make_arm(self) -> GateArm:
+        return GateArm()
+
+    def wrap(self, robot: Robot) -> SharedArm:
         class Alone(SharedArm):
             """Nobody else is there: what was rearmed is handed back at once."""
 
@@ -36,7 +40,7 @@ class TestSharedArmIsARobot(RobotContract):
                 self.hand_back(who)
                 self.wait()
 
-        return Alone(GateArm())
+        return Alone(robot)
 
 
 def test_the_speed_is_continuous_over_500_takeovers_at_random_moments_of_a_motion() -> None:

@@ -11,8 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from robots.bridge.errors import LeaseHeld, LeaseMissing, LinkDead
-from robots.errors import ArmLatched, NotAutonomous, StoppedByPerson
+from robots.errors import ArmLatched, LeaseHeld, LeaseMissing, LinkDead, NotAutonomous, StoppedByPerson
 from robots.executor import Executor
 from robots.teleop.arbitration import CORRECTING, PAUSED, STOPPED
 from robots.teleop.devices.leader import LeaderArm
@@ -179,7 +178,7 @@ def test_a_stop_that_reaches_nobody_is_not_waited_for(tmp_path) -> None:
             arm.rearm("anna")
             rig.server.close()
             until(lambda: human.age() > 1.5)
-            with pytest.raises(LinkDead, match="nothing was heard of the arm"):
+            with pytest.raises(LinkDead, match="nothing received from the arm"):
                 arm.stop("enough")
             assert human.give_up()
 
