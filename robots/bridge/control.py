@@ -22,10 +22,10 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from robots.bridge.command_queue import CommandQueue, Early
-from robots.bridge.control_tasks import ControlTasks
 from robots.bridge.errors import CommandStale, CommandTooSoon, FaultStands
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import ABSENT, Lease
+from robots.control_tasks import ControlTasks
 from robots.drivers.base import Driver, Enabled
 from robots.errors import ArmMoving, CommandRejected, DriverError, RobotError
 from robots.safety.gate import SafetyGate
@@ -80,7 +80,7 @@ class Controller:
         self._early = CommandQueue()
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
-        self._jobs = ControlTasks(self._turn)
+        self._tasks = ControlTasks(self._turn, threaded=True)
         self._running = True
         self.snapshot = self._look()
 
@@ -179,9 +179,10 @@ class Controller:
             return sent, 0.0
 
     def exclusive(self, job: Callable[[], T], timeout: float = 30.0) -> T:
-        """Run `job` in the control thread, between two ticks; by the clock, with the arm at rest.
+        """Run `job` in the control thread, between two ticks; in real time, with the arm at rest.
 
-        For what only a simulation can do (load a scene, let things settle). Raises ArmMoving.
+        For what only a simulation can do (load a scene, let things settle). Raises ArmMoving; CommandTooSoon
+        where the control thread did not do it within `timeout` [s].
         """
 
         def work() -> T:
@@ -190,7 +191,10 @@ class Controller:
             return out
 
         # in lock-step what moves stands still until the next tick, and `hold` brakes it
-        return self._jobs.ask(work, lambda: not self.realtime or self.at_rest, timeout)
+        try:
+            return self._tasks.between_ticks(work, timeout, rested=lambda: not self.realtime or self.at_rest)
+        except TimeoutError as error:
+            raise CommandTooSoon(str(error)) from error
 
     def hold(self, ticks: int) -> None:
         """A job for `exclusive`: let `ticks` pass with the arm where it was last sent, or where it is."""
@@ -265,7 +269,7 @@ class Controller:
         elif self.realtime:  # the next one may come in between two ticks, and its sender waits
             with self._lock:
                 self._gate.foresee()
-        if self._jobs.waiting and self.snapshot.at_rest:
+        if self._tasks.waiting and self.snapshot.at_rest:
             with self._turn:
                 self._turn.notify_all()
 
@@ -279,9 +283,7 @@ class Controller:
                 due += late
             with self._turn:
                 self._next = due
-                jobs = self._jobs.take()
-            for job in jobs:
-                job()
+            self._tasks.run_all()
             wait = due - self.now()
             if wait > 0:
                 time.sleep(wait)
@@ -292,14 +294,12 @@ class Controller:
         while self._running:
             with self._turn:
                 self._turn.wait_for(self._has_work, IDLE)
-                jobs = self._jobs.take()
                 now = self.now()
                 if self.lease.watch(now, self._watched):
                     self.counts["silence"] += 1
                     self._halt()
                 braking = self.lease.latched is not None and not self._gate.at_rest
-            for job in jobs:
-                job()
+            self._tasks.run_all()
             if self._pending is None and not braking and self.on_tick is not None and self.now() >= idle:
                 idle = self.now() + STILL
                 self.on_tick(self.snapshot)
@@ -309,7 +309,7 @@ class Controller:
                     self._turn.notify_all()
 
     def _has_work(self) -> bool:
-        return self._pending is not None or len(self._jobs) > 0 or not self._running
+        return self._pending is not None or len(self._tasks) > 0 or not self._running
 
     def _step(self, sent: JointCommand) -> None:
         """Lock-step, with the lock held: have the control thread send `sent`, and wait until it did."""

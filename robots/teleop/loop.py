@@ -84,7 +84,7 @@ class ControlLoop:
         """Tick from now on."""
         self._running = True
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
-        self.shared.jobs.begin(self._thread)
+        self.shared.tasks.begin(self._thread)
         self.pace = Pace(self.shared.spec.dt)
         self._thread.start()
         return self
@@ -130,7 +130,7 @@ class ControlLoop:
             self.shared.tick()
             if self.shared.pictures is not None:
                 self.shared.pictures.follow()
-            while self.shared.jobs.run_next(self.pace.left):
+            while self.shared.tasks.run_next(self.pace.left):
                 pass
             if self.shared.pictures is None:
                 self._take_pictures()

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from robots.control_tasks import ControlTasks
 from robots.errors import (
     ArmLatched,
     CommandOutOfOrder,
@@ -33,7 +34,6 @@ from robots.errors import (
 )
 from robots.robot import LINK_TIMEOUT, HasCameras, HasGate, Rearmable, Remote, Robot, RobotWrapper
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING, STOPPED, Takeover
-from robots.teleop.control_tasks import ControlTasks
 from robots.teleop.limits import TeleopLimits
 from robots.teleop.pictures import Pictures
 from robots.teleop.session import Session
@@ -112,7 +112,7 @@ class SharedArm(RobotWrapper, Rearmable):
         self.patience = patience
         self.on_tick: list[Callable[[Tick], None]] = []
         self.devices: list[Teleoperator] = []
-        self.jobs = ControlTasks()
+        self.tasks = ControlTasks()
         self.pictures = pictures
         self.took: dict[str, float] = {}
         self._clock = clock
@@ -136,7 +136,7 @@ class SharedArm(RobotWrapper, Rearmable):
         """Delegates to the wrapped robot, between two ticks."""
         every = () if self._with_cameras is None else self._with_cameras.cameras
         images = {name: self.picture(name) for name in (every if cameras is None else cameras)}
-        seen = self.jobs.alone(lambda: self.robot.observe(()))
+        seen = self.tasks.between_ticks(lambda: self.robot.observe(()))
         return replace(seen, images=images)
 
     def picture(self, camera: str) -> CameraFrame:
@@ -153,7 +153,7 @@ class SharedArm(RobotWrapper, Rearmable):
             return frame
 
         needs = min(self.took.get(camera, 0.0) + MARGIN, 0.8 * self.spec.dt)  # late, but at all
-        return self.jobs.alone(take, needs=needs)
+        return self.tasks.between_ticks(take, needs=needs)
 
     def command(self, command: JointCommand) -> JointCommand:
         """The agent's next target. Returns what was sent, at its tick.
@@ -169,12 +169,12 @@ class SharedArm(RobotWrapper, Rearmable):
                     f"command seq {command.seq} is not after the last one, {self._agent_seq}; count up"
                 )
             self._pending = pending = _Pending(command)
-        if not self.jobs.threaded:
+        if not self.tasks.threaded:
             self.tick()
         with self._lock:
             while not pending.done:
                 self._lock.wait(0.2)
-                self.jobs.check_alive()
+                self.tasks.check_alive()
         if pending.error is not None:
             raise pending.error
         assert pending.sent is not None
@@ -189,14 +189,14 @@ class SharedArm(RobotWrapper, Rearmable):
         self.halt(POLICY, reason)
         limit = time.monotonic() + 10.0
         while not self._session.latched and time.monotonic() < limit:
-            if self.jobs.threaded:
+            if self.tasks.threaded:
                 if self._remote is not None and (age := self._remote.age()) > LINK_TIMEOUT:
                     raise LinkDead(
                         f"nothing received from the arm for {age:.1f} s, limit {LINK_TIMEOUT:g} s: it is not "
                         "known whether the stop arrived; the server's watchdog stops the arm"
                     )
                 time.sleep(self.spec.dt / 4)
-                self.jobs.check_alive()
+                self.tasks.check_alive()
             else:
                 self.tick()
 
@@ -218,7 +218,7 @@ class SharedArm(RobotWrapper, Rearmable):
                 self.tell(f"not rearmed: {error}")
                 raise
 
-        self.jobs.alone(rearm, timeout)
+        self.tasks.between_ticks(rearm, timeout)
 
     # -- the agent asks -----------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class SharedArm(RobotWrapper, Rearmable):
         """Returns when the agent may look and plan anew, with what happened in between."""
         while True:
             with self._lock:
-                self.jobs.check_alive()
+                self.tasks.check_alive()
                 if self.takeover.mode == AUTONOMOUS:
                     what = Interruption(
                         self.takeover.who,
@@ -242,7 +242,7 @@ class SharedArm(RobotWrapper, Rearmable):
                     self._by_hand.clear()
                     self.takeover.heard()
                     return what
-                if self.jobs.threaded:
+                if self.tasks.threaded:
                     self._lock.wait(0.2)
                     continue
             self.tick()
@@ -433,7 +433,7 @@ class SharedArm(RobotWrapper, Rearmable):
 
     def loop_ended(self, broke: str | None = None) -> None:
         """For the loop: nobody ticks any more; `broke` = why, and whoever waits is told."""
-        self.jobs.end(broke)
+        self.tasks.end(broke)
         with self._lock:
             if self._pending is not None:
                 self._pending.fail(NotAutonomous(broke or "the control loop has ended"))
@@ -453,7 +453,7 @@ class SharedArm(RobotWrapper, Rearmable):
             self._lock.notify_all()
 
     def _check_agent(self) -> None:
-        self.jobs.check_alive()
+        self.tasks.check_alive()
         if not self.takeover.autonomous:
             raise self._not_autonomous()
 

@@ -109,7 +109,7 @@ def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Callable[[str, i
     with bar("by the clock", round(seconds)) as progress:
         while (left := begin + seconds - time.monotonic()) > 0:
             time.sleep(min(1.0, left))
-            assisted.shared.jobs.check_alive()
+            assisted.shared.tasks.check_alive()
             while hub.ages:
                 ages.append(1e3 * hub.ages.popleft()[1])
             progress.update(min(1, round(left)))

@@ -101,7 +101,7 @@ def _watch(assisted: OperatorSession) -> None:
     shared, line, alive = assisted.shared, "", sys.stdout.isatty()
     try:
         while True:
-            shared.jobs.check_alive()
+            shared.tasks.check_alive()
             takeover, state = shared.takeover, shared.state
             x, y, z = state.base_from_ee[:3, 3]
             held = f" · held back by {shared.held_by}" if shared.held_by else ""

@@ -129,7 +129,7 @@ class OperatorSession:
 
     def alone(self, part: Any) -> Any:
         """`part` (a planner, a policy, a listener) that reads the simulator, asked between two ticks only."""
-        return _Alone(part, self.shared.jobs.alone)
+        return _Alone(part, self.shared.tasks.between_ticks)
 
     def by_hand(self) -> bool:
         """Whether a person moves the arm now."""

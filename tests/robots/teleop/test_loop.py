@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from robots.control_tasks import ControlTasks
 from robots.errors import NotAutonomous, RobotError
 from robots.executor import Executor
 from robots.realtime import CONTROL_PRIORITY, raise_priority, raised_priority
 from robots.spec import ArmSpec
-from robots.teleop.control_tasks import ControlTasks
 from robots.teleop.loop import ControlLoop, Pace
 from robots.teleop.shared_robot import SharedArm
 from robots.teleop.teleop_actions import Jog
@@ -166,14 +166,14 @@ def test_what_breaks_in_the_loop_is_told_to_whoever_waits_and_the_arm_is_stopped
 
 
 def test_a_job_without_a_thread_is_done_by_who_asks_and_errors_come_back() -> None:
-    jobs = ControlTasks()
-    assert jobs.alone(lambda: 7) == 7
+    tasks = ControlTasks()
+    assert tasks.between_ticks(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        jobs.alone(lambda: 1 // 0)
-    jobs.begin(threading.Thread())
+        tasks.between_ticks(lambda: 1 // 0)
+    tasks.begin(threading.Thread())
     with pytest.raises(TimeoutError):
-        jobs.alone(lambda: 7, timeout=0.01)
-    assert not jobs.run_next(left=-1.0) and jobs.run_next() and not jobs.run_next()
+        tasks.between_ticks(lambda: 7, timeout=0.01)
+    assert not tasks.run_next(left=-1.0) and tasks.run_next(left=0.0) and not tasks.run_next(left=0.0)
 
 
 class ByThemselves:
