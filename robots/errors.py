@@ -85,3 +85,11 @@ class TakeoverRefused(RobotError):
 
 class DeviceError(RobotError):
     """A teleoperation device is missing, its library is, or it was unplugged."""
+
+
+class MessageRefused(RobotError):
+    """Bytes that are not a message of the protocol, or exceed its limits of size or depth."""
+
+
+class ArrayRefused(MessageRefused):
+    """An array of a type that is not allowed, or whose bytes do not fit its shape."""

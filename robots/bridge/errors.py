@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from robots import errors
-from robots.errors import CommandRejected, RobotError
+from robots.errors import CommandRejected, MessageRefused, RobotError
 
 
 class BridgeError(RobotError):
@@ -13,7 +13,7 @@ class BridgeError(RobotError):
 # -- frames ------------------------------------------------------------------------------------
 
 
-class BadFrame(BridgeError):
+class BadFrame(MessageRefused):
     """Bytes that are no frame: too short, damaged, of an unknown kind, or with a field of the wrong type."""
 
 
@@ -23,10 +23,6 @@ class FrameTooLarge(BadFrame):
 
 class WrongVersion(BadFrame):
     """The frame speaks another version of the protocol."""
-
-
-class BadArray(BadFrame):
-    """An array whose dtype is not on the list, or whose bytes do not fill its shape."""
 
 
 # -- keys and sockets --------------------------------------------------------------------------

@@ -5,18 +5,49 @@ A change of any field is a new `VERSION`. Bounds stand with the fields: what doe
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
-from robots.bridge.arrays import ArrayFrame, Count, Joints, Name, Text
+from robots.arrays import view_of
+from robots.errors import ArrayRefused
 
 VERSION = 3
 MAX_COMMAND = 64 * 1024  # [bytes] of every frame but pictures
 MAX_PICTURE = 32 * 1024 * 1024  # [bytes]
 
+DTYPES = ("<f8", "<f4", "<i8", "|u1", "<u2")  # of the arrays in frames
+MAX_SIDE = 16384
+
+Name = Annotated[str, Meta(max_length=64)]
+Text = Annotated[str, Meta(max_length=1000)]
+Joints = Annotated[tuple[float, ...], Meta(max_length=64)]  # a number each, as msgpack has them
+Count = Annotated[int, Meta(ge=0, le=2**53)]
 Jpeg = Annotated[bytes, Meta(max_length=MAX_PICTURE)]
+
+
+class ArrayFrame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """An array as it travels. `shape`: at most four sides; `data`: in C order, little-endian."""
+
+    dtype: Annotated[str, Meta(max_length=3)]
+    shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=MAX_SIDE)], ...], Meta(max_length=4)]
+    data: bytes
+
+
+def pack(array: Any, dtype: str) -> ArrayFrame:
+    """`array` as `dtype`, one of `DTYPES`. Raises ArrayRefused for what is not made of numbers."""
+    try:
+        packed = np.asarray(array, dtype)
+    except (TypeError, ValueError) as error:
+        raise ArrayRefused(f"{array!r} is not an array of numbers") from error
+    return ArrayFrame(dtype, packed.shape, packed.tobytes())
+
+
+def unpack(frame: ArrayFrame) -> np.ndarray:
+    """A read-only view of the frame's bytes. Raises ArrayRefused where dtype, shape and bytes do not fit."""
+    return view_of(frame.data, frame.dtype, frame.shape, allowed_types=DTYPES)
 
 
 class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

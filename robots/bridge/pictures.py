@@ -14,8 +14,8 @@ import zmq
 from numpy.typing import NDArray
 
 from robots.bridge import frames
-from robots.bridge.arrays import pack, unpack
 from robots.bridge.errors import BadFrame, NoSuchCamera, PictureUnavailable, ServerFailed
+from robots.bridge.frames import pack, unpack
 from robots.bridge.wire import decode_look, encode
 from robots.errors import RobotError
 from robots.realtime import raise_priority

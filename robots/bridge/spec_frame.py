@@ -8,8 +8,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import numpy as np
 
-from robots.bridge.arrays import ArrayFrame, pack, unpack
 from robots.bridge.errors import BadFrame
+from robots.bridge.frames import ArrayFrame, pack, unpack
 from robots.errors import RobotError
 from robots.spec import ArmSpec
 

@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from robots.policy_servers.arrays import allowed, array_from, sendable
-from robots.policy_servers.errors import ArrayRefused, MessageRefused
+from robots.arrays import allowed, array_from, sendable
+from robots.errors import ArrayRefused, MessageRefused
 
 Value: TypeAlias = (
     "None | bool | int | float | str | NDArray[Any] | list[Value] | tuple[Value, ...] | dict[str, Value]"

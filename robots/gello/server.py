@@ -16,11 +16,11 @@ from types import TracebackType
 import numpy as np
 import zmq
 
-from robots.errors import ArmLatched, CommandShape, RobotError
+from robots.errors import ArmLatched, CommandShape, MessageRefused, RobotError
 from robots.executor import Executor
 from robots.gello.messages import MAX_BYTES, Value, read, write
 from robots.policy_servers.address import require_loopback, zmq_address
-from robots.policy_servers.errors import AddressRefused, MessageRefused, ServerFull, error_text
+from robots.policy_servers.errors import AddressRefused, ServerFull, error_text
 from robots.robot import Rearmable, Robot
 from robots.types import Array
 from robots.zmq_context import Context

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import zmq
 
+from robots.errors import MessageRefused
 from robots.policy_servers.address import parse, set_send_timeout, zmq_address
-from robots.policy_servers.errors import MessageRefused, PolicyServerRefused, PolicyServerUnavailable
+from robots.policy_servers.errors import PolicyServerRefused, PolicyServerUnavailable
 from robots.policy_servers.gr00t import nest
 from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
 from robots.zmq_context import Context

@@ -18,14 +18,6 @@ class AddressRefused(PolicyServerError):
     """An address is malformed, in use, or reachable from other computers where that is not allowed."""
 
 
-class MessageRefused(PolicyServerError):
-    """Bytes that are not a message of the protocol, or exceed its limits of size or depth."""
-
-
-class ArrayRefused(MessageRefused):
-    """An array of a type that is not allowed, or whose bytes do not fit its shape."""
-
-
 class FieldMissing(PolicyServerError):
     """A request lacks an entry that the policy needs."""
 

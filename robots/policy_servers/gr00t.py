@@ -18,14 +18,9 @@ from typing import Any
 import numpy as np
 import zmq
 
+from robots.errors import MessageRefused
 from robots.policy_servers.address import parse, require_loopback, zmq_address
-from robots.policy_servers.errors import (
-    AddressRefused,
-    FieldRefused,
-    MessageRefused,
-    ServerFull,
-    error_text,
-)
+from robots.policy_servers.errors import AddressRefused, FieldRefused, ServerFull, error_text
 from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
 from robots.policy_servers.session import Session
 from robots.zmq_context import Context

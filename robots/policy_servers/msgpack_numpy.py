@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from robots.policy_servers.arrays import allowed, array_from, from_npy, sendable, to_npy
-from robots.policy_servers.errors import ArrayRefused, MessageRefused
+from robots.arrays import allowed, array_from, from_npy, sendable, to_npy
+from robots.errors import ArrayRefused, MessageRefused
 
 MAX_BYTES = 32 << 20  # two 1280 x 720 cameras with float32 depth take 13 MiB
 MAX_ITEMS = 4096

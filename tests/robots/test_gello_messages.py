@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robots.errors import MessageRefused
 from robots.gello.messages import read, write
-from robots.policy_servers.errors import MessageRefused
 from tests.policy_fakes import Bomb, damaged, same
 
 REQUESTS = [

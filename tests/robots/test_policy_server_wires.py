@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robots.policy_servers.arrays import DTYPES, array_from, from_npy, to_npy
-from robots.policy_servers.errors import ArrayRefused, MessageRefused, PolicyServerError, error_text
+from robots.arrays import DTYPES, array_from, from_npy, to_npy
+from robots.errors import ArrayRefused, MessageRefused
+from robots.policy_servers.errors import PolicyServerError, error_text
 from robots.policy_servers.msgpack_numpy import MAX_ITEMS, decode, encode
 from tests.policy_fakes import Bomb, damaged, same
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import zmq
 
+from robots.errors import ArrayRefused
 from robots.policy_servers.clients import Gr00tClient, OpenpiClient
 from robots.policy_servers.errors import (
     AddressRefused,
-    ArrayRefused,
     FieldMissing,
     FieldRefused,
     PolicyServerError,

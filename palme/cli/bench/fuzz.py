@@ -17,12 +17,12 @@ import numpy as np
 
 from palme.cli.bench.soak import _resident_mb
 from robots.bridge import frames, keys
-from robots.bridge.arrays import ArrayFrame, pack, unpack
 from robots.bridge.client import BridgeClient
-from robots.bridge.errors import BadFrame
+from robots.bridge.frames import ArrayFrame, pack, unpack
 from robots.bridge.server import BridgeServer
 from robots.bridge.wire import decode_answer, decode_picture, encode
 from robots.drivers.ideal import IdealArm
+from robots.errors import MessageRefused
 from robots.spec import ArmSpec
 from robots.types import JointCommand
 
@@ -105,7 +105,7 @@ def _to_client(decode: Callable[[bytes], Any], data: bytes, outcomes: Counter[st
             if isinstance(getattr(frame, field), ArrayFrame):
                 unpack(getattr(frame, field))
         outcomes["read"] += 1
-    except BadFrame as error:
+    except MessageRefused as error:
         outcomes[type(error).__name__] += 1
     except Exception:
         outcomes["crash"] += 1

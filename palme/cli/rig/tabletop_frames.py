@@ -10,8 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from robots.bridge.arrays import Count, Name, Text
-from robots.bridge.frames import Refused
+from robots.bridge.frames import Count, Name, Refused, Text
 from robots.bridge.wire import decoder
 
 MAX_SCENE = 256 * 1024  # [bytes]

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from palme.policies.remote import RemoteFormat, RemotePolicy
+from robots.errors import ArrayRefused
 from robots.policy_servers.clients import OpenpiClient
-from robots.policy_servers.errors import ArrayRefused, PolicyServerRefused
+from robots.policy_servers.errors import PolicyServerRefused
 from robots.policy_servers.keys import keys_for
 from robots.policy_servers.msgpack_numpy import decode
 from robots.policy_servers.openpi import OpenpiServer

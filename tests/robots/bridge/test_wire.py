@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robots.bridge import frames
-from robots.bridge.arrays import DTYPES, ArrayFrame, pack, unpack
-from robots.bridge.errors import BadArray, BadFrame, FrameTooLarge, WrongVersion, named
+from robots.bridge.errors import BadFrame, FrameTooLarge, WrongVersion, named
+from robots.bridge.frames import DTYPES, ArrayFrame, pack, unpack
 from robots.bridge.pictures import from_frame, to_frame
 from robots.bridge.spec_frame import pack_spec, unpack_spec
 from robots.bridge.wire import decode_answer, decode_picture, decode_request, decoder, encode
-from robots.errors import RobotError
+from robots.errors import ArrayRefused, RobotError
 from robots.spec import ArmSpec
 from robots.types import CameraFrame
 
@@ -61,7 +61,7 @@ def test_arrays_come_back_as_they_were(dtype: str) -> None:
     ],
 )
 def test_an_array_of_another_dtype_or_size_is_refused(frame: ArrayFrame) -> None:
-    with pytest.raises(BadArray):
+    with pytest.raises(ArrayRefused):
         unpack(frame)
 
 

@@ -1,15 +1,19 @@
-"""Arrays from untrusted bytes: allowed types only, byte counts checked, nothing unpickled."""
+"""Arrays from untrusted bytes: allowed types only, byte counts checked, nothing unpickled.
+
+Every array that comes in over a wire (bridge, policy servers, GELLO) is made here.
+"""
 
 from __future__ import annotations
 
 import io
 import math
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robots.policy_servers.errors import ArrayRefused
+from robots.errors import ArrayRefused
 
 # Little-endian numbers and booleans. `|O` is refused: other decoders unpickle it (code execution) or
 # crash on it, because they check types only when they encode.
@@ -18,19 +22,29 @@ MAX_AXES = 6
 HEADER_BYTES = 1024  # of a .npy; numpy writes 128
 
 
-def array_from(data: object, dtype: object, shape: object, order: str = "C") -> NDArray[Any]:
-    """A new array that owns its memory.
+def array_from(data: object, dtype: object, shape: object, order: Literal["C", "F"] = "C") -> NDArray[Any]:
+    """A new array that owns its memory; arguments and errors as of `view_of`."""
+    return view_of(data, dtype, shape, order).copy("K")
+
+
+def view_of(
+    data: object,
+    dtype: object,
+    shape: object,
+    order: Literal["C", "F"] = "C",
+    allowed_types: Collection[str] = DTYPES,
+) -> NDArray[Any]:
+    """An array over the memory of `data`, read-only where that is.
 
     Args:
         data: bytes, exactly as many as `dtype` and `shape` need.
-        dtype: one of `DTYPES`.
+        dtype: one of `allowed_types`.
         shape: sizes, each >= 0, at most `MAX_AXES`.
-        order: "C" or "F".
 
     Raises:
         ArrayRefused: the type is not allowed, or the byte count does not match.
     """
-    kind = allowed(dtype)
+    kind = allowed(dtype, allowed_types)
     if not isinstance(shape, (list, tuple)) or not all(
         type(n) is int and 0 <= n <= 0x7FFFFFFF for n in shape
     ):
@@ -42,17 +56,16 @@ def array_from(data: object, dtype: object, shape: object, order: str = "C") -> 
     wanted = math.prod(shape) * kind.itemsize  # Python integers: nothing overflows
     if not len(data) == wanted:
         raise ArrayRefused(f"array of {kind.str} {tuple(shape)} takes {wanted} bytes; {len(data)} were sent")
-    flat = np.frombuffer(data, kind).copy()
-    return flat.reshape(tuple(shape), order="F" if order == "F" else "C")
+    return np.frombuffer(data, kind).reshape(tuple(shape), order=order)
 
 
-def allowed(dtype: object) -> np.dtype[Any]:
-    """The type named `dtype` (text or bytes). Raises ArrayRefused for all but `DTYPES`."""
+def allowed(dtype: object, allowed_types: Collection[str] = DTYPES) -> np.dtype[Any]:
+    """The type named `dtype` (text or bytes). Raises ArrayRefused for all but `allowed_types`."""
     name = dtype.decode("latin-1") if isinstance(dtype, bytes) else dtype
-    if name not in DTYPES:
+    if not isinstance(name, str) or name not in allowed_types:
         shown = repr(name)[:40]
         why = " (objects are never unpacked)" if isinstance(name, str) and "O" in name else ""
-        raise ArrayRefused(f"array type {shown} is not allowed{why}; there are {', '.join(DTYPES)}")
+        raise ArrayRefused(f"array type {shown} is not allowed{why}; there are {', '.join(allowed_types)}")
     return np.dtype(name)
 
 
@@ -66,7 +79,7 @@ def sendable(array: object) -> NDArray[Any]:
 
 
 def from_npy(data: object) -> NDArray[Any]:
-    """An array from the bytes of a .npy file, version 1 or 2, without unpickling. Raises ArrayRefused."""
+    """A new array from the bytes of a .npy file, version 1 or 2, without unpickling. Raises ArrayRefused."""
     if not isinstance(data, (bytes, bytearray)):
         raise ArrayRefused(f"npy data are {type(data).__name__}, expected bytes")
     stream = io.BytesIO(data)
