@@ -54,6 +54,11 @@ def test_packages_import_only_what_they_may(package: str) -> None:
             assert ok, f"{path.relative_to(ROOT)} imports {name}"
 
 
+def test_teleoperation_does_not_need_the_bridge() -> None:
+    for path in (ROOT / "robots" / "teleop").rglob("*.py"):
+        assert "robots.bridge" not in path.read_text(encoding="utf-8"), path.relative_to(ROOT)
+
+
 def test_no_pickle_anywhere() -> None:
     unpicklers = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
     for package in ("robots", "sim", "palme"):

@@ -23,7 +23,8 @@ from robots.bridge import frames, sockets
 from robots.bridge.control import Controller, Snapshot
 from robots.bridge.errors import BadFrame, Insecure, ServerFailed
 from robots.bridge.keys import AllowedKey, AllowList, SecretKey
-from robots.bridge.pictures import Codec, PictureThread
+from robots.bridge.picture_thread import PictureThread
+from robots.bridge.pictures import Codec
 from robots.bridge.requests import Requests
 from robots.bridge.wire import decode_request, encode
 from robots.drivers.base import Driver

@@ -15,15 +15,33 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from robots.bridge import frames
 from robots.bridge.command_queue import OLDEST, PLACES
-from robots.bridge.connection import Connection
+from robots.bridge.connection import Connection, Make
 from robots.errors import RobotError
+from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
 
-if TYPE_CHECKING:
-    from robots.bridge.client import BridgeClient
+
+class Sender(Protocol):
+    """What a stream needs of its client."""
+
+    spec: ArmSpec
+    realtime: bool
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """See `Robot`."""
+        ...
+
+    def frame_of(self, command: JointCommand) -> tuple[Array, Make]:
+        """The target of `command`, and its frame. Raises CommandShape, CommandNotFinite."""
+        ...
+
+    def sent_by(self, ack: frames.Ack, asked: Array) -> JointCommand:
+        """What the acknowledgement of the target `asked` says is sent."""
+        ...
 
 
 class CommandStream:
@@ -40,7 +58,7 @@ class CommandStream:
         ValueError: another depth.
     """
 
-    def __init__(self, client: BridgeClient, link: Connection, depth: int = 3) -> None:
+    def __init__(self, client: Sender, link: Connection, depth: int = 3) -> None:
         if not 1 <= depth <= PLACES:
             raise ValueError(f"depth {depth!r} is not in 1 to {PLACES}: more would be refused as too soon")
         self._client, self._link = client, link
