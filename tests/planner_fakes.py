@@ -12,6 +12,7 @@ from palme.language.tokenizer import build_tokenizer
 from palme.models.embodied_lm import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
 from palme.perception.objects import PerceivedObjects
 from palme.training.datasets.detection_noise import SHARP, perceive
+from palme.training.resources import Resources
 from robots.types import Observation, RobotState
 from sim.world.state import ObjectSpec, SceneState
 
@@ -24,6 +25,7 @@ TINY = {
     "num_key_value_heads": 2,
 }
 SOURCE = task_source()
+RESOURCES = Resources(task_source=lambda: SOURCE)
 
 
 def tiny_model(**kwargs) -> EmbodiedLM:

@@ -70,7 +70,7 @@ class InstructionEncoder(nn.Module):
             truncation=True,
             max_length=MAX_PIECES,
             return_tensors="pt",
-        )
+        ).to(next(self.encoder.parameters()).device)
         hidden = self.encoder(**pieces).last_hidden_state  # (B, L, D)
         here = pieces["attention_mask"][..., None].to(hidden.dtype)  # (B, L, 1)
         return (hidden * here).sum(1) / here.sum(1)  # (B, D)
@@ -78,4 +78,4 @@ class InstructionEncoder(nn.Module):
     @torch.inference_mode()
     def read(self, sentences: Sequence[str]) -> Any:
         """(B, `dim`) float32 array, without gradients."""
-        return self(sentences).float().numpy()
+        return self(sentences).float().cpu().numpy()

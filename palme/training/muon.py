@@ -1,4 +1,4 @@
-"""Muon for processors without bf16: `torch.optim.Muon` orthogonalises in bf16, which they only emulate.
+"""Muon for devices without bf16: `torch.optim.Muon` orthogonalises in bf16, which they only emulate.
 
 There it took 4 s of a 4.7 s training step. Here matrices of one shape are orthogonalised together, in the
 format that the processor is quick in. Method: K. Jordan et al., Muon (2024), with its published coefficients.
@@ -7,10 +7,10 @@ format that the processor is quick in. Method: K. Jordan et al., Muon (2024), wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from palme.precision import has_fast_bf16
 
@@ -28,7 +28,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: ParamsT,
         lr: float = 0.01,
         weight_decay: float = 0.01,
         momentum: float = 0.95,
@@ -42,20 +42,20 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One step of every matrix that has a gradient."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for p in group["params"]:
                 if p.grad is not None:
-                    alike[p.shape].append(p)
+                    alike[p.shape].append((p, p.grad))
             momentum, lr = group["momentum"], group["lr"]
             for (rows, columns), ps in alike.items():
                 updates = []
-                for p in ps:
+                for p, gradient in ps:
                     if "momentum_buffer" not in self.state[p]:
                         self.state[p]["momentum_buffer"] = torch.zeros_like(p)
-                    buffer = self.state[p]["momentum_buffer"].lerp_(p.grad, 1 - momentum)
-                    updates.append(p.grad.lerp(buffer, momentum))
+                    buffer = self.state[p]["momentum_buffer"].lerp_(gradient, 1 - momentum)
+                    updates.append(gradient.lerp(buffer, momentum))
                 far = lr * max(1.0, rows / columns) ** 0.5
-                for p, update in zip(ps, orthogonal(torch.stack(updates)), strict=True):
+                for (p, _), update in zip(ps, orthogonal(torch.stack(updates)), strict=True):
                     p.mul_(1 - lr * group["weight_decay"]).add_(update, alpha=-far)
 
 
@@ -64,7 +64,7 @@ def orthogonal(x: Tensor) -> Tensor:
     a, b, c = COEFFICIENTS
     tall = x.shape[1] > x.shape[2]
     y = x.transpose(1, 2) if tall else x  # (B, r, C), r <= C
-    y = y.to(torch.bfloat16 if has_fast_bf16() else torch.float32)
+    y = y.to(torch.bfloat16 if has_fast_bf16(y.device.type) else torch.float32)
     y = y / y.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)  # no singular value above 1
     for _ in range(ITERATIONS):
         gram = y @ y.transpose(1, 2)  # (B, r, r)

@@ -14,7 +14,7 @@ from palme.perception.localiser import Localiser
 from palme.perception.objects import PerceivedObjects
 from palme.perception.rgbd import pixel_rays, plane_points, project, rectified_crops, xyz_map
 from palme.perception.step_query import MAX_WORDS, UnknownWord, encode_words
-from palme.training.recipes.detector import mirrored
+from palme.training.datasets.augmentation import mirrored
 from robots.skills import ENTITIES
 from robots.types import CameraFrame
 

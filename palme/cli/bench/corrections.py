@@ -234,16 +234,18 @@ def _train(job: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     """What it prints goes to OUT/NAME/log.txt."""
     from palme.data.errors import DataError, TrainingDataError
     from palme.training.datasets.lessons import lessons_from
-    from palme.training.recipes.chunk_policy import PolicyTraining, train
+    from palme.training.recipes.chunk_policy import ChunkPolicyTraining
+    from palme.training.resources import Resources
+    from palme.training.trainer import Trainer
     from robots.motion.arm_motion import ArmMotion
     from robots.spec import ArmSpec
 
     name, settings = job
-    c, motion = PolicyTraining(**settings), ArmMotion(ArmSpec.load(settings["arm"]))
+    c, motion = ChunkPolicyTraining(**settings), ArmMotion(ArmSpec.load(settings["arm"]))
     Path(c.out).mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {"offsets": [], "why_no_correction": ""}
     try:
-        lessons = lessons_from([Path(settings["data"][1])], c, motion)
+        lessons = lessons_from([Path(settings["data"][1])], motion, c.arm, c.camera, c.correction_weight)
         figures |= {
             "base_from_told": lessons.correction.base_from_told.tolist(),
             "offsets": _offsets(lessons),
@@ -255,7 +257,7 @@ def _train(job: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         c.data = settings["data"][:1]
     try:
         with (Path(c.out) / "log.txt").open("w", encoding="utf-8") as log, redirect_stdout(log):
-            figures |= train(c, motion)
+            figures |= Trainer(c, Resources(motion=lambda _: motion)).fit()
     except DataError as error:
         raise UsageError(str(error)) from error
     return name, figures

@@ -1,96 +1,70 @@
 """`palme train perception | reader | planner | policy`: from nothing to the shipped weights, resumable.
 
 Progress is printed and written as TensorBoard curves beside the checkpoint; `install=true` puts the result
-where `palme run` looks for it.
+where `palme run` looks for it. On several processes: `accelerate launch --multi_gpu --num_processes 2 -m
+palme.cli.main train planner ...`.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, unknown
 from palme.cli.paths import WEIGHTS
 
+if TYPE_CHECKING:
+    from palme.policies.base import Motion
+    from palme.training.trainer import TrainerConfig
+
 
 def main(arguments: Sequence[str]) -> int:
     """Train one part. Returns 0; Ctrl-C leaves a checkpoint that the same command goes on from."""
-    parts: dict[str, Callable[[dict[str, Any]], list[Path]]] = {
-        "perception": _perception,
-        "reader": _reader,
-        "planner": _planner,
-        "policy": _policy,
-    }
+    from palme.training.recipes import RECIPES
+
     names = [word for word in arguments if not is_override(word)]
     if len(names) != 1:
-        raise UsageError(f"name what to train, one of {', '.join(parts)}: palme train perception")
-    if names[0] not in parts:
-        raise unknown("part to train", names[0], parts)
-    config = load(f"train_{names[0]}", [word for word in arguments if is_override(word)])
+        raise UsageError(f"name what to train, one of {', '.join(RECIPES)}: palme train perception")
+    if names[0] not in RECIPES:
+        raise unknown("part to train", names[0], RECIPES)
+    settings = load(f"train_{names[0]}", [word for word in arguments if is_override(word)])
+    from palme.data.errors import DataError
+    from palme.training.devices import SettingError
+    from palme.training.trainer import NonFiniteLossError
+
     try:
-        written = parts[names[0]](config)
-    except FileNotFoundError as error:
+        for path in _trained(RECIPES[names[0]](**settings)):
+            print(path)
+    except (FileNotFoundError, DataError, SettingError) as error:
         raise UsageError(str(error)) from error
-    for path in written:
-        print(path)
+    except NonFiniteLossError as error:
+        print(f"palme: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
-def _perception(config: dict[str, Any]) -> list[Path]:
-    from palme.training.recipes import classifier as names
-    from palme.training.recipes import detector as perception
-
-    install, name_steps = config.pop("install"), config.pop("name_steps")
-    perception.train(perception.DetectorTraining(**config))
-    out = Path(config["out"])
-    shared = {key: config[key] for key in ("data", "seed", "threads")}
-    names.train(
-        names.ClassifierTraining(
-            detector=str(out / "checkpoint.safetensors"), out=str(out / "names"), steps=name_steps, **shared
-        )
-    )
-    weights = out / "names" / "detector.safetensors"
-    return [_installed(weights, WEIGHTS / "detector.safetensors") if install else weights]
-
-
-def _reader(config: dict[str, Any]) -> list[Path]:
+def _trained(config: TrainerConfig | None) -> list[Path]:
+    """Train `config` and what follows it. Returns what was written at last."""
     from palme.cli.rig.task_source import task_source
-    from palme.training.recipes.instruction_encoder import InstructionEncoderTraining, train_reader
+    from palme.training.resources import Resources
+    from palme.training.trainer import Trainer
 
-    train_reader(InstructionEncoderTraining(**config), task_source())
-    return [Path(config["out"]) / "model"]
-
-
-def _planner(config: dict[str, Any]) -> list[Path]:
-    from palme.cli.rig.task_source import task_source
-    from palme.training.recipes.planner import PlannerTraining, train_planner
-
-    install = config.pop("install")
-    train_planner(PlannerTraining(**config), task_source())
-    weights = Path(config["out"]) / "model"
-    return [_installed(weights, WEIGHTS / "planner") if install else weights]
+    shipped, is_main = Path(), True
+    while config is not None:
+        trainer = Trainer(config, Resources(task_source, _motion))
+        trainer.fit()
+        shipped, is_main = trainer.shipped, trainer.processes.is_main
+        if is_main and config.install and config.installed_as():
+            shipped = _installed(shipped, WEIGHTS / config.installed_as())
+        config = config.following()
+    return [shipped] if is_main else []
 
 
-def _policy(config: dict[str, Any]) -> list[Path]:
-    from palme.data.errors import DataError
-    from palme.training.recipes.chunk_policy import PolicyTraining, sources, train
-
-    install = config.pop("install")
-    recorded, motion = sources(config["data"])[1], None
-    if recorded:
-        motion = _motion(config["arm"])
-    try:
-        train(PolicyTraining(**config), motion)
-    except DataError as error:
-        raise UsageError(str(error)) from error
-    weights = Path(config["out"]) / "chunk.safetensors"
-    return [_installed(weights, WEIGHTS / "chunk.safetensors") if install and not recorded else weights]
-
-
-def _motion(arm: str) -> Any:
+def _motion(arm: str) -> Motion:
     from robots.errors import SpecError
     from robots.motion.arm_motion import ArmMotion
     from robots.spec import ArmSpec

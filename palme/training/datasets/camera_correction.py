@@ -70,8 +70,8 @@ def pairs_of(moves: Sequence[Moved]) -> Pairs:
         if move.seen_place is not None:
             into = " in the " in move.step
             rows.append((move.seen_place, move.place, IN if into else ON, move.placed_by_person))
-    seen, true, sigma, person = (np.array(column) for column in zip(*rows, strict=True)) if rows else [[]] * 4
-    return Pairs(*(np.reshape(x, (-1, 3)).astype(float) for x in (seen, true, sigma)), np.array(person, bool))
+    seen, true, sigma = (np.array([row[k] for row in rows], float).reshape(-1, 3) for k in range(3))
+    return Pairs(seen, true, sigma, np.array([row[3] for row in rows], bool))
 
 
 def learn_correction(moves: Sequence[Moved], correction_weight: float) -> Correction:

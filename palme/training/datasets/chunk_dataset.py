@@ -6,6 +6,8 @@ that a person took over only what the person did is imitated.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +27,8 @@ UNWOUND = 1.0  # [rad] between two goals beyond which the wrist took another way
 
 def ticks_of(
     episode: Episode, move: Moved, motion: Motion, correction_weight: float
-) -> dict[str, Array] | None:
-    """The ticks of one pick and place, as `recipes.chunk_policy.Ticks` takes them; None where too short.
+) -> dict[str, NDArray[Any]] | None:
+    """The ticks of one pick and place, as `MotionTicks` takes them; None where too short.
 
     Keys: q, dq (T, n), gripper (T,), goals (T, 5, n), openings (T, 2), phase (T,), q_target (T, n), grip
     (T,), weight (T,), and start (2,). The last `HORIZON` ticks have weight 0: what comes after them is not

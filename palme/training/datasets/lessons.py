@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from palme.data.errors import TrainingDataError
 from palme.data.reader import Dataset
@@ -14,13 +14,10 @@ from palme.training.datasets.camera_correction import Correction, learn_correcti
 from palme.training.datasets.chunk_dataset import ticks_of
 from palme.training.datasets.hindsight import Moved, check_learnable, moves_of
 
-if TYPE_CHECKING:
-    from palme.training.recipes.chunk_policy import PolicyTraining
-
 
 @dataclass(frozen=True)
 class Lessons:
-    """`motions` are as `palme.training.recipes.chunk_policy.Ticks` takes them."""
+    """The camera's correction, and motions as `MotionTicks` takes them."""
 
     correction: Correction
     motions: list[dict[str, Any]]
@@ -36,7 +33,7 @@ class Lessons:
 
     @property
     def told(self) -> str:
-        """For a person."""
+        """One sentence for people."""
         c = self.correction
         return (
             f"{len(self.moves)} things moved, {sum(m.by_person for m in self.moves)} of them by a person; "
@@ -45,24 +42,33 @@ class Lessons:
         )
 
 
-def lessons_from(roots: Sequence[Path], c: PolicyTraining, motion: Motion) -> Lessons:
-    """From recorded data sets. Raises TrainingDataError, and what `Dataset` raises."""
-    if not c.correction_weight >= 0:
-        raise TrainingDataError(
-            f"correction_weight={c.correction_weight}: expected 0 (leave them out) or more"
-        )
+def lessons_from(
+    roots: Sequence[Path], motion: Motion, arm: str, camera: str, correction_weight: float
+) -> Lessons:
+    """From recorded data sets.
+
+    Args:
+        motion, arm: kinematics and name of the arm that they must be of.
+        camera: that the policy looks through.
+        correction_weight: how many times a person's motions count; 0 leaves them out.
+
+    Raises:
+        TrainingDataError: by name and remedy; and what `Dataset` raises.
+    """
+    if not correction_weight >= 0:
+        raise TrainingDataError(f"correction_weight={correction_weight}: expected 0 (leave them out) or more")
     moves: list[Moved] = []
     motions: list[dict[str, Any]] = []
     for root in roots:
         dataset = Dataset(root)
         try:
-            check_learnable(dataset, c.arm, len(motion.home), motion.control_hz, c.camera)
+            check_learnable(dataset, arm, len(motion.home), motion.control_hz, camera)
             for episode in dataset.episodes():
-                for move in moves_of(episode, motion, c.camera):
-                    if move.by_person and c.correction_weight == 0:
+                for move in moves_of(episode, motion, camera):
+                    if move.by_person and correction_weight == 0:
                         continue
                     moves.append(move)
-                    ticks = ticks_of(episode, move, motion, c.correction_weight)
+                    ticks = ticks_of(episode, move, motion, correction_weight)
                     if ticks is not None:
                         motions.append(ticks)
         finally:
@@ -72,4 +78,4 @@ def lessons_from(roots: Sequence[Path], c: PolicyTraining, motion: Motion) -> Le
             f"{', '.join(map(str, roots))}: in no step was something held and then let go of; record "
             "episodes in which things are moved to their place"
         )
-    return Lessons(learn_correction(moves, c.correction_weight), motions, moves)
+    return Lessons(learn_correction(moves, correction_weight), motions, moves)

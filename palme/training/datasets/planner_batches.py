@@ -8,14 +8,15 @@ import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from queue import Empty
+from typing import Any, Protocol
 
 import numpy as np
 
 from palme.language.constrained_decoding import WAYS
 from palme.language.vocabulary import PAD
 from palme.models.object_batch import collate_arrays
-from palme.training.datasets.questions import ID, Example, QuestionMaker
+from palme.training.datasets.questions import ID, Example
 
 HEAVY = 4  # up or down: one word among thirty, on which the whole tower hangs
 _WAY_IDS = frozenset(ID[w] for w in WAYS)
@@ -74,25 +75,40 @@ def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
     )
 
 
+class Maker(Protocol):
+    """Where questions come from."""
+
+    feature_dim: int
+
+    def example(self) -> Example:
+        """One training sequence."""
+
+
 def batches(
-    makers: Sequence[QuestionMaker], shares: Sequence[float], tokens: int, seed: int
+    makers: Sequence[Maker], shares: Sequence[float], tokens: int, seed: int, part: slice = slice(None)
 ) -> Iterator[Batch]:
-    """Endless batches of about `tokens` padded tokens. Sorting by length in a pool keeps padding low."""
+    """Endless batches of about `tokens` padded tokens. Sorting by length in a pool keeps padding low.
+
+    Args:
+        part: questions of each batch that are kept, one process's share.
+    """
     rng = random.Random(seed)
     while True:
         pool = [rng.choices(makers, shares)[0].example() for _ in range(max(32, tokens // 8))]
         pool.sort(key=lambda e: len(e.ids) + rng.random())
-        cuts, chunk = [], []
+        cuts: list[list[Example]] = []
+        chunk: list[Example] = []
         for e in pool:
             if chunk and (len(chunk) + 1) * len(e.ids) > tokens:
                 cuts.append(chunk)
                 chunk = []
             chunk.append(e)
         rng.shuffle(cuts)  # the last, unfinished chunk is dropped with its length bias
-        yield from (collate(c, makers[0].feature_dim) for c in cuts)
+        shared = [c for c in cuts if len(c) >= (part.step or 1)]  # each process gets a question
+        yield from (collate(c[part], makers[0].feature_dim) for c in shared)
 
 
-Makers = tuple[Sequence[QuestionMaker], Sequence[float]]
+Makers = tuple[Sequence[Maker], Sequence[float]]
 """Where questions come from, and how often from each."""
 
 
@@ -101,7 +117,11 @@ Read = Callable[[Sequence[str]], np.ndarray]
 
 
 def serve(
-    make: Callable[[int], Makers], tokens: int, seeds: Sequence[int], read: Read | None = None
+    make: Callable[[int], Makers],
+    tokens: int,
+    seeds: Sequence[int],
+    read: Read | None = None,
+    part: slice = slice(None),
 ) -> tuple[Any, list[Any]]:
     """A queue of batches and the processes, one a seed, that fill it from what `make` says for their seed.
 
@@ -109,7 +129,10 @@ def serve(
     """
     context = mp.get_context("fork")
     queue: Any = context.Queue(12)
-    workers = [context.Process(target=_work, args=(make, tokens, s, queue, read), daemon=True) for s in seeds]
+    workers = [
+        context.Process(target=_work, args=(make, tokens, seed, queue, read, part), daemon=True)
+        for seed in seeds
+    ]
     for worker in workers:
         worker.start()
     return queue, workers
@@ -126,12 +149,28 @@ def end(workers: Sequence[Any]) -> None:
             worker.join()
 
 
-def _work(make: Callable[[int], Makers], tokens: int, seed: int, queue: Any, read: Read | None) -> None:
+def taken(queue: Any, worker: Any) -> Batch:
+    """The next batch. Raises RuntimeError if the worker died."""
+    while True:
+        try:
+            batch: Batch = queue.get(timeout=5.0)
+            return batch
+        except Empty:
+            if not worker.is_alive():
+                raise RuntimeError(
+                    f"the process that makes questions ended with code {worker.exitcode}; see its error above"
+                ) from None
+
+
+def _work(
+    make: Callable[[int], Makers], tokens: int, seed: int, queue: Any, read: Read | None, part: slice
+) -> None:
     # The trainer's own handler of SIGTERM came along with the fork; and nobody will read what is left in the
     # queue. Either would keep this process alive after its trainer, with whatever pipes it holds.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the trainer ends its workers
     queue.cancel_join_thread()
     os.nice(5)
-    for batch in batches(*make(seed), tokens, seed):
+    for batch in batches(*make(seed), tokens, seed, part):
         batch.reading = None if read is None else read(batch.heard)
         queue.put(batch)

@@ -19,13 +19,17 @@ from palme.policies.chunk import WEIGHTS, load_head
 from palme.training.datasets.camera_correction import moved
 from palme.training.datasets.hindsight import moves_of
 from palme.training.datasets.lessons import lessons_from
-from palme.training.recipes.chunk_policy import PolicyTraining, Ticks, train
+from palme.training.datasets.motion_ticks import MotionTicks
+from palme.training.recipes.chunk_policy import ChunkPolicyTraining
+from palme.training.resources import Resources
+from palme.training.trainer import Trainer
 from robots.motion.arm_motion import ArmMotion
 from robots.spec import ArmSpec
 from sim.geometry.shapes import height
 from sim.tasks.steps import parse
 
 MOTION = ArmMotion(ArmSpec.load("panda"))
+RESOURCES = Resources(motion=lambda _: MOTION)
 OFF = np.array([0.0, 0.03, 0.0])  # [m] beside which this policy sees everything
 SEEDS = (0, 2, 4, 6, 8, 10)
 
@@ -190,8 +194,8 @@ def test_hindsight_finds_where_the_thing_was_and_where_it_was_put(went_well) -> 
 
 def test_from_the_recording_alone_the_error_is_learned(practised, tmp_path) -> None:
     root, _ = practised
-    c = PolicyTraining(data=str(root), out=str(tmp_path))
-    figures = train(c, MOTION)
+    c = ChunkPolicyTraining(data=str(root), out=str(tmp_path))
+    figures = Trainer(c, RESOURCES).fit()
     assert figures["pairs_by_person"] >= 5 and figures["off_before_mm"] > 20
     assert figures["off_after_mm"] < 10
     head = load_head(tmp_path / "chunk.safetensors", 7)
@@ -209,14 +213,14 @@ def test_with_demonstrations_beside_them_the_head_learns_too_and_a_person_counts
 
     root, _ = practised
     write_demonstrations(tmp_path / "demos" / "some.npz", 6, 0)
-    c = PolicyTraining(
+    c = ChunkPolicyTraining(
         data=[str(tmp_path / "demos"), str(root)], out=str(tmp_path), steps=3, batch=64, lr=1e-4, warmup=1
     )
-    figures = train(c, MOTION)
+    figures = Trainer(c, RESOURCES).fit()
     assert figures["motions"] >= 4 and np.isfinite(figures["mrad"])
     head, shipped = load_head(tmp_path / "chunk.safetensors", 7), load_head(WEIGHTS, 7)
     assert not torch.allclose(head.leave.weight, shipped.leave.weight)
-    motions = lessons_from([root], c, MOTION).motions
+    motions = lessons_from([root], MOTION, c.arm, c.camera, c.correction_weight).motions
     for part in motions:
         assert set(np.unique(part["weight"])) <= {0.0, 1.0, c.correction_weight}
         assert np.isfinite(part["goals"]).all() and part["goals"].shape[1:] == (5, 7)
@@ -224,5 +228,5 @@ def test_with_demonstrations_beside_them_the_head_learns_too_and_a_person_counts
         closed = np.flatnonzero(part["phase"] == 2)[0]  # carried from here on: grasped where the goal is
         assert np.linalg.norm(MOTION.tool(part["q"][closed])[:2] - grasp[:2]) < 0.01
     torch.manual_seed(0)
-    drawn = torch.multinomial(Ticks(motions).weight, 500, replacement=True)
-    assert (Ticks(motions).weight[drawn] == c.correction_weight).float().mean() > 0.9
+    drawn = torch.multinomial(MotionTicks(motions).weight, 500, replacement=True)
+    assert (MotionTicks(motions).weight[drawn] == c.correction_weight).float().mean() > 0.9

@@ -19,18 +19,15 @@ from palme.models.processor import EmbodiedProcessor
 from palme.planners.base import Context
 from palme.planners.palme import PalmePlanner
 from palme.training.datasets.detection_noise import SHARP
+from palme.training.datasets.goal_sentences import KINDS, WAYS, sentences
 from palme.training.datasets.questions import QuestionMaker
-from palme.training.recipes.instruction_encoder import (
-    KINDS,
-    WAYS,
-    InstructionEncoderTraining,
-    find_base,
-    sentences,
-    train_reader,
-)
-from palme.training.recipes.planner import PlannerTraining, save_planner, train_planner
+from palme.training.models.planner import save_planner
+from palme.training.models.text_encoder import find_base
+from palme.training.recipes.instruction_encoder import InstructionEncoderTraining
+from palme.training.recipes.planner import PlannerTraining
+from palme.training.trainer import Trainer
 from robots.skills import COLOURS, Step
-from tests.planner_fakes import SOURCE, observation, scene, seen, tiny_model
+from tests.planner_fakes import RESOURCES, SOURCE, observation, scene, seen, tiny_model
 
 TABLE = scene("red block", "blue bowl")
 
@@ -164,7 +161,7 @@ def test_training_goes_on_where_it_stopped_and_a_planner_learns_with_it(base, tm
         "evaluate_n": 50,
         "evaluate_every_s": 1e9,
     }
-    found = train_reader(InstructionEncoderTraining(max_steps=2, **small), SOURCE)
+    found = Trainer(InstructionEncoderTraining(max_steps=2, **small), RESOURCES).fit()
     assert 0 <= found["validation/way"] <= 1
     table = "embeddings.word_embeddings.weight"
     before, after = (
@@ -172,9 +169,9 @@ def test_training_goes_on_where_it_stopped_and_a_planner_learns_with_it(base, tm
         InstructionEncoder.load(out / "model").encoder.state_dict(),
     )
     assert torch.allclose(before[table], after[table], atol=1e-2 * before[table].abs().max())
-    train_reader(InstructionEncoderTraining(max_steps=4, **small), SOURCE)
-    steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
-    assert steps == [2, 4]
+    Trainer(InstructionEncoderTraining(max_steps=4, **small), RESOURCES).fit()
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log if line["kind"] == "final"] == [2, 4]
     tiny = {"width": 32, "layers": 1, "heads": 2, "inner": 48, "tokens": 512, "evaluate_n": 2}
     config = PlannerTraining(
         out=str(tmp_path / "p"),
@@ -184,6 +181,6 @@ def test_training_goes_on_where_it_stopped_and_a_planner_learns_with_it(base, tm
         reader=str(out / "model"),
         **tiny,
     )
-    train_planner(config, SOURCE)
+    Trainer(config, RESOURCES).fit()
     planner = PalmePlanner.load(lambda _: seen(TABLE), tmp_path / "p" / "model")
     assert planner.model.config.reading_dim == 32

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,10 @@ from palme.data.reader import Dataset
 from palme.policies.chunk import WEIGHTS, ChunkHead, ChunkPolicy, load_head, save_head
 from palme.training.datasets.camera_correction import Pairs, fit_rigid, learn_correction, moved, rotation
 from palme.training.datasets.hindsight import Moved, check_learnable, holds
-from palme.training.recipes.chunk_policy import PolicyTraining, sources, train
+from palme.training.datasets.motion_ticks import sources
+from palme.training.recipes.chunk_policy import ChunkPolicyTraining
+from palme.training.resources import Resources
+from palme.training.trainer import Trainer
 from robots.motion.arm_motion import ArmMotion
 from robots.spec import ArmSpec
 from tests.data_rig import BLIND, recorded
@@ -170,4 +171,6 @@ def test_what_is_neither_demonstrations_nor_recorded_is_said(tmp_path, blind) ->
     folders, found = sources([str(tmp_path), str(blind.root)])
     assert (folders, found) == ([tmp_path], [blind.root])
     with pytest.raises(TrainingDataError):
-        train(replace(PolicyTraining(), data=str(blind.root), out=str(tmp_path)), MOTION)
+        Trainer(
+            ChunkPolicyTraining(data=str(blind.root), out=str(tmp_path)), Resources(motion=lambda _: MOTION)
+        )

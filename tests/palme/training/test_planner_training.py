@@ -20,11 +20,13 @@ from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perce
 from palme.training.datasets.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
 from palme.training.datasets.planner_batches import Batch, collate, end, serve
 from palme.training.datasets.questions import QuestionMaker, encode, goal_of
+from palme.training.losses.answers import QuestionTensors, answer_loss
 from palme.training.planner_eval import closed_loop, step_text
-from palme.training.recipes.planner import PlannerTraining, loss_of, rate, train_planner
+from palme.training.recipes.planner import PlannerTraining
+from palme.training.trainer import Trainer
 from robots.skills import ENTITIES
 from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
-from tests.planner_fakes import SOURCE, scene, seen, tiny_model
+from tests.planner_fakes import RESOURCES, SOURCE, scene, seen, tiny_model
 
 FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
 
@@ -138,18 +140,18 @@ def test_each_question_weighs_the_same_however_long():
 def test_loss_counts_all_right_words_together():
     model = tiny_model()
     batch = collate([QuestionMaker(SOURCE, 9, follow_ups=0.0).example()])
-    alone, each = loss_of(model, batch)
+    alone, each = answer_loss(model, QuestionTensors.of(batch))
     batch.alternative[0] = (batch.target[0] + 1) % len(VOCABULARY)
-    both, fewer = loss_of(model, batch)
+    both, fewer = answer_loss(model, QuestionTensors.of(batch))
     assert both < alone and fewer[0] < each[0] and torch.allclose(fewer[1:], each[1:])
 
 
 def test_rate_warms_up_holds_and_decays_to_zero():
     config = PlannerTraining(minutes=10, warmup=100, decay_share=0.5)
-    assert rate(0, 0, config) == 0.01
-    assert rate(200, 500, config) == 1.0
-    assert abs(rate(450, 5000, config) - 0.5) < 1e-9
-    assert rate(600, 5000, config) == 0.0
+    assert config.rate(0, 0) == 0.01
+    assert config.rate(500, 200) == 1.0
+    assert abs(config.rate(5000, 450) - 0.5) < 1e-9
+    assert config.rate(5000, 600) == 0.0
 
 
 def test_it_learns_to_say_what_is_asked_for():
@@ -159,7 +161,7 @@ def test_it_learns_to_say_what_is_asked_for():
     first = last = 0.0
     batch: Batch = collate([maker.example("put_in_bowl") for _ in range(8)])
     for _ in range(25):
-        loss, _ = loss_of(model, batch)
+        loss, _ = answer_loss(model, QuestionTensors.of(batch))
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -173,11 +175,11 @@ def test_training_goes_on_where_it_stopped_and_its_weights_load(tmp_path):
 
     small = {"width": 32, "layers": 1, "heads": 2, "inner": 48, "tokens": 512, "evaluate_n": 2}
     config = PlannerTraining(out=str(tmp_path), minutes=9, max_steps=2, evaluate_every_s=1e9, **small)
-    results = train_planner(config, SOURCE)
+    results = Trainer(config, RESOURCES).fit()
     assert "next_step/validation/stack_tower" in results
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     config = PlannerTraining(out=str(tmp_path), minutes=9, max_steps=4, evaluate_every_s=1e9, **small)
-    train_planner(config, SOURCE)
+    Trainer(config, RESOURCES).fit()
     more = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert (log[-1]["step"], more[-1]["step"]) == (2, 4)
     planner = PalmePlanner.load(lambda _: seen(scene("red block", "blue bowl")), tmp_path / "model")

@@ -1,0 +1,1 @@
+"""The models that recipes train, as they are when training begins."""

@@ -1,0 +1,74 @@
+"""The planner's language model, untrained or from the weights of an earlier run, and how it is shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from palme.language.tokenizer import build_tokenizer
+from palme.models.embodied_lm import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
+from palme.models.processor import EmbodiedProcessor
+from palme.training.checkpoint import grown
+from palme.training.recipe import ParameterGroup
+
+BETAS = (0.9, 0.98)  # of AdamW
+
+
+def new_planner(
+    width: int, layers: int, heads: int, inner: int, feature_dim: int, reading_dim: int
+) -> EmbodiedLM:
+    """An untrained planner.
+
+    Args:
+        width, layers, heads, inner: of the language model.
+        feature_dim: of the detector's feature of an object, 0 = none.
+        reading_dim: of the text encoder's vector, 0 = none.
+    """
+    backbone = {
+        **SMALL_BACKBONE,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads,
+        "intermediate_size": inner,
+    }
+    dims = {"feature_dim": feature_dim, "reading_dim": reading_dim}
+    return EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), backbone, **dims))
+
+
+def continued_planner(start: str, feature_dim: int, reading_dim: int) -> EmbodiedLM:
+    """The planner in the folder `start`, its vocabulary as it is now: new words begin untrained."""
+    began = EmbodiedLM.from_pretrained(start, dtype=torch.float32)
+    dims = {"feature_dim": feature_dim, "reading_dim": reading_dim}
+    model = EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), began.config.backbone, **dims))
+    fresh = model.state_dict()
+    ids = {k: v for k, v in fresh.items() if k.endswith("_ids")}
+    kept = {k: grown(v, fresh[k]) for k, v in began.state_dict().items() if k in fresh}
+    model.load_state_dict({**fresh, **kept, **ids})
+    return model
+
+
+def planner_groups(
+    model: EmbodiedLM, lr: float, muon_lr: float | None, weight_decay: float
+) -> list[ParameterGroup]:
+    """Matrices inside the language model (by Muon, if it has a rate), connectors, and the rest: "words"."""
+    groups: dict[str, list[nn.Parameter]] = {"matrices": [], "connectors": [], "words": []}
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            inside = ".layers." in name and p.ndim == 2
+            groups["matrices" if inside else "connectors" if "connector" in name else "words"].append(p)
+    matrices = ParameterGroup(
+        "matrices", groups.pop("matrices"), muon_lr or lr, weight_decay, BETAS, muon=muon_lr is not None
+    )
+    return [matrices, *(ParameterGroup(name, ps, lr, weight_decay, BETAS) for name, ps in groups.items())]
+
+
+def save_planner(model: EmbodiedLM, folder: Path) -> None:
+    """What `PalmePlanner.load` reads: weights in bf16 (half the size; decoded in fp32), config, tokenizer."""
+    halves = {k: v.bfloat16() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        halves.pop("lm.lm_head.weight", None)  # equal to the embeddings
+    model.save_pretrained(folder, state_dict=halves)
+    EmbodiedProcessor(build_tokenizer()).save_pretrained(folder)

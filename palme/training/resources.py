@@ -1,0 +1,32 @@
+"""What a recipe needs from outside `palme`, handed in by whoever starts a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from palme.policies.base import Motion
+    from palme.training.datasets.questions import TaskSource
+
+
+def _no_tasks() -> TaskSource:
+    raise LookupError("this recipe draws tasks: pass Resources(task_source=...)")
+
+
+def _no_motion(arm: str) -> Motion:
+    raise LookupError(f"this recipe needs the kinematics of {arm}: pass Resources(motion=...)")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Functions that are called only by the recipes that need them.
+
+    Attributes:
+        task_source: tasks, states and steps of the simulator.
+        motion: name of an arm -> its kinematics.
+    """
+
+    task_source: Callable[[], TaskSource] = _no_tasks
+    motion: Callable[[str], Motion] = _no_motion
