@@ -172,7 +172,7 @@ def pose_arm(
     return (
         replace(scene, objects=objects, holder=holder),
         q,
-        grasps.width(carried.spec) / grasps.GRIPPER_WIDTH,
+        grasps.width(carried.spec) / spec.gripper_width,
         i,
     )
 

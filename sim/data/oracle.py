@@ -19,7 +19,7 @@ from robots.motion.pick_place import go_to, grip, rise, ticks_to_move
 from robots.motion.trajectory import joint_motion
 from robots.types import ActionChunk, Array, JointCommand, RobotState
 from sim.geometry.footprints import yaws_of
-from sim.geometry.grasps import GRIPPER_WIDTH, NoRoom
+from sim.geometry.grasps import NoRoom
 from sim.geometry.keypoints import Keypoints, find_keypoints
 from sim.geometry.shapes import width
 from sim.tasks.steps import DONE, IllegalStep, apply_step, parse
@@ -133,10 +133,10 @@ class Oracle:
         spec = self.spec
         self._maybe_pushed("approach", k, k.pick_opening)
         self._send("approach", go_to(spec, self.q, k.pick_xyz, k.pick_yaw, k.travel_z, k.pick_opening), k)
-        held = width(self.world.specs[i]) / GRIPPER_WIDTH
+        held = width(self.world.specs[i]) / spec.gripper_width
         self._send("grip", grip(spec, self.q, 0.0, ticks_to_move(spec, k.pick_opening, held, 3)), k)
         self._send("carry", rise(spec, self.q, k.travel_z, 0.0), k)
-        if self.arm.gripper > held - MISSED / GRIPPER_WIDTH:
+        if self.arm.gripper > held - MISSED / spec.gripper_width:
             return True
         self._send("release", grip(spec, self.q, k.pick_opening, 3), k)
         return False

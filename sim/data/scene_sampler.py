@@ -7,15 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from sim.geometry.hand import FRANKA
 from sim.geometry.shapes import (
     BOWL_FLOOR,
     BOWL_HEIGHT,
-    FINGER_HALF_WIDTH,
-    FINGER_THICKNESS,
-    PALM_ABOVE_TCP,
-    PALM_HALF_LENGTH,
-    PALM_HALF_WIDTH,
-    TIP_BELOW_TCP,
     Array,
     height,
     inner_outline,
@@ -256,11 +251,12 @@ def graspable_from_above(i: int, placed: tuple[Placed, ...], state: SceneState) 
     while more := {j for j, h in enumerate(state.holder) if h in above} - above:
         above |= more
     xy, half = np.array(me.position[:2]), width(me.spec) / 2
-    tip, palm = me.position[2] - TIP_BELOW_TCP, me.position[2] + PALM_ABOVE_TCP
+    tip, palm = me.position[2] - FRANKA.tip_below, me.position[2] + FRANKA.palm_above
     solids = [
         (outline(o.spec, np.array(o.position[:2]), o.yaw), o.position[2] + height(o.spec) / 2, j)
         for j, o in enumerate(placed)
-        if j not in above and math.hypot(*(xy - o.position[:2])) < PALM_HALF_LENGTH + 0.01 + radius(o.spec)
+        if j not in above
+        and math.hypot(*(xy - o.position[:2])) < FRANKA.palm_half_length + 0.01 + radius(o.spec)
     ]
     bowl = state.holder[i]
     axes = np.arange(2) * math.pi / 2 if me.spec.kind == "block" else np.arange(8) * math.pi / 8
@@ -268,12 +264,12 @@ def graspable_from_above(i: int, placed: tuple[Placed, ...], state: SceneState) 
         direction = np.array([math.cos(axis), math.sin(axis)])
         fingers = [
             rectangle(
-                xy + s * direction * (half + (OPEN_SLACK + FINGER_THICKNESS) / 2 + OPEN_SLACK / 2),
-                axis, (FINGER_THICKNESS + OPEN_SLACK) / 2, FINGER_HALF_WIDTH,
+                xy + s * direction * (half + (OPEN_SLACK + FRANKA.thickness) / 2 + OPEN_SLACK / 2),
+                axis, (FRANKA.thickness + OPEN_SLACK) / 2, FRANKA.half_width,
             )
             for s in (-1, 1)
         ]  # fmt: skip
-        hand = rectangle(xy, axis, PALM_HALF_LENGTH, PALM_HALF_WIDTH)
+        hand = rectangle(xy, axis, FRANKA.palm_half_length, FRANKA.palm_half_width)
         free = True
         for shape, top, j in solids:
             if j == bowl and placed[j].spec.kind == "bowl":

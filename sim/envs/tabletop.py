@@ -35,7 +35,7 @@ class UnknownOption(ValueError):
 
 
 class TabletopEnv(gymnasium.Env):
-    """A Panda at a table with blocks, cylinders and bowls, and a sentence to fulfil.
+    """An arm at a table with blocks, cylinders and bowls, and a sentence to fulfil.
 
     Observation: `agent_pos` float32 (n_joints + 1,), joints in [rad] and gripper opening in [0, 1];
     with `observation="pixels"` also `pixels`, uint8 (H, W, 3) for each camera; with
@@ -96,8 +96,8 @@ class TabletopEnv(gymnasium.Env):
         self.task_description = ""
         self._max_episode_steps = round(MAX_EPISODE_STEPS[family] * control_hz / 20)
         spec = replace(ArmSpec.load(robot), control_hz=float(control_hz))
-        self.world = World(look)
-        self.arm = SimulatedArm(self.world, spec, self.cameras, self.image_size, geometry)
+        self.world = World(look, spec)
+        self.arm = SimulatedArm(self.world, self.cameras, self.image_size, geometry)
         self.action_space = spaces.Box(
             np.append(spec.q_min, 0.0).astype(np.float32), np.append(spec.q_max, 1.0).astype(np.float32)
         )
@@ -134,7 +134,7 @@ class TabletopEnv(gymnasium.Env):
             task, scene = self._draw()
         self.current, self.task_description = task, task.instruction
         self._features = Features(task, scene.state)
-        self.world.load(scene, self.arm.spec.q_home)
+        self.world.load(scene)
         self.arm.hold(1)  # begins the session: any target may come first
         self._seq = 0
         self._rows = self._read_poses()

@@ -11,8 +11,9 @@ from robots.errors import Unreachable
 from robots.motion.kinematics import reach_down
 from robots.spec import ArmSpec
 from robots.types import Array
-from sim.geometry.grasps import GRIPPER_WIDTH, grasp_candidates, place_point
-from sim.geometry.shapes import BOWL_HEIGHT, TIP_BELOW_TCP, width
+from sim.geometry.grasps import grasp_candidates, place_point
+from sim.geometry.hand import hand_of
+from sim.geometry.shapes import BOWL_HEIGHT, width
 from sim.world.state import ObjectSpec
 
 TRAVEL_MARGIN = 0.025  # [m] kept above everything on the way
@@ -59,17 +60,17 @@ def find_keypoints(
     Raises:
         Unreachable: no grasp within the joint limits. NoRoom: the table is full.
     """
-    held = width(objects[i])
-    grasps = grasp_candidates(objects, positions, yaws, i) if picked is None else []
+    held, hand = width(objects[i]), hand_of(spec)
+    grasps = grasp_candidates(objects, positions, yaws, i, hand=hand) if picked is None else []
     near = grasps[0].yaw if picked is None else picked.pick_yaw
-    place = place_point(objects, positions, yaws, holder, i, j, near)
-    opening = (held + float(np.clip(2 * place.clearance, 0.010, 0.026))) / GRIPPER_WIDTH
+    place = place_point(objects, positions, yaws, holder, i, j, near, hand)
+    opening = (held + float(np.clip(2 * place.clearance, 0.010, 0.026))) / hand.width
     tops = [
         BOWL_HEIGHT if o.kind == "bowl" else float(positions[k, 2]) + 0.71 * width(o)
         for k, o in enumerate(objects)
         if k != i
     ]
-    travel_z = max([0.0, *tops]) + max(held / 2, TIP_BELOW_TCP) + TRAVEL_MARGIN
+    travel_z = max([0.0, *tops]) + max(held / 2, hand.tip_below) + TRAVEL_MARGIN
     put = place.xyz + (0, 0, RELEASE_LIFT), place.yaw, min(opening, 1.0)
     if picked is not None:
         return Keypoints(picked.pick_xyz, picked.pick_yaw, picked.pick_opening, *put, travel_z)

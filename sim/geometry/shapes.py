@@ -22,13 +22,6 @@ BOWL_FLOOR = 0.004
 BOWL_HEIGHT = 0.030
 BOWL_SIDES = 8
 
-FINGER_THICKNESS = 0.012  # along the closing axis, at the tip
-FINGER_HALF_WIDTH = 0.0105  # across the closing axis
-TIP_BELOW_TCP = 0.0088  # finger tips reach this far beyond the tool frame's origin
-PALM_ABOVE_TCP = 0.036  # the hand's underside, above the tool frame's origin
-PALM_HALF_LENGTH = 0.104  # along the closing axis
-PALM_HALF_WIDTH = 0.032
-
 
 def height(spec: ObjectSpec) -> float:
     """Height of the object that stands upright in [m]."""

@@ -19,6 +19,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from robots.bridge.spec_frame import pack_spec
 from robots.errors import DriverError
 from robots.realtime import raise_priority
 from robots.types import CameraFrame
@@ -81,8 +82,11 @@ class AsyncRenderer:
             )
         assert self._process.stdin is not None
         self._to = self._process.stdin.fileno()
-        text = scene.to_yaml().encode()
-        self._process.stdin.write(HEADER.pack(drawer.SCENE, 0, 0, len(text)) + text)
+        for kind, payload in (
+            (drawer.ARM, pack_spec(arm.spec)),
+            (drawer.SCENE, scene.to_yaml().encode()),
+        ):
+            self._process.stdin.write(HEADER.pack(kind, 0, 0, len(payload)) + payload)
         os.set_blocking(self._to, False)
         self._thread = threading.Thread(target=self._read, name="drawn", daemon=True)
         self._thread.start()

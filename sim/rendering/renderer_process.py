@@ -1,11 +1,11 @@
 r"""The drawing process: sees a simulated arm through its cameras, in a world of its own without physics.
 
     python -m sim.rendering.renderer_process FD \
-        '{"look": "fast", "depth": true, "cameras": [...], "slots": 2}' < scene, states
+        '{"look": "fast", "depth": true, "cameras": [...], "slots": 2}' < arm, scene, states
 
-It first reads the scene, then is told where everything stands, by frames of `HEADER` on standard input; it
-draws the newest state it has heard of through each camera in turn, into the memory behind file descriptor
-`FD`, and says on standard output which slot holds what. It ends with its parent, whose death is the end of
+It first reads the arm's description and the scene, then where everything stands, in frames of `HEADER` on
+standard input. It draws the newest state through each camera in turn, into the memory behind file descriptor
+`FD`, and writes to standard output which slot holds what. It ends with its parent, whose death is the end of
 its input.
 """
 
@@ -24,7 +24,7 @@ from typing import IO, Any
 import numpy as np
 
 HEADER = struct.Struct("<BBHI")  # kind, camera, slot, bytes that follow
-SCENE, STATE, FREE = range(3)  # told
+ARM, SCENE, STATE, FREE = range(4)  # told
 DRAWN, FAILED = range(10, 12)  # answered
 MOST = select.PIPE_BUF  # [bytes] of a message that several threads may write at once, whole
 NICE = 10  # the control loop comes first
@@ -43,7 +43,8 @@ def places(sizes: Sequence[tuple[int, int]], slots: int) -> tuple[list[list[int]
 
 
 class _RendererProcess:
-    def __init__(self, fd: int, setting: dict[str, Any], scene: str, out: IO[bytes]) -> None:
+    def __init__(self, fd: int, setting: dict[str, Any], arm: bytes, scene: str, out: IO[bytes]) -> None:
+        from robots.bridge.spec_frame import unpack_spec
         from sim.rendering.camera import Camera
         from sim.world.scene import Scene
         from sim.world.world import World
@@ -53,13 +54,14 @@ class _RendererProcess:
         self._places, n = places([camera.size for camera in self._cameras], setting["slots"])
         self._memory = mmap.mmap(fd, n)
         self.free = [list(range(setting["slots"])) for _ in self._cameras]
-        self.world = World(setting["look"])
+        self.world = World(setting["look"], unpack_spec(arm))
         self.world.place(Scene.from_yaml(scene))
-        self.state: np.ndarray | None = None  # time, joints (7), opening, poses (N, 7)
+        self.state: np.ndarray | None = None  # time, joints (n), opening, poses (N, 7)
 
     def show(self, state: np.ndarray) -> None:
-        poses = state[9:].reshape(-1, 7)
-        self.world.set_arm(state[1:8], state[8])
+        n = self.world.spec.n_joints
+        poses = state[n + 2 :].reshape(-1, 7)
+        self.world.set_arm(state[1 : n + 1], state[n + 1])
         for i, pose in enumerate(poses):
             self.world.set_pose(i, pose[:3], pose[3:])
 
@@ -86,8 +88,8 @@ def main(fd: int, setting: dict[str, Any]) -> None:
     cv2.setNumThreads(1)
     source = os.fdopen(0, "rb", buffering=0)
     try:
-        _, _, _, n = HEADER.unpack(_exactly(source, HEADER.size))
-        drawer = _RendererProcess(fd, setting, _exactly(source, n).decode(), out)
+        arm, scene = (_exactly(source, HEADER.unpack(_exactly(source, HEADER.size))[3]) for _ in range(2))
+        drawer = _RendererProcess(fd, setting, arm, scene.decode(), out)
         _serve(drawer, source)
     except (EOFError, BrokenPipeError):  # the parent has closed, or was killed: nobody to draw for
         os._exit(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.spec import ArmSpec
 from robots.types import Array
 from sim.rendering.camera import CAMERAS, Camera
 from sim.world.scene import Scene
@@ -20,13 +21,16 @@ class ReplayRenderer:
 
     Args:
         scene: as it was at the start: what there is, in which colours and light.
+        spec: of the arm; None = the Panda.
         look: "photo" or "fast".
         scale: photos are drawn this much larger, then shrunk: 2 = smooth edges (0.3 s for 640x480),
             1 = three times faster.
     """
 
-    def __init__(self, scene: Scene, look: str = "photo", scale: int = 2) -> None:
-        self.world = World(look)
+    def __init__(
+        self, scene: Scene, spec: ArmSpec | None = None, look: str = "photo", scale: int = 2
+    ) -> None:
+        self.world = World(look, spec)
         self.world.photo_scale = scale
         self.scene = scene
         self.world.place(scene)
@@ -43,7 +47,7 @@ class ReplayRenderer:
         """One picture (H, W, 3).
 
         Args:
-            q: (7,) joints in [rad]; gripper: opening in [0, 1].
+            q: (n_joints,) joints in [rad]; gripper: opening in [0, 1].
             positions, quats_xyzw: (N, 3) in [m] and (N, 4) of the scene's objects, in its order.
             camera: a `Camera`, or a name in `VIEWS`.
             size: (width, height) in [px]; None = the camera's own.

@@ -11,7 +11,6 @@ from robots.errors import CommandRejected, RobotError
 from robots.motion.kinematics import fk
 from robots.robot import HasCameras, HasGate, Rearmable, Robot
 from robots.safety.gate import SafetyGate
-from robots.spec import ArmSpec
 from robots.types import Array, JointCommand, Observation, RobotState
 from sim.rendering.camera import CAMERAS, Camera
 from sim.world.world import PHYSICS_HZ, World
@@ -29,14 +28,13 @@ class UnknownCamera(RobotError, KeyError):
 
 
 class SimulatedArm(Robot, Rearmable, HasCameras, HasGate):
-    """A Panda in PyBullet.
+    """The arm of a `World` in PyBullet.
 
     Time is the simulation's: every command takes one control tick. After `world.load` the arm
     begins a new session by itself.
 
     Args:
-        world: where it stands.
-        spec: default `ArmSpec.load("panda")`.
+        world: where it stands; `world.spec` says which arm it is.
         cameras: what `observe` looks through when not told otherwise; names of `rendering.camera.CAMERAS`, or
             `Camera`s.
         image_size: (width, height) of all pictures in [px]; None = each camera's own.
@@ -46,14 +44,13 @@ class SimulatedArm(Robot, Rearmable, HasCameras, HasGate):
     def __init__(
         self,
         world: World,
-        spec: ArmSpec | None = None,
         cameras: Sequence[str | Camera] = ("front", "wrist"),
         image_size: tuple[int, int] | None = None,
         geometry: bool = True,
     ) -> None:
         self.world = world
         self._geometry = geometry
-        self.spec = ArmSpec.load("panda") if spec is None else spec
+        self.spec = world.spec
         self.image_size = image_size
         self.cameras: Mapping[str, Camera] = {c.name: c for c in map(_camera, cameras)}
         self.gate = SafetyGate(self.spec, self._geometry)
@@ -62,7 +59,7 @@ class SimulatedArm(Robot, Rearmable, HasCameras, HasGate):
         self._here = [0.0] * (self.spec.n_joints + 2)  # measured: joints in [rad], then fingers in [m]
         self._states: Sequence[tuple] = ()  # PyBullet's rows: (position, speed, ...) of each of them
         self._generation = -1
-        self._joints: list[int] = []
+        self._body, self._joints = -1, list[int]()
         self._forces = [*self.spec.tau_max.tolist(), FINGER_FORCE, FINGER_FORCE]
         self._speed_limit = [*self.spec.dq_max.tolist(), *[self.spec.gripper_speed / 2] * 2]
 
@@ -151,27 +148,17 @@ class SimulatedArm(Robot, Rearmable, HasCameras, HasGate):
     def _follow_world(self) -> None:
         """After the world was rebuilt: find the joints again, read them, begin a new session."""
         world = self.world
-        if self._generation == world.generation and world.arm >= 0:
+        if self._generation == world.generation and world.body is not None:
             return
-        if world.arm < 0:
-            raise RobotError("there is no arm in this world yet; call `world.load(scene)` first")
-        p, client = world.p, world.client
-        info = [
-            p.getJointInfo(world.arm, j, physicsClientId=client)
-            for j in range(p.getNumJoints(world.arm, physicsClientId=client))
-        ]
-        number = {row[1].decode(): row[0] for row in info}
-        wanted = (*self.spec.joint_names, *self.spec.finger_joints)
-        if missing := [name for name in wanted if name not in number]:
-            raise RobotError(f"{self.spec.name}: the model in the world has no joints {missing}")
-        self._joints = [number[name] for name in wanted]
+        arm = world.arm
+        self._body, self._joints = arm.body, [*arm.joints, *arm.fingers]
         self._generation = world.generation
         self.gate = SafetyGate(self.spec, self._geometry)
         self.time = 0.0
         self._read()
 
     def _read(self) -> None:
-        self._states = self.world.p.getJointStates(self.world.arm, self._joints, self.world.client)
+        self._states = self.world.p.getJointStates(self._body, self._joints, self.world.client)
         self._here = [row[0] for row in self._states]
 
     def _brake(self) -> None:
@@ -194,7 +181,7 @@ class SimulatedArm(Robot, Rearmable, HasCameras, HasGate):
             speed.append(limit if wanted > limit else -limit if wanted < -limit else wanted)
         p = world.p
         p.setJointMotorControlArray(
-            world.arm,
+            self._body,
             self._joints,
             p.VELOCITY_CONTROL,
             targetVelocities=speed,

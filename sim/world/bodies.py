@@ -1,4 +1,4 @@
-"""Blocks, cylinders, bowls, the table and the arm as PyBullet bodies.
+"""Blocks, cylinders, bowls and the table as PyBullet bodies; the arm is in `sim.world.arm_body`.
 
 Every function takes the `pybullet` module and a client id, so that importing this file opens nothing.
 """
@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
-import re
-import tempfile
 from types import ModuleType
 
 from sim.geometry.shapes import (
@@ -27,12 +24,7 @@ from sim.world.state import ObjectSpec
 
 MASS = {"block": 0.06, "cylinder": 0.055, "bowl": 0.25}  # [kg]
 FRICTION = {"block": 0.9, "cylinder": 0.9, "bowl": 0.7}
-FINGER_JOINTS = (9, 10)
-ARM_JOINTS = (0, 1, 2, 3, 4, 5, 6)
-HAND_LINK = 8
-TOOL_IN_HAND = (0.0, 0.0, 0.1034)  # vendor's tool centre; the URDF's grasptarget says 0.105
 BOWL_LIFT = 0.001  # [m] of the walls above the table
-FINGER_STROKE = 0.04  # [m] a finger, so 0.08 m between the pads
 
 
 def quat_about_z(yaw: float) -> tuple[float, float, float, float]:
@@ -124,56 +116,3 @@ def make_table(p: ModuleType, client: int) -> int:
     )
     p.changeDynamics(body, -1, lateralFriction=0.8, restitution=0.0, physicsClientId=client)
     return body
-
-
-def make_panda(p: ModuleType, client: int, photo: bool) -> int:
-    """The arm at the origin, fingers geared to one another.
-
-    PyBullet: fingers are not coupled by the URDF's mimic tag; a grasped block slid 5 to 17 mm
-    between two independent finger motors until a gear constraint held them together.
-    """
-    body = p.loadURDF(_panda_urdf(photo), useFixedBase=True, physicsClientId=client)
-    left, right = FINGER_JOINTS
-    gear = p.createConstraint(
-        body, left, body, right, p.JOINT_GEAR, [1, 0, 0], [0, 0, 0], [0, 0, 0], physicsClientId=client
-    )
-    p.changeConstraint(gear, gearRatio=-1, erp=0.2, maxForce=60, physicsClientId=client)
-    for joint in FINGER_JOINTS:
-        p.changeDynamics(
-            body, joint, lateralFriction=1.2, spinningFriction=0.002, rollingFriction=0.0002,
-            physicsClientId=client,
-        )  # fmt: skip
-    return body
-
-
-_TIP = """<collision><origin rpy="0 0 0" xyz="0 {y0} 0.036"/><geometry><box size="0.021 0.012 0.0356"/>
-</geometry></collision><collision><origin rpy="0 0 0" xyz="0 {y1} 0.010"/><geometry>
-<box size="0.021 0.020 0.020"/></geometry></collision>"""
-
-
-@functools.cache
-def _panda_urdf(photo: bool) -> str:
-    """Path of PyBullet's Panda with flat finger pads and, unless `photo`, light meshes to draw."""
-    import pybullet_data
-
-    folder = os.path.join(pybullet_data.getDataPath(), "franka_panda")
-    with open(os.path.join(folder, "panda.urdf")) as f:
-        text = f.read()
-    if not photo:
-        text = text.replace("meshes/visual", "meshes/collision")
-    text = text.replace("package://", folder + os.sep)
-    # flat pads: the meshes' convex hulls touch a block along an edge, and it turns in the hand
-    for side, sign in (("left", 1), ("right", -1)):
-        pads = _TIP.format(y0=sign * 0.006, y1=sign * 0.0145)
-        text = re.sub(
-            rf'(<link name="panda_{side}finger">.*?)<collision>.*?</collision>', r"\1" + pads, text,
-            count=1, flags=re.DOTALL,
-        )  # fmt: skip
-        # the URDF's soft contacts let a grasped block creep
-        text = re.sub(
-            rf'(<link name="panda_{side}finger">)\s*<contact>.*?</contact>', r"\1", text, flags=re.DOTALL
-        )
-    path = os.path.join(tempfile.mkdtemp(prefix="palme-panda-"), "panda.urdf")
-    with open(path, "w") as f:
-        f.write(text)
-    return path

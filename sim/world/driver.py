@@ -15,12 +15,11 @@ from sim.world.arm import SimulatedArm
 from sim.world.scene import Scene
 from sim.world.world import World
 
-SIMULATED = "panda"
 T = TypeVar("T")
 
 
 class SimulatedDriver:
-    """A Panda in PyBullet, behind `robots.drivers.base.Driver`. Each `send` is one control tick of physics.
+    """An arm in PyBullet, behind `robots.drivers.base.Driver`. Each `send` is one control tick of physics.
 
     PyBullet is asked by two threads, ticks and pictures, one at a time.
 
@@ -30,7 +29,7 @@ class SimulatedDriver:
         cameras: names of `sim.rendering.camera.CAMERAS`, or `Camera`s.
 
     Raises:
-        DriverError: another arm, or a scene that cannot be read.
+        DriverError: a scene that cannot be read.
     """
 
     def __init__(
@@ -39,13 +38,11 @@ class SimulatedDriver:
         scene: Scene | str | None = None,
         cameras: Sequence[str | Camera] = ("front", "wrist"),
     ) -> None:
-        if spec.name != SIMULATED:
-            raise DriverError(f"{spec.name}: only the {SIMULATED} is simulated; say robot={SIMULATED}")
         self.spec = spec
         given = Scene((), ()) if scene is None else scene
         self._scene = given if isinstance(given, Scene) else _read(Path(given))
-        self.world = World("fast")
-        self.arm = SimulatedArm(self.world, spec, cameras)
+        self.world = World("fast", spec)
+        self.arm = SimulatedArm(self.world, cameras)
         self.camera_names = tuple(self.arm.cameras)
         self._lock = threading.Lock()
 
@@ -80,7 +77,7 @@ class SimulatedDriver:
 
     def load(self, scene: Scene) -> None:
         """Rebuild the world with `scene`; the arm is home, at rest."""
-        self._alone(lambda: self.world.load(scene, q=self.spec.q_home))
+        self._alone(lambda: self.world.load(scene))
 
     def look(self, question: Callable[[World], T]) -> T:
         """Ask the world something that only a simulation knows."""

@@ -8,6 +8,7 @@ that is safe.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import ModuleType
 
@@ -15,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.errors import RobotError
+from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame
 from sim.rendering.camera import (
     CAMERAS,
@@ -30,12 +33,12 @@ from sim.rendering.camera import (
 )
 from sim.world import bodies
 from sim.world.appearance import RGB, Light
+from sim.world.arm_body import ArmBody
 from sim.world.scene import Scene
 from sim.world.state import ObjectSpec
 
 PHYSICS_HZ = 120
 SOLVER_ITERATIONS = 20
-HOME_Q = (0.0, -0.55, 0.0, -2.45, 0.0, 1.9, 0.7854)
 DEPTH_NOISE = 0.001  # [m], standard deviation
 TABLE_EXTENT = (-0.45, 0.95, -0.75, 0.75)  # x, y range that is drawn as table top
 PARKED = (0.0, 0.0, -50.0)
@@ -47,16 +50,21 @@ class World:
 
     Args:
         look: "fast" (light meshes, no shadows) or "photo" (full meshes, texture, shadows).
-        robot: whether the arm stands there.
+        spec: of the arm that stands there; default `ArmSpec.load("panda")`.
+        robot: whether it does.
+
+    Attributes:
+        body: the arm in PyBullet; None before `load` or `place`, and without a robot.
     """
 
-    def __init__(self, look: str = "fast", robot: bool = True) -> None:
+    def __init__(self, look: str = "fast", spec: ArmSpec | None = None, robot: bool = True) -> None:
         if look not in ("fast", "photo"):
             raise ValueError(f"look {look!r} is none of ['fast', 'photo']")
         self.look, self.robot = look, robot
+        self.spec = ArmSpec.load("panda") if spec is None else spec
         self.scene: Scene | None = None
         self.specs: tuple[ObjectSpec, ...] = ()
-        self.arm = -1
+        self.body: ArmBody | None = None
         self.photo_scale = 2  # photos are drawn this much larger, then shrunk, for smooth edges
         self.generation = 0  # counts rebuilds: motors and constraints set before are gone
         self._client = -1
@@ -89,22 +97,25 @@ class World:
         """Give the PyBullet client back. A closed world opens again when used."""
         if self._client >= 0:
             self.p.disconnect(self._client)
-        self._client, self.arm, self._bodies, self._pools = -1, -1, [], {}
+        self._client, self.body, self._bodies, self._pools = -1, None, [], {}
         self.specs, self.scene = (), None
 
     def load(self, scene: Scene, q: Array | None = None, gripper: float = 1.0) -> None:
-        """Rebuild everything from nothing with `scene`, the arm at rest at `q` (7,) in [rad]."""
+        """Rebuild everything from nothing with `scene`, the arm at rest at `q` (n_joints,) in [rad].
+
+        Default `spec.q_home`.
+        """
         self._rebuild(solid=True)
         self._furnish(scene)
         if self.robot:
-            self.set_arm(HOME_Q if q is None else q, gripper)
+            self.set_arm(self.spec.q_home if q is None else q, gripper)
 
     def place(self, scene: Scene) -> None:
         """Show `scene` without physics: the same pictures, much cheaper. Move the arm by `set_arm`."""
-        if self._solid or self._client < 0 or (self.robot and self.arm < 0):
+        if self._solid or self._client < 0 or (self.robot and self.body is None):
             self._rebuild(solid=False)
             if self.robot:
-                self.set_arm(HOME_Q, 1.0)
+                self.set_arm(self.spec.q_home, 1.0)
         self._furnish(scene)
 
     def _rebuild(self, solid: bool) -> None:
@@ -118,7 +129,7 @@ class World:
         self._bodies, self._pools, self._solid = [], {}, solid
         if solid:
             bodies.make_table(p, c)
-        self.arm = bodies.make_panda(p, c, self.look == "photo") if self.robot else -1
+        self.body = ArmBody.load(p, c, self.spec, self.look == "photo") if self.robot else None
         self.generation += 1
 
     def _furnish(self, scene: Scene) -> None:
@@ -178,36 +189,29 @@ class World:
             for body in self._bodies:
                 bodies.set_awake(self.p, self.client, body, True)
 
-    def set_arm(self, q: Array | tuple[float, ...], gripper: float) -> None:
-        """Teleport the arm to `q` (7,) in [rad], opening `gripper` in [0, 1], at rest."""
-        reset, c = self.p.resetJointState, self.client
-        for joint, angle in zip(bodies.ARM_JOINTS, q, strict=True):
-            reset(self.arm, joint, float(angle), physicsClientId=c)
-        for joint in bodies.FINGER_JOINTS:
-            reset(self.arm, joint, float(gripper) * bodies.FINGER_STROKE, physicsClientId=c)
+    @property
+    def arm(self) -> ArmBody:
+        """The arm in PyBullet. Raises RobotError before a scene was loaded, and without a robot."""
+        if self.body is None:
+            raise RobotError("there is no arm in this world yet; call `world.load(scene)` first")
+        return self.body
+
+    def set_arm(self, q: Array | Sequence[float], gripper: float) -> None:
+        """Teleport the arm to `q` (n_joints,) in [rad], opening `gripper` in [0, 1], at rest."""
+        self.arm.put(q, gripper)
 
     def held(self) -> int | None:
         """Index of the object that both fingers press on, or None."""
-        if self.arm < 0 or not self._solid:
+        if self.body is None or not self._solid:
             return None
-        left, right = bodies.FINGER_JOINTS
-        both = self._touched_by(left) & self._touched_by(right)
+        both = self.body.squeezed()
         return next((i for i, b in enumerate(self._bodies) if b in both), None)
-
-    def _touched_by(self, link: int) -> set[int]:
-        points = self.p.getContactPoints(bodyA=self.arm, linkIndexA=link, physicsClientId=self.client)
-        return {point[2] for point in points if point[9] > 0.2}  # [N]
 
     # -- pictures -----------------------------------------------------------------------------
 
     def base_from_ee(self) -> Array:
         """Pose (4, 4) of the tool frame now."""
-        p, c = self.p, self.client
-        state = p.getLinkState(self.arm, bodies.HAND_LINK, computeForwardKinematics=1, physicsClientId=c)
-        pose = np.eye(4)
-        pose[:3, :3] = np.array(p.getMatrixFromQuaternion(state[5])).reshape(3, 3)
-        pose[:3, 3] = state[4] + pose[:3, :3] @ bodies.TOOL_IN_HAND
-        return pose
+        return self.arm.base_from_ee()
 
     def base_from_camera(self, camera: Camera) -> Array:
         """True pose (4, 4) of a camera now: with the scene's jitter, or where the hand has it."""

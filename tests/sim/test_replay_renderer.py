@@ -8,7 +8,7 @@ import pytest
 from sim.data.scene_sampler import layout
 from sim.rendering.replay_renderer import VIEWS, ReplayRenderer
 from sim.world.state import ObjectSpec, SceneState
-from sim.world.world import HOME_Q, World
+from sim.world.world import World
 
 STATE = SceneState((ObjectSpec("red", "block", "large"), ObjectSpec("blue", "bowl")), (None, None))
 
@@ -21,16 +21,20 @@ def red_pixels(picture: np.ndarray) -> int:
 @pytest.mark.parametrize("look", ["photo", "fast"])
 def test_a_mirror_follows_the_poses_it_is_given(look):
     scene = layout(STATE, np.random.default_rng(0), jitter=False)
-    mirror = ReplayRenderer(scene, look, scale=1)
+    mirror = ReplayRenderer(scene, look=look, scale=1)
     positions, quats = mirror.world.poses()
     for view in VIEWS:
-        assert mirror.frame(HOME_Q, 1.0, positions, quats, view, (160, 120)).shape == (120, 160, 3)
-    there = mirror.frame(HOME_Q, 1.0, positions, quats, "front", (160, 120))
+        assert mirror.frame(mirror.world.spec.q_home, 1.0, positions, quats, view, (160, 120)).shape == (
+            120,
+            160,
+            3,
+        )
+    there = mirror.frame(mirror.world.spec.q_home, 1.0, positions, quats, "front", (160, 120))
     positions[0] = (0.5, 0.0, -2.0)
-    gone = mirror.frame(HOME_Q, 1.0, positions, quats, "front", (160, 120))
+    gone = mirror.frame(mirror.world.spec.q_home, 1.0, positions, quats, "front", (160, 120))
     assert red_pixels(there) > 15 > red_pixels(gone)
     with pytest.raises(ValueError, match="1 poses for the 2 objects"):
-        mirror.frame(HOME_Q, 1.0, positions[:1], quats[:1])
+        mirror.frame(mirror.world.spec.q_home, 1.0, positions[:1], quats[:1])
     mirror.close()
 
 

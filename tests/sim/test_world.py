@@ -216,9 +216,7 @@ def test_place_shows_the_same_picture_as_load(world):
     loaded = world.render("front").rgb
     world.place(clutter(5))
     world.place(scene)
-    from sim.world.world import HOME_Q
-
-    world.set_arm(HOME_Q, 1.0)
+    world.set_arm(world.spec.q_home, 1.0)
     assert np.array_equal(world.render("front").rgb, loaded)
 
 

@@ -110,9 +110,9 @@ def _elsewhere(episode: Any, config: dict[str, Any]) -> int:
     from sim.world.world import World
 
     quiet()
-    world = World("fast")
+    world = World("fast", ArmSpec.from_dict(config["robot"]))
     try:
-        simulated = SimulatedArm(world, ArmSpec.from_dict(config["robot"]))
+        simulated = SimulatedArm(world)
         side = episode.sidecar
         text = "" if side is None else side.run.world
         world.load(_scene(text) if text else Scene((), ()))

@@ -87,8 +87,8 @@ def _simulated(config: dict[str, Any]) -> tuple[World, SimulatedArm]:
     from sim.world.arm import SimulatedArm
     from sim.world.world import World
 
-    world = World("fast")
-    arm = SimulatedArm(world, ArmSpec.from_dict(config["robot"]), ())
+    world = World("fast", ArmSpec.from_dict(config["robot"]))
+    arm = SimulatedArm(world, ())
     world.load(scene_for(config["sentence"], config["seed"], 5))
     arm.hold(5)
     return world, arm

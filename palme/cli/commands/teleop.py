@@ -123,7 +123,7 @@ def _watch(assisted: OperatorSession) -> None:
 
 
 def simulated(config: dict[str, Any]) -> tuple[Any, Any]:
-    """The simulated arm at its table, things settled, and the scene. Raises UsageError for another arm."""
+    """The simulated arm at its table, things settled, and the scene. Raises UsageError."""
     from palme.cli.rig.build import cameras_of, quiet
     from palme.cli.rig.scene_from_text import scene_for
     from robots.errors import SpecError
@@ -137,10 +137,8 @@ def simulated(config: dict[str, Any]) -> tuple[Any, Any]:
         spec = ArmSpec.from_dict(config["robot"])
     except SpecError as error:
         raise UsageError(f"robot: {error}") from error
-    if spec.name != "panda":
-        raise UsageError(f"robot={spec.name}: only the Panda is simulated; reach another with robot=bridge")
-    world = World("fast")
-    arm = SimulatedArm(world, spec, cameras_of(config["camera"]))
+    world = World("fast", spec)
+    arm = SimulatedArm(world, cameras_of(config["camera"]))
     scene = scene_for("", config["seed"], config["distractors"], config["scene"])
     world.load(scene)
     arm.hold(SETTLE_TICKS)

@@ -64,8 +64,8 @@ def build_rig(config: Mapping[str, Any], seed: int = 0) -> Rig:
         spec = ArmSpec.from_dict(config["robot"])
     except SpecError as error:
         raise UsageError(f"robot: {error}") from error
-    world = World("fast")
-    arm = SimulatedArm(world, spec, cameras_of(config["camera"]))
+    world = World("fast", spec)
+    arm = SimulatedArm(world, cameras_of(config["camera"]))
     planner, policy = _minds(config, arm, seed)
     named = [str(config[part]["name"]) for part in ("planner", "policy")]
     told = tuple(f"{n}: privileged, reads the simulator" for n in named if n in PRIVILEGED)

@@ -33,7 +33,8 @@ def make_film(
 
     moments = tape.moments[:: max(1, round(control_hz / FPS))]
     side = replace(STAGE, hfov_deg=STAGE_HFOV)
-    outside, inside = ReplayRenderer(scene, look, scale=1), ReplayRenderer(scene, "fast")
+    outside = ReplayRenderer(scene, tape.spec, look, scale=1)
+    inside = ReplayRenderer(scene, tape.spec, "fast")
     first: Picture | None = None
     before: Moment | None = None
     pictures: dict[str, Picture] = {}

@@ -55,8 +55,8 @@ class Setting:
             scene = Scene.from_yaml(self.scene)
         except SceneFileError as error:
             raise ReplayError(str(error)) from error
-        world = World("fast")
-        arm = SimulatedArm(world, ArmSpec.from_dict(self.robot))
+        world = World("fast", ArmSpec.from_dict(self.robot))
+        arm = SimulatedArm(world)
         world.load(scene)
         arm.hold(self.ticks)
         return arm

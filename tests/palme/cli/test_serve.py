@@ -136,7 +136,6 @@ def test_what_is_not_understood_is_named_with_its_remedy(
         (["backend=franka"], "backend=franka needs backend.address="),
         (["backend=xarm", "backend.address=arm.lan"], "arm.lan: expected the control box's IP"),
         (["backend=sim", "backend.scene=/nowhere.yaml"], "backend.scene=/nowhere.yaml: No such file"),
-        (["backend=sim", "robot=xarm6"], "only the panda is simulated"),
         (["backend=ideal", "control_hz=-5"], "control_hz=-5: expected 20 to 1000, or 0 for the 20 of panda"),
         (["backend=ideal", "control_hz=1e6"], "expected 20 to 1000"),
         (["backend=ideal", "control_hz=nan"], "expected 20 to 1000"),

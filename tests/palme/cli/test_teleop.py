@@ -110,7 +110,6 @@ def test_a_console_without_its_server_is_a_plain_sentence(monkeypatch, tmp_path,
     [
         (["teleop", "device=joystik"], ["device 'joystik'", "gamepad"]),
         (["teleop", "put it there"], ["palme run"]),
-        (["teleop", "robot=xarm6"], ["xarm6", "robot=bridge"]),
         (["teleop", "hand.liner=0.1"], ["did you mean 'hand.linear'"]),
         (["teleop", "hand.linear=-0.1", "console=true"], ["hand.linear", "> 0"]),
         ([*RUN, *PRIVILEGED, "teleop=joystik"], ["device 'joystik'", "gamepad"]),

@@ -93,9 +93,9 @@ class TestSimulated(RobotContract):
         return self.client
 
     def test_motion_is_the_same_to_the_bit_as_in_process(self, robot: BridgeClient) -> None:
-        world = World()
-        world.load(Scene((), ()), q=robot.spec.q_home)
-        near = SimulatedArm(world, robot.spec)
+        world = World(spec=robot.spec)
+        world.load(Scene((), ()))
+        near = SimulatedArm(world)
         rng = np.random.default_rng(3)
         wishes = np.cumsum(rng.normal(0, 0.05, (60, 7)), axis=0)
         far_sent, near_sent = [], []
