@@ -1,7 +1,7 @@
-"""Serve one arm over the bridge: `python -m robots.serve robot=panda backend=ideal`, or `palme serve ...`.
+"""Serves one arm over the bridge: `python -m robots.serve robot=panda backend=ideal`, or `palme serve ...`.
 
-Only the base install is needed. Settings are `key=value`; `backend.KEY=VALUE` goes to the driver; `--help`
-lists them.
+Needs the base install only. Settings are `key=value`; `backend.KEY=VALUE` goes to the driver; `--help` lists
+them.
 """
 
 from __future__ import annotations
@@ -23,32 +23,33 @@ from robots.drivers.registry import DRIVERS, make
 from robots.errors import RobotError
 from robots.spec import ArmSpec
 
-TOLD_EVERY = 60.0  # [s] between lines about what was refused
-MAX_HZ = 1000.0  # the fastest that has been tried: `palme bench bridge`
+REPORT_EVERY = 60.0  # [s] between lines of counts
+MAX_HZ = 1000.0  # the highest rate measured: `palme bench bridge`
 
 
 class BadSetting(RobotError):
-    """A `key=value` that is not understood."""
+    """A `key=value` is unknown, malformed or out of range."""
 
 
 @dataclass
 class Settings:
-    """What can be set. Those of the driver stand in `backend_settings`.
+    """All settings of a server; `--help` prints these descriptions.
 
     Attributes:
-        robot: the arm, of configs/robot/.
-        backend: what moves it; dry_run moves nothing.
-        address: of the commands; states and pictures take the next two ports.
-        keys: a folder; none named = $PALME_KEYS, or .palme/keys in the home directory.
-        key: the server's own, in it.
-        realtime: ticks by the clock; false = one command, one tick (simulation only).
+        robot: the arm, one of configs/robot/.
+        backend: the arm's driver; dry_run moves nothing.
+        address: of the commands; states and images use the next two ports.
+        keys: folder of keys; empty = $PALME_KEYS, or .palme/keys in the home directory.
+        key: the server's own key, in that folder.
+        realtime: true ticks in real time; false = one tick a command (simulation only).
         beyond_loopback: true binds to an address that other computers reach.
-        dry_run: true says what would be sent, and sends nothing.
+        dry_run: true prints the commands and sends none.
         control_hz: commands a second, 20 to 1000, in place of the arm's own; 0 = the arm's own.
+        backend_settings: keyword arguments of the driver.
     """
 
     robot: str = "panda"
-    backend: str = "dry_run"  # moves nothing
+    backend: str = "dry_run"
     address: str = "tcp://127.0.0.1:5560"
     keys: str = ""
     key: str = "server"
@@ -59,11 +60,15 @@ class Settings:
     backend_settings: dict[str, Any] = field(default_factory=dict)
 
 
-def parse(words: Sequence[str], settings: Settings | None = None) -> Settings:
-    """Raises BadSetting, naming the nearest key or the kind of value."""
+def parse(arguments: Sequence[str], settings: Settings | None = None) -> Settings:
+    """`settings` (default: `Settings()`) with each `key=value` applied.
+
+    Raises:
+        BadSetting: an unknown key, with the closest one, or a value of another type.
+    """
     out = settings or Settings()
     known = {f.name: type(getattr(out, f.name)) for f in fields(out) if f.name != "backend_settings"}
-    for word in words:
+    for word in arguments:
         key, sign, value = word.partition("=")
         if not sign:
             raise BadSetting(f"{word!r}: expected key=value")
@@ -84,59 +89,70 @@ def parse(words: Sequence[str], settings: Settings | None = None) -> Settings:
 
 
 def build(
-    settings: Settings, more: Mapping[str, str] | None = None, codec: Codec | None = None
+    settings: Settings, drivers: Mapping[str, str] | None = None, codec: Codec | None = None
 ) -> BridgeServer:
     """The server that `settings` describe, not yet started.
 
+    Args:
+        drivers: further backends, see `robots.drivers.registry.make`.
+        codec: compresses images; None = they are sent raw.
+
     Raises:
-        BadSetting: what they say cannot be meant.
-        RobotError: of another named kind: the arm cannot be reached, or the port not be had.
+        BadSetting: a setting is invalid.
+        RobotError: the port is not available.
     """
     folder = Path(settings.keys).expanduser() if settings.keys else keys.default_folder()
     try:
         sockets.check_reach(sockets.parse(settings.address)[0], settings.beyond_loopback)
         key = keys.load_secret(folder, settings.key)
         spec = _at_rate(ArmSpec.load(settings.robot), settings)
-        driver = make(settings.backend, spec, settings.backend_settings, more, settings.dry_run)
-    except RobotError as error:  # nothing has been reached for yet: all of it is what was typed
+        driver = make(settings.backend, spec, settings.backend_settings, drivers, settings.dry_run)
+    except RobotError as error:  # nothing is connected yet, so the cause is a setting
         raise BadSetting(str(error)) from error
     return BridgeServer(
         driver, key, folder, settings.address, settings.realtime, settings.beyond_loopback, codec
     )
 
 
-def serve(server: BridgeServer, settings: Settings, also: Callable[[], object] | None = None) -> None:
-    """Start, say so in one line, and serve until SIGINT or SIGTERM; then brake and say what happened."""
+def serve(server: BridgeServer, settings: Settings, started: Callable[[], object] | None = None) -> None:
+    """Start, print one line, and serve until SIGINT or SIGTERM; then brake and print the counts.
+
+    Args:
+        started: called once, after the start.
+
+    Raises:
+        RobotError: the arm cannot be reached.
+    """
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    sys.setswitchinterval(0.0005)  # [s] a thread may keep the others from a tick
+    sys.setswitchinterval(0.0005)  # [s] for which a thread may delay the control thread
     with server:
-        if also is not None:
-            also()
+        if started is not None:
+            started()
         gc.collect()
-        gc.freeze()  # what start-up made stays: looking through it again and again would cost ticks
-        mode = "by the clock" if settings.realtime else "one tick a command"
+        gc.freeze()  # objects of the start live on: scanning them again would delay ticks
+        mode = "in real time" if settings.realtime else "one tick a command"
         allowed = len(server.allowed.keys())
         print(
             f"serving {server.driver.spec.name} ({settings.backend}, {mode}) at {server.address}; "
             f"{allowed} keys allowed, disarmed, session {server.session}",
             flush=True,
         )
-        told: dict[str, int] = {}
-        while not ended.wait(TOLD_EVERY):
-            told = _tell(server, told)
-        _tell(server, {})
+        printed: dict[str, int] = {}
+        while not ended.wait(REPORT_EVERY):
+            printed = _print_counts(server, printed)
+        _print_counts(server, {})
 
 
-def main(words: Sequence[str], more: Mapping[str, str] | None = None) -> int:
-    """Returns 0 after a signal, 1 where the arm cannot be served, 2 where a setting is not understood."""
-    if any(word in ("-h", "--help") for word in words):
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 after a signal, 1 if the arm cannot be served, 2 for an invalid setting."""
+    if any(word in ("-h", "--help") for word in arguments):
         print("python -m robots.serve takes:", *listed(Settings(), DRIVERS), sep="\n")
         return 0
     try:
-        settings = parse(words)
-        serve(build(settings, more), settings)
+        settings = parse(arguments)
+        serve(build(settings), settings)
     except BadSetting as error:
         print(f"serve: {error}", file=sys.stderr)
         return 2
@@ -147,7 +163,7 @@ def main(words: Sequence[str], more: Mapping[str, str] | None = None) -> int:
 
 
 def listed(settings: Settings, backends: Iterable[str]) -> list[str]:
-    """A line for each setting: its standard value, and what its class says of it."""
+    """A help line for each setting: its default, and its description from the class's docstring."""
     texts: dict[str, str] = {}
     for kind in type(settings).__mro__:
         for line in (kind.__doc__ or "").splitlines():
@@ -160,16 +176,16 @@ def listed(settings: Settings, backends: Iterable[str]) -> list[str]:
         lines.append(f"  {shown:<28}  # {texts.get(name, '')}")
     return [
         *lines,
-        f"  {'backend.KEY=VALUE':<28}  # of the backend, such as backend.address=192.168.1.5 of a real arm",
+        f"  {'backend.KEY=VALUE':<28}  # a setting of the backend, such as backend.address=192.168.1.5",
         f"robots: {', '.join(ArmSpec.available())}",
         f"backends: {', '.join(backends)}",
     ]
 
 
 def _at_rate(spec: ArmSpec, settings: Settings) -> ArmSpec:
-    """`spec` at the rate that was asked for. Raises BadSetting where nothing can be served so."""
+    """`spec` at the rate of `settings`. Raises BadSetting."""
     if not settings.realtime and settings.backend not in ("sim", "ideal"):
-        raise BadSetting(f"realtime=false: {settings.backend} is moved by the clock; only a simulation waits")
+        raise BadSetting(f"realtime=false: {settings.backend} runs in real time; only a simulation can wait")
     hz = settings.control_hz
     if hz == 0:
         return spec
@@ -182,9 +198,9 @@ def _at_rate(spec: ArmSpec, settings: Settings) -> ArmSpec:
     return replace(spec, control_hz=hz)
 
 
-def _tell(server: BridgeServer, told: dict[str, int]) -> dict[str, int]:
+def _print_counts(server: BridgeServer, printed: dict[str, int]) -> dict[str, int]:
     counts = server.counts()
-    if counts != told:
+    if counts != printed:
         print("  " + ", ".join(f"{name} {n}" for name, n in sorted(counts.items())), flush=True)
     return counts
 

@@ -1,4 +1,4 @@
-"""What every `Driver` promises. A driver's tests inherit these classes and fill in the arm behind the SDK."""
+"""The contract of every `Driver`: its tests inherit these classes and supply the arm behind the SDK."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class DriverContract:
         time.sleep(0.05)
         assert self.set_points() == []
 
-    def test_closing_twice_does_no_harm(self, driver: Driver) -> None:
+    def test_closing_is_idempotent(self, driver: Driver) -> None:
         driver.close()
         driver.connect()
         driver.close()

@@ -1,1 +1,1 @@
-"""Arms by their vendors' own interfaces, one file each, behind one protocol."""
+"""Drivers: one file for each vendor's interface, all behind one protocol."""

@@ -1,4 +1,4 @@
-"""Driver: the thin end between the bridge server and one arm. It decides nothing; the gate does."""
+"""Driver: the interface between the bridge server and one arm. It limits nothing; the safety gate does."""
 
 from __future__ import annotations
 
@@ -10,58 +10,60 @@ from robots.types import CameraFrame, JointCommand, RobotState
 
 
 class Driver(Protocol):
-    """One arm. Calls come from one thread, one `send` a control tick of `spec.control_hz`.
+    """One arm. Calls come from one thread, with one `send` a control tick of `spec.control_hz`.
 
-    All but `picture`, which has a thread of its own; a driver whose pictures and motion share something
-    locks it. Before the first `send` of a session, and after a fault, the arm holds by itself.
+    Only `picture` is called from another thread; a driver whose images and motion share a resource locks it.
+    Before the first `send` of a session, and after a fault, the arm holds its posture by itself.
 
     Attributes:
-        spec: limits and chain of the arm.
-        camera_names: what `picture` can look through, () for none.
+        spec: limits and kinematics of the arm.
+        camera_names: names that `picture` accepts, () for none.
     """
 
     spec: ArmSpec
     camera_names: Sequence[str]
 
     def connect(self) -> None:
-        """Reach the arm and read it once; nothing moves. Raises DriverError, naming what is missing."""
+        """Connect and read the state once; nothing moves. Raises DriverError, naming what is missing."""
         ...
 
     def read(self) -> RobotState:
-        """State now, measured, not older than one control tick. Raises DriverError when the arm is silent."""
+        """The measured state, at most one control tick old. Raises DriverError when the arm is silent."""
         ...
 
     def send(self, command: JointCommand) -> None:
-        """One gated target; returns without waiting for the motion. The simulated arm steps its world here.
+        """Send one gated target and return without waiting for the motion. A simulated arm steps its world.
 
-        Raises DriverError when the arm refuses it or has stopped itself.
+        Args:
+            command: `q_target` (n_joints,) in [rad], `gripper` in [0, 1], 1 = open.
+
+        Raises:
+            DriverError: the arm refuses the target or has stopped itself.
         """
         ...
 
     def picture(self, camera: str) -> CameraFrame:
-        """The newest picture of `camera`. Raises DriverError when its stream has stopped."""
+        """The newest image of `camera`. Raises DriverError when its stream has stopped."""
         ...
 
     def stop(self) -> None:
-        """The vendor's own controlled stop: where deceleration by `send` is no longer possible."""
+        """The vendor's own controlled stop, for when deceleration by `send` is no longer possible."""
         ...
 
     def close(self) -> None:
-        """Let go of the arm, at rest. Twice does no harm."""
+        """Disconnect, at rest. Idempotent."""
         ...
 
 
 @runtime_checkable
 class Enabled(Protocol):
-    """A driver whose arm must be enabled before it takes targets, which takes longer than a tick.
-
-    Attributes:
-        enabled: whether it is.
-    """
+    """A driver whose arm must be enabled before it accepts targets, which takes longer than a tick."""
 
     @property
-    def enabled(self) -> bool: ...
+    def enabled(self) -> bool:
+        """Whether the arm accepts targets."""
+        ...
 
     def enable(self) -> None:
-        """Make it take targets, holding where it is; nothing moves. Raises DriverError."""
+        """Make the arm accept targets while it holds its posture; nothing moves. Raises DriverError."""
         ...

@@ -1,4 +1,4 @@
-"""DryRunDriver: says and keeps what would be sent, and sends nothing."""
+"""DryRunDriver: prints and records the commands that would be sent, and sends none."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from robots.types import CameraFrame, JointCommand, RobotState
 
 
 class DryRunDriver:
-    """An arm that is only thought of: its state follows the commands, one tick late and without dynamics.
+    """A virtual arm: its state follows the commands, one tick late and without dynamics.
 
     Args:
-        spec: limits and chain; must be the driver's own where there is one.
-        driver: the driver that is not to move; None = an arm at `spec.q_home`.
-        reach: whether `connect` connects `driver` too, so that the real posture is where it begins and its
-            cameras are seen. False needs neither the arm nor the vendor's SDK.
-        echo: called with a line for each command that differs from the one before; None = silent.
+        spec: limits and kinematics; the same object as `driver.spec` where a driver is given.
+        driver: the driver whose arm does not move; None = an arm at `spec.q_home`.
+        reach: whether `connect` also connects `driver`, to start at the real posture and to use its cameras.
+            False needs neither the arm nor the vendor's SDK.
+        echo: called with a line for each command that differs from the previous one; None = no output.
         keep: how many of the last commands `sent` holds.
         clock: monotonic time in [s].
 
     Attributes:
-        sent: what would have been sent, oldest first.
+        sent: the commands that would have been sent, oldest first.
+
+    Raises:
+        DriverError: `driver` has another spec.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class DryRunDriver:
         self._line = ""
 
     def connect(self) -> None:
-        """Begin where the arm is, or at `q_home` without one; nothing moves."""
+        """Start at the arm's posture, or at `q_home` without an arm; nothing moves."""
         if self._connected:
             return
         if self._inner is not None:
@@ -68,18 +71,20 @@ class DryRunDriver:
         self._connected = True
 
     def read(self) -> RobotState:
-        """Where the commands would have led. Raises DriverError before `connect`."""
+        """The state that the commands lead to. Raises DriverError before `connect`."""
         self._check_connected()
         moving = self.clock() - self._moved <= 2 * self.spec.dt
         dq = self._dq.copy() if moving else np.zeros(self.spec.n_joints)
         return RobotState(self._q.copy(), dq, self._gripper, fk(self.spec, self._q))
 
     def send(self, command: JointCommand) -> None:
-        """Say and keep it. Raises DriverError for what a real arm would not be sent either."""
+        """Print and record the command. Raises DriverError for one that a real driver refuses as well."""
         self._check_connected()
         q = np.array(command.q_target, dtype=np.float64)
         if not (q.shape == (self.spec.n_joints,) and np.isfinite(q).all() and 0.0 <= command.gripper <= 1.0):
-            raise DriverError(f"{self.spec.name}: {q}, gripper {command.gripper}: no gated target; not sent")
+            raise DriverError(
+                f"{self.spec.name}: {q}, gripper {command.gripper}: not a gated target; not sent"
+            )
         self._dq = (q - self._q) * self.spec.control_hz
         self._q, self._gripper, self._moved = q, float(command.gripper), self.clock()
         self.sent.append(command)
@@ -89,17 +94,17 @@ class DryRunDriver:
         self._line = line
 
     def picture(self, camera: str) -> CameraFrame:
-        """What the arm's own camera sees. Raises DriverError without a connected driver."""
+        """The image of the real arm's camera. Raises DriverError without a connected driver."""
         if self._inner is None:
             raise DriverError(f"{self.spec.name}: no camera {camera!r} in a dry run without an arm")
         return self._inner.picture(camera)
 
     def stop(self) -> None:
-        """At rest at once; the real arm is not touched, since nothing moves it."""
+        """Set the joint speeds to 0. The real arm is not stopped, for nothing moves it."""
         self._moved = -np.inf
 
     def close(self) -> None:
-        """Let go of the driver inside, if any. Twice does no harm."""
+        """Disconnect; closes the driver inside, if any. Idempotent."""
         self._connected = False
         if self._inner is not None:
             self._inner.close()

@@ -20,31 +20,35 @@ MODES = {
     4: "reflex", 5: "user stopped", 6: "automatic error recovery",
 }  # fmt: skip
 IDLE, MOVE = 1, 2
-AT_HAND = (1, 2, 3, 5)  # no trouble while nothing is driven from here: a human may guide the arm
-LOOK_EVERY = 2.0  # [s] between two looks at a hand at rest
-WIDTH_ROUNDING = 0.01  # [m] a hand that was homed reports its stroke to this
+UNDRIVEN = (1, 2, 3, 5)  # modes without a fault while no controller runs: a person may guide the arm
+MEASURE_EVERY = 2.0  # [s] between two measurements of a hand at rest
+WIDTH_ROUNDING = 0.01  # [m] accuracy of the stroke that a homed hand reports
 
 
 class FrankaDriver(VendorDriver):
     """A Franka arm held by panda-py's joint impedance controller, whose 1 kHz loop is in C++.
 
-    Set-points reach it from this process at `servo_hz`, position and velocity. Joints and signs are the
-    vendor's own, in radians. `connect` reads; the controller starts with the first `send`, and only on an
-    idle arm without errors: panda-py's `start_controller` would otherwise clear them by itself.
+    This process sends it set-points of position and velocity at `servo_hz`. Joints and signs are the
+    vendor's, in radians. `connect` only reads; `enable` starts the controller, and only on an idle arm
+    without errors: panda-py's `start_controller` would otherwise clear them by itself.
 
-    The hand knows two wishes, open to a width and close with force, since it comes to rest before it takes
-    another.
+    The hand has two motions, open to a width and close with force; it finishes one before it accepts the
+    next.
 
     Args:
-        spec: limits and chain; panda-py knows the limits of FER and FR3 and tells which answers.
+        spec: limits and kinematics, checked against those that panda-py reports for FER and FR3.
         address: of the control box's research interface.
         servo_hz: set-points a second.
         gripper: "none" or "franka".
         stiffness, damping: (7,) in [Nm/rad], [Nms/rad]; None = panda-py's.
-        collision_torque, collision_force: [Nm], [N] of external load at which the arm stops itself.
+        collision_torque, collision_force: external load in [Nm], [N] at which the arm stops itself, in (0,
+            100].
         payload_kg, payload_centre: beyond the hand, in [kg] and (3,) [m] from the flange; None = as set
             in Desk.
         clock: monotonic time in [s].
+
+    Raises:
+        DriverError: an unknown gripper, or a collision threshold out of range.
     """
 
     vendor = "Franka"
@@ -70,7 +74,7 @@ class FrankaDriver(VendorDriver):
         if not (0.0 < collision_torque <= 100.0 and 0.0 < collision_force <= 100.0):
             raise DriverError(
                 f"{spec.name}: collision_torque {collision_torque}, collision_force {collision_force} must "
-                "lie in (0, 100] Nm, N; an arm that never feels a collision is not driven from here"
+                "lie in (0, 100] Nm, N: collision detection stays on"
             )
         self.address, self.gripper = address, gripper
         self.stiffness, self.damping = stiffness, damping
@@ -78,10 +82,10 @@ class FrankaDriver(VendorDriver):
         self.payload_kg, self.payload_centre = payload_kg, payload_centre
         self._panda: Any = None
         self._controller: Any = None
-        self._freshness = StateAge()
+        self._state_age = StateAge()
 
     def _open(self) -> None:
-        self._freshness = StateAge()
+        self._state_age = StateAge()
         panda_py = sdk("panda_py", "franka", "panda-python")
         self._panda = panda_py.Panda(self.address)
         self._check_limits(
@@ -90,24 +94,24 @@ class FrankaDriver(VendorDriver):
         if self.gripper == "franka":
             libfranka = sdk("panda_py.libfranka", "franka", "panda-python")
             hand = _FrankaHand(libfranka.Gripper(self.address), self.spec)
-            self._fingers = GripperThread(hand, self.spec.name)
+            self._gripper_thread = GripperThread(hand, self.spec.name)
 
     def _measure(self) -> tuple[Array, Array, float]:
-        # a copy of the last state the control loop saw; without a loop the arm is asked
+        # a copy of the control loop's last state; without a loop it asks the arm
         state = self._panda.get_state()
-        age = self._freshness.age(state.time.to_sec(), self.clock())
+        age = self._state_age.age(state.time.to_sec(), self.clock())
         return np.array(state.q), np.array(state.dq), age
 
     def _trouble(self) -> str | None:
         try:
-            self._panda.raise_error()  # of a loop that has ended; told once, which is why faults are kept
+            self._panda.raise_error()  # of a loop that has ended; raised once, so faults are kept here
         except RuntimeError as error:
             return str(error)
         state = self._panda.get_state()
         if state.current_errors:
             return f"errors {state.current_errors}"
         mode = int(state.robot_mode)
-        if mode not in (AT_HAND if self._controller is None else (IDLE, MOVE)):
+        if mode not in (UNDRIVEN if self._controller is None else (IDLE, MOVE)):
             return f"robot mode {mode}, {MODES.get(mode, 'unknown')}"
         return None
 
@@ -117,13 +121,13 @@ class FrankaDriver(VendorDriver):
         if mode != IDLE or state.current_errors:
             raise DriverError(
                 f"{self.spec.name}: Franka arm in robot mode {mode}, {MODES.get(mode, 'unknown')}, errors "
-                f"{state.current_errors}; it must be idle: unlock, activate the research interface in Desk"
+                f"{state.current_errors}; it must be idle: unlock it, activate the research interface"
             )
         robot = self._panda.get_robot()
         torques, forces = [self.collision_torque] * 7, [self.collision_force] * 6
         robot.set_collision_behavior(torques, torques, forces, forces)
         if self.payload_kg is not None:
-            inertia = [0.0] * 9  # of a small load about its own centre: left out
+            inertia = [0.0] * 9  # of a small load about its own centre: negligible
             robot.set_load(self.payload_kg, [float(x) for x in self.payload_centre], inertia)
         gains = {
             name: np.array(value, dtype=np.float64)
@@ -146,6 +150,7 @@ class FrankaDriver(VendorDriver):
         self._panda = self._controller = None  # libfranka closes with its objects
 
     def describe(self, command: JointCommand) -> str:
+        """The call that `command` becomes, for dry runs."""
         line = f"JointPosition.set_control({np.round(command.q_target, 4).tolist()}, velocity)"
         if self.gripper == "franka":
             line += f"; hand towards {command.gripper * self.spec.gripper_width:.3f} m"
@@ -153,16 +158,16 @@ class FrankaDriver(VendorDriver):
 
 
 class _FrankaHand:
-    """The Franka hand. Raises what libfranka raises, and DriverError before it was homed.
+    """The Franka hand. Raises libfranka's exceptions, and DriverError before it was homed.
 
-    panda-py's `read_once` waits for a report with the interpreter's lock held, which would stall the
-    set-points: the hand is looked at after it has moved, and seldom else.
+    panda-py's `read_once` waits for a report while it holds the interpreter's lock, which stalls the
+    set-points. So the opening is measured after a motion, and otherwise every `MEASURE_EVERY`.
     """
 
     def __init__(self, gripper: Any, spec: ArmSpec) -> None:
         self._gripper, self._spec = gripper, spec
         self._closing = False
-        self._opening, self._looked = 1.0, -np.inf
+        self._opening, self._measured_at = 1.0, -np.inf
         stroke = gripper.read_once().max_width
         if not abs(stroke - spec.gripper_width) <= WIDTH_ROUNDING:
             raise DriverError(
@@ -171,14 +176,14 @@ class _FrankaHand:
             )
 
     def measure(self) -> float:
-        if (now := time.monotonic()) - self._looked >= LOOK_EVERY:
-            self._looked = now
+        if (now := time.monotonic()) - self._measured_at >= MEASURE_EVERY:
+            self._measured_at = now
             self._opening = float(self._gripper.read_once().width) / self._spec.gripper_width
         return self._opening
 
     def move(self, opening: float) -> None:
         spec = self._spec
-        self._looked = -np.inf
+        self._measured_at = -np.inf
         if opening < self._opening - CLOSE_ENOUGH:
             if not self._closing:  # one grasp, with force, whatever is between the fingers
                 any_width = spec.gripper_width

@@ -1,4 +1,4 @@
-"""GripperThread: a gripper in a thread of its own, for vendors' grippers block, some until they arrive."""
+"""GripperThread: moves a gripper from its own thread, since vendors' calls block, some until arrival."""
 
 from __future__ import annotations
 
@@ -8,96 +8,104 @@ from typing import Protocol
 
 from robots.errors import DriverError
 
-PERIOD = 0.05  # [s] between two looks at the gripper
-STALE = 4.0  # [s] after which a measured opening is no longer one; a hand that blocks takes up to two
-LEAD = 0.25  # of the opening: how far ahead of a moving wish the vendor's own motion is aimed
-SETTLED = 0.15  # [s] after which a wish that has not moved is meant as it is
-CLOSE_ENOUGH = 0.02  # of the opening, that is no motion: noise of a measured opening
-DEAF = 0.2  # [s] after a motion that blocked: wishes until then were made from the opening before it
+PERIOD = 0.05  # [s] between two measurements of the opening
+STALE = 4.0  # [s] after which a measured opening is an error; a blocking motion takes up to two
+LEAD = 0.25  # share of the opening by which the vendor's motion leads a moving target
+SETTLED = 0.15  # [s] without a change after which a target is approached exactly
+CLOSE_ENOUGH = 0.02  # share of the opening that counts as no motion: measurement noise
+IGNORED = 0.2  # [s] after a blocking motion: targets until then follow from the opening before it
 
 
-class Hand(Protocol):
-    """A vendor's gripper. Openings are in [0, 1], 1 = open. Both raise what the vendor raises."""
+class Gripper(Protocol):
+    """A vendor's gripper. Openings are in [0, 1], 1 = open. Both methods raise the SDK's own exceptions."""
 
-    def measure(self) -> float: ...
+    def measure(self) -> float:
+        """The opening now."""
+        ...
 
-    def move(self, opening: float) -> None: ...
+    def move(self, opening: float) -> None:
+        """Start a motion to `opening`; may block until arrival."""
+        ...
 
 
 class GripperThread:
-    """Moves a `Hand` after the newest wish, and keeps the last measured opening.
+    """Moves a gripper to the newest target, and keeps the last measured opening.
 
-    A gated opening stays one tick ahead of the *measured* one, which itself is some looks old. Followed to
-    the letter, a gripper with a motion of its own would creep from stop to stop, and turn back whenever it
-    is faster than the wish. So a wish that moves tells a direction, and the fingers are aimed `LEAD` further
-    that way; one that rests is gone to exactly.
+    A gated target stays one tick ahead of the *measured* opening, which is itself up to some `PERIOD`s old.
+    Sent as they are, such targets would make a gripper with its own motion profile creep from stop to stop,
+    and reverse whenever it is faster than the target. So a moving target is extended by `LEAD` in its
+    direction; a target at rest is approached exactly.
 
     Args:
-        hand: the gripper; read once here, which moves nothing.
+        gripper: read once here, which moves nothing.
         name: of the arm, for errors.
+
+    Attributes:
+        error: the exception that ended the thread, or None.
     """
 
-    def __init__(self, hand: Hand, name: str) -> None:
-        self.hand, self.name = hand, name
+    def __init__(self, gripper: Gripper, name: str) -> None:
+        self.gripper, self.name = gripper, name
         self.error: DriverError | None = None
-        self._opening = self._look()
+        self._opening = self._read()
         self._aim = self._opening
-        self._seen = time.monotonic()
-        self._lock = threading.Lock()  # over the four below
-        self._wish = self._mark = self._opening  # the newest wish, and the one that last counted as a motion
-        self._trend, self._changed, self._wished = 0.0, 0.0, 0.0
-        self._deaf_until = self._seen
+        self._measured_at = time.monotonic()
+        self._lock = threading.Lock()  # for the next three lines
+        self._target = self._mark = self._opening  # the newest, and the last that counted as a motion
+        self._direction, self._changed, self._target_at = 0.0, 0.0, 0.0
+        self._ignored_until = self._measured_at
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{name} gripper", daemon=True)
         self._thread.start()
 
-    def want(self, opening: float) -> None:
-        """The newest wish, in [0, 1]; returns at once."""
+    def set_target(self, opening: float) -> None:
+        """Set the target, in [0, 1]; returns at once."""
         now = time.monotonic()
         with self._lock:
-            self._wish, self._wished = opening, now
+            self._target, self._target_at = opening, now
             if abs(opening - self._mark) > CLOSE_ENOUGH:
-                self._trend = 1.0 if opening > self._mark else -1.0
+                self._direction = 1.0 if opening > self._mark else -1.0
                 self._mark, self._changed = opening, now
 
     def opening(self) -> float:
-        """Last measured, in [0, 1]. Raises DriverError when the gripper is silent or has failed."""
+        """The last measured opening in [0, 1]. Raises DriverError if the gripper is silent or failed."""
         if self.error is not None:
             raise self.error
-        age = time.monotonic() - self._seen
+        age = time.monotonic() - self._measured_at
         if not age <= STALE:
             raise DriverError(f"{self.name}: gripper silent for {age:.1f} s, limit {STALE}")
         return self._opening
 
     def halt(self) -> None:
+        """End the thread; the gripper finishes its motion."""
         self._ended.set()
         self._thread.join(timeout=2.0)
 
-    def _look(self) -> float:
-        return min(max(self.hand.measure(), 0.0), 1.0)
+    def _read(self) -> float:
+        return min(max(self.gripper.measure(), 0.0), 1.0)
 
     def _run(self) -> None:
         try:
             while not self._ended.wait(PERIOD):
-                self._opening = self._look()
-                self._seen = time.monotonic()
+                self._opening = self._read()
+                self._measured_at = time.monotonic()
                 self._follow()
-        except Exception as error:  # a thread must not die unheard
+        except Exception as error:  # report it to the caller: a thread's exception is lost
             self.error = DriverError(f"{self.name}: gripper: {type(error).__name__}: {error}")
 
     def _follow(self) -> None:
         began = time.monotonic()
         with self._lock:
-            if self._wished <= self._deaf_until:
+            if self._target_at <= self._ignored_until:
                 return
             settled = began - self._changed > SETTLED
-            aim = self._wish if settled else min(max(self._wish + self._trend * LEAD, 0.0), 1.0)
-        # the last hundredths to an end are gone as well, or the fingers would never quite close
+            aim = self._target if settled else min(max(self._target + self._direction * LEAD, 0.0), 1.0)
+        # a full stroke ignores CLOSE_ENOUGH, or the gripper would never close completely
         if aim == self._aim or not (aim in (0.0, 1.0) or abs(aim - self._aim) > CLOSE_ENOUGH):
             return
         self._aim = aim
-        self.hand.move(aim)
+        self.gripper.move(aim)
         if (now := time.monotonic()) - began > 2 * PERIOD:
-            self._opening, self._seen = self._look(), now
+            self._opening, self._measured_at = self._read(), now
             with self._lock:
-                self._deaf_until = now + DEAF
+                self._ignored_until = now + IGNORED

@@ -1,4 +1,4 @@
-"""An arm that is at once where it is sent, and keeps what it was sent: for tests and benches."""
+"""An arm that reaches every target at once and records it, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from robots.types import Array, CameraFrame, JointCommand, RobotState
 
 
 class _State(RobotState):
-    """The tool frame is worked out when it is asked for: a thousand times a second it is not."""
+    """Computes the tool frame on access only: at 1 kHz it takes too long for every state."""
 
     def __init__(self, spec: ArmSpec, q: Array, dq: Array, gripper: float) -> None:
         for name, value in (("q", q), ("dq", dq), ("gripper", gripper), ("_spec", spec)):
@@ -28,17 +28,19 @@ class _State(RobotState):
 
 
 class IdealArm:
-    """See the module.
+    """Moves to each target within the call of `send`.
 
     Args:
-        spec: the arm it stands for.
-        cameras: names of cameras that see a moving bar.
-        size: (width, height) of their pictures in [px].
-        keep: how many of the last targets to keep in `sent`.
+        spec: limits and kinematics.
+        cameras: names of cameras, whose images show a moving bar.
+        size: (width, height) of the images in [px].
+        keep: how many of the last targets `sent` holds.
 
     Attributes:
-        sent: (seconds on the monotonic clock, target) of what was sent.
-        fails: a sentence makes `send` and `read` raise DriverError with it, until it is None again.
+        sent: (monotonic time in [s], command) of every `send`.
+        fails: while not None, every call raises DriverError with this text.
+        stops: calls of `stop`.
+        closed: whether `close` was called.
     """
 
     def __init__(
@@ -57,16 +59,16 @@ class IdealArm:
         self._threads: set[int] = set()
 
     def connect(self) -> None:
-        """Always there, unless it `fails`."""
+        """Succeeds unless `fails` is set."""
         self._check()
 
     def read(self) -> RobotState:
-        """Where it was last sent."""
+        """The last target as the state."""
         self._check()
         return _State(self.spec, self._q.copy(), self._dq.copy(), self._gripper)
 
     def send(self, command: JointCommand) -> None:
-        """Be there."""
+        """Reach the target at once and record it."""
         self._check()
         self._threads.add(threading.get_ident())
         self.sent.append((time.monotonic(), command))
@@ -74,7 +76,7 @@ class IdealArm:
         self._q, self._gripper = command.q_target.copy(), command.gripper
 
     def picture(self, camera: str) -> CameraFrame:
-        """A grey picture with a bar that moves; a metre deep."""
+        """A grey image with a moving bar; depth is 1 m everywhere."""
         self._check()
         width, height = self.size
         rgb = np.full((height, width, 3), 90, np.uint8)
@@ -84,11 +86,11 @@ class IdealArm:
         return CameraFrame(rgb, np.ones((height, width), np.float32), k, np.eye(4))
 
     def stop(self) -> None:
-        """Stands."""
+        """Counts the call; the arm is at rest between two targets."""
         self.stops += 1
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Records the call."""
         self.closed = True
 
     def _check(self) -> None:

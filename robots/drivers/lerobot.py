@@ -1,4 +1,4 @@
-"""LeRobotDriver: any robot that speaks LeRobot's plug-in format, flat dicts of `joint.pos` floats."""
+"""LeRobotDriver: any robot of LeRobot's plug-in interface, flat dicts of `joint.pos` floats."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from robots.errors import DriverError
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame, JointCommand
 
-CLIPPED = 0.5  # [vendor's unit] that a robot may change an action by rounding
+ROUNDING = 0.5  # [unit of `.pos`] by which a robot may change an action
 
 
 class LeRobotRobot(Protocol):
-    """What is used of LeRobot's `Robot` (lerobot/robots/robot.py, 0.4.4)."""
+    """The part of LeRobot's `Robot` that is used (lerobot/robots/robot.py, 0.4.4)."""
 
     @property
-    def observation_features(self) -> dict: ...
+    def observation_features(self) -> dict[str, Any]: ...
 
     @property
-    def action_features(self) -> dict: ...
+    def action_features(self) -> dict[str, Any]: ...
 
     @property
     def is_connected(self) -> bool: ...
@@ -42,28 +42,30 @@ class LeRobotRobot(Protocol):
 
 
 class LeRobotDriver(VendorDriver):
-    """A robot of LeRobot, built here by its type's name or given as an object.
+    """A robot of LeRobot, made here from its type's name or given as an object.
 
-    LeRobot's pins (torch, huggingface-hub, ...) exclude ours, but only those of our training stack: `robots`
-    needs numpy, pyzmq, msgspec, ruckig and pyyaml. So this driver and the bridge server run in LeRobot's
-    environment on the computer next to the arm, and the bridge is the process boundary; a second protocol
-    between two processes on that computer would add a watchdog and save nothing.
+    LeRobot's pins (torch, huggingface-hub, ...) exclude those of our training stack, but not of `robots`,
+    which needs numpy, pyzmq, msgspec, ruckig and pyyaml. So this driver and the bridge server run in
+    LeRobot's environment on the computer next to the arm, and the bridge is the process boundary.
 
     Args:
-        spec: limits and chain.
+        spec: limits and kinematics.
         address: the port of the arm's bus, passed to the robot's config as `port`.
-        robot: an object in the plug-in format; then `robot_type`, `address`, `settings` are not used.
-        robot_type: a type LeRobot knows, such as "so101_follower".
+        robot: a ready object; `robot_type`, `address` and `settings` are then unused.
+        robot_type: one of LeRobot's types, such as "so101_follower".
         settings: further fields of that type's config.
         joints: names in the dicts, without `.pos`, in the order of the spec; None = the spec's own.
         degrees: whether `.pos` are degrees (`use_degrees=True`), else radians. LeRobot's default of -100 to
-            100 depends on each arm's calibration and is refused by whoever checks a pose against it.
+            100 depends on each arm's calibration, so postures out of limits are not detected.
         signs, zeros: (n_joints,) so that `.pos = signs * q + zeros`, zeros in the dict's unit.
         gripper: name of the gripper's entry without `.pos`, "" for none.
-        gripper_range: `.pos` closed and open.
-        cameras: (3, 3) intrinsics and (4, 4) base_from_camera of each camera to be offered.
-        servo_hz: actions a second; a bus of hobby servos manages 50 to 200.
+        gripper_range: `.pos` when closed and when open.
+        cameras: (3, 3) intrinsics [px] and (4, 4) base_from_camera of each camera to serve.
+        servo_hz: actions a second; a bus of hobby servos reaches 50 to 200.
         clock: monotonic time in [s].
+
+    Raises:
+        DriverError: `joints`, `signs` or `zeros` do not match the spec.
     """
 
     vendor = "LeRobot"
@@ -102,7 +104,7 @@ class LeRobotDriver(VendorDriver):
         self._given = robot
         self._robot: Any = None
         self._lock = threading.Lock()  # one bus, two threads
-        self._seen: dict[str, Any] = {}
+        self._observed: dict[str, Any] = {}
         self._before: tuple[float, Array] | None = None
 
     def _open(self) -> None:
@@ -117,14 +119,14 @@ class LeRobotDriver(VendorDriver):
         if missing := set(self.camera_names) - set(robot.observation_features):
             raise DriverError(f"{self.spec.name}: the robot has no cameras {sorted(missing)}")
         self._robot = robot
-        robot.connect(calibrate=False)  # calibration asks questions at a terminal and moves by hand
+        robot.connect(calibrate=False)  # calibration is interactive: run it with LeRobot's own tool
         if not robot.is_calibrated:
             raise DriverError(f"{self.spec.name}: not calibrated; run lerobot-calibrate for it first")
         self._before = None
 
     def _build(self) -> LeRobotRobot:
         robots = sdk("lerobot.robots", "lerobot", "lerobot")
-        try:  # a type is known once its module is open
+        try:  # a type is registered when its module is imported
             sdk(f"lerobot.robots.{self.robot_type}", "lerobot", "lerobot")
         except DriverError:
             sdk("lerobot.robots.so_follower", "lerobot", "lerobot")
@@ -134,24 +136,24 @@ class LeRobotDriver(VendorDriver):
     def _measure(self) -> tuple[Array, Array, float]:
         asked = self.clock()
         with self._lock:
-            self._seen = self._robot.get_observation()
-        position = np.array([self._seen[key] for key in self.keys], dtype=np.float64)
+            self._observed = self._robot.get_observation()
+        position = np.array([self._observed[key] for key in self.keys], dtype=np.float64)
         q = self.signs * (position - self.zeros) / self.scale
         before, self._before = self._before, (asked, q)
         if before is None or asked <= before[0]:
             dq = np.zeros(self.spec.n_joints)
         else:
-            dq = (q - before[1]) / (asked - before[0])  # the format has no speeds
+            dq = (q - before[1]) / (asked - before[0])  # the interface has no joint speeds
         return q, dq, self.clock() - asked
 
     def _opening(self) -> float:
         if not self.gripper:
             return self._gripper
-        opening = (float(self._seen[self.gripper]) - self.closed) / (self.opened - self.closed)
+        opening = (float(self._observed[self.gripper]) - self.closed) / (self.opened - self.closed)
         return min(max(opening, 0.0), 1.0)
 
     def _trouble(self) -> str | None:
-        return None if self._robot.is_connected else "no longer connected"  # the format knows no faults
+        return None if self._robot.is_connected else "no longer connected"  # the interface reports no faults
 
     def _enable(self) -> None:
         self._gripper = self._opening()
@@ -167,14 +169,14 @@ class LeRobotDriver(VendorDriver):
         with self._lock:
             sent = self._robot.send_action(action)
         for key in self.keys:
-            if not abs(sent[key] - action[key]) <= CLIPPED:
+            if not abs(sent[key] - action[key]) <= ROUNDING:
                 raise DriverError(
-                    f"{self.spec.name}: {key}: the robot made {sent[key]:.2f} of {action[key]:.2f}; the gate "
-                    "limits already: unset max_relative_target"
+                    f"{self.spec.name}: {key}: the robot changed {action[key]:.2f} to {sent[key]:.2f}; "
+                    "the gate limits motions: unset max_relative_target"
                 )
 
     def _halt(self) -> None:
-        """The format has no stop: the arm is told to be where it is."""
+        """The interface has no stop: the measured posture becomes the target."""
         q, _, _ = self._measure()
         with self._lock:
             self._robot.send_action(self._action(q, self._opening()))
@@ -185,13 +187,16 @@ class LeRobotDriver(VendorDriver):
             robot.disconnect()
 
     def picture(self, camera: str) -> CameraFrame:
-        """The picture read with the last state. Raises DriverError for a camera without calibration."""
+        """The image read with the newest state. Raises DriverError for a camera without calibration."""
         if camera not in self.cameras:
             return super().picture(camera)
         self.read()
         intrinsics, base_from_camera = self.cameras[camera]
-        return CameraFrame(np.array(self._seen[camera], dtype=np.uint8), None, intrinsics, base_from_camera)
+        return CameraFrame(
+            np.array(self._observed[camera], dtype=np.uint8), None, intrinsics, base_from_camera
+        )
 
     def describe(self, command: JointCommand) -> str:
+        """The call that `command` becomes, for dry runs."""
         action = self._action(command.q_target, command.gripper)
         return f"send_action({ {key: round(value, 3) for key, value in action.items()} })"

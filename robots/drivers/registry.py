@@ -1,4 +1,4 @@
-"""Which driver a name means. Its module, and the vendor's library, is imported when it is asked for."""
+"""The registry of drivers. A driver's module, with the vendor's library, is imported on first use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRIVERS = {
     "lerobot": "robots.drivers.lerobot:LeRobotDriver",
 }
 
-MEANT = {"address": " (the controller's IP)"}
+HINTS = {"address": " (the controller's IP)"}
 
 
 def make(
@@ -34,13 +34,14 @@ def make(
     """The driver `name` for `spec`, not yet connected.
 
     Args:
+        name: a key of `DRIVERS` or `more`.
+        spec: limits and kinematics of the arm.
         settings: keyword arguments of the driver's class.
-        more: names besides `DRIVERS`, as "module:Class"; of the program, never of a configuration.
-        dry: wrap it in `dry_run`, which says what would be sent and sends nothing; the arm is not needed.
+        more: further drivers as "module:Class"; set by the program, never by a configuration.
+        dry: wrap it in `dry_run`, which prints the commands and sends none; no arm is needed.
 
     Raises:
-        DriverError: unknown name, or unknown, missing or unfit setting (with those there are), or its
-            library is not installed.
+        DriverError: an unknown name; an unknown, missing or invalid setting; or a missing library.
     """
     known = DRIVERS | dict(more or {})
     if name not in known:
@@ -53,8 +54,8 @@ def make(
     except (ImportError, AttributeError) as error:
         raise DriverError(f"backend {name!r} cannot be loaded: {error}; is its extra installed?") from error
     given = dict(settings or {})
-    all_of_it = inspect.signature(make_driver).parameters.items()
-    parameters = {key: p for key, p in all_of_it if key not in ("spec", "driver", "clock")}
+    everything = inspect.signature(make_driver).parameters.items()
+    parameters = {key: p for key, p in everything if key not in ("spec", "driver", "clock")}
     takes = list(parameters)
     for key in given:
         if key not in takes:
@@ -63,13 +64,15 @@ def make(
             )
     missing = [key for key, p in parameters.items() if p.default is p.empty and key not in given]
     if missing:
-        needed = " ".join(f"backend.{key}=...{MEANT.get(key, '')}" for key in missing)
+        needed = " ".join(f"backend.{key}=...{HINTS.get(key, '')}" for key in missing)
         raise DriverError(f"backend={name} needs {needed}; it takes {', '.join(takes)}")
     try:
         driver: Driver = make_driver(spec, **given)
-    except (TypeError, ValueError) as error:  # what a constructor says of a value of another kind
-        told = " ".join(f"backend.{key}={value}" for key, value in given.items())
-        raise DriverError(f"backend={name} {told}: {error}; it takes {', '.join(takes) or 'none'}") from error
+    except (TypeError, ValueError) as error:  # a constructor's error about a value
+        given_text = " ".join(f"backend.{key}={value}" for key, value in given.items())
+        raise DriverError(
+            f"backend={name} {given_text}: {error}; it takes {', '.join(takes) or 'none'}"
+        ) from error
     if dry:
         wrap = import_module("robots.drivers.dry_run").DryRunDriver
         driver = wrap(spec, driver, reach=False)

@@ -11,12 +11,13 @@ ACTIVE = 3  # of STA: activation done
 
 
 class RobotiqHand:
-    """Lines of text, a variable each: POS is 0 open, 255 closed; STA, FLT status and fault.
+    """A text protocol with one variable a line: POS (0 open, 255 closed), STA (status), FLT (fault).
 
-    It is not activated from here: activation moves the fingers through their whole stroke.
+    It is never activated from here, since activation moves the fingers through their whole stroke.
 
     Args:
         address: of the UR controller.
+        port: of the URCap's socket.
         speed, force: 0 to 255, the gripper's own scale.
 
     Raises:
@@ -33,14 +34,17 @@ class RobotiqHand:
         self._set(f"SPE {speed} FOR {force}")
 
     def measure(self) -> float:
+        """The opening in [0, 1], 1 = open. Raises DriverError on a fault, OSError on a lost connection."""
         if (fault := self._get("FLT")) != 0:
             raise DriverError(f"Robotiq gripper: fault {fault}; see its manual, clear it at the pendant")
         return 1.0 - self._get("POS") / 255.0
 
     def move(self, opening: float) -> None:
+        """Start a motion to `opening` in [0, 1]. Raises DriverError, OSError."""
         self._set(f"POS {round(255 * (1.0 - opening))} GTO 1")
 
     def close(self) -> None:
+        """Close the socket; the gripper keeps its position. Idempotent."""
         self._socket.close()
 
     def _set(self, words: str) -> None:
@@ -56,5 +60,5 @@ class RobotiqHand:
 
     def _ask(self, line: str) -> str:
         self._socket.sendall(line.encode("ascii") + b"\n")
-        # one packet an answer; some versions of the cap end it by a line feed, some do not
+        # one packet an answer; only some versions of the URCap end it with a line feed
         return self._socket.recv(64).decode("ascii", "replace").strip()

@@ -1,4 +1,4 @@
-"""ServoLoop: the thread that feeds an arm set-points at its own rate, whatever the server does."""
+"""ServoLoop: the thread that sends set-points at the arm's servo rate, independent of the server."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from robots.types import Array
 
 
 class ServoLoop:
-    """Samples a `ServoPath` at `hz` and writes what comes out.
+    """Samples a `ServoPath` at `hz` and writes the set-points.
 
     Args:
         spec: of the arm.
         hz: set-points a second.
-        write: sends one set-point, position [rad] and velocity [rad/s]; raises what went wrong.
+        write: sends one set-point, (n_joints,) in [rad] and (n_joints,) in [rad/s]; raises on failure.
         abandon: the arm's own stop, called once when `write` has failed.
+
+    Attributes:
+        error: the failure that ended the loop, or None.
     """
 
     def __init__(
@@ -39,12 +42,12 @@ class ServoLoop:
         self._thread = threading.Thread(target=self._run, name=f"{spec.name} servo", daemon=True)
 
     def start(self, q: Array) -> None:
-        """Hold `q` (n_joints,) in [rad], measured at rest, and begin writing."""
+        """Start writing, at `q` (n_joints,) in [rad], measured at rest."""
         self._path.begin(q, time.monotonic())
         self._thread.start()
 
     def put(self, q_target: Array) -> None:
-        """The newest target (n_joints,) in [rad]. Raises DriverError: see `ServoPath.put`, or `error`."""
+        """Set the newest target (n_joints,) in [rad]. Raises DriverError: `error`, or as `ServoPath.put`."""
         if self.error is not None:
             raise self.error
         with self._lock:
@@ -52,11 +55,12 @@ class ServoLoop:
 
     @property
     def at_rest(self) -> bool:
+        """Whether the path has ended."""
         with self._lock:
             return self._path.at_rest
 
     def settle(self, timeout: float) -> bool:
-        """Wait until the path is at rest, which it is soon when no target comes; whether it is."""
+        """Wait up to `timeout` [s] until the path is at rest. Returns whether it is."""
         deadline = time.monotonic() + timeout
         while self.error is None and self._thread.is_alive() and not self.at_rest:
             if time.monotonic() > deadline:
@@ -65,7 +69,7 @@ class ServoLoop:
         return True
 
     def halt(self) -> None:
-        """End the thread; the arm is left with its last set-point."""
+        """End the thread; the arm keeps its last set-point."""
         self._ended.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=2.0)
@@ -85,12 +89,12 @@ class ServoLoop:
                     due = time.monotonic()
         except DriverError as error:
             self._fail(error)
-        except Exception as error:  # an SDK raises what it likes; a thread must not die unheard
+        except Exception as error:  # SDKs raise any kind; a thread's exception is lost
             self._fail(DriverError(f"{self.spec.name}: set-point refused: {type(error).__name__}: {error}"))
 
     def _fail(self, error: DriverError) -> None:
         self.error = error
         try:
             self._abandon()
-        except Exception as second:  # the stop failed as well: say both
+        except Exception as second:  # report both failures
             self.error = DriverError(f"{error}; and the arm's own stop failed: {second}")

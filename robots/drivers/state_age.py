@@ -1,17 +1,17 @@
-"""StateAge: how old a state is whose only stamp is the arm's own clock."""
+"""StateAge: the age of a state that is stamped by the arm's own clock."""
 
 from __future__ import annotations
 
 import math
 
-DRIFT = 2e-4  # clocks run apart by at most this; quartz does by 1e-4
+DRIFT = 2e-4  # largest relative drift of the two clocks; that of quartz is 1e-4
 
 
 class StateAge:
-    """Age of what an arm reports, without comparing wall clocks.
+    """Estimates ages without comparing wall clocks.
 
-    The smallest difference ever seen between our clock and the arm's is taken for the clocks' offset; what
-    exceeds it is age. A stamp that stands still grows old at the rate time passes.
+    The smallest difference observed between our clock and the arm's is the offset of the clocks; any excess
+    is age. A stamp that does not change ages at the rate of our clock.
     """
 
     def __init__(self) -> None:

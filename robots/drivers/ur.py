@@ -28,31 +28,34 @@ SAFETY_MODES = {
 }  # fmt: skip
 RUNNING, SAFE = 7, (1, 2)
 PROGRAM_RUNNING = 2  # bit of robot_status_bits
-WATCHDOG_HZ = 10.0  # the controller ends our program when this process falls silent for 100 ms
+WATCHDOG_HZ = 10.0  # the controller ends our program after 100 ms without a kick
 KICK_EVERY = 0.02  # [s]
-STOPPING = 4.0  # [rad/s2] of the vendor's own stop
+STOP_DECELERATION = 4.0  # [rad/s2] of the vendor's own stop
 
 
 class URDriver(VendorDriver):
     """A UR (CB3 with servo_hz=125, e-Series 500) by `servoJ`.
 
-    Joints and signs are the vendor's own, base to wrist 3, in radians. `connect` uploads ur-rtde's control
+    Joints and signs are the vendor's, base to wrist 3, in radians. `connect` uploads ur-rtde's control
     program, which waits: the arm must be powered, its brakes released and, on e-Series, in remote control.
-    `enable` sets the payload and the controller's own watchdog, which ends that program 100 ms after a `stop`
-    of ours; the next `enable` then uploads it again. A program that somebody else has ended is left so.
+    `enable` sets the payload and the controller's watchdog, which ends that program 100 ms after `stop`; the
+    next `enable` uploads it again. A program that was ended at the pendant is not uploaded again.
 
-    The controller reports no joint ranges by RTDE. Checked instead: six joints, the model the dashboard
-    tells, and that the controller's safety settings allow the measured posture and `spec.q_home`.
+    RTDE reports no joint ranges. Checked instead: six joints, the dashboard's model name, and that the
+    controller's safety settings allow the measured posture and `spec.q_home`.
 
     Args:
-        spec: limits and chain.
+        spec: limits and kinematics.
         address: of the controller.
         servo_hz: set-points a second: the controller's own rate.
-        lookahead: [s] in [0.03, 0.2], and gain in [100, 2000], of servoj: smoothness against lag.
+        lookahead, gain: of servoj, in [0.03, 0.2] s and [100, 2000]: smoothness against lag.
         gripper: "none" or "robotiq" (by its URCap's socket).
         payload_kg, payload_centre: at the flange, in [kg] and (3,) [m]; None = as set on the pendant.
         dashboard: whether to ask the dashboard server for the model; PolyScope X has none.
         clock: monotonic time in [s].
+
+    Raises:
+        DriverError: an unknown gripper, or `lookahead` or `gain` out of range.
     """
 
     vendor = "UR"
@@ -84,15 +87,15 @@ class URDriver(VendorDriver):
         self._receive: Any = None
         self._control: Any = None
         self._hand: RobotiqHand | None = None
-        self._freshness = StateAge()
+        self._state_age = StateAge()
         self._kicked = 0.0
-        self._halted = False  # by us since the control program was started: its watchdog ends it then
+        self._halted = False  # `stop` was called since `enable`: the watchdog ends the control program then
 
     def _open(self) -> None:
-        self._freshness, self._halted = StateAge(), False
+        self._state_age, self._halted = StateAge(), False
         self._receive = sdk("rtde_receive", "ur", "ur-rtde").RTDEReceiveInterface(self.address)
         if (trouble := self._trouble()) is not None:
-            raise DriverError(f"{self.spec.name}: UR is not ready: {trouble}; see to it at the pendant")
+            raise DriverError(f"{self.spec.name}: UR is not ready: {trouble}; resolve it at the pendant")
         if self.dashboard:
             self._check_model()
         control = sdk("rtde_control", "ur", "ur-rtde")
@@ -106,11 +109,11 @@ class URDriver(VendorDriver):
             if not self._control.isJointsWithinSafetyLimits(posture):
                 raise DriverError(
                     f"{self.spec.name}: the controller's safety limits do not allow {name} "
-                    f"{np.round(posture, 3).tolist()}; look at joint limits and planes on the pendant"
+                    f"{np.round(posture, 3).tolist()}; check joint limits and planes on the pendant"
                 )
         if self.gripper == "robotiq":
             self._hand = RobotiqHand(self.address)
-            self._fingers = GripperThread(self._hand, self.spec.name)
+            self._gripper_thread = GripperThread(self._hand, self.spec.name)
 
     def _check_model(self) -> None:
         client = sdk("dashboard_client", "ur", "ur-rtde").DashboardClient(self.address)
@@ -119,16 +122,16 @@ class URDriver(VendorDriver):
             model = str(client.getRobotModel())
         finally:
             client.disconnect()
-        # the dashboard says UR5 for UR5e too
+        # the dashboard reports UR5 for a UR5e as well
         if not self.spec.name.lower().startswith(model.strip().lower()):
             raise DriverError(
-                f"the arm says it is a {model!r}, not a {self.spec.name}; choose its own robot="
+                f"the arm reports model {model!r}, not a {self.spec.name}; choose its own robot="
             )
 
     def _measure(self) -> tuple[Array, Array, float]:
         receive = self._receive
         q, dq, stamp = receive.getActualQ(), receive.getActualQd(), receive.getTimestamp()
-        return np.array(q), np.array(dq), self._freshness.age(stamp, self.clock())
+        return np.array(q), np.array(dq), self._state_age.age(stamp, self.clock())
 
     def _trouble(self) -> str | None:
         receive = self._receive
@@ -154,7 +157,7 @@ class URDriver(VendorDriver):
 
     def _write(self, q: Array, dq: Array) -> None:
         period = 1.0 / self.servo_hz
-        # speed and acceleration (second and third) are not used by servoj
+        # servoj ignores speed and acceleration (second and third)
         accepted = self._control.servoJ(q.tolist(), 0.0, 0.0, period, self.lookahead, self.gain)
         self._accepted("servoJ", accepted)
         if (now := time.monotonic()) - self._kicked >= KICK_EVERY:
@@ -167,7 +170,7 @@ class URDriver(VendorDriver):
 
     def _halt(self) -> None:
         self._halted = True
-        self._control.servoStop(STOPPING)
+        self._control.servoStop(STOP_DECELERATION)
 
     def _release(self) -> None:
         control, receive, hand = self._control, self._receive, self._hand
@@ -181,6 +184,7 @@ class URDriver(VendorDriver):
             receive.disconnect()
 
     def describe(self, command: JointCommand) -> str:
+        """The call that `command` becomes, for dry runs."""
         q = np.round(command.q_target, 4).tolist()
         line = f"servoJ({q}, 0, 0, {1 / self.servo_hz:.4f}, {self.lookahead}, {self.gain})"
         if self.gripper == "robotiq":

@@ -1,4 +1,4 @@
-"""VendorDriver: what the drivers of all vendors have in common; a vendor's file fills in the hooks."""
+"""VendorDriver: the common part of the drivers of real arms; a vendor's file implements the hooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def sdk(module: str, extra: str, package: str) -> ModuleType:
-    """A vendor's module, opened when first needed. Raises DriverError naming what to install."""
+    """Imports a vendor's module on first use. Raises DriverError, naming what to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -34,14 +34,18 @@ def sdk(module: str, extra: str, package: str) -> ModuleType:
 class VendorDriver:
     """One arm behind a vendor's SDK; see `robots.drivers.base.Driver` for the contract.
 
-    Reads and faults are asked for in the caller's thread, set-points written from a thread at `servo_hz`
-    that starts with `enable`, or else with the first `send`. A fault of the vendor stays: every `read` and
-    `send` raises until `close` and `connect`, and nothing here clears it on the arm.
+    States and faults are read in the caller's thread. Set-points are written at `servo_hz` from a thread that
+    starts with `enable`, or else with the first `send`. A vendor's fault persists: every `read` and `send`
+    raises until `close` and `connect`, and no driver clears it on the arm.
 
     Args:
-        spec: limits and chain; the arm is refused where it reports others.
+        spec: limits and kinematics; an arm that reports narrower ones is refused.
         servo_hz: set-points a second.
-        clock: monotonic time in [s]; what ages are measured with.
+        clock: monotonic time in [s], by which ages are measured.
+
+    Attributes:
+        vendor: name of the vendor, for messages.
+        camera_names: names that `picture` accepts.
     """
 
     vendor = "vendor"
@@ -56,13 +60,13 @@ class VendorDriver:
         self._connected = False
         self._fault: DriverError | None = None
         self._loop: ServoLoop | None = None
-        self._fingers: GripperThread | None = None
-        self._gripper = 1.0  # last commanded, where there is nothing to measure
+        self._gripper_thread: GripperThread | None = None
+        self._gripper = 1.0  # last commanded opening, for grippers that measure none
 
-    # -- what a vendor's file fills in ----------------------------------------------------------
+    # -- hooks of a vendor's file ---------------------------------------------------------------
 
     def _open(self) -> None:
-        """Reach the arm; nothing moves. Raises DriverError, also when its joints or limits are others."""
+        """Connect; nothing moves. Raises DriverError, also for an arm with other joints or limits."""
         raise NotImplementedError
 
     def _measure(self) -> tuple[Array, Array, float]:
@@ -74,7 +78,7 @@ class VendorDriver:
         raise NotImplementedError
 
     def _enable(self) -> None:
-        """What the mode needs before set-points; the arm is without trouble."""
+        """Prepare the arm for set-points. It has no fault."""
         raise NotImplementedError
 
     def _write(self, q: Array, dq: Array) -> None:
@@ -91,7 +95,7 @@ class VendorDriver:
 
     def _opening(self) -> float:
         """Measured opening in [0, 1]; the commanded one where there is nothing to measure."""
-        return self._gripper if self._fingers is None else self._fingers.opening()
+        return self._gripper if self._gripper_thread is None else self._gripper_thread.opening()
 
     def describe(self, command: JointCommand) -> str:
         """What would be sent for `command`, in the vendor's words and units."""
@@ -117,17 +121,17 @@ class VendorDriver:
             at = f" at backend.address={address}" if address else ""
             raise DriverError(
                 f"{self.spec.name}: {self.vendor} arm not reached{at}: {type(error).__name__}: {error}; "
-                "look at its address, cable and power"
+                "check its address, cable and power"
             ) from error
 
     def read(self) -> RobotState:
-        """State now. Raises DriverError when it is older than one control tick, or the arm has a fault."""
+        """The measured state. Raises DriverError if it is older than one tick or the arm has a fault."""
         self._check_alive()
-        q, dq, age = self._asked(self._measure)
+        q, dq, age = self._call(self._measure)
         if not age <= self.spec.dt:
             raise DriverError(
                 f"{self.spec.name}: state is {age * 1000:.0f} ms old, limit {self.spec.dt * 1000:.0f} (one "
-                "control tick); the arm is silent: look at cable, power and controller"
+                "control tick); the arm is silent: check cable, power and controller"
             )
         if not (q.shape == dq.shape == (self.spec.n_joints,) and np.isfinite(q).all()):
             raise DriverError(f"{self.spec.name}: read {q} and {dq}, not {self.spec.n_joints} finite joints")
@@ -139,51 +143,53 @@ class VendorDriver:
         return self._loop is not None
 
     def enable(self) -> None:
-        """What the vendor's mode needs (motors, mode, payload), then hold where the arm is measured.
+        """Set motors, mode and payload, then hold the measured posture. Nothing moves.
 
-        Nothing moves. Takes some tenths of a second, up to seconds where the arm hesitates. Raises
-        DriverError: it is outside its limits, has a fault, or refuses.
+        Takes some tenths of a second, seconds for a slow controller.
+
+        Raises:
+            DriverError: the arm is outside its limits, has a fault, or refuses.
         """
         self._check_alive()
         if self._loop is None:
             measured = self.read().q
             self._check_pose(measured)  # it may have been moved by hand since `connect`
-            self._asked(self._enable)
+            self._call(self._enable)
             loop = ServoLoop(self.spec, self.servo_hz, self._write, self._halt)
             loop.start(measured)
             self._loop = loop
 
     def send(self, command: JointCommand) -> None:
-        """One gated target. Where nobody has called `enable`, the first one does."""
+        """Send one gated target; the first one calls `enable` where that was not done. See `Driver.send`."""
         self._check_alive()
         q = np.asarray(command.q_target, dtype=np.float64)
         fits = q.shape == (self.spec.n_joints,) and 0.0 <= command.gripper <= 1.0
-        # the last door: False for NaN too
+        # the last check before the arm; False for NaN as well
         if not (fits and ((self.spec.q_min <= q) & (q <= self.spec.q_max)).all()):
             raise DriverError(
-                f"{self.spec.name}: {q}, gripper {command.gripper}: not within limits; send what a gate made"
+                f"{self.spec.name}: {q}, gripper {command.gripper}: not within limits; gate targets first"
             )
         if self._loop is None:
             self.enable()
         assert self._loop is not None
         self._loop.put(q)
         self._gripper = float(command.gripper)
-        if self._fingers is not None:
-            self._fingers.want(self._gripper)
+        if self._gripper_thread is not None:
+            self._gripper_thread.set_target(self._gripper)
 
     def picture(self, camera: str) -> CameraFrame:
         """Raises DriverError: these arms have no cameras of their own."""
         raise DriverError(f"{self.spec.name}: no camera {camera!r}; there are {list(self.camera_names)}")
 
     def stop(self) -> None:
-        """The vendor's own stop, at once. The arm is enabled anew before it moves again, near where it is."""
+        """The vendor's own stop, at once. The arm must be enabled again before it moves."""
         if not self._connected:
             return
         self._end_loop()
-        self._asked(self._halt)
+        self._call(self._halt)
 
     def close(self) -> None:
-        """Let a motion end, then let go. Twice does no harm."""
+        """Wait for a motion to end, then disconnect. Idempotent."""
         if self._connected and self._loop is not None:
             self._loop.settle(timeout=3.0)
         self._drop()
@@ -193,9 +199,9 @@ class VendorDriver:
     def _drop(self) -> None:
         moved = self._loop is not None
         self._end_loop()
-        if self._fingers is not None:
-            self._fingers.halt()
-            self._fingers = None
+        if self._gripper_thread is not None:
+            self._gripper_thread.halt()
+            self._gripper_thread = None
         was, self._connected = self._connected, False
         try:
             if moved and was:
@@ -213,10 +219,10 @@ class VendorDriver:
             raise DriverError(f"{self.spec.name}: not connected; call `connect` first")
         if self._fault is None:
             refused = None if self._loop is None else self._loop.error
-            if (trouble := self._asked(self._trouble)) is not None:
-                told = trouble if refused is None else f"{trouble} ({refused})"
+            if (trouble := self._call(self._trouble)) is not None:
+                cause = trouble if refused is None else f"{trouble} ({refused})"
                 self._fault = DriverError(
-                    f"{self.spec.name}: {self.vendor} arm stopped itself: {told}; find the cause, clear it "
+                    f"{self.spec.name}: {self.vendor} arm stopped itself: {cause}; find the cause, clear it "
                     "at the arm, then close and connect again"
                 )
             else:
@@ -225,10 +231,10 @@ class VendorDriver:
             self._end_loop()
             raise self._fault
 
-    def _asked(self, ask: Callable[[], T]) -> T:
-        """`ask()`, with whatever an SDK raises as a DriverError."""
+    def _call(self, function: Callable[[], T]) -> T:
+        """`function()`; any exception of the SDK becomes a DriverError."""
         try:
-            return ask()
+            return function()
         except DriverError:
             raise
         except Exception as error:  # SDKs raise RuntimeError, OSError and bare Exception alike
@@ -239,7 +245,7 @@ class VendorDriver:
             raise DriverError(f"{outside}; another arm, another zero, or move it inside by hand")
 
     def _check_limits(self, low: Array, high: Array) -> None:
-        """Raises DriverError when the spec allows a joint more than the arm says it can do."""
+        """Raises DriverError where the spec allows a joint more than the arm reports, [rad]."""
         spec = self.spec
         if not len(low) == len(high) == spec.n_joints:
             raise DriverError(

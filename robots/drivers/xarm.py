@@ -19,23 +19,26 @@ POSITION_MODE, SERVO_MODE = 0, 1
 READY, STOP = 0, 4  # of `set_state`
 STOPPED = (4, 5)  # of `get_state`: stopped, and stopped by a changed mode or setting
 PULSES = 850.0  # of the xArm gripper, open; its developer manual
-PATIENCE = 2.0  # [s] for mode and state to be taken up
-ANSWER = 0.2  # [s] for an answer once in motion; the SDK waits 2 by itself
+MODE_TIMEOUT = 2.0  # [s] for the box to change mode and state
+ANSWER_TIMEOUT = 0.2  # [s] for an answer once enabled; the SDK's default is 2
 
 
 class XArmDriver(VendorDriver):
-    """An xArm by its servo mode, which follows each set-point at once, without planning.
+    """An xArm in servo mode, which follows each set-point at once, without planning.
 
-    Joints and signs are the vendor's own, base to tip, in radians. `enable` switches the motors on and
-    enters mode 1 and state 0. Errors are never cleared: `clean_error` is a human's decision.
+    Joints and signs are the vendor's, base to tip, in radians. `enable` switches the motors on and sets mode
+    1 and state 0. Errors are never cleared: `clean_error` is for a person to call.
 
     Args:
-        spec: limits and chain.
-        address: of the control box, as in 192.168.1.5; another kind is refused.
+        spec: limits and kinematics.
+        address: IPv4 address of the control box, as in 192.168.1.5.
         servo_hz: set-points a second; the vendor recommends 250 at most.
         gripper: "none" or "xarm" (the vendor's, 0 to 850 pulses).
         payload_kg, payload_centre: at the flange, in [kg] and (3,) [m]; None = as stored in the box.
         clock: monotonic time in [s].
+
+    Raises:
+        DriverError: an unknown gripper, or an address that is not IPv4.
     """
 
     vendor = "xArm"
@@ -57,20 +60,20 @@ class XArmDriver(VendorDriver):
         self.address, self.gripper = _ip(spec, address), gripper
         self.payload_kg, self.payload_centre = payload_kg, payload_centre
         self._arm: Any = None
-        self._heard = 0.0
+        self._state_at = 0.0
 
     def _open(self) -> None:
         api = sdk("xarm.wrapper", "xarm", "xarm-python-sdk")
         self._arm = api.XArmAPI(self.address, is_radian=True)
         if not self._arm.connected:
-            raise DriverError(f"{self.spec.name}: no xArm at {self.address}; look at its address and power")
-        self._heard = self.clock()
+            raise DriverError(f"{self.spec.name}: no xArm at {self.address}; check its address and power")
+        self._state_at = self.clock()
         self._check_limits(*self._limits())
         if self.gripper == "xarm":
-            self._fingers = GripperThread(_XArmHand(self._arm), self.spec.name)
+            self._gripper_thread = GripperThread(_XArmHand(self._arm), self.spec.name)
 
     def _limits(self) -> tuple[Array, Array]:
-        """Joint limits of the arm that answers, by the vendor's own table."""
+        """Joint limits [rad] of the connected model, from the vendor's table."""
         table = sdk("xarm.core.config.x_config", "xarm", "xarm-python-sdk").XCONF.Robot.JOINT_LIMITS
         rows = table.get(self._arm.axis, {}).get(self._arm.device_type)
         if rows is None:
@@ -86,16 +89,16 @@ class XArmDriver(VendorDriver):
         code, states = self._arm.get_joint_states(is_radian=True)
         if code != 0:
             raise DriverError(
-                f"{self.spec.name}: xArm gives no state (code {code}), the last is "
-                f"{(self.clock() - self._heard) * 1000:.0f} ms old; look at cable, power and control box"
+                f"{self.spec.name}: xArm sends no state (code {code}), the last is "
+                f"{(self.clock() - self._state_at) * 1000:.0f} ms old; check cable, power and control box"
             )
-        self._heard = asked
+        self._state_at = asked
         n = self.spec.n_joints
         return np.array(states[0][:n]), np.array(states[1][:n]), self.clock() - asked
 
     def _trouble(self) -> str | None:
         if not self._arm.connected:
-            silent = (self.clock() - self._heard) * 1000
+            silent = (self.clock() - self._state_at) * 1000
             return f"connection lost, silent for {silent:.0f} ms"
         code, (error, _) = self._arm.get_err_warn_code()
         if code == 0 and error != 0:
@@ -105,13 +108,15 @@ class XArmDriver(VendorDriver):
             code, state = self._arm.get_state()
             if code == 0 and state in STOPPED:
                 return f"state {state}, stopped at the box or by another client"
-            if self._arm.mode != SERVO_MODE:  # where the SDK takes a set-point, says 0, and moves nothing
+            if (
+                self._arm.mode != SERVO_MODE
+            ):  # in other modes the SDK accepts set-points with code 0 and nothing moves
                 return f"mode {self._arm.mode}, changed at the box or by another client"
         return None
 
     def _enable(self) -> None:
         self._accepted("motion_enable", self._arm.motion_enable(True))
-        if self.payload_kg is not None:  # refused where the box is stopped, as our own `_halt` leaves it
+        if self.payload_kg is not None:  # refused while the box is stopped, as after `_halt`
             self._accepted("set_mode", self._arm.set_mode(POSITION_MODE))
             self._accepted("set_state", self._arm.set_state(READY))
             centre = [1000.0 * x for x in self.payload_centre]  # the SDK's millimetres
@@ -121,16 +126,16 @@ class XArmDriver(VendorDriver):
             self._accepted("set_gripper_mode", self._arm.set_gripper_mode(0))
         self._accepted("set_mode", self._arm.set_mode(SERVO_MODE))
         self._accepted("set_state", self._arm.set_state(READY))
-        deadline = time.monotonic() + PATIENCE
-        while True:  # the box takes some hundredths of a second; set-points before that are errors
+        deadline = time.monotonic() + MODE_TIMEOUT
+        while True:  # takes some 10 ms; set-points before that are errors
             code, state = self._arm.get_state()
             if code == 0 and state not in STOPPED and self._arm.mode == SERVO_MODE:
-                self._arm.set_timeout(ANSWER)
+                self._arm.set_timeout(ANSWER_TIMEOUT)
                 return
             if time.monotonic() > deadline:
                 raise DriverError(
                     f"{self.spec.name}: xArm is in mode {self._arm.mode} and state {state} after "
-                    f"{PATIENCE} s, not in servo mode {SERVO_MODE}; look at the box's own page"
+                    f"{MODE_TIMEOUT} s, not in servo mode {SERVO_MODE}; see the box's web page"
                 )
             time.sleep(0.01)
 
@@ -154,6 +159,7 @@ class XArmDriver(VendorDriver):
             )
 
     def describe(self, command: JointCommand) -> str:
+        """The call that `command` becomes, for dry runs."""
         line = f"set_servo_angle_j({np.round(command.q_target, 4).tolist()}, is_radian=True)"
         if self.gripper == "xarm":
             line += f"; set_gripper_position({command.gripper * PULSES:.0f})"
@@ -161,7 +167,7 @@ class XArmDriver(VendorDriver):
 
 
 def _ip(spec: ArmSpec, address: str) -> str:
-    """`address`; the SDK would take anything but an IP for a serial port. Raises DriverError."""
+    """`address`, checked: the SDK takes anything but an IP for a serial port. Raises DriverError."""
     try:
         return str(ipaddress.IPv4Address(str(address)))
     except ValueError:

@@ -1,1 +1,1 @@
-"""Kinematics and jerk-limited motions. No learning, no simulator."""
+"""Kinematics and jerk-limited motions, without learning or a simulator."""

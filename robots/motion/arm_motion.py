@@ -1,4 +1,4 @@
-"""Motions of one arm by their purpose: what a policy asks for without knowing kinematics."""
+"""Motions of one arm in task space, for policies that know no kinematics."""
 
 from __future__ import annotations
 
@@ -11,46 +11,55 @@ from robots.types import Array
 
 
 class ArmMotion:
-    """Jerk-limited paths of `spec`'s arm; see `palme.policies.base.Motion` for the contract."""
+    """Jerk-limited paths of one arm; implements `palme.policies.base.Motion`. All are from rest to rest."""
 
     def __init__(self, spec: ArmSpec) -> None:
         self.spec = spec
 
     @property
     def home(self) -> Array:
+        """(n_joints,) in [rad]."""
         return self.spec.q_home
 
     @property
     def control_hz(self) -> float:
+        """Rows of a path a second."""
         return self.spec.control_hz
 
     @property
     def gripper_width(self) -> float:
+        """Stroke of the gripper in [m]."""
         return self.spec.gripper_width
 
     def tool(self, q: Array) -> Array:
-        """(3,) where the tool is for `q`, in [m]."""
+        """Tool position (3,) in base [m] for `q` (n_joints,) in [rad]."""
         return fk(self.spec, q)[:3, 3]
 
     def yaw(self, q: Array) -> float:
-        """How the tool is turned about base z for `q`, in [rad]: that of `kinematics.tool_pose`."""
+        """Tool angle about base z in [rad] for `q` (n_joints,) in [rad]; see `kinematics.tool_pose`."""
         forward = fk(self.spec, q)[:2, 0]
         return float(np.arctan2(forward[1], forward[0]))
 
     def reach(self, xyz: Array, yaw: float, q_seed: Array) -> Array:
-        """(n_joints,) with the tool at `xyz` [m] pointing down. Raises Unreachable."""
+        """Joints (n_joints,) in [rad] with the tool at `xyz` (3,) in base [m], pointing down, at `yaw` [rad].
+
+        `q_seed` (n_joints,) selects the nearest solution. Raises Unreachable.
+        """
         return reach_down(self.spec, np.asarray(xyz), yaw, q_seed)
 
     def go(self, q_from: Array, q_to: Array) -> Array:
-        """(T, n_joints) through joint space, rest to rest."""
+        """(T, n_joints) in [rad], straight in joint space. Raises MotionNotFound."""
         return joint_motion(self.spec, q_from, q_to)
 
     def line(self, q_from: Array, xyz: Array, speed: float) -> Array:
-        """(T, n_joints) with the tool on a straight line to `xyz` [m], its direction kept."""
+        """(T, n_joints) in [rad], the tool on a straight line to `xyz` [m] at constant orientation.
+
+        `speed` of the tool in [m/s]. Raises Unreachable, MotionNotFound.
+        """
         goal = fk(self.spec, q_from)
         goal[:3, 3] = xyz
         return line_motion(self.spec, q_from, goal, speed)
 
     def join(self, q_from: Array, *paths: Array, overlap: int = 2) -> Array:
-        """One path from `q_from` out of several, each from where the one before ends, its corners cut."""
+        """Joins paths, each starting where the previous one ends; see `trajectory.join`."""
         return join(self.spec, q_from, paths, overlap)

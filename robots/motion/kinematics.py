@@ -1,7 +1,7 @@
-"""Where the tool is for given joints, and which joints put it where it should be.
+"""Forward and inverse kinematics.
 
-Damped least squares in plain numpy: 0.1 um and a fraction of a millisecond; PyBullet's own
-solver was off by millimetres (design/measured.md).
+Damped least squares in plain numpy: accurate to 0.1 um in a fraction of a millisecond, where PyBullet's own
+solver is off by millimetres.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from robots.errors import Unreachable
 from robots.spec import ArmSpec
 from robots.types import Array
 
-WRIST_ROOM = 0.12  # [rad] to the joint limits that a posture above the table should leave
+WRIST_ROOM = 0.12  # [rad] of margin to the joint limits for postures above the table
 
 
 def joint_frames(spec: ArmSpec, q: Array) -> Array:
-    """Poses of all joint frames after turning, then the tool: (..., n_joints + 1, 4, 4) in base.
+    """`base_from_joint` of every joint, then `base_from_ee`: (..., n_joints + 1, 4, 4).
 
     Args:
         q: (..., n_joints) in [rad].
@@ -46,7 +46,7 @@ def fk(spec: ArmSpec, q: Array) -> Array:
 
 
 def jacobian(spec: ArmSpec, q: Array) -> Array:
-    """(6, n_joints): tool velocity [m/s] over angular velocity [rad/s], in base, a unit of dq."""
+    """(6, n_joints): linear, then angular velocity of the tool in base, in [m/rad] and [rad/rad]."""
     return _jacobian(joint_frames(spec, q))
 
 
@@ -61,7 +61,7 @@ def _jacobian(frames: Array) -> Array:
 
 
 def pose_error(current: Array, goal: Array) -> Array:
-    """(6,): translation [m] over rotation vector [rad], in base, that takes `current` to `goal`."""
+    """(6,): translation [m], then rotation vector [rad] from `current` to `goal` (4, 4), in base."""
     rotation = goal[:3, :3] @ current[:3, :3].T
     sine = 0.5 * np.array([
         rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1],
@@ -88,20 +88,21 @@ def ik(
 ) -> Array:
     """Joints within the limits that put the tool at `base_from_ee`.
 
-    A redundant arm uses its spare freedom to stay near `q_rest`. Other starting points are
-    tried when the first does not converge.
+    A redundant arm uses its null space to stay near `q_rest`. If the first starting point does not converge,
+    others are tried.
 
     Args:
         base_from_ee: (4, 4).
-        q_seed: (n_joints,) where to start, default `spec.q_home`. Near the answer is faster.
+        q_seed: (n_joints,) starting point, default `spec.q_home`. Closer to the solution is faster.
         q_rest: (n_joints,) posture preferred in the null space, default `spec.q_home`.
-        tolerance: on each of position [m] and rotation [rad].
+        tolerance: of each entry of position [m] and rotation [rad].
+        max_iterations: for each starting point.
 
     Returns:
         (n_joints,) in [rad].
 
     Raises:
-        Unreachable: if no start converges within the joint limits.
+        Unreachable: no starting point converges within the joint limits.
     """
     goal = np.asarray(base_from_ee, dtype=np.float64)
     if not (goal.shape == (4, 4) and np.isfinite(goal).all()):
@@ -117,7 +118,7 @@ def ik(
         best = min(best, error)
     raise Unreachable(
         f"{spec.name}: no joints within the limits reach {np.round(goal[:3, 3], 4).tolist()} m with that "
-        f"orientation; nearest miss {best:.2g} m or rad. Ask for a point in the workspace."
+        f"orientation; smallest error {best:.2g} m or rad. Choose a point in the workspace."
     )
 
 
@@ -135,7 +136,7 @@ def _descend(
         if worst <= tolerance:
             break
         jac = _jacobian(frames)
-        error = error * min(1.0, 0.5 / worst)  # half a radian or metre a step: the model is linear
+        error = error * min(1.0, 0.5 / worst)  # at most half a radian or metre a step: the model is linear
         damping = min(1e-3, 0.1 * worst * worst)  # vanishes near the goal, so the last steps are Newton's
         gram = jac @ jac.T + (damping + 1e-9) * eye
         if redundant and worst > 1e-3:
@@ -148,7 +149,8 @@ def _descend(
 
 
 def tool_pose(xyz: Array, yaw: float) -> Array:
-    """(4, 4) of a tool at `xyz` [m] that points straight down, turned by `yaw` [rad] about base z.
+    """`base_from_ee` (4, 4) of a tool at `xyz` (3,) [m] that points straight down, at `yaw` [rad] about base
+    z.
 
     At yaw 0 the tool's x is the base's x and the fingers close along base y; so at `yaw` they
     close along the line at angle yaw + pi/2.
@@ -158,21 +160,24 @@ def tool_pose(xyz: Array, yaw: float) -> Array:
 
 
 def reach_down(spec: ArmSpec, xyz: Array, yaw: float, q_seed: Array | None = None) -> Array:
-    """Joints for `tool_pose(xyz, yaw)` or its half turn, which grips the same: the best of `postures`.
+    """Joints (n_joints,) in [rad] for `tool_pose(xyz, yaw)` or its half turn: the best of `postures`.
 
-    Returns (n_joints,). Raises Unreachable when neither is within the limits.
+    Raises:
+        Unreachable: neither is within the limits.
     """
     return next(postures(spec, xyz, yaw, q_seed))
 
 
 def postures(spec: ArmSpec, xyz: Array, yaw: float, q_seed: Array | None = None) -> Iterator[Array]:
-    """Joints for `tool_pose(xyz, yaw)` and its half turns, one after the other, the best first.
+    """Joints (n_joints,) in [rad] for `tool_pose(xyz, yaw)` and its half turns, the best first.
 
-    Best is next to `q_seed` with room left in every joint, so that the wrist can follow a line from there.
+    A parallel gripper grasps the same at half a turn. The best posture is near `q_seed` and has `WRIST_ROOM`
+    in every joint, so that the wrist can follow a line from there.
 
-    Raises Unreachable when none is within the limits.
+    Raises:
+        Unreachable: none is within the limits.
     """
-    heading = float(np.arctan2(xyz[1], xyz[0]))  # the wrist is unwound when the hand points along the arm
+    heading = float(np.arctan2(xyz[1], xyz[0]))  # the wrist is centred when the hand points along the arm
     now = heading
     if q_seed is not None:
         forward = fk(spec, q_seed)[:2, 0]

@@ -1,6 +1,6 @@
-"""Pick and place from key points: what the oracle, the keypose policy and its teachers all move by.
+"""Pick-and-place motions through key points, used by the oracle, the keypose policy and its demonstrations.
 
-Each function plans one stretch from where the arm is and returns targets; nothing is sent here.
+Each function plans one motion from the arm's posture and returns targets; nothing is sent.
 A tool that points straight down has a `yaw` as in `robots.motion.kinematics.tool_pose`.
 """
 
@@ -15,7 +15,7 @@ from robots.spec import ArmSpec
 from robots.types import ActionChunk, Array
 
 LINE_SPEED = 0.6  # [m/s] of the tool up and down
-SETTLED = 0.004  # gripper opening a tick below which the fingers count as still
+SETTLED = 0.004  # change of the gripper opening a tick below which the fingers are at rest
 
 
 def go_to(
@@ -29,14 +29,16 @@ def go_to(
     speed: float = 1.0,
     descend: bool = True,
 ) -> ActionChunk:
-    """Up if need be, over, and straight down to `xyz` with the tool at `yaw` (or half a turn on).
+    """Up to `travel_z` if necessary, across, and straight down to `xyz`, with the tool at `yaw` or half a
+    turn.
 
     Args:
-        q: (n_joints,) where the arm is, at rest.
+        q: (n_joints,) in [rad], the arm's posture at rest.
         xyz: (3,) tool position in base [m].
-        travel_z: [m] height of the tool at which nothing is in the way.
-        gripper: opening in [0, 1] on the way.
-        speed: share of the planned speeds, in (0, 1].
+        yaw: of the tool about base z in [rad].
+        travel_z: tool height in [m] that is free of obstacles.
+        gripper: opening in [0, 1] during the motion.
+        speed: fraction of the planned speeds, in (0, 1].
         descend: False ends above `xyz`, at `travel_z`.
 
     Raises:
@@ -58,22 +60,22 @@ def go_to(
             down[:3, 3] = xyz
             try:
                 over.append(line_motion(spec, q_above, down, LINE_SPEED * speed))
-            except Unreachable as error:  # the wrist winds up on the way: try it the other way round
+            except Unreachable as error:  # the wrist reaches its limit on the way down: try the half turn
                 failure = error
                 continue
         return _chunk(spec, join(spec, start, over), gripper)
-    raise failure or Unreachable(f"{spec.name}: no way down to {np.round(xyz, 3).tolist()} m")
+    raise failure or Unreachable(f"{spec.name}: no line down to {np.round(xyz, 3).tolist()} m")
 
 
 def grip(spec: ArmSpec, q: Array, gripper: float, ticks: int) -> ActionChunk:
-    """Stay at `q` (n_joints,) while the fingers go to `gripper` in [0, 1]."""
+    """Hold `q` (n_joints,) in [rad] for `ticks` while the gripper opening goes to `gripper` in [0, 1]."""
     return _chunk(spec, np.repeat(np.asarray(q, dtype=np.float64)[None], ticks, 0), gripper)
 
 
 def rise(
     spec: ArmSpec, q: Array, z: float, gripper: float, *, home: bool = False, speed: float = 1.0
 ) -> ActionChunk:
-    """Straight up to tool height `z` [m] (no lower than now), and on to `spec.q_home` if `home`."""
+    """Straight up to tool height `z` [m], never down, then to `spec.q_home` if `home`. Raises Unreachable."""
     q = np.asarray(q, dtype=np.float64)
     here = fk(spec, q)
     motions = [line_motion(spec, q, raised(here, max(z, float(here[2, 3]))), LINE_SPEED * speed)]
@@ -83,13 +85,13 @@ def rise(
 
 
 def raised(base_from_ee: Array, z: float) -> Array:
-    """The same pose (4, 4) upright at height `z` [m]: a tool that leans is straightened."""
+    """`base_from_ee` (4, 4) at height `z` [m], with the tool pointing straight down."""
     forward = base_from_ee[:2, 0]
     return tool_pose(np.array([*base_from_ee[:2, 3], z]), float(np.arctan2(forward[1], forward[0])))
 
 
 def ticks_to_move(spec: ArmSpec, opening_from: float, opening_to: float, extra: int = 1) -> int:
-    """Control ticks the fingers need between two openings in [0, 1], and a few more."""
+    """Control ticks that the gripper needs between two openings in [0, 1], plus `extra`."""
     if not spec.has_gripper:
         return extra
     seconds = abs(opening_to - opening_from) * spec.gripper_width / spec.gripper_speed

@@ -1,7 +1,7 @@
-"""Jerk-limited motions sampled at the control rate: through joint space, along a line, and joined.
+"""Jerk-limited motions sampled at the control rate: in joint space, along a line, and joined.
 
-Stretches are planned with a part of the arm's limits, so that two of them may overlap where one
-ends and the next begins without exceeding the whole; the safety gate has the last word anyway.
+Motions are planned with a fraction of the arm's limits, so that the end of one may overlap the start of the
+next within the limits. The safety gate enforces the limits in any case.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from robots.types import Array
 
 SPEED_SHARE, ACCELERATION_SHARE, JERK_SHARE = 0.85, 0.5, 0.02
 LINE_ACCELERATION, LINE_JERK = 3.0, 60.0  # [m/s2], [m/s3] of the tool
-LINE_SHARE = 0.9  # of the joints' limits that a line may take; slower where it would take more
+LINE_SHARE = 0.9  # of the joints' limits that a line may use; slower otherwise
 TURN_SPEED = 1.5  # [rad/s] of the tool along a line
 
 
@@ -27,14 +27,18 @@ class MotionNotFound(RobotError):
 
 
 def joint_motion(spec: ArmSpec, q_from: Array, q_to: Array, speed: float = 1.0) -> Array:
-    """From rest to rest, straight in joint space.
+    """Rest-to-rest motion on a straight line in joint space.
 
     Args:
         q_from, q_to: (n_joints,) in [rad].
-        speed: share of the speeds and accelerations planned with, in (0, 1].
+        speed: fraction of the planned speeds and accelerations, in (0, 1].
 
     Returns:
-        (T, n_joints) targets at `spec.control_hz`, the first one tick after `q_from`, the last `q_to`.
+        (T, n_joints) targets in [rad] at `spec.control_hz`, the first one tick after `q_from`, the last
+        `q_to`.
+
+    Raises:
+        MotionNotFound: no such motion, as for targets that are not finite.
     """
     return _profile(
         np.asarray(q_from),
@@ -47,18 +51,19 @@ def joint_motion(spec: ArmSpec, q_from: Array, q_to: Array, speed: float = 1.0) 
 
 
 def line_motion(spec: ArmSpec, q_from: Array, base_from_ee: Array, speed: float = 0.4) -> Array:
-    """From rest to rest with the tool on a straight line, turning evenly.
+    """Rest-to-rest motion with the tool on a straight line, rotating in proportion.
 
     Args:
         q_from: (n_joints,) in [rad].
-        base_from_ee: (4, 4) where the tool ends.
+        base_from_ee: (4, 4) goal pose.
         speed: of the tool in [m/s].
 
     Returns:
-        (T, n_joints) targets at `spec.control_hz`.
+        (T, n_joints) targets in [rad] at `spec.control_hz`.
 
     Raises:
-        Unreachable: some point of the line is out of reach.
+        Unreachable: a point of the line is out of reach.
+        MotionNotFound: no such motion.
     """
     start, goal = fk(spec, q_from), np.asarray(base_from_ee)
     error = pose_error(start, goal)
@@ -89,10 +94,11 @@ def line_motion(spec: ArmSpec, q_from: Array, base_from_ee: Array, speed: float 
 
 
 def effort(spec: ArmSpec, q_from: Array, targets: Array) -> float:
-    """Largest share of the arm's speed and acceleration limits that a motion from rest to rest takes.
+    """Largest fraction of the speed and acceleration limits that a rest-to-rest motion uses; 1 = a limit.
 
     Args:
-        q_from: (n_joints,) before the first tick; targets: (T, n_joints).
+        q_from: (n_joints,) in [rad], before the first tick.
+        targets: (T, n_joints) in [rad].
     """
     rest = np.concatenate([[q_from, q_from], targets, targets[-1:]])
     speeds = np.diff(rest, axis=0) * spec.control_hz  # (T + 2, n)
@@ -101,20 +107,20 @@ def effort(spec: ArmSpec, q_from: Array, targets: Array) -> float:
 
 
 def rotation_about(axis: Array, angle: float) -> Array:
-    """(3, 3) turn by `angle` [rad] about a unit `axis` (3,)."""
+    """Rotation matrix (3, 3) by `angle` [rad] about a unit `axis` (3,), after Rodrigues."""
     x, y, z = axis
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def join(spec: ArmSpec, q_from: Array, motions: Sequence[Array], overlap: int = 2) -> Array:
-    """One motion out of several; each starts `overlap` ticks before the one before it is over.
+    """Joins motions; each starts `overlap` ticks before the previous one ends.
 
-    Each entry (T_k, n_joints) starts where the last one ends, the first at `q_from`. Overlapping
-    parts add up, so corners are cut, unless that would ask too much of a joint.
+    Each entry (T_k, n_joints) starts where the previous one ends, the first at `q_from`. Overlapping parts
+    add up, which cuts corners. Where that would exceed a joint's limits, the overlap is shorter.
 
     Returns:
-        (sum T_k - overlaps, n_joints).
+        (sum of T_k - overlaps, n_joints) in [rad].
     """
     whole = np.asarray(motions[0])
     for motion in motions[1:]:

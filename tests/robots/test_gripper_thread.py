@@ -1,4 +1,4 @@
-"""Grippers: in a thread of their own, never silently dead."""
+"""Grippers run in a thread of their own, whose failure reaches the caller."""
 
 from __future__ import annotations
 
@@ -49,63 +49,63 @@ class Blocking:
 
 def test_an_opening_one_tick_ahead_of_the_fingers_still_closes_them() -> None:
     hand = Slow()
-    fingers = GripperThread(hand, "test")
+    gripper = GripperThread(hand, "test")
 
     def closed() -> bool:
-        fingers.want(max(0.0, fingers.opening() - 0.0625))  # what a gate makes of "close"
-        return fingers.opening() < 1e-9
+        gripper.set_target(max(0.0, gripper.opening() - 0.0625))  # what a gate makes of "close"
+        return gripper.opening() < 1e-9
 
     wait_for(closed, "closing")
     assert (np.diff(hand.aims) <= 0).all() and hand.aims[-1] == 0.0  # without turning back once
-    fingers.halt()
+    gripper.halt()
 
 
-def test_a_noisy_opening_never_lets_go_of_what_is_held() -> None:
+def test_a_noisy_opening_never_releases_the_object() -> None:
     hand, rng = Slow(), np.random.default_rng(0)
     hand.floor = 0.4  # a block between the fingers
-    fingers = GripperThread(hand, "test")
+    gripper = GripperThread(hand, "test")
     until = time.monotonic() + 1.0
     while time.monotonic() < until:
-        fingers.want(max(0.0, fingers.opening() - 0.0625 + rng.uniform(-0.008, 0.008)))
+        gripper.set_target(max(0.0, gripper.opening() - 0.0625 + rng.uniform(-0.008, 0.008)))
         time.sleep(0.01)
-    fingers.halt()
+    gripper.halt()
     assert hand.at == 0.4
     assert all(aim < 0.4 for aim in hand.aims[int(np.argmin(hand.aims)) :])
 
 
-def test_a_hand_that_blocks_is_not_opened_by_wishes_from_before_it_closed() -> None:
+def test_a_blocking_gripper_is_not_opened_by_targets_from_before_it_closed() -> None:
     hand = Blocking()
-    fingers = GripperThread(hand, "test")
+    gripper = GripperThread(hand, "test")
     until = time.monotonic() + 1.4
     while time.monotonic() < until:
-        fingers.want(max(0.0, fingers.opening() - 0.0625))
+        gripper.set_target(max(0.0, gripper.opening() - 0.0625))
         time.sleep(0.05)
-    fingers.halt()
+    gripper.halt()
     assert hand.aims and (np.diff(hand.aims) <= 0).all()
 
 
-def test_it_rests_where_it_is_wanted() -> None:
+def test_it_comes_to_rest_at_its_target() -> None:
     hand = Slow()
-    fingers = GripperThread(hand, "test")
-    fingers.want(0.5)
-    wait_for(lambda: abs(fingers.opening() - 0.5) < 0.021 and abs(hand.aims[-1] - 0.5) < 0.021, "half open")
-    fingers.halt()
+    gripper = GripperThread(hand, "test")
+    gripper.set_target(0.5)
+    wait_for(lambda: abs(gripper.opening() - 0.5) < 0.021 and abs(hand.aims[-1] - 0.5) < 0.021, "half open")
+    gripper.halt()
 
 
-def test_a_failed_gripper_is_told_and_not_remembered_as_fine() -> None:
+def test_a_failed_gripper_is_an_error_and_no_old_opening() -> None:
     hand = Slow()
-    fingers = GripperThread(hand, "test")
+    gripper = GripperThread(hand, "test")
     hand.broken = True
 
-    def told() -> bool:
+    def failed() -> bool:
         try:
-            fingers.opening()
+            gripper.opening()
         except DriverError as error:
             return "modbus: no answer" in str(error)
         return False
 
-    wait_for(told, "the gripper's error")
-    fingers.halt()
+    wait_for(failed, "the gripper's error")
+    gripper.halt()
 
 
 class Cap:
@@ -149,7 +149,7 @@ def test_robotiq_maps_0_to_255_closed_onto_1_to_0(cap: Cap) -> None:
     hand.close()
 
 
-def test_robotiq_is_never_activated_from_here_and_its_faults_are_told(cap: Cap) -> None:
+def test_robotiq_is_never_activated_from_here_and_its_faults_are_errors(cap: Cap) -> None:
     cap.values["STA"] = 0
     with pytest.raises(DriverError, match="STA 0, not 3; activate it at the pendant"):
         RobotiqHand("127.0.0.1", cap.port)

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         codec = Jpeg() if Jpeg.there_is() else None
         server = serve.build(settings, BACKENDS, codec)
 
-        def also() -> None:
+        def started() -> None:
             if codec is not None and server.driver.camera_names:
                 codec.encode(np.zeros((8, 8, 3), np.uint8))  # loading OpenCV keeps every thread from its tick
             if settings.table:
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
                 table = TableServer(server, port and port + PORT)
                 print(f"serving its table at tcp://127.0.0.1:{table.port}: privileged, for evaluation")
 
-        serve.serve(server, settings, also)
+        serve.serve(server, settings, started)
     except serve.BadSetting as error:
         raise UsageError(str(error)) from error
     except RobotError as error:

@@ -103,7 +103,7 @@ def test_an_entry_that_cannot_be_read_is_named_in_the_list(tmp_path, capsys) -> 
         (["serve", "robot=panda", "adress=x"], ["did you mean 'address'"]),
         (["serve", "robot=panda", "realtime=perhaps"], ["realtime='perhaps'", "bool"]),
         (["serve", "robot=panda", "backend=ideal", "table=true"], ["backend=sim"]),
-        (["serve", "robot=panda", "backend=xarm", "realtime=false"], ["moved by the clock"]),
+        (["serve", "robot=panda", "backend=xarm", "realtime=false"], ["runs in real time"]),
         (["run", "put it there", "robot=bridge", "planner=oracle"], ["oracle reads the simulator"]),
         (["run", "put it there", "robot=bridge", "bridge.adress=x"], ["bridge.address"]),
         (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=nobody"], ["keys new name=nobody"]),
