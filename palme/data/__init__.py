@@ -1,4 +1,4 @@
-"""Episodes on disk: LeRobotDataset v3.0, written so that a finished one is never lost, and read back quickly.
+"""Recorded episodes: LeRobotDataset v3.0 on disk, crash-safe writing, random access reading.
 
-`writer` says in which order files appear; `schema` says what is in them; `reader` gives any frame of them.
+`writer` defines the order in which files appear, `schema` their content, `reader` returns any frame.
 """

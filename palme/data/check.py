@@ -1,4 +1,4 @@
-"""What is wrong with a data set: every file looked at, every count compared, nothing changed."""
+"""Checks a data set: opens every file, compares every count, changes nothing."""
 
 from __future__ import annotations
 
@@ -11,38 +11,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palme.data import layout
-from palme.data.episode_index import Entry, read_entries, read_info, read_texts
+from palme.data.episode_index import DatasetInfo, Entry, read_entries, read_info, read_texts
 from palme.data.errors import DataError
 from palme.data.reader import Dataset
+from palme.data.sidecar import read_sidecars
 
-ON_TIME = 1e-4  # [s] a nominal timestamp may be off: LeRobot's own tolerance
+TIMESTAMP_TOLERANCE = 1e-4  # [s] LeRobot's own tolerance of a nominal timestamp
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding: in which file or column, what, and in which episode (None = the data set as a whole)."""
+    """One problem.
+
+    Attributes:
+        where: the file.
+        what: the problem.
+        episode: its number, None if the whole data set is concerned.
+    """
 
     where: str
     what: str
     episode: int | None = None
 
     def __str__(self) -> str:
+        """One line for a person."""
         which = "" if self.episode is None else f"episode {self.episode}: "
         return f"{self.where}: {which}{self.what}"
 
 
 def check(root: Path, deep: bool = False) -> list[Problem]:
-    """All problems of a data set. `deep` decodes every picture, and not only the first and the last.
+    """All problems of a data set.
 
-    Raises NotADatasetError where there is none.
+    Args:
+        root: the data set.
+        deep: decode every image, not only the first and the last of each episode.
+
+    Raises:
+        NotADatasetError: there is no data set.
     """
     info = read_info(root)
     found: list[Problem] = []
     unfinished = root / layout.UNFINISHED
     if unfinished.exists() and any(unfinished.iterdir()):
-        found.append(Problem(layout.UNFINISHED, "an episode is being recorded, or its writer was killed"))
+        found.append(Problem(layout.UNFINISHED, "a recording is in progress, or its writer was killed"))
     try:
-        entries = read_entries(root, info["features"])
+        entries = read_entries(root, info.features)
     except DataError as error:
         return [*found, Problem("meta/episodes", str(error))]
     found += _totals(root, info, entries)
@@ -53,35 +66,35 @@ def check(root: Path, deep: bool = False) -> list[Problem]:
     start = 0
     for number, entry in enumerate(dataset.entries):
         if entry.episode != number:
-            found.append(Problem("meta/episodes", f"lists episode {entry.episode} where {number} is due"))
+            found.append(Problem("meta/episodes", f"lists episode {entry.episode}, expected {number}"))
         if not (entry.start == start and entry.stop == start + entry.length and entry.length > 0):
             found.append(
                 Problem(
                     "meta/episodes",
-                    f"frames {entry.start} to {entry.stop}, length {entry.length}, where {start} is due",
+                    f"frames {entry.start} to {entry.stop}, length {entry.length}, expected start {start}",
                     entry.episode,
                 )
             )
         start = entry.stop
         found += _numbers(dataset, entry)
         found += _videos(dataset, entry, deep)
-    found += _side(root, len(dataset.entries))
+    found += _sidecar_tables(root, len(dataset.entries))
     dataset.close()
     return found
 
 
-def _totals(root: Path, info: dict, entries: list[Entry]) -> Iterator[Problem]:
-    counted = info["total_episodes"]
+def _totals(root: Path, info: DatasetInfo, entries: list[Entry]) -> Iterator[Problem]:
+    counted = info.total_episodes
     if counted != len(entries):
         yield Problem(layout.INFO, f"counts {counted} episodes, meta/episodes lists {len(entries)}")
     frames = sum(entry.length for entry in entries)
-    if counted == len(entries) and info.get("total_frames") != frames:
-        yield Problem(layout.INFO, f"counts {info.get('total_frames')} frames, meta/episodes {frames}")
+    if counted == len(entries) and info.total_frames != frames:
+        yield Problem(layout.INFO, f"counts {info.total_frames} frames, meta/episodes {frames}")
     if counted:
         try:
             tasks = read_texts(root / layout.TASKS, "task")
-            if info.get("total_tasks") != len(tasks) and counted == len(entries):
-                yield Problem(layout.INFO, f"counts {info.get('total_tasks')} tasks, there are {len(tasks)}")
+            if info.total_tasks != len(tasks) and counted == len(entries):
+                yield Problem(layout.INFO, f"counts {info.total_tasks} tasks, meta/tasks {len(tasks)}")
         except DataError as error:
             yield Problem(layout.TASKS, str(error))
         yield from _stats(root)
@@ -99,7 +112,7 @@ def _stats(root: Path) -> Iterator[Problem]:
     try:
         json.loads((root / layout.STATS).read_text(encoding="utf-8"), parse_constant=_not_finite)
     except (OSError, ValueError) as error:
-        yield Problem(layout.STATS, f"missing, cut short or not finite ({error})")
+        yield Problem(layout.STATS, f"missing, truncated or not finite ({error})")
 
 
 def _not_finite(word: str) -> float:
@@ -126,12 +139,12 @@ def _numbers(dataset: Dataset, entry: Entry) -> Iterator[Problem]:
                 where, f"{name} is {columns[name][at]} at frame {at}, expected {values[at]}", entry.episode
             )
     off = np.abs(columns["timestamp"].astype(float) - np.arange(n) / dataset.fps)
-    if not (off <= ON_TIME).all():
+    if not (off <= TIMESTAMP_TOLERANCE).all():
         at = int(np.nanargmax(np.where(np.isfinite(off), off, np.inf)))
         yield Problem(
             where,
-            f"timestamp {columns['timestamp'][at]} s at frame {at} is {off[at]:.6f} s off {at} / fps, limit "
-            f"{ON_TIME:g}",
+            f"timestamp {columns['timestamp'][at]} s at frame {at} is {off[at]:.6f} s from {at} / fps, limit "
+            f"{TIMESTAMP_TOLERANCE:g}",
             entry.episode,
         )
     for name, values in columns.items():
@@ -141,14 +154,14 @@ def _numbers(dataset: Dataset, entry: Entry) -> Iterator[Problem]:
     yield from _texts(where, columns, dataset, entry)
     if "capture_time" in columns and not (np.diff(columns["capture_time"]) >= 0).all():
         at = int(np.flatnonzero(np.diff(columns["capture_time"]) < 0)[0]) + 1
-        yield Problem(where, f"capture_time goes back at frame {at}", entry.episode)
+        yield Problem(where, f"capture_time decreases at frame {at}", entry.episode)
 
 
 def _texts(where: str, columns: dict[str, NDArray], dataset: Dataset, entry: Entry) -> Iterator[Problem]:
     for name, texts in (("task_index", dataset.tasks), ("subtask_index", dataset.steps)):
         if name in columns and not ((0 <= columns[name]) & (columns[name] < len(texts))).all():
             yield Problem(
-                where, f"{name} up to {columns[name].max()}, there are {len(texts)} texts", entry.episode
+                where, f"{name} up to {columns[name].max()}, the file has {len(texts)} texts", entry.episode
             )
 
 
@@ -165,28 +178,27 @@ def _videos(dataset: Dataset, entry: Entry, deep: bool) -> Iterator[Problem]:
                 where, f"{span:.3f} s of video for {entry.length} frames at {dataset.fps} Hz", entry.episode
             )
         try:
-            first, there = round(clip.start * dataset.fps), dataset.pictures.count(path)
-            if first + entry.length > there:
+            first, present = round(clip.start * dataset.fps), dataset.videos.count(path)
+            if first + entry.length > present:
                 yield Problem(
-                    where, f"pictures {first} to {first + entry.length - 1} of {there}", entry.episode
+                    where, f"images {first} to {first + entry.length - 1} of {present}", entry.episode
                 )
                 continue
             for frame in range(entry.length) if deep else {0, entry.length - 1}:
                 shape = list(dataset.image(entry, key, frame).shape)
-                if shape != list(dataset.features[key]["shape"]):
-                    yield Problem(where, f"pictures are {shape}, not as info.json says", entry.episode)
+                if shape != (declared := list(dataset.features[key]["shape"])):
+                    what = f"images are {shape}, info.json declares {declared}"
+                    yield Problem(where, what, entry.episode)
                     break
         except DataError as error:
             yield Problem(where, str(error), entry.episode)
 
 
-def _side(root: Path, n: int) -> Iterator[Problem]:
-    from palme.data.sidecar import read_sidecars
-
+def _sidecar_tables(root: Path, n: int) -> Iterator[Problem]:
     try:
-        there = read_sidecars(root)
+        present = read_sidecars(root)
     except DataError as error:
         yield Problem("palme", str(error))
         return
-    if there and (missing := [i for i in range(n) if i not in there]) and len(missing) < n:
-        yield Problem("palme/runs", f"holds nothing of episode(s) {missing}")
+    if present and (missing := [i for i in range(n) if i not in present]) and len(missing) < n:
+        yield Problem("palme/runs", f"lacks episode(s) {missing}")

@@ -1,79 +1,71 @@
-"""What a killed writer left behind: finished where the episode was whole, removed where it was not.
+"""Recovery after a killed writer: a complete episode is counted, an incomplete one is removed.
 
-An episode is whole from the moment its row in meta/episodes has its name; see `palme.data.writer` for the
-order. Only files with the number that comes next can be such a rest, and nothing else is ever removed here.
+An episode is complete once its row in meta/episodes has its name; `palme.data.writer` defines the order. Only
+files with the next free number can be incomplete; recovery removes no other file.
 """
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
-from palme.data import layout, stats
-from palme.data.episode_index import Entry, read_entries, read_stats, read_texts, stats_json, video_keys
+from palme.data import layout
+from palme.data.episode_index import DatasetInfo, Entry, read_entries, read_stats, read_texts, stats_json
 from palme.data.errors import DamagedDatasetError
 from palme.data.files import publish, write_json
+from palme.data.schema import Features, video_keys
+from palme.data.stats import aggregate
 
 
-def recover(root: Path, info: dict[str, Any]) -> tuple[dict[str, Any], list[Entry], list[str]]:
-    """Bring a data set into the state that its last whole episode left it in. The caller holds the lock.
+def recover(root: Path, info: DatasetInfo) -> tuple[DatasetInfo, list[Entry], list[str]]:
+    """Restore a data set to the state after its last complete episode. The caller holds the lock.
 
     Returns:
-        info.json as it is now, the episodes, and what was done, for a person.
+        The new info.json, the episodes, and a line for each change made.
 
     Raises:
         DamagedDatasetError: info.json counts more episodes than meta/episodes lists; no killed writer
             leaves that.
     """
-    features, done = info["features"], []
+    done = []
     unfinished = root / layout.UNFINISHED
     if unfinished.exists():
         if any(unfinished.iterdir()):
-            done.append("an episode that was being recorded when its writer ended was removed")
+            done.append("removed an episode whose recording was interrupted")
         shutil.rmtree(unfinished, ignore_errors=True)
-    entries = read_entries(root, features)
-    counted = info["total_episodes"]
-    if counted > len(entries):
+    entries = read_entries(root, info.features)
+    if info.total_episodes > len(entries):
         raise DamagedDatasetError(
-            f"{root}: info.json counts {counted} episodes, meta/episodes lists {len(entries)}; "
+            f"{root}: info.json counts {info.total_episodes} episodes, meta/episodes lists {len(entries)}; "
             f"`palme data repair {root}`"
         )
-    if rest := _rest(root, features, entries):
-        done.append(f"{len(rest)} files of an episode that was not finished were removed")
-    for path in rest:
+    if leftovers := _leftovers(root, info.features, entries):
+        done.append(f"removed {len(leftovers)} files of an incomplete episode")
+    for path in leftovers:
         path.unlink()
-    if counted < len(entries):
+    if uncounted := len(entries) - info.total_episodes:
         info = recount(root, info, entries)
-        done.append(f"{len(entries) - counted} finished episode(s) not yet counted were counted")
+        done.append(f"added {uncounted} complete episode(s) to info.json")
     return info, entries, done
 
 
-def recount(root: Path, info: dict[str, Any], entries: list[Entry]) -> dict[str, Any]:
-    """Write meta/stats.json and meta/info.json anew from what meta/episodes holds."""
+def recount(root: Path, info: DatasetInfo, entries: list[Entry]) -> DatasetInfo:
+    """Rewrite meta/stats.json and meta/info.json from meta/episodes."""
     tasks = root / layout.TASKS
     n_tasks = len(read_texts(tasks, "task")) if tasks.exists() else 0
-    info = info | {
-        "total_episodes": len(entries),
-        "total_frames": entries[-1].stop if entries else 0,
-        "total_tasks": n_tasks,
-        "splits": {"train": f"0:{len(entries)}"},
-    }
-    everything = stats.aggregate(read_stats(root, info["features"]))
-    for name, content in ((layout.STATS, stats_json(everything)), (layout.INFO, info)):
+    info = info.counting(len(entries), entries[-1].stop if entries else 0, n_tasks)
+    stats = stats_json(aggregate(read_stats(root, info.features)))
+    for name, content in ((layout.STATS, stats), (layout.INFO, info.json)):
         temporary = root / layout.UNFINISHED / Path(name).name
         write_json(temporary, content)
         publish(temporary, root / name)
     return info
 
 
-def files_of(root: Path, features: dict[str, Any], n: int) -> list[Path]:
-    """Every file of number `n` that there could be, but for meta/episodes."""
-    kinds = [layout.path_of(layout.DATA, n), *(layout.path_of(side, n) for side in layout.SIDE.values())]
-    kinds += [layout.path_of(layout.VIDEO, n, key) for key in video_keys(features)]
-    return [root / kind for kind in kinds]
-
-
-def _rest(root: Path, features: dict[str, Any], entries: list[Entry]) -> list[Path]:
+def _leftovers(root: Path, features: Features, entries: list[Entry]) -> list[Path]:
+    """The existing files of the next free number, other than meta/episodes."""
     used = set().union(*(entry.files for entry in entries)) if entries else set()
-    return [path for path in files_of(root, features, max(used, default=-1) + 1) if path.exists()]
+    n = max(used, default=-1) + 1
+    names = [layout.path_of(layout.DATA, n), *(layout.path_of(table, n) for table in layout.SIDECAR.values())]
+    names += [layout.path_of(layout.VIDEO, n, key) for key in video_keys(features)]
+    return [root / name for name in names if (root / name).exists()]

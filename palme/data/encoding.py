@@ -1,8 +1,7 @@
-"""The near side of the encoding process: hands pictures over and never keeps the control loop waiting.
+"""Client of the encoding process: hands images over and bounds the delay of the control loop.
 
-A picture is copied into a free slot of shared memory. Where none is free after `max_wait`, the camera's last
-picture is shown once more in its place, which keeps video and rows in step; it is counted, and the episode's
-cadence report says which frames those are.
+Each image is copied to a free slot of shared memory. If none frees within `max_wait`, the camera's previous
+image is repeated, so that video and rows stay in step. The episode's timing report lists these frames.
 """
 
 from __future__ import annotations
@@ -17,62 +16,105 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palme.data import encoder
-from palme.data.encoder import HEADER
+from palme.data.encoder import HEADER, EncoderSettings
 from palme.data.errors import EncoderError, WriteError
 from palme.data.schema import Schema
 
-MAX_WAIT = 0.002  # [s] a full queue may keep `add` waiting, for each picture
-QUEUE = 2.0  # [s] of pictures that the memory holds
-START = 60.0  # [s] the process may take to start on a busy machine
-FINISH = 120.0  # [s] it may take to write what it holds
+MAX_WAIT = 0.002  # [s] longest wait of `add` for a slot, an image
+QUEUE = 2.0  # [s] of video that the shared memory holds
+START_TIMEOUT = 60.0  # [s] for the process to start; long, for a busy machine
+FINISH_TIMEOUT = 120.0  # [s] for it to write what the memory holds
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """One video that is on the disk: its pictures, and how often each level occurred, (3, 256)."""
+class EncodedVideo:
+    """One finished video.
+
+    Attributes:
+        path: the file.
+        frames: number of images.
+        levels: (3, 256) histogram of each channel.
+    """
 
     path: Path
     frames: int
     levels: NDArray[np.int64]
 
 
-class EncoderProcess:
-    """Owns the process. One episode at a time: `begin`, `add` ..., `finish` or `abandon`.
+class VideoEncoder(Protocol):
+    """Encodes the videos of one episode at a time: `begin`, `add` ..., `finish` or `abandon`.
 
-    Args:
-        schema: its cameras; there must be one.
-        queue: [s] of pictures that fit into the shared memory.
-        max_wait: [s] that `add` waits at most where it is full.
+    Attributes:
+        waited: longest wait of `add` for a slot in [s], this episode.
     """
 
+    waited: float
+
+    def begin(self, folder: Path) -> None:
+        """Start a video for each camera, `folder`/NAME.mp4."""
+        ...
+
+    def add(self, camera: int, frame: int, rgb: NDArray[np.uint8]) -> bool:
+        """Hand over one image, uint8 (H, W, 3). Returns False if the previous one is repeated instead."""
+        ...
+
+    def finish(self) -> list[EncodedVideo]:
+        """Return the videos once they are complete and on disk."""
+        ...
+
+    def abandon(self) -> None:
+        """Discard the current episode."""
+        ...
+
+    def close(self) -> None:
+        """End the encoder. Idempotent."""
+        ...
+
+
+class EncoderProcess:
+    """A `VideoEncoder` in a process of its own."""
+
     def __init__(self, schema: Schema, queue: float = QUEUE, max_wait: float = MAX_WAIT) -> None:
+        """Start the process.
+
+        Args:
+            schema: has at least one camera.
+            queue: length of video in [s] that the shared memory holds.
+            max_wait: longest wait of `add` for a slot in [s].
+        """
         self._views = schema.views
         self.max_wait = max_wait
-        views = [[v.name, v.height, v.width] for v in schema.views]
-        self._size = encoder.slot_size(views)
-        n = max(2, round(queue * schema.fps)) * len(views)
+        n = max(2, round(queue * schema.fps)) * len(schema.views)
+        views = [(v.name, v.height, v.width) for v in schema.views]
+        settings = EncoderSettings(schema.fps, schema.codec, views, n)
+        self._size = settings.slot_size
         self._free = deque(range(n))
-        self._answers = b""
+        self._replies = b""
         self._done: bytes | None = None
         self._failure = ""
-        self._backlog: deque[bytes] = deque()  # what the pipe has not taken yet
+        self._backlog: deque[bytes] = deque()  # bytes that the pipe has not accepted yet
         self._folder = Path()
-        self.waited = 0.0  # [s] the longest that `add` waited for a slot
-        with tempfile.TemporaryFile() if not hasattr(os, "memfd_create") else _memory() as file:
+        self.waited = 0.0
+        with _anonymous_file() as file:
             file.truncate(self._size * n)
             self._memory = mmap.mmap(file.fileno(), self._size * n)
-            np.frombuffer(self._memory, np.uint8)[:] = 0  # its pages are there before the loop needs them
-            setting = {"fps": schema.fps, "codec": schema.codec, "views": views, "slots": n}
+            np.frombuffer(self._memory, np.uint8)[:] = 0  # allocates the pages before the loop needs them
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "palme.data.encoder", str(file.fileno()), json.dumps(setting)],
+                [
+                    sys.executable,
+                    "-m",
+                    "palme.data.encoder",
+                    str(file.fileno()),
+                    json.dumps(asdict(settings)),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[file.fileno()],
@@ -86,21 +128,27 @@ class EncoderProcess:
         self._ready = False
 
     def begin(self, folder: Path) -> None:
-        """A video for each camera, `folder`/NAME.mp4. Waits for the process to have started."""
-        limit = time.monotonic() + START
+        """Start a video for each camera; the first call waits for the process.
+
+        Raises:
+            EncoderError: the process did not start in time.
+        """
+        limit = time.monotonic() + START_TIMEOUT
         while not self._ready:
             self._wait(0.1)
             if not time.monotonic() < limit:
-                raise EncoderError(f"the encoding process did not start within {START:g} s")
+                raise EncoderError(f"the encoding process did not start within {START_TIMEOUT:g} s")
         self._done, self._failure, self._folder, self.waited = None, "", folder, 0.0
         self._send(encoder.BEGIN, payload=os.fsencode(folder))
 
     def add(self, camera: int, frame: int, rgb: NDArray[np.uint8]) -> bool:
-        """Hand one picture (H, W, 3) over. Returns False where the last one is shown in its stead.
+        """Hand over one image, uint8 (H, W, 3). Returns False if the previous one is repeated instead.
 
-        Raises EncoderError or WriteError where the process has ended or could not write.
+        Raises:
+            EncoderError: the process has ended or failed.
+            WriteError: the process could not write.
         """
-        self._take()
+        self._receive()
         self._check()
         if not self._free and frame > 0:
             begin = time.perf_counter()
@@ -108,53 +156,57 @@ class EncoderProcess:
                 self._wait(left)
                 self._check()
             self.waited = max(self.waited, time.perf_counter() - begin)
-        limit = time.monotonic() + START
-        while not self._free and frame == 0:  # only where an episode begins: nothing moves yet
+        limit = time.monotonic() + START_TIMEOUT
+        while not self._free and frame == 0:  # only at the start of an episode: the arm is at rest
             self._wait(0.1)
             self._check()
             if not time.monotonic() < limit:
-                raise EncoderError(f"the encoding process took no picture within {START:g} s")
+                raise EncoderError(f"the encoding process accepted no image within {START_TIMEOUT:g} s")
         if not self._free:
             self._send(encoder.REPEAT, camera, 0, frame)
             return False
         slot = self._free.popleft()
         np.frombuffer(self._memory, np.uint8, rgb.size, slot * self._size)[:] = rgb.reshape(-1)
-        self._send(encoder.PICTURE, camera, slot, frame)
+        self._send(encoder.IMAGE, camera, slot, frame)
         return True
 
-    def finish(self) -> list[Encoded]:
-        """Wait until every video is whole and on the disk."""
+    def finish(self) -> list[EncodedVideo]:
+        """Return the videos once they are complete and on disk.
+
+        Raises:
+            EncoderError: the process ended, failed, or exceeded its time limit.
+            WriteError: the process could not write.
+        """
         self._send(encoder.FINISH)
-        limit = time.monotonic() + FINISH
+        limit = time.monotonic() + FINISH_TIMEOUT
         while self._done is None:
             self._check()
             self._wait(0.1)
             if not time.monotonic() < limit:
-                raise EncoderError(f"the encoding process did not finish within {FINISH:g} s")
-        told = json.loads(self._done)
+                raise EncoderError(f"the encoding process did not finish within {FINISH_TIMEOUT:g} s")
+        found = json.loads(self._done)
         return [
-            Encoded(self._folder / f"{view.name}.mp4", one["frames"], np.array(one["levels"], np.int64))
-            for view, one in zip(self._views, told, strict=True)
+            EncodedVideo(self._folder / f"{view.name}.mp4", one["frames"], np.array(one["levels"], np.int64))
+            for view, one in zip(self._views, found, strict=True)
         ]
 
     def abandon(self) -> None:
-        """Throw the present episode away."""
+        """Discard the current episode."""
         if self._process.poll() is None:
             self._send(encoder.ABANDON)
 
     def close(self) -> None:
-        """End the process. Twice does no harm."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None and not pipe.closed:
-                if pipe is self._process.stdin:
-                    pipe.close()
-                    try:
-                        self._process.wait(10)
-                    except subprocess.TimeoutExpired:
-                        self._process.kill()
-                        self._process.wait()
-                else:
-                    pipe.close()
+        """End the process. Idempotent."""
+        to, source = self._process.stdin, self._process.stdout
+        if to is None or source is None or to.closed:
+            return
+        to.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        source.close()
 
     def _send(self, kind: int, camera: int = 0, slot: int = 0, frame: int = 0, payload: bytes = b"") -> None:
         self._backlog.append(HEADER.pack(kind, camera, slot, frame, len(payload)) + payload)
@@ -176,10 +228,10 @@ class EncoderProcess:
     def _wait(self, seconds: float) -> None:
         select.select([self._from], [self._to] if self._backlog else [], [], seconds)
         self._flush()
-        self._take()
+        self._receive()
 
-    def _take(self) -> None:
-        """Read what was answered, without waiting."""
+    def _receive(self) -> None:
+        """Read the replies that have arrived, without waiting."""
         self._flush()
         while True:
             try:
@@ -189,15 +241,17 @@ class EncoderProcess:
             if not part:
                 if not self._failure:
                     self._process.wait()
-                    self._failure = f"EncoderError: the encoding process ended ({self._process.returncode})"
+                    self._failure = (
+                        f"EncoderError: the encoding process ended with exit code {self._process.returncode}"
+                    )
                 break
-            self._answers += part
-        while len(self._answers) >= HEADER.size:
-            kind, _, slot, _, n = HEADER.unpack_from(self._answers)
-            if len(self._answers) < HEADER.size + n:
+            self._replies += part
+        while len(self._replies) >= HEADER.size:
+            kind, _, slot, _, n = HEADER.unpack_from(self._replies)
+            if len(self._replies) < HEADER.size + n:
                 break
-            payload = self._answers[HEADER.size : HEADER.size + n]
-            self._answers = self._answers[HEADER.size + n :]
+            payload = self._replies[HEADER.size : HEADER.size + n]
+            self._replies = self._replies[HEADER.size + n :]
             if kind == encoder.FREE:
                 self._free.append(slot)
             elif kind == encoder.DONE:
@@ -218,13 +272,15 @@ class EncoderProcess:
             )
 
 
-def _memory() -> Any:
-    """A file that has no name on any disk."""
-    return os.fdopen(os.memfd_create("palme-pictures"), "r+b")
+def _anonymous_file() -> IO[bytes]:
+    """A file in memory without a name, so that a crash leaves nothing; on disk outside Linux."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("palme-images"), "r+b")
+    return tempfile.TemporaryFile()
 
 
 def shape_problem(schema: Schema, images: Sequence[NDArray[np.uint8]]) -> str:
-    """What is wrong with one frame's pictures, "" if nothing."""
+    """What is wrong with the images of one frame, "" if nothing."""
     for view, rgb in zip(schema.views, images, strict=True):
         if not (rgb.dtype == np.uint8 and rgb.shape == (view.height, view.width, 3)):
             return (

@@ -1,4 +1,4 @@
-"""What episodes there are and where they lie: meta/episodes, meta/tasks and meta/info of v3.0."""
+"""The index of episodes: meta/info.json, meta/episodes and meta/tasks of v3.0."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ import pyarrow as pa
 from palme.data import layout
 from palme.data.errors import DamagedDatasetError, NotADatasetError
 from palme.data.files import read_json, read_table
-from palme.data.schema import stats_type, video_keys
+from palme.data.schema import Features, stats_type, video_keys
 from palme.data.stats import NAMES, Stats
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Where an episode's pictures are: the number of the file, and from when to when in it, in [s]."""
+    """Where one camera's images of an episode are.
+
+    Attributes:
+        file: number of the video file.
+        start, stop: begin and end in the file in [s].
+    """
 
     file: int
     start: float
@@ -29,7 +34,17 @@ class Clip:
 
 @dataclass(frozen=True)
 class Entry:
-    """One episode: frames [start, stop) of the whole, in data file `data`; its row is in meta file `meta`."""
+    """One episode.
+
+    Attributes:
+        episode: its number.
+        tasks: its task sentences.
+        length: number of frames.
+        start, stop: frames [start, stop) of the data set.
+        data: number of its data file.
+        clips: by video feature, where its images are.
+        meta: number of the meta/episodes file of its row.
+    """
 
     episode: int
     tasks: tuple[str, ...]
@@ -42,50 +57,110 @@ class Entry:
 
     @property
     def files(self) -> set[int]:
-        """Numbers of the data and video files that it needs."""
+        """Numbers of its data and video files."""
         return {self.data, *(clip.file for clip in self.clips.values())}
 
 
-def read_info(root: Path) -> dict[str, Any]:
-    """info.json, where it is of a version that we read. Raises NotADatasetError, DamagedDatasetError."""
-    info = read_json(root / layout.INFO)
-    missing = [k for k in ("codebase_version", "fps", "features", "total_episodes") if k not in info]
+@dataclass(frozen=True)
+class DatasetInfo:
+    """meta/info.json.
+
+    Attributes:
+        json: the integer content, keys of other writers included.
+    """
+
+    json: Mapping[str, Any]
+
+    @classmethod
+    def new(cls, features: Features, fps: float, robot_type: str | None) -> DatasetInfo:
+        """Of a data set without episodes."""
+        return cls(
+            {
+                "codebase_version": layout.VERSION,
+                "robot_type": robot_type,
+                "total_episodes": 0,
+                "total_frames": 0,
+                "total_tasks": 0,
+                "chunks_size": layout.CHUNK_SIZE,
+                "data_files_size_in_mb": layout.DATA_MB,
+                "video_files_size_in_mb": layout.VIDEO_MB,
+                "fps": fps,
+                "splits": {"train": "0:0"},
+                "data_path": layout.DATA,
+                "video_path": layout.VIDEO if video_keys(features) else None,
+                "features": dict(features),
+            }
+        )
+
+    def counting(self, episodes: int, frames: int, tasks: int) -> DatasetInfo:
+        """The same with these totals."""
+        totals = {"total_episodes": episodes, "total_frames": frames, "total_tasks": tasks}
+        return DatasetInfo({**self.json, **totals, "splits": {"train": f"0:{episodes}"}})
+
+    @property
+    def version(self) -> str:
+        """Version of the format."""
+        return self.json["codebase_version"]
+
+    @property
+    def fps(self) -> float:
+        """Frame rate in [Hz]."""
+        return self.json["fps"]
+
+    @property
+    def robot_type(self) -> str | None:
+        """Name of the arm."""
+        return self.json.get("robot_type")
+
+    @property
+    def features(self) -> Features:
+        """The features."""
+        return self.json["features"]
+
+    @property
+    def total_episodes(self) -> int:
+        """Number of episodes; readers ignore any further ones."""
+        return int(self.json["total_episodes"])
+
+    @property
+    def total_frames(self) -> int | None:
+        """Number of frames."""
+        return self.json.get("total_frames")
+
+    @property
+    def total_tasks(self) -> int | None:
+        """Number of task sentences."""
+        return self.json.get("total_tasks")
+
+
+def read_info(root: Path) -> DatasetInfo:
+    """Read meta/info.json.
+
+    Raises:
+        NotADatasetError: there is none, or it is of another version.
+        DamagedDatasetError: a key is missing.
+    """
+    content = read_json(root / layout.INFO)
+    missing = [k for k in ("codebase_version", "fps", "features", "total_episodes") if k not in content]
     if missing:
         raise DamagedDatasetError(
             f"{root / layout.INFO}: {missing[0]!r} is missing; `palme data repair {root}`"
         )
-    if info["codebase_version"] != layout.VERSION:
+    info = DatasetInfo(content)
+    if info.version != layout.VERSION:
         raise NotADatasetError(
-            f"{root}: is of version {info['codebase_version']!r}, read here is {layout.VERSION}; "
-            "LeRobot's own converter brings older ones up"
+            f"{root}: version {info.version!r}, expected {layout.VERSION}; convert it with LeRobot"
         )
     return info
 
 
-def info_of(features: Mapping[str, Any], fps: float, robot_type: str | None, **totals: int) -> dict[str, Any]:
-    """The content of info.json. `totals`: episodes, frames, tasks."""
-    return {
-        "codebase_version": layout.VERSION,
-        "robot_type": robot_type,
-        **{f"total_{name}": n for name, n in totals.items()},
-        "chunks_size": layout.CHUNK_SIZE,
-        "data_files_size_in_mb": layout.DATA_MB,
-        "video_files_size_in_mb": layout.VIDEO_MB,
-        "fps": fps,
-        "splits": {"train": f"0:{totals['episodes']}"},
-        "data_path": layout.DATA,
-        "video_path": layout.VIDEO if video_keys(features) else None,
-        "features": dict(features),
-    }
-
-
 def episode_files(root: Path) -> list[Path]:
-    """The files of meta/episodes, in their order."""
+    """The files of meta/episodes, in order."""
     return sorted((root / "meta" / "episodes").glob("*/*.parquet"))
 
 
-def read_entries(root: Path, features: Mapping[str, Any]) -> list[Entry]:
-    """Every episode that meta/episodes lists, in order, whether info.json counts it or not.
+def read_entries(root: Path, features: Features) -> list[Entry]:
+    """Every episode of meta/episodes, in order, counted by info.json or not.
 
     Raises:
         DamagedDatasetError: a column is missing or empty.
@@ -124,8 +199,12 @@ def _entry(row: Mapping[str, Any], keys: Sequence[str], meta: int) -> Entry:
     )  # fmt: skip
 
 
-def read_stats(root: Path, features: Mapping[str, Any]) -> list[dict[str, Stats]]:
-    """The statistics of every episode, in order. Raises DamagedDatasetError."""
+def read_stats(root: Path, features: Features) -> list[dict[str, Stats]]:
+    """The statistics of every episode, in order.
+
+    Raises:
+        DamagedDatasetError: a file is truncated.
+    """
     rows: list[tuple[int, dict[str, Stats]]] = []
     for path in episode_files(root):
         table = read_table(path, lambda name: name.startswith("stats/") or name == "episode_index")
@@ -145,17 +224,17 @@ def read_stats(root: Path, features: Mapping[str, Any]) -> list[dict[str, Stats]
 
 
 def entries_table(
-    entries: Sequence[Entry], stats: Sequence[Mapping[str, Stats]], features: Mapping[str, Any]
+    entries: Sequence[Entry], stats: Sequence[Mapping[str, Stats]], features: Features
 ) -> pa.Table:
     """meta/episodes/*.parquet: one row an episode."""
-    whole, text = pa.int64(), pa.list_(pa.string())
+    integer, text = pa.int64(), pa.list_(pa.string())
     columns: dict[str, tuple[pa.DataType, list[Any]]] = {
-        "episode_index": (whole, [e.episode for e in entries]),
+        "episode_index": (integer, [e.episode for e in entries]),
         "tasks": (text, [list(e.tasks) for e in entries]),
-        "length": (whole, [e.length for e in entries]),
+        "length": (integer, [e.length for e in entries]),
         **_places("data", [e.data for e in entries]),
-        "dataset_from_index": (whole, [e.start for e in entries]),
-        "dataset_to_index": (whole, [e.stop for e in entries]),
+        "dataset_from_index": (integer, [e.start for e in entries]),
+        "dataset_to_index": (integer, [e.stop for e in entries]),
     }
     for key in video_keys(features):
         columns |= _places(f"videos/{key}", [e.clips[key].file for e in entries])
@@ -187,7 +266,7 @@ def stats_json(stats: Mapping[str, Stats]) -> dict[str, Any]:
 
 
 def texts_table(column: str, texts: Sequence[str]) -> pa.Table:
-    """tasks.parquet and subtasks.parquet: the text is the index of the frame that pandas makes of it."""
+    """tasks.parquet and subtasks.parquet; pandas reads the text as the index."""
 
     def described(name: str | None, kind: str, numpy_type: str) -> dict[str, Any]:
         return {
@@ -210,7 +289,11 @@ def texts_table(column: str, texts: Sequence[str]) -> pa.Table:
 
 
 def read_texts(path: Path, column: str) -> list[str]:
-    """The texts of tasks.parquet or subtasks.parquet by their number. Raises DamagedDatasetError."""
+    """The texts of tasks.parquet or subtasks.parquet by number.
+
+    Raises:
+        DamagedDatasetError: the file is truncated or lacks a column.
+    """
     table = read_table(path)
     named = next((c for c in (column, "__index_level_0__") if c in table.column_names), None)
     if named is None or f"{column}_index" not in table.column_names:

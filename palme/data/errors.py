@@ -1,18 +1,18 @@
-"""What can go wrong with a data set: one named exception a cause, each saying thing, value, limit, remedy."""
+"""Errors of recording and reading: one exception a cause; the message names thing, value, limit, remedy."""
 
 from __future__ import annotations
 
 
 class DataError(Exception):
-    """Base of everything that recording and reading refuse or cannot do."""
+    """Base of every error of this package."""
 
 
 class NotADatasetError(DataError):
-    """There is no LeRobotDataset v3.0 at that path."""
+    """The path holds no LeRobotDataset v3.0."""
 
 
 class DamagedDatasetError(DataError):
-    """A file of the data set is missing, cut short, or contradicts another."""
+    """A file of the data set is missing, truncated, or contradicts another."""
 
 
 class DatasetBusyError(DataError):
@@ -20,23 +20,23 @@ class DatasetBusyError(DataError):
 
 
 class SchemaMismatchError(DataError):
-    """What is to be recorded has not the joints, the rate or the cameras of the data set."""
+    """Joints, rate or cameras of the recording differ from those of the data set."""
 
 
 class InvalidFrameError(DataError):
-    """A frame does not fit the data set's schema or is not finite."""
+    """A frame does not match the data set's schema, or is not finite."""
 
 
 class WriteError(DataError):
-    """The disk is full, or the file system refuses."""
+    """The disk is full, or the file system refuses to write."""
 
 
 class EncoderError(DataError):
-    """The process that encodes the pictures ended or refused."""
+    """The process that encodes the videos ended or failed."""
 
 
 class CameraTimeoutError(DataError):
-    """A camera has given no picture for too long."""
+    """A camera has delivered no image within its time limit."""
 
 
 class TrainingDataError(DataError):
@@ -48,4 +48,4 @@ class EpisodeNotFoundError(DataError):
 
 
 class ReplayError(DataError):
-    """The episode holds nothing that a replay could begin from, or the arm is not where it began."""
+    """The episode lacks its starting state, or the arm is not at its first pose."""

@@ -1,4 +1,4 @@
-"""Writing that survives: each file is complete and on the disk before it has its name."""
+"""Durable files: each file is complete and synced to disk before it gets its name."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses while `path` is written into WriteError."""
+def writing(path: Path) -> Iterator[None]:
+    """Converts an OSError raised while `path` is written to WriteError."""
     try:
         yield
     except OSError as error:
-        raise refusal(path, error) from error
+        raise write_error(path, error) from error
 
 
-def refusal(path: Path, error: OSError) -> WriteError:
-    """What to tell a person whose disk is full, or whose file system says no."""
+def write_error(path: Path, error: OSError) -> WriteError:
+    """The WriteError for `error`, with a remedy if the disk is full."""
     if error.errno in _FULL:
         return WriteError(
             f"{path}: {os.strerror(error.errno or 0).lower()}; free some space, or record to another disk; "
@@ -38,7 +38,7 @@ def refusal(path: Path, error: OSError) -> WriteError:
 
 
 def sync(path: Path) -> None:
-    """Onto the disk, a file or a folder's names."""
+    """Flush a file's content, or a folder's entries, to disk."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -47,8 +47,12 @@ def sync(path: Path) -> None:
 
 
 def publish(temporary: Path, final: Path) -> None:
-    """Give a synced file its name, at one stroke, and put the name on the disk."""
-    with told(final):
+    """Rename a synced file to `final` atomically, and sync the folder.
+
+    Raises:
+        WriteError: the file system refuses.
+    """
+    with writing(final):
         new = [folder for folder in final.parents if not folder.exists()]
         final.parent.mkdir(parents=True, exist_ok=True)
         for folder in new:
@@ -58,43 +62,65 @@ def publish(temporary: Path, final: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write and sync; NaN is refused by the encoder."""
+    """Write and sync JSON.
+
+    Raises:
+        ValueError: `content` holds NaN or infinity.
+        WriteError: the file system refuses.
+    """
     _write(path, lambda: path.write_text(json.dumps(content, indent=4, allow_nan=False), encoding="utf-8"))
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write and sync one row group of parquet."""
+    """Write and sync a parquet file of one row group.
+
+    Raises:
+        WriteError: the file system refuses.
+    """
     _write(path, lambda: pq.write_table(table, path, compression="snappy", row_group_size=1 << 20))
 
 
-def _write(path: Path, write: Callable[[], Any]) -> None:
-    with told(path):
+def _write(path: Path, write: Callable[[], object]) -> None:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write()
         sync(path)
 
 
 def read_json(path: Path) -> Any:
-    """Raises NotADatasetError where there is none, DamagedDatasetError where it is no JSON."""
+    """The content of a JSON file of a data set.
+
+    Raises:
+        NotADatasetError: the file does not exist.
+        DamagedDatasetError: the file is not valid JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise NotADatasetError(f"{path} is not there; a LeRobotDataset v3.0 has one") from None
+        raise NotADatasetError(f"{path} does not exist; a LeRobotDataset v3.0 has one") from None
     except (OSError, ValueError) as error:
         raise DamagedDatasetError(
-            f"{path}: cannot be read as JSON ({error}); `palme data repair` builds it anew"
+            f"{path}: cannot be read as JSON ({error}); `palme data repair` rebuilds it"
         ) from error
 
 
 def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
-    """The columns whose names are `wanted`, None = all. Raises DamagedDatasetError, naming the file."""
+    """A parquet file.
+
+    Args:
+        path: the file.
+        wanted: selects columns by name; None = all.
+
+    Raises:
+        DamagedDatasetError: the file is missing or truncated.
+    """
     try:
         with pq.ParquetFile(path) as file:  # a third of the time of `read_table`, which looks for partitions
             names = None if wanted is None else list(filter(wanted, file.schema_arrow.names))
             return file.read(columns=names, use_threads=False)
     except FileNotFoundError:
-        raise DamagedDatasetError(f"{path} is missing; `palme data check` tells what it held") from None
+        raise DamagedDatasetError(f"{path} is missing; `palme data check` lists what it held") from None
     except (OSError, pa.ArrowException) as error:
         raise DamagedDatasetError(
-            f"{path}: cut short or no parquet ({str(error).splitlines()[0]})"
+            f"{path}: truncated or not parquet ({str(error).splitlines()[0]})"
         ) from error

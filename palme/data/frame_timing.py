@@ -1,4 +1,4 @@
-"""Whether an episode was recorded in time: how far apart its frames truly are, and which were late."""
+"""Timing of a recorded episode: the true intervals between its frames, and which frames were late."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ LATE = 0.005  # [s] beyond the nominal interval
 
 @dataclass(frozen=True)
 class FrameTiming:
-    """The report of one episode.
+    """Timing of one episode. The field names are columns of palme/runs.
 
     Attributes:
-        nominal_ms: 1000 / fps; the next five are of the intervals between capture times.
-        late_frames: those that came more than 5 ms after they were due.
-        repeated: by camera, the frames that show the picture before once more, the queue being full.
-        longest_wait_ms: that the loop was kept waiting by a full queue.
-        oldest_picture_ms: the age of the oldest picture when its frame was taken.
+        nominal_ms: 1000 / fps.
+        mean_ms: mean interval between capture times in [ms]; min, median, p99 and max follow.
+        late_frames: frames that came more than 5 ms after they were due.
+        repeated: (camera, frame) of each image that repeats the previous one because the encoder's queue
+            was full.
+        longest_wait_ms: longest time in [ms] that a full queue delayed the control loop.
+        oldest_picture_ms: age in [ms] of the oldest image when its frame was recorded.
     """
 
     nominal_ms: float
@@ -37,11 +39,13 @@ class FrameTiming:
     @property
     def sentence(self) -> str:
         """One line for a person."""
-        said = f"every {self.mean_ms:.2f} ms (nominal {self.nominal_ms:g}), at most {self.max_ms:.2f}"
-        said += f", {len(self.late_frames)} late by more than {1e3 * LATE:g} ms"
+        text = (
+            f"frame interval {self.mean_ms:.2f} ms (nominal {self.nominal_ms:g} ms, max {self.max_ms:.2f} ms)"
+            f", frames more than {1e3 * LATE:g} ms late: {len(self.late_frames)}"
+        )
         if self.repeated:
-            said += f"; THE ENCODER FELL BEHIND: {len(self.repeated)} pictures are repeats of the one before"
-        return said
+            text += f"; ENCODER FELL BEHIND: {len(self.repeated)} images repeat the previous one"
+        return text
 
 
 def measure_timing(
@@ -51,12 +55,14 @@ def measure_timing(
     waited: float = 0.0,
     age: float = 0.0,
 ) -> FrameTiming:
-    """The report of an episode with frames at `capture_time` (T,) in [s].
+    """Timing of an episode.
 
     Args:
-        repeated: frames by camera that got no picture of their own.
-        waited: [s] the longest wait on a full queue.
-        age: [s] of the oldest picture.
+        capture_time: (T,) capture times of the frames in [s].
+        fps: nominal frame rate in [Hz].
+        repeated: by camera, the frames whose image repeats the previous one.
+        waited: longest wait on a full queue in [s].
+        age: age of the oldest image in [s].
     """
     nominal = 1 / fps
     steps = np.diff(capture_time)

@@ -1,4 +1,4 @@
-"""An encoding without a process of its own: for a writer that no loop waits on, a conversion or a test."""
+"""Video encoding in the caller's own thread: for conversions and tests, where no control loop waits."""
 
 from __future__ import annotations
 
@@ -7,43 +7,45 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.data.encoding import Encoded
+from palme.data.encoding import EncodedVideo
 from palme.data.schema import Schema
 from palme.data.video import VideoWriter
 
 
 class InlineEncoder:
-    """As `palme.data.encoding.EncoderProcess`; `add` returns when the picture is encoded."""
+    """A `VideoEncoder` whose `add` returns once the image is encoded."""
 
     waited = 0.0
 
     def __init__(self, schema: Schema) -> None:
+        """Encode the cameras of `schema`."""
         self._schema = schema
         self._writers: list[VideoWriter] = []
 
     def begin(self, folder: Path) -> None:
-        """A video for each camera, `folder`/NAME.mp4."""
-        made = self._schema
+        """Open a video for each camera, `folder`/NAME.mp4."""
+        schema = self._schema
         self._writers = [
-            VideoWriter(folder / f"{v.name}.mp4", made.fps, v.height, v.width, made.codec) for v in made.views
+            VideoWriter(folder / f"{v.name}.mp4", schema.fps, v.height, v.width, schema.codec)
+            for v in schema.views
         ]
 
     def add(self, camera: int, frame: int, rgb: NDArray[np.uint8]) -> bool:
-        """Encode one picture (H, W, 3)."""
+        """Encode one image, uint8 (H, W, 3). Returns True: no image is ever repeated."""
         self._writers[camera].add(rgb)
         return True
 
-    def finish(self) -> list[Encoded]:
-        """Every video is whole and on the disk."""
+    def finish(self) -> list[EncodedVideo]:
+        """Close every video and sync it to disk."""
         for writer in self._writers:
             writer.close()
-        return [Encoded(writer.path, writer.n, writer.levels) for writer in self._writers]
+        return [EncodedVideo(writer.path, writer.n, writer.levels) for writer in self._writers]
 
     def abandon(self) -> None:
-        """Throw the present episode away."""
+        """Discard the current episode."""
         for writer in self._writers:
             writer.abandon()
         self._writers = []
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Does nothing: there is no process to end."""

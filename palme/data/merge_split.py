@@ -1,8 +1,8 @@
-"""A new data set of episodes of others: `merge`, `split` and the mending half of `repair` are all this.
+"""Writes a new data set from episodes of others: `merge`, `split` and the rewriting half of `repair`.
 
-Many short files become few long ones: rows are joined to 100 MB of parquet, videos to 200 MB, as LeRobot lays
-them out by default. Compressed pictures are moved as they are, never encoded again. The new data set is
-written beside its place and appears there whole, at one stroke.
+Many short files become few long ones: rows fill 100 MB of parquet, videos 200 MB, LeRobot's defaults. Video
+packets are copied, never re-encoded. The new data set is written under a temporary name and renamed once it
+is complete.
 """
 
 from __future__ import annotations
@@ -18,33 +18,49 @@ import numpy as np
 import pyarrow as pa
 
 from palme.data import layout, stats
-from palme.data.episode_index import Clip, Entry, entries_table, info_of, read_stats, stats_json, texts_table
+from palme.data.episode_index import (
+    Clip,
+    DatasetInfo,
+    Entry,
+    entries_table,
+    read_stats,
+    stats_json,
+    texts_table,
+)
 from palme.data.errors import DataError, SchemaMismatchError, WriteError
-from palme.data.files import read_table, refusal, sync, write_json, write_table
+from palme.data.files import read_table, sync, write_error, write_json, write_table
 from palme.data.reader import Dataset
 from palme.data.schema import arrow_schema
 from palme.data.sidecar import renumbered, sidecar_files
 
 MB = 1 << 20
 
+Sources = Sequence[tuple[Dataset, Sequence[int]]]
+"""Data sets, each with the numbers of its episodes to copy."""
+
 
 def copy_episodes(
     target: Path,
-    sources: Sequence[tuple[Dataset, Sequence[int]]],
-    tell: Callable[[int], None] = lambda n: None,
+    sources: Sources,
+    progress: Callable[[int], object] = lambda n: None,
 ) -> int:
-    """Write episodes of `sources`, in that order, as a new data set. Returns how many.
+    """Write episodes of `sources`, in that order, as a new data set.
 
     Args:
-        sources: data sets with the numbers of the episodes wanted of each.
-        tell: called with 1 after each episode.
+        target: the new folder.
+        sources: data sets, each with the numbers of its episodes to copy.
+        progress: called with 1 after each episode.
+
+    Returns:
+        The number of episodes.
 
     Raises:
-        SchemaMismatchError: they do not fit together. WriteError: `target` exists, or the disk is full.
+        SchemaMismatchError: the sources differ in arm, rate or features, or no episode is given.
+        WriteError: `target` exists, or the disk is full.
         DamagedDatasetError: an episode cannot be read.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise WriteError(f"{target}: is there already; name a path that is not")
+        raise WriteError(f"output path exists: {target}; choose another or delete it")
     first = sources[0][0]
     for other, _ in sources[1:]:
         _check_same(first, other)
@@ -53,7 +69,7 @@ def copy_episodes(
     part = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        n = _Composer(part, first).write(sources, tell)
+        n = _EpisodeCopier(part, first).write(sources, progress)
         for folder, _, _ in os.walk(part):
             sync(Path(folder))
         if target.exists():
@@ -62,7 +78,7 @@ def copy_episodes(
         os.replace(part, target)
         sync(target.parent)
     except OSError as error:
-        raise refusal(target, error) from error
+        raise write_error(target, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return n
@@ -70,10 +86,10 @@ def copy_episodes(
 
 def _check_same(one: Dataset, other: Dataset) -> None:
     for what in ("fps", "robot_type"):
-        if one.info.get(what) != other.info.get(what):
+        here, there = one.info.json.get(what), other.info.json.get(what)
+        if here != there:
             raise SchemaMismatchError(
-                f"{what}: {one.info.get(what)!r} in {one.root}, {other.info.get(what)!r} in {other.root}; "
-                "only data sets of one arm at one rate are merged"
+                f"{what}: {here!r} in {one.root}, {there!r} in {other.root}; arm and rate must be the same"
             )
     for key in sorted(set(one.features) | set(other.features)):
         a, b = one.features.get(key), other.features.get(key)
@@ -87,19 +103,21 @@ def _check_same(one: Dataset, other: Dataset) -> None:
 
 
 @dataclass
-class _Composer:
+class _EpisodeCopier:
     root: Path
-    like: Dataset
+    template: Dataset
     entries: list[Entry] = field(default_factory=list)
-    found: list[dict[str, stats.Stats]] = field(default_factory=list)
+    episode_stats: list[dict[str, stats.Stats]] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=lambda: [""])
 
-    def write(self, sources: Sequence[tuple[Dataset, Sequence[int]]], tell: Callable[[int], None]) -> int:
-        features = self.like.features
-        data = _Rows(self.root, arrow_schema(features))
-        videos = {key: _Videos(self.root, key, self.like.fps) for key in self.like.video_keys}
-        beside: dict[str, list[pa.Table]] = {name: [] for name in layout.SIDE}
+    def write(
+        self, sources: Sequence[tuple[Dataset, Sequence[int]]], progress: Callable[[int], object]
+    ) -> int:
+        features = self.template.features
+        data = _DataFiles(self.root, arrow_schema(features))
+        videos = {key: _VideoFiles(self.root, key, self.template.fps) for key in self.template.video_keys}
+        sidecars: dict[str, list[pa.Table]] = {name: [] for name in layout.SIDECAR}
         for dataset, numbers in sources:
             known = read_stats(dataset.root, features)
             new = {}
@@ -114,68 +132,67 @@ class _Composer:
                     replace(old, episode=new[number], start=start, stop=start + old.length, data=file,
                             clips=clips, meta=0)
                 )  # fmt: skip
-                self.found.append(self._stats(known[number], columns))
-                tell(1)
-            for name in layout.SIDE:
+                self.episode_stats.append(self._stats(known[number], columns))
+                progress(1)
+            for name in layout.SIDECAR:
                 rows = [read_table(path) for path in sidecar_files(dataset.root, name)]
                 if rows:
-                    beside[name].append(renumbered(_joined(rows), new))
+                    sidecars[name].append(renumbered(_joined(rows), new))
         data.close()
         for video in videos.values():
             video.close()
-        for name, parts in beside.items():
+        for name, parts in sidecars.items():
             if parts:
-                write_table(self.root / layout.path_of(layout.SIDE[name], 0), _joined(parts))
+                write_table(self.root / layout.path_of(layout.SIDECAR[name], 0), _joined(parts))
         self._meta()
         return len(self.entries)
 
     def _meta(self) -> None:
-        info, features = self.like.info, self.like.features
+        features = self.template.features
         write_table(self.root / layout.TASKS, texts_table("task", self.tasks))
         if "subtask_index" in features:
             write_table(self.root / layout.SUBTASKS, texts_table("subtask", self.steps))
-        table = entries_table(self.entries, self.found, features)
+        table = entries_table(self.entries, self.episode_stats, features)
         write_table(self.root / layout.path_of(layout.EPISODES, 0), table)
-        write_json(self.root / layout.STATS, stats_json(stats.aggregate(self.found)))
-        totals = {
-            "episodes": len(self.entries), "frames": self.entries[-1].stop, "tasks": len(self.tasks),
-        }  # fmt: skip
-        new = info_of(features, info["fps"], info.get("robot_type"), **totals)
-        write_json(self.root / layout.INFO, new)
+        write_json(self.root / layout.STATS, stats_json(stats.aggregate(self.episode_stats)))
+        info = self.template.info
+        new = DatasetInfo.new(features, info.fps, info.robot_type)
+        new = new.counting(len(self.entries), self.entries[-1].stop, len(self.tasks))
+        write_json(self.root / layout.INFO, new.json)
 
     def _columns(self, dataset: Dataset, old: Entry) -> dict[str, Any]:
-        """The episode's rows under its new numbers."""
+        """The episode's rows, renumbered."""
         columns: dict[str, Any] = dict(dataset.columns(old))
         n, start = old.length, self.entries[-1].stop if self.entries else 0
         columns["episode_index"] = np.full(n, len(self.entries))
         columns["frame_index"] = np.arange(n)
         columns["index"] = np.arange(start, start + n)
         columns["timestamp"] = (np.arange(n) / dataset.fps).astype(np.float32)
-        columns["task_index"] = _moved(columns["task_index"], dataset.tasks, self.tasks)
+        columns["task_index"] = _renumbered_texts(columns["task_index"], dataset.tasks, self.tasks)
         if "subtask_index" in columns:
-            columns["subtask_index"] = _moved(columns["subtask_index"], dataset.steps, self.steps)
+            columns["subtask_index"] = _renumbered_texts(columns["subtask_index"], dataset.steps, self.steps)
         return columns
 
     def _stats(self, old: dict[str, stats.Stats], columns: dict[str, Any]) -> dict[str, stats.Stats]:
-        """Numbers are counted again; pictures keep what was counted before they were compressed."""
+        """Statistics of the rows; those of images are copied, since they precede compression."""
         numbers = {k: stats.column_stats(v) for k, v in columns.items() if v.dtype.kind != "O"}
-        return {key: old[key] for key in self.like.video_keys if key in old} | numbers
+        return {key: old[key] for key in self.template.video_keys if key in old} | numbers
 
 
 def _joined(rows: list[pa.Table]) -> pa.Table:
-    """As one; columns that an older one lacks are empty there."""
+    """One table; columns that older tables lack are null."""
     return pa.concat_tables(rows, promote_options="default")
 
 
-def _moved(index: Any, old: list[str], new: list[str]) -> Any:
-    """Numbers of `old` texts as numbers of `new` ones, which grow as needed."""
+def _renumbered_texts(index: Any, old: list[str], new: list[str]) -> Any:
+    """Numbers of `old` texts as numbers of `new` texts, which are appended as needed."""
     used = {int(i): old[int(i)] for i in np.unique(index)}
     new += [text for text in used.values() if text not in new]
     return np.array([new.index(used[int(i)]) for i in index], np.int64)
 
 
-class _Rows:
-    """data/*.parquet, one row group an episode, another file when one is full."""
+class _DataFiles:
+    """Writes data/*.parquet: one row group an episode, the next file when one is full."""
 
     def __init__(self, root: Path, schema: pa.Schema) -> None:
         self._root, self._schema = root, schema
@@ -203,37 +220,37 @@ class _Rows:
             self._writer = None
 
 
-class _Videos:
-    """videos/KEY/*.mp4: compressed pictures one after the other, another file when one is full."""
+class _VideoFiles:
+    """Writes videos/KEY/*.mp4: packets in sequence, the next file when one is full."""
 
     def __init__(self, root: Path, key: str, fps: float) -> None:
         self._root, self._key, self._fps = root, key, fps
         self._n, self._size = -1, 0
         self._container: Any = None
-        self._pictures, self._like = 0, b""
+        self._images, self._like = 0, b""
 
     def add(self, dataset: Dataset, entry: Entry) -> Clip:
         import av
 
         path = dataset.video(entry, self._key)
-        index = dataset.pictures.index(path)
+        index = dataset.videos.index(path)
         first = round(entry.clips[self._key].start * self._fps)
         last = first + entry.length
-        if not (last <= index.n and index.key[np.flatnonzero(index.picture == first)[0]]):
+        if not (last <= index.n and index.key[np.flatnonzero(index.image == first)[0]]):
             raise DataError(
-                f"{path}: episode {entry.episode} does not begin at a key frame, or is cut short; it "
-                "cannot be moved"
+                f"{path}: episode {entry.episode} does not begin at a key frame, or is "
+                "truncated; it cannot be copied"
             )
-        wanted = np.flatnonzero((index.picture >= first) & (index.picture < last))
+        wanted = np.flatnonzero((index.image >= first) & (index.image < last))
         size = int(index.size[wanted].sum())
         with av.open(str(path)) as source:
             stream = source.streams.video[0]
             full = self._size + size > layout.VIDEO_MB * MB
             if self._container is None or full or self._like != index.extradata:
                 self._begin(stream, index.extradata)
-            at = self._pictures
-            numbers = index.picture[wanted] - first
-            delay = int((np.arange(len(wanted)) - numbers).max())  # pictures that wait for later ones
+            at = self._images
+            numbers = index.image[wanted] - first
+            delay = int((np.arange(len(wanted)) - numbers).max())  # images that wait for later ones
             packets = [p for p in source.demux(stream) if p.size]
             for order, k in enumerate(wanted.tolist()):
                 packet = packets[k]
@@ -243,14 +260,14 @@ class _Videos:
                 packet.stream = self._stream
                 self._container.mux(packet)
         self._size += size
-        self._pictures += entry.length
-        return Clip(self._n, at / self._fps, self._pictures / self._fps)
+        self._images += entry.length
+        return Clip(self._n, at / self._fps, self._images / self._fps)
 
-    def _begin(self, stream: Any, like: bytes) -> None:
+    def _begin(self, stream: Any, template: bytes) -> None:
         import av
 
         self.close()
-        self._n, self._size, self._pictures, self._like = self._n + 1, 0, 0, like
+        self._n, self._size, self._images, self._like = self._n + 1, 0, 0, template
         path = self._root / layout.path_of(layout.VIDEO, self._n, self._key)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._container = av.open(str(path), "w", format="mp4")

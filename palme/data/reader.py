@@ -1,11 +1,11 @@
-"""Reading: any frame of a LeRobotDataset v3.0, ours or another's, in any order.
+"""Reads any frame of a LeRobotDataset v3.0, in any order, whoever recorded it.
 
     dataset = Dataset("out/recorded")
-    frame = dataset[1234]                  # numbers, texts and pictures of one instant
-    episode = dataset.episode(7)           # all its numbers as arrays, its pictures one by one
+    frame = dataset[1234]                  # numbers, texts and images of one instant
+    episode = dataset.episode(7)           # its numbers as arrays, its images one by one
 
-Numbers of a file are read when first asked for and kept; pictures are decoded on demand (see `decoder`).
-What info.json does not count is not looked at, so a data set can be read while it is being recorded.
+The numbers of a file are read at first use and kept; images are decoded on demand (see `decoder`). A reader
+ignores episodes that info.json does not count, so it can read a data set while it is being recorded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from palme.data import layout
-from palme.data.decoder import CACHE_MB, Pictures
+from palme.data.decoder import CACHE_MB, VideoDecoder
 from palme.data.episode_index import Entry, read_entries, read_info, read_texts
 from palme.data.errors import DamagedDatasetError, EpisodeNotFoundError
 from palme.data.files import read_table
@@ -31,14 +31,17 @@ from palme.data.sidecar import Sidecar, read_sidecars
 
 @dataclass(frozen=True)
 class Frame:
-    """One instant.
+    """One frame.
 
     Attributes:
-        index, episode_index, frame_index: its number in the data set, of its episode, and in that.
-        timestamp: nominal, in [s] since the episode began.
-        task, step: the sentence, and the step of the plan ("" where there is none, or none was recorded).
-        numbers: by feature, (D,) or a scalar.
-        images: by camera, uint8 (H, W, 3), read-only.
+        index: its number in the data set.
+        episode_index: number of its episode.
+        frame_index: its number in the episode.
+        timestamp: nominal time since the episode began in [s].
+        task: the task sentence.
+        step: the step text, "" between steps or if none was recorded.
+        numbers: (D,) or scalar values by feature.
+        images: uint8 (H, W, 3) by camera, read-only.
     """
 
     index: int
@@ -52,36 +55,42 @@ class Frame:
 
     @property
     def state(self) -> NDArray[np.float32]:
+        """(n_joints + 1,) measured joints in [rad] and gripper opening in [0, 1]."""
         return self.numbers["observation.state"]
 
     @property
     def action(self) -> NDArray[np.float32]:
-        """What was sent."""
+        """(n_joints + 1,) the command sent, in the same units."""
         return self.numbers["action"]
 
 
 class Dataset:
-    """A data set for reading.
-
-    Args:
-        root: the folder.
-        cache_mb: of decoded pictures that are kept.
+    """A data set opened for reading.
 
     Attributes:
-        fps, features: as info.json has them.
+        root: the folder.
+        info: meta/info.json; `features` and `fps` are its entries.
         entries: the episodes, in order.
-        tasks, steps: texts by number.
-
-    Raises:
-        NotADatasetError, DamagedDatasetError.
+        tasks, steps: task sentences and step texts by number.
+        video_keys: names of the video features.
+        videos: decodes the images.
     """
 
     def __init__(self, root: Path | str, cache_mb: int = CACHE_MB) -> None:
+        """Read the index.
+
+        Args:
+            root: the folder.
+            cache_mb: size of the image cache in [MiB].
+
+        Raises:
+            NotADatasetError: there is no data set of this version.
+            DamagedDatasetError: a file is missing or truncated.
+        """
         self.root = Path(root)
         self.info = read_info(self.root)
-        self.features: Mapping[str, Any] = self.info["features"]
-        self.fps: float = self.info["fps"]
-        counted = int(self.info["total_episodes"])
+        self.features, self.fps = self.info.features, self.info.fps
+        counted = self.info.total_episodes
         self.entries: list[Entry] = read_entries(self.root, self.features)[:counted]
         if len(self.entries) < counted:
             raise DamagedDatasetError(
@@ -95,36 +104,50 @@ class Dataset:
         self._names = [field.name for field in arrow_schema(self.features)]
         self._starts = [entry.start for entry in self.entries]
         self._columns: dict[int, dict[str, NDArray]] = {}
-        self.pictures = Pictures(self.fps, cache_mb)
+        self.videos = VideoDecoder(self.fps, cache_mb)
 
     def __len__(self) -> int:
+        """Number of frames."""
         return self.entries[-1].stop if self.entries else 0
 
     @property
     def cameras(self) -> tuple[str, ...]:
         """Names of the cameras."""
-        return tuple(key.removeprefix(layout.PICTURE) for key in self.video_keys)
+        return tuple(key.removeprefix(layout.IMAGE_PREFIX) for key in self.video_keys)
 
     def __getitem__(self, index: int) -> Frame:
-        """Frame `index` of the whole. Raises IndexError, DamagedDatasetError."""
+        """Frame `index` of the data set.
+
+        Raises:
+            IndexError: there is no such frame.
+            DamagedDatasetError: a file is missing or truncated.
+        """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
         entry = self.entries[bisect_right(self._starts, index) - 1]
         return self._frame(entry, index - entry.start)
 
     def episode(self, number: int) -> Episode:
-        """Episode `number`, counted from 0. Raises EpisodeNotFoundError."""
+        """Episode `number`, counted from 0.
+
+        Raises:
+            EpisodeNotFoundError: there is no such episode.
+        """
         if not 0 <= number < len(self.entries):
-            there = f"0 to {len(self.entries) - 1}" if self.entries else "none yet"
-            raise EpisodeNotFoundError(f"{self.root}: no episode {number}; there are {there}")
+            known = f"0 to {len(self.entries) - 1}" if self.entries else "none"
+            raise EpisodeNotFoundError(f"{self.root}: no episode {number}; there are {known}")
         return Episode(self, self.entries[number])
 
     def episodes(self) -> Iterator[Episode]:
-        """All of them, in order."""
+        """All episodes, in order."""
         return (Episode(self, entry) for entry in self.entries)
 
     def columns(self, entry: Entry) -> dict[str, NDArray]:
-        """An episode's numbers by feature, (T,) or (T, D). Raises DamagedDatasetError."""
+        """An episode's numbers by feature, (T,) or (T, D).
+
+        Raises:
+            DamagedDatasetError: the data file is missing, truncated, or of other frames.
+        """
         file = self._file(entry)
         at = entry.start - int(file["index"][0])
         if not (0 <= at and at + entry.length <= len(file["index"])):
@@ -135,23 +158,27 @@ class Dataset:
         return {name: values[at : at + entry.length] for name, values in file.items()}
 
     def image(self, entry: Entry, key: str, frame: int) -> NDArray[np.uint8]:
-        """One camera's picture at a frame of an episode, uint8 (H, W, 3). Raises DamagedDatasetError."""
+        """One camera's image at a frame of an episode, uint8 (H, W, 3).
+
+        Raises:
+            DamagedDatasetError: the video is missing or truncated.
+        """
         clip = entry.clips[key]
-        return self.pictures.get(self.video(entry, key), round(clip.start * self.fps) + frame)
+        return self.videos.get(self.video(entry, key), round(clip.start * self.fps) + frame)
 
     def video(self, entry: Entry, key: str) -> Path:
-        """The file that holds an episode's pictures of one camera."""
+        """The file of an episode's images of one camera."""
         return self.root / layout.path_of(layout.VIDEO, entry.clips[key].file, key)
 
     def close(self) -> None:
-        """Give the open files back."""
-        self.pictures.close()
+        """Close the open files. Idempotent."""
+        self.videos.close()
 
     def _frame(self, entry: Entry, frame: int) -> Frame:
         file = self._file(entry)
         at = entry.start + frame - int(file["index"][0])
         if not 0 <= at < len(file["index"]):
-            self.columns(entry)  # says what is wrong
+            self.columns(entry)  # raises the error that names the file
         numbers = {name: file[name][at] for name in self._names}
         step = numbers.get("subtask_index")
         return Frame(
@@ -162,7 +189,7 @@ class Dataset:
             self.tasks[int(numbers["task_index"])],
             "" if step is None or not self.steps else self.steps[int(step)],
             numbers,
-            {key.removeprefix(layout.PICTURE): self.image(entry, key, frame) for key in self.video_keys},
+            {key.removeprefix(layout.IMAGE_PREFIX): self.image(entry, key, frame) for key in self.video_keys},
         )
 
     def _file(self, entry: Entry) -> dict[str, NDArray]:
@@ -172,7 +199,7 @@ class Dataset:
             if missing := [name for name in self._names if name not in table.column_names]:
                 raise DamagedDatasetError(f"{path}: column {missing[0]!r} of info.json is missing")
             if not len(table):
-                raise DamagedDatasetError(f"{path}: holds no row")
+                raise DamagedDatasetError(f"{path}: has no rows")
             self._columns[entry.data] = {name: _array(table[name]) for name in self._names}
         return self._columns[entry.data]
 
@@ -185,20 +212,23 @@ class Episode:
     entry: Entry
 
     def __len__(self) -> int:
+        """Number of frames."""
         return self.entry.length
 
     def __getitem__(self, frame: int) -> Frame:
+        """Frame number `frame` of the episode. Raises as `Dataset.__getitem__`."""
         if not 0 <= frame < len(self):
             raise IndexError(f"frame {frame} of {len(self)} in episode {self.entry.episode}")
         return self.dataset._frame(self.entry, frame)
 
     @property
     def task(self) -> str:
+        """The task sentence."""
         return self.entry.tasks[0] if self.entry.tasks else ""
 
     @property
     def numbers(self) -> dict[str, NDArray]:
-        """By feature, (T,) or (T, D)."""
+        """Its numbers by feature, (T,) or (T, D)."""
         return self.dataset.columns(self.entry)
 
     @property
@@ -209,21 +239,21 @@ class Episode:
         return [""] * len(self) if index is None or not texts else [texts[int(i)] for i in index]
 
     def images(self, camera: str) -> Iterator[NDArray[np.uint8]]:
-        """One camera's pictures in turn."""
+        """One camera's images in order."""
         for frame in range(len(self)):
-            yield self.dataset.image(self.entry, layout.PICTURE + camera, frame)
+            yield self.dataset.image(self.entry, layout.IMAGE_PREFIX + camera, frame)
 
     @property
     def sidecar(self) -> Sidecar | None:
-        """How it was recorded, what was said, the exact commands; None where another stack recorded it."""
+        """How it was recorded, its events and exact commands; None if another program recorded it."""
         number = self.entry.episode
         return read_sidecars(self.dataset.root, number, self.entry.data).get(number)
 
 
 def _array(column: pa.ChunkedArray) -> NDArray:
-    whole = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    kind = whole.type
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    kind = array.type
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind):
-        flat = whole.flatten().to_numpy(zero_copy_only=False)
-        return flat.reshape(len(whole), -1)
-    return whole.to_numpy(zero_copy_only=False)
+        flat = array.flatten().to_numpy(zero_copy_only=False)
+        return flat.reshape(len(array), -1)
+    return array.to_numpy(zero_copy_only=False)

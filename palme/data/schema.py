@@ -1,8 +1,8 @@
-"""What a frame holds: LeRobot's features for one arm and its cameras, and the same as parquet columns.
+"""What a frame holds: LeRobot's features for one arm and its cameras, and the matching parquet columns.
 
-`action` is what was sent, `action.requested` what the policy asked for; `subtask_index` is the step text (a
-name that LeRobot resolves by itself, as it does `task_index`); `timestamp` is nominal, frame / fps, and
-`capture_time` is when it truly was.
+`action` is the command sent, `action.requested` the command the policy requested. `subtask_index` numbers the
+step text; LeRobot resolves that name as it does `task_index`. `timestamp` is nominal, frame / fps;
+`capture_time` is the true time.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ ARROW = {
 }
 VECTORS = ("observation.state", "action", "action.requested")
 CODECS = {"h264": "libx264", "av1": "libsvtav1"}
-LARGEST = 4096  # [px] a side
+MAX_SIDE = 4096  # [px]
+
+Features = Mapping[str, Mapping[str, Any]]
+"""The `features` of info.json: dtype, shape and names by feature."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One camera's picture: `name`, and its size in [px]."""
+    """A camera: its name and image size in [px]."""
 
     name: str
     height: int
@@ -48,19 +51,23 @@ class View:
 
     @property
     def key(self) -> str:
-        return layout.PICTURE + self.name
+        """Name of the camera's feature."""
+        return layout.IMAGE_PREFIX + self.name
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What a data set of ours records.
+    """What a data set records.
 
     Attributes:
         robot_type: name of the arm.
-        fps: frames a second = commands a second.
-        joints: (n_joints,) names; state and action have the gripper's opening in [0, 1] after them.
-        views: the cameras; sides are even, since yuv420p halves them.
+        fps: frame rate = command rate in [Hz].
+        joints: (n_joints,) names; state and action append the gripper opening in [0, 1].
+        views: the cameras; image sides are even, since yuv420p halves them.
         codec: "h264" or "av1".
+
+    Raises:
+        SchemaMismatchError: an unknown codec, or a rate or image size that video cannot hold.
     """
 
     robot_type: str
@@ -70,21 +77,22 @@ class Schema:
     codec: str = "h264"
 
     def __post_init__(self) -> None:
+        """Check codec, rate and image sizes."""
         if self.codec not in CODECS:
-            raise SchemaMismatchError(f"codec {self.codec!r} is none of {sorted(CODECS)}")
+            raise SchemaMismatchError(f"codec {self.codec!r} unknown; choose one of {sorted(CODECS)}")
         if not (isinstance(self.fps, int) and 0 < self.fps <= 1000):
-            raise SchemaMismatchError(f"fps {self.fps!r}: v3.0 takes a whole number in [1, 1000]")
+            raise SchemaMismatchError(f"fps {self.fps!r}: v3.0 requires a whole number in [1, 1000]")
         for view in self.views:
             even = view.height % 2 == 0 and view.width % 2 == 0
-            if not (even and 16 <= view.height <= LARGEST and 16 <= view.width <= LARGEST):
+            if not (even and 16 <= view.height <= MAX_SIDE and 16 <= view.width <= MAX_SIDE):
                 raise SchemaMismatchError(
-                    f"camera {view.name}: {view.width}x{view.height} px; yuv420p video takes even sides in "
-                    f"[16, {LARGEST}]; set camera.{view.name}_size"
+                    f"camera {view.name}: {view.width}x{view.height} px; yuv420p video requires even sides "
+                    f"in [16, {MAX_SIDE}]; set camera.{view.name}_size"
                 )
 
     @property
     def width(self) -> int:
-        """Numbers in state and action."""
+        """Entries of state and action: n_joints + 1."""
         return len(self.joints) + 1
 
     def features(self) -> dict[str, Any]:
@@ -113,15 +121,19 @@ class Schema:
             out[key] = {"dtype": dtype, "shape": [1], "names": None}
         return out
 
-    def check_same(self, features: Mapping[str, Any], fps: float, robot_type: str | None) -> None:
-        """Raise SchemaMismatchError, naming the first difference from a data set that is there."""
+    def check_same(self, features: Features, fps: float, robot_type: str | None) -> None:
+        """Check that a recording matches an existing data set.
+
+        Raises:
+            SchemaMismatchError: names the first difference.
+        """
         if fps != self.fps:
             raise SchemaMismatchError(
-                f"fps: the data set has {fps}, the arm runs at {self.fps}; name another path"
+                f"fps: the data set has {fps} Hz, the arm runs at {self.fps} Hz; record to another path"
             )
         if robot_type != self.robot_type:
             raise SchemaMismatchError(
-                f"robot_type: the data set is of {robot_type!r}, not {self.robot_type!r}; name another path"
+                f"robot_type: {robot_type!r} in the data set, {self.robot_type!r} here; use another path"
             )
         mine = self.features()
         for key in sorted(set(mine) ^ set(features)):
@@ -137,28 +149,32 @@ class Schema:
                     )
 
 
-def arrow_schema(features: Mapping[str, Any]) -> pa.Schema:
-    """Columns of data/*.parquet: everything but the videos. Raises SchemaMismatchError for another dtype."""
+def arrow_schema(features: Features) -> pa.Schema:
+    """Columns of data/*.parquet: all features but the videos.
+
+    Raises:
+        SchemaMismatchError: a feature has a dtype or shape that this reader does not support.
+    """
     fields = []
     for key, feature in features.items():
         if feature["dtype"] in ("video", "image"):
             continue
         if feature["dtype"] not in ARROW or len(feature["shape"]) != 1:
             raise SchemaMismatchError(
-                f"feature {key!r}: {feature['dtype']} {feature['shape']} is not read here"
+                f"feature {key!r}: {feature['dtype']} {feature['shape']} is not supported"
             )
         kind, n = ARROW[feature["dtype"]], int(feature["shape"][0])
         fields.append(pa.field(key, kind if n == 1 else pa.list_(kind, n)))
     return pa.schema(fields)
 
 
-def video_keys(features: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the features that are videos."""
+def video_keys(features: Features) -> tuple[str, ...]:
+    """Names of the video features."""
     return tuple(key for key, feature in features.items() if feature["dtype"] == "video")
 
 
 def stats_type(feature: Mapping[str, Any], name: str) -> pa.DataType:
-    """The parquet type of one statistic of one feature, as LeRobot's own writer would infer it."""
+    """Parquet type of one statistic of one feature, as LeRobot's own writer infers it."""
     if name == "count":
         return pa.list_(pa.int64())
     if feature["dtype"] == "video":

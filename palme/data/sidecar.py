@@ -1,7 +1,7 @@
-"""Sidecar tables: who recorded an episode and how, what the planner said, and every command to the last bit.
+"""Sidecar tables: how an episode was recorded, the agent's events, and every command in full precision.
 
-LeRobot's own columns hold float32 and one row a frame. A replay needs the commands as they were, double
-precision and those that were refused included; the planner's sentence has no place in a frame at all.
+LeRobot's columns hold float32 and one row a frame. A replay needs the commands in double precision, refused
+ones included; the planner's sentence has no column in a frame.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from palme.data import layout
 from palme.data.files import read_table
 from palme.data.frame_timing import FrameTiming
 
-TEXT, WHOLE, REAL, YES = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+_STR, _INT, _REAL, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
 
 @dataclass(frozen=True)
 class Run:
-    """How an episode came to be.
+    """How an episode was recorded; a row of palme/runs.
 
     Attributes:
+        instruction: the task sentence.
         started: wall clock, ISO 8601.
-        world: JSON of what a replay needs, "" where the world was not ours to set.
-        final: what the world was at the end, for a replay to compare with, () where nobody can know.
-        truth: what the simulator judged, None where there is none.
+        arm, planner, policy, version, commit: names of what was used.
+        seed: of the scene.
+        done, cause, reason: how the run ended, by the planner's own belief.
+        truth: the simulator's verdict, None without a simulator.
+        world: JSON of the starting state for a replay, "" if it could not be set.
+        final: final state of the world for comparison with a replay, () if unknown.
     """
 
     instruction: str
@@ -49,16 +53,22 @@ class Run:
 
 @dataclass(frozen=True)
 class EpisodeEvent:
-    """One thing that planner, judge or policy said: `kind` is "planned", "judged", "looked" or "finished".
+    """One event of planner, success check or policy; a row of palme/events.
 
     Attributes:
-        frame: how many frames had been recorded by then.
-        t: [s] since the run began.
-        sentence: what the planner read, placeholders included.
-        answer: its reason, or what it found; of a look, what was looked for: "pick" or "place".
-        success, probability: of a verdict; of a look, how sure the detector was.
-        camera, xyz: of a look: through which, and (x, y, z) in [m] of what was found, in the base frame by
-            the calibration that the picture came with.
+        frame: number of frames recorded before it.
+        t: time since the run began in [s].
+        kind: "planned", "judged", "looked" or "finished".
+        index: number of the plan, -1 if none.
+        step: the step text.
+        sentence: the sentence the planner read, placeholders included.
+        answer: the planner's rationale or finding; for "looked", the role "pick" or "place".
+        success: the verdict.
+        probability: of the verdict; for "looked", the detector's score.
+        seconds: computing time in [s].
+        camera: for "looked", the camera used.
+        xyz: for "looked", (x, y, z) of the point found in [m], base frame, by the calibration that came with
+            the image.
     """
 
     frame: int
@@ -77,7 +87,16 @@ class EpisodeEvent:
 
 @dataclass(frozen=True)
 class CommandRecord:
-    """One thing that the arm was told: `kind` is "command", "stop" or "rearm"; `accepted`: not refused."""
+    """One call to the arm; a row of palme/commands.
+
+    Attributes:
+        frame: number of frames recorded before it.
+        kind: "command", "stop" or "rearm".
+        q_target: (n_joints,) in [rad].
+        gripper: opening in [0, 1].
+        seq, t_mono: sequence number, and monotonic time in [s], of the command.
+        accepted: False if the safety gate refused it.
+    """
 
     frame: int
     kind: str
@@ -90,25 +109,25 @@ class CommandRecord:
 
 RUNS = pa.schema(
     [
-        ("episode_index", WHOLE), ("instruction", TEXT), ("started", TEXT), ("arm", TEXT), ("planner", TEXT),
-        ("policy", TEXT), ("version", TEXT), ("commit", TEXT), ("seed", WHOLE), ("done", YES),
-        ("cause", TEXT), ("reason", TEXT), ("truth", YES), ("world", TEXT), ("final", pa.list_(REAL)),
-        ("nominal_ms", REAL), ("mean_ms", REAL), ("min_ms", REAL), ("p50_ms", REAL), ("p99_ms", REAL),
-        ("max_ms", REAL), ("late_frames", pa.list_(WHOLE)), ("repeated_camera", pa.list_(TEXT)),
-        ("repeated_frame", pa.list_(WHOLE)), ("longest_wait_ms", REAL), ("oldest_picture_ms", REAL),
+        ("episode_index", _INT), ("instruction", _STR), ("started", _STR), ("arm", _STR), ("planner", _STR),
+        ("policy", _STR), ("version", _STR), ("commit", _STR), ("seed", _INT), ("done", _BOOL),
+        ("cause", _STR), ("reason", _STR), ("truth", _BOOL), ("world", _STR), ("final", pa.list_(_REAL)),
+        ("nominal_ms", _REAL), ("mean_ms", _REAL), ("min_ms", _REAL), ("p50_ms", _REAL), ("p99_ms", _REAL),
+        ("max_ms", _REAL), ("late_frames", pa.list_(_INT)), ("repeated_camera", pa.list_(_STR)),
+        ("repeated_frame", pa.list_(_INT)), ("longest_wait_ms", _REAL), ("oldest_picture_ms", _REAL),
     ]
 )  # fmt: skip
 EVENTS = pa.schema(
     [
-        ("episode_index", WHOLE), ("frame_index", WHOLE), ("t", REAL), ("kind", TEXT), ("index", WHOLE),
-        ("step", TEXT), ("sentence", TEXT), ("answer", TEXT), ("success", YES), ("probability", REAL),
-        ("seconds", REAL), ("camera", TEXT), ("xyz", pa.list_(REAL)),
+        ("episode_index", _INT), ("frame_index", _INT), ("t", _REAL), ("kind", _STR), ("index", _INT),
+        ("step", _STR), ("sentence", _STR), ("answer", _STR), ("success", _BOOL), ("probability", _REAL),
+        ("seconds", _REAL), ("camera", _STR), ("xyz", pa.list_(_REAL)),
     ]
 )  # fmt: skip
 COMMANDS = pa.schema(
     [
-        ("episode_index", WHOLE), ("frame_index", WHOLE), ("kind", TEXT), ("q_target", pa.list_(REAL)),
-        ("gripper", REAL), ("seq", WHOLE), ("t_mono", REAL), ("accepted", YES),
+        ("episode_index", _INT), ("frame_index", _INT), ("kind", _STR), ("q_target", pa.list_(_REAL)),
+        ("gripper", _REAL), ("seq", _INT), ("t_mono", _REAL), ("accepted", _BOOL),
     ]
 )  # fmt: skip
 SCHEMAS = {"runs": RUNS, "events": EVENTS, "commands": COMMANDS}
@@ -116,7 +135,7 @@ SCHEMAS = {"runs": RUNS, "events": EVENTS, "commands": COMMANDS}
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What the three tables hold of one episode."""
+    """The sidecar tables' content of one episode."""
 
     run: Run
     timing: FrameTiming
@@ -124,38 +143,38 @@ class Sidecar:
     commands: tuple[CommandRecord, ...] = field(default=(), repr=False)
 
 
-def tables(episode: int, side: Sidecar) -> dict[str, pa.Table]:
-    """One episode's rows of each table."""
-    c = side.timing
-    run = {k: v for k, v in vars(side.run).items() if k != "final"}
-    pace = {k: v for k, v in vars(c).items() if k not in ("repeated", "late_frames")}
-    row = run | pace | {
-        "episode_index": episode, "final": list(side.run.final), "late_frames": list(c.late_frames),
-        "repeated_camera": [name for name, _ in c.repeated],
-        "repeated_frame": [frame for _, frame in c.repeated],
+def tables(episode: int, sidecar: Sidecar) -> dict[str, pa.Table]:
+    """The rows of one episode in each table."""
+    timing = sidecar.timing
+    run = vars(sidecar.run) | vars(timing) | {
+        "episode_index": episode, "final": list(sidecar.run.final), "late_frames": list(timing.late_frames),
+        "repeated_camera": [name for name, _ in timing.repeated],
+        "repeated_frame": [frame for _, frame in timing.repeated],
     }  # fmt: skip
-    said = [
-        {"episode_index": episode, "frame_index": s.frame, "xyz": list(s.xyz)}
-        | {k: v for k, v in vars(s).items() if k not in ("frame", "xyz")}
-        for s in side.events
-    ]
-    orders = [
-        {"episode_index": episode, "frame_index": o.frame, "q_target": list(o.q_target)}
-        | {k: v for k, v in vars(o).items() if k not in ("frame", "q_target")}
-        for o in side.commands
-    ]
-    return {
-        "runs": pa.Table.from_pylist([row], RUNS),
-        "events": pa.Table.from_pylist(said, EVENTS),
-        "commands": pa.Table.from_pylist(orders, COMMANDS),
+    del run["repeated"]
+    rows = {
+        "runs": [run],
+        "events": [_row(episode, vars(e), xyz=list(e.xyz)) for e in sidecar.events],
+        "commands": [_row(episode, vars(c), q_target=list(c.q_target)) for c in sidecar.commands],
     }
+    return {name: pa.Table.from_pylist(rows[name], schema) for name, schema in SCHEMAS.items()}
+
+
+def _row(episode: int, fields: dict[str, Any], **lists: list[float]) -> dict[str, Any]:
+    plain = {k: v for k, v in fields.items() if k != "frame"}
+    return plain | lists | {"episode_index": episode, "frame_index": fields["frame"]}
 
 
 def read_sidecars(root: Path, episode: int | None = None, file: int = 0) -> dict[int, Sidecar]:
-    """By episode, of those that have one. Raises DamagedDatasetError.
+    """The sidecars of a data set by episode; episodes without one are left out.
 
     Args:
-        episode: only this one, from the tables of number `file`; that of its data, or 0 where it was packed.
+        root: the data set.
+        episode: only this one; None = all.
+        file: number of its data file: its tables have the same number, or 0 after packing.
+
+    Raises:
+        DamagedDatasetError: a table is truncated.
     """
     found = {name: _rows(root, name, episode, file) for name in SCHEMAS}
     out = {}
@@ -174,7 +193,7 @@ def _rows(root: Path, name: str, episode: int | None, file: int) -> list[dict]:
     if episode is None:
         return [row for path in sidecar_files(root, name) for row in read_table(path).to_pylist()]
     for number in {file, 0}:
-        path = root / layout.path_of(layout.SIDE[name], number)
+        path = root / layout.path_of(layout.SIDECAR[name], number)
         if path.exists():
             table = read_table(path)
             here = table.filter(pa.array(table["episode_index"].to_numpy() == episode))
@@ -198,7 +217,7 @@ def _timing(row: dict) -> FrameTiming:
 
 def _event(row: dict) -> EpisodeEvent:
     known = {k: row[k] for k in EpisodeEvent.__dataclass_fields__ if k not in ("frame", "camera", "xyz")}
-    # a data set from before looks were kept has no columns for them
+    # older data sets have no columns for camera and xyz
     looked: dict[str, Any] = {"camera": row.get("camera") or "", "xyz": tuple(row.get("xyz") or ())}
     return EpisodeEvent(frame=row["frame_index"], **known, **looked)
 
@@ -209,7 +228,7 @@ def _command(row: dict) -> CommandRecord:
 
 
 def renumbered(table: pa.Table, numbers: dict[int, int]) -> pa.Table:
-    """The rows of those episodes that `numbers` names, under their new ones."""
+    """The rows of the episodes in `numbers` (old -> new), renumbered."""
     old: NDArray = table["episode_index"].to_numpy()
     rows = [i for i, episode in enumerate(old.tolist()) if episode in numbers]
     table = table.take(pa.array(rows, pa.int64()))
@@ -218,6 +237,5 @@ def renumbered(table: pa.Table, numbers: dict[int, int]) -> pa.Table:
 
 
 def sidecar_files(root: Path, name: str) -> list[Path]:
-    """The files of one side table, in their order."""
-    assert name in layout.SIDE
+    """The files of one sidecar table, in order."""
     return sorted((root / "palme" / name).glob("*/*.parquet"))

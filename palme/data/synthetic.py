@@ -1,8 +1,8 @@
-"""Episodes made of nothing but their numbers: whoever reads one can say whether it is right.
+"""Synthetic episodes: every value follows from its episode and frame number, so a reader can be checked.
 
     python -m palme.data.synthetic PATH '{"episodes": 3, "frames": 40, "height": 480, "width": 640}'
 
-records and says `saved N` after each; the crash test kills it, the judges and the speed figures read it.
+records and prints `saved N` after each episode. The crash test kills it; judges read its output.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,24 +25,24 @@ from palme.data.writer import DatasetWriter, Row
 
 JOINTS = tuple(f"joint{i + 1}" for i in range(7))
 STEPS = ("", "pick up the red block", "place it in the blue bowl")
-NOISE = 2.0  # grey levels of a camera's, standard deviation
-CLOSE = 12.0  # grey levels that a small plain picture may be off after compression, on average
+NOISE = 2.0  # standard deviation of the camera noise in grey levels
+TOLERANCE = 12.0  # mean error in grey levels of a small image after compression
 
 
 def schema(height: int, width: int, cameras: int = 2, codec: str = "h264", fps: int = 20) -> Schema:
-    """Of an arm with that many cameras."""
+    """The schema of a 7-joint arm with that many cameras."""
     views = tuple(View(("front", "wrist", "side", "top")[i], height, width) for i in range(cameras))
     return Schema("synthetic", fps, JOINTS, views, codec)
 
 
 def numbers(episode: int, frame: int) -> NDArray[np.float32]:
-    """(3, 8) state, sent and requested of a frame."""
+    """(3, 8) state, action and requested action of a frame."""
     phase = 0.05 * frame + np.arange(8) + episode
     return np.stack([np.sin(phase), np.sin(phase + 0.05), np.sin(phase + 0.06)]).astype(np.float32)
 
 
 def task(episode: int) -> str:
-    """The sentence of an episode."""
+    """The task sentence of an episode."""
     return f"put block {episode % 3} in the bowl"
 
 
@@ -52,9 +52,10 @@ def step(frame: int) -> str:
 
 
 class Scenery:
-    """A table, things on it, a hand that moves, and a camera's noise: about as hard to compress as real."""
+    """A table with objects, a moving hand, and camera noise: about as hard to compress as a real scene."""
 
     def __init__(self, schema: Schema, noise: float = NOISE) -> None:
+        """Draw the background of each camera; `noise` is its standard deviation in grey levels."""
         rng = np.random.default_rng(0)
         self._plain = []
         for view in schema.views:
@@ -69,7 +70,7 @@ class Scenery:
         )
 
     def picture(self, camera: int, episode: int, frame: int) -> NDArray[np.uint8]:
-        """(H, W, 3) of a frame."""
+        """uint8 (H, W, 3) image of a frame."""
         plain = self._plain[camera]
         h, w = plain.shape[:2]
         out = plain.copy()
@@ -83,14 +84,14 @@ class Scenery:
 
 
 def row(schema: Schema, scenery: Scenery, episode: int, frame: int) -> Row:
-    """A frame as `EpisodeWriter.add` takes it."""
+    """A frame for `EpisodeWriter.add`."""
     state, sent, requested = numbers(episode, frame)
     pictures = [scenery.picture(i, episode, frame) for i in range(len(schema.views))]
     return Row(state, sent, requested, step(frame), 100.0 + frame / schema.fps, pictures, frame % 7 == 6)
 
 
 def record(dataset: DatasetWriter, scenery: Scenery, n: int, frames: int) -> None:
-    """`n` more episodes of `frames` frames; says `saved NUMBER` after each."""
+    """Record `n` more episodes of `frames` frames; prints `saved NUMBER` after each."""
     for _ in range(n):
         number = len(dataset.entries)
         episode = dataset.begin(task(number))
@@ -105,16 +106,19 @@ def record(dataset: DatasetWriter, scenery: Scenery, n: int, frames: int) -> Non
 
 
 def difference(episode: Episode, noise: float = 0.0) -> str:
-    """What of an episode is not as `record` made it, "" if nothing. Looks at its first and last picture."""
+    """The first difference between an episode and what `record` wrote, "" if none.
+
+    Compares all numbers and texts, and the first and last image of each camera.
+    """
     number, n = episode.entry.episode, len(episode)
-    wanted = np.stack([numbers(number, frame) for frame in range(n)])
+    expected = np.stack([numbers(number, frame) for frame in range(n)])
     for i, key in enumerate(("observation.state", "action", "action.requested")):
-        if not np.array_equal(episode.numbers[key], wanted[:, i]):
-            return f"{key} of episode {number} is not what was recorded"
+        if not np.array_equal(episode.numbers[key], expected[:, i]):
+            return f"{key} of episode {number} differs from what was recorded"
     if episode.task != task(number) or episode.steps != [step(frame) for frame in range(n)]:
-        return f"texts of episode {number} are not what was recorded"
+        return f"texts of episode {number} differ from what was recorded"
     if episode.sidecar is None or len(episode.sidecar.commands) != n or episode.sidecar.run.seed != number:
-        return f"side tables of episode {number} are not what was recorded"
+        return f"sidecar tables of episode {number} differ from what was recorded"
     views = tuple(
         View(key.rpartition(".")[2], *episode.dataset.features[key]["shape"][:2])
         for key in episode.dataset.video_keys
@@ -124,33 +128,54 @@ def difference(episode: Episode, noise: float = 0.0) -> str:
         for camera, view in enumerate(views):
             seen = episode[frame].images[view.name].astype(float)
             off = float(np.abs(seen - scenery.picture(camera, number, frame)).mean())
-            if not off <= CLOSE:
-                return f"picture {frame} of {view.name} in episode {number} is off by {off:.1f} grey levels"
+            if not off <= TOLERANCE:
+                return f"image {frame} of {view.name} in episode {number} is off by {off:.1f} grey levels"
     return ""
 
 
-def main(path: Path, setting: dict[str, Any]) -> None:
-    """Record; `setting` may hold episodes, frames, height, width, cameras, noise, codec, inline and forks."""
-    if not setting.get("forks"):
-        _record(path, setting)
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """What `python -m palme.data.synthetic` records.
+
+    Attributes:
+        episodes, frames: number of episodes, and of frames in each.
+        height, width, cameras, codec: of the videos.
+        noise: standard deviation of the camera noise in grey levels.
+        inline: encode in the same process.
+        forks: fork a recording process for each line of standard input.
+    """
+
+    episodes: int = 1 << 30
+    frames: int = 12
+    height: int = 48
+    width: int = 64
+    cameras: int = 2
+    codec: str = "h264"
+    noise: float = 0.0
+    inline: bool = False
+    forks: bool = False
+
+
+def main(path: Path, settings: SyntheticSettings) -> None:
+    """Record to `path`."""
+    if not settings.forks:
+        _record(path, settings)
         return
     for _ in sys.stdin:
         if not (pid := os.fork()):
-            _record(path, setting)
+            _record(path, settings)
             os._exit(0)
         print(f"pid {pid}", flush=True)
         os.waitpid(pid, 0)
         print("ended", flush=True)
 
 
-def _record(path: Path, setting: dict[str, Any]) -> None:
-    height, width = setting.get("height", 48), setting.get("width", 64)
-    made = schema(height, width, setting.get("cameras", 2), setting.get("codec", "h264"))
-    with DatasetWriter(path, made, InlineEncoder if setting.get("inline") else _patient) as dataset:
-        dataset.begin("nothing yet").discard()  # so that what is timed or killed is recording, not starting
+def _record(path: Path, settings: SyntheticSettings) -> None:
+    made = schema(settings.height, settings.width, settings.cameras, settings.codec)
+    with DatasetWriter(path, made, InlineEncoder if settings.inline else _patient) as dataset:
+        dataset.begin("warm up").discard()  # so that a benchmark or a kill meets recording, not start-up
         print("ready", flush=True)
-        scenery = Scenery(made, setting.get("noise", 0.0))
-        record(dataset, scenery, setting.get("episodes", 1 << 30), setting.get("frames", 12))
+        record(dataset, Scenery(made, settings.noise), settings.episodes, settings.frames)
 
 
 def _patient(made: Schema) -> EncoderProcess:
@@ -158,4 +183,4 @@ def _patient(made: Schema) -> EncoderProcess:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    main(Path(sys.argv[1]), SyntheticSettings(**json.loads(sys.argv[2])))

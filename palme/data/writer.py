@@ -1,20 +1,19 @@
-"""Recording: a data set that grows by whole episodes, whatever instant its writer is killed at.
+"""Records a data set episode by episode; killing the writer at any instant loses no finished episode.
 
-While an episode is recorded its rows are in memory and its videos under `.unfinished`, where no reader looks.
-`save` writes everything there first and puts it on the disk (fsync), then gives each file its name (rename,
-fsync of the folder) in this order. Videos, side tables and data have a file an episode; the others are
-replaced by a longer one:
+While an episode is recorded its rows are in memory and its videos under `.unfinished`, which readers ignore.
+`save` writes and syncs every file there, then renames each (and syncs the folder) in this order. Videos,
+sidecar tables and data have one file an episode; the others are replaced by a longer one:
 
-    1. videos/KEY/...          nobody refers to them yet
+    1. videos/KEY/...          nothing refers to them yet
     2. palme/runs, events, commands
     3. data/...                rows beyond those that info.json counts
-    4. meta/tasks.parquet, meta/subtasks.parquet   a text more than is used
-    5. meta/episodes/...       from here on the episode is whole
+    4. meta/tasks.parquet, meta/subtasks.parquet   a superset of the texts in use
+    5. meta/episodes/...       from here on the episode is complete
     6. meta/stats.json
-    7. meta/info.json          from here on it is counted: readers look at no more than this
+    7. meta/info.json          from here on it is counted: readers stop here
 
-After any number of these renames the data set reads as it did before, or with one episode more. The next
-writer, or `palme data repair`, counts an episode that is whole (after 5) and removes one that is not.
+After any number of these renames the data set reads as before, or with one episode more. The next writer, or
+`palme data repair`, counts an episode that is complete (after 5) and removes one that is not.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ from numpy.typing import NDArray
 
 from palme.data import layout, stats
 from palme.data.crash_recovery import recover
-from palme.data.encoding import Encoded, EncoderProcess, shape_problem
+from palme.data.encoding import EncodedVideo, EncoderProcess, VideoEncoder, shape_problem
 from palme.data.episode_index import (
     Clip,
+    DatasetInfo,
     Entry,
     entries_table,
-    info_of,
     read_info,
     read_stats,
     read_texts,
@@ -47,10 +46,9 @@ from palme.data.episode_index import (
     texts_table,
 )
 from palme.data.errors import DatasetBusyError, EncoderError, InvalidFrameError, NotADatasetError
-from palme.data.files import publish, told, write_json, write_table
+from palme.data.files import publish, write_json, write_table, writing
 from palme.data.frame_timing import measure_timing
-from palme.data.inline import InlineEncoder
-from palme.data.schema import VECTORS, Schema, arrow_schema
+from palme.data.schema import VECTORS, Features, Schema, arrow_schema
 from palme.data.sidecar import CommandRecord, EpisodeEvent, Run, Sidecar, tables
 
 
@@ -59,13 +57,14 @@ class Row:
     """One frame.
 
     Attributes:
-        state: (n_joints + 1,) measured: joints in [rad], gripper opening in [0, 1], before the command.
-        action: (n_joints + 1,) what was sent; `requested`: what was asked for.
+        state: (n_joints + 1,) measured joints in [rad] and gripper opening in [0, 1], before the command.
+        action: (n_joints + 1,) the command sent.
+        requested: (n_joints + 1,) the command requested.
         step: the step text, "" between steps.
-        capture_time: [s] on the receiver's clock.
+        capture_time: monotonic time in [s] of the receiver.
         images: uint8 (H, W, 3) in the schema's order of cameras.
         intervention: whether a person commanded.
-        age: [s] of the oldest of the pictures.
+        age: age in [s] of the oldest image.
     """
 
     state: NDArray
@@ -79,39 +78,47 @@ class Row:
 
 
 class DatasetWriter:
-    """Opens a data set for recording, or begins one; the only writer while it is open.
-
-    Args:
-        root: the folder.
-        schema: what is to be recorded.
-        encoding: makes the encoding process, or `InlineEncoder`.
+    """Records episodes to a data set, new or existing; the only writer while it is open. A context manager.
 
     Attributes:
-        settled: what the last writer had left behind, for a person.
-
-    Raises:
-        DatasetBusyError, SchemaMismatchError, WriteError, NotADatasetError: the folder holds something else.
+        root, schema: as given.
+        features: the features of info.json.
+        entries: the episodes, in order.
+        recovered: what was recovered from an earlier writer, a line each.
     """
 
     def __init__(
         self,
         root: Path | str,
         schema: Schema,
-        encoding: Callable[[Schema], EncoderProcess | InlineEncoder] = EncoderProcess,
+        encoder: Callable[[Schema], VideoEncoder] = EncoderProcess,
     ) -> None:
+        """Lock the data set, recover it, and start the encoder.
+
+        Args:
+            root: the folder.
+            schema: what is recorded.
+            encoder: makes the video encoder.
+
+        Raises:
+            DatasetBusyError: another process writes to it.
+            SchemaMismatchError: it is of another arm, rate or cameras.
+            NotADatasetError: the folder holds something else.
+            WriteError: the file system refuses.
+        """
         self.root, self.schema = Path(root), schema
-        self.features = schema.features()
-        with told(self.root):
+        self.features: Features = schema.features()
+        with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
         self._lock = lock(self.root)
-        self._encoding: EncoderProcess | InlineEncoder | None = None
+        self._encoder: VideoEncoder | None = None
         self._folder = self.root / layout.UNFINISHED
-        self._behind = False
+        self._stale = False
         self.recovered: list[str] = []
         try:
             self._open()
             if schema.views:
-                self._encoding = encoding(schema)
+                self._encoder = encoder(schema)
         except BaseException:
             self.close()
             raise
@@ -119,63 +126,77 @@ class DatasetWriter:
     def _open(self) -> None:
         schema = self.schema
         if not (self.root / layout.INFO).exists():
-            if strangers := [p.name for p in self.root.iterdir() if not p.name.startswith(".")]:
-                if strangers != ["meta"] or any((self.root / "meta").iterdir()):
+            if names := [p.name for p in self.root.iterdir() if not p.name.startswith(".")]:
+                if names != ["meta"] or any((self.root / "meta").iterdir()):
                     raise NotADatasetError(
-                        f"{self.root}: holds {strangers[0]!r} and no {layout.INFO}; name an empty folder or "
-                        "a data set"
+                        f"{self.root}: contains {names[0]!r} and no {layout.INFO}; choose an empty "
+                        "folder or a data set"
                     )
-            empty = info_of(self.features, schema.fps, schema.robot_type, episodes=0, frames=0, tasks=0)
-            self._put_json(layout.INFO, empty)
+            temporary = self._folder / Path(layout.INFO).name
+            write_json(temporary, DatasetInfo.new(self.features, schema.fps, schema.robot_type).json)
+            publish(temporary, self.root / layout.INFO)
         info = read_info(self.root)
-        schema.check_same(info["features"], info["fps"], info.get("robot_type"))
-        self.features = info["features"]
+        schema.check_same(info.features, info.fps, info.robot_type)
+        self.features = info.features
         self._info, self.entries, self.recovered = recover(self.root, info)
-        self._behind = False
+        self._stale = False
         self._tasks = self._texts(layout.TASKS, "task")
         self._steps = self._texts(layout.SUBTASKS, "subtask") or [""]
         self._stats = read_stats(self.root, self.features)
-        names = [*self.root.glob("data/*/*"), *self.root.glob("videos/*/*/*"), *self.root.glob("palme/*/*/*")]
-        self._next = 1 + max((layout.number_of(path) or 0 for path in names), default=-1)
+        files = [p for kind in ("data/*/*", "videos/*/*/*", "palme/*/*/*") for p in self.root.glob(kind)]
+        self._next = 1 + max((layout.number_of(path) or 0 for path in files), default=-1)
 
     def __enter__(self) -> DatasetWriter:
+        """Return the writer."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close the writer."""
         self.close()
 
     def begin(self, task: str) -> EpisodeWriter:
-        """Record one episode, under instruction `task`. One at a time."""
+        """Start an episode; the previous one must be saved or discarded.
+
+        Args:
+            task: the task sentence.
+
+        Raises:
+            InvalidFrameError: the sentence is empty.
+            WriteError: the file system refuses.
+            EncoderError: the encoder failed.
+        """
         if not task.strip():
-            raise InvalidFrameError("an episode's task is a sentence; this one is empty")
-        if self._behind:
-            self._open()  # a save broke off among its renames: learn what came of it
-        # a new name each time: an encoder that outlives its killed parent by a moment must find nothing
+            raise InvalidFrameError("the task sentence of an episode is empty")
+        if self._stale:
+            self._open()  # a save failed between its renames: read what it left
+        # a new name each time: an encoder that briefly outlives its killed parent must not write here
         self._folder = self.root / layout.UNFINISHED / uuid.uuid4().hex
-        with told(self._folder):
+        with writing(self._folder):
             shutil.rmtree(self._folder.parent, ignore_errors=True)
             self._folder.mkdir(parents=True)
-        if self._encoding is not None:
-            self._encoding.begin(self._folder)
-        return EpisodeWriter(self, task, self._encoding)
+        if self._encoder is not None:
+            self._encoder.begin(self._folder)
+        return EpisodeWriter(self, task, self._encoder)
 
     def close(self) -> None:
-        """End the encoding process and let others write. What was not saved is gone."""
-        if self._encoding is not None:
-            self._encoding.close()
+        """End the encoder and release the lock; an unsaved episode is discarded. Idempotent."""
+        if self._encoder is not None:
+            self._encoder.close()
         if self._lock >= 0:
             shutil.rmtree(self.root / layout.UNFINISHED, ignore_errors=True)
             os.close(self._lock)
             self._lock = -1
 
-    def _save(self, task: str, columns: dict[str, Any], videos: Sequence[Encoded], beside: Sidecar) -> Entry:
+    def _save(
+        self, task: str, columns: dict[str, Any], videos: Sequence[EncodedVideo], sidecar: Sidecar
+    ) -> Entry:
         n, number = len(columns["frame_index"]), self._next
         start = self.entries[-1].stop if self.entries else 0
         clips = {v.key: Clip(number, 0.0, n / self.schema.fps) for v in self.schema.views}
         meta = self.entries[-1].meta if self.entries else 0
-        beside_it = [i for i, one in enumerate(self.entries) if one.meta == meta]
-        if len(beside_it) >= layout.ROWS:
-            meta, beside_it = meta + 1, []
+        listed = [i for i, one in enumerate(self.entries) if one.meta == meta]
+        if len(listed) >= layout.ROWS:
+            meta, listed = meta + 1, []
         entry = Entry(len(self.entries), (task,), n, start, start + n, number, clips, meta)
         tasks = self._tasks if task in self._tasks else [*self._tasks, task]
         columns = columns | {
@@ -188,7 +209,7 @@ class DatasetWriter:
         for view, video in zip(self.schema.views, videos, strict=True):
             found[view.key] = stats.image_stats(video.levels, video.frames)
 
-        # everything is written and synced first, so that nothing but renames is left
+        # write and sync everything first, so that only renames remain
         folder = self._folder
         parts: list[tuple[Path, str]] = [
             (video.path, layout.path_of(layout.VIDEO, number, view.key))
@@ -200,38 +221,36 @@ class DatasetWriter:
             write_table(path, content)
             parts.append((path, name))
 
-        for name, content in tables(entry.episode, beside).items():
-            table(content, layout.path_of(layout.SIDE[name], number))
+        for name, content in tables(entry.episode, sidecar).items():
+            table(content, layout.path_of(layout.SIDECAR[name], number))
         table(table_of(columns, self.features), layout.path_of(layout.DATA, number))
         if tasks != self._tasks:
             table(texts_table("task", tasks), layout.TASKS)
         if self._steps != self._texts(layout.SUBTASKS, "subtask"):
             table(texts_table("subtask", self._steps), layout.SUBTASKS)
-        listed = [self.entries[i] for i in beside_it], [self._stats[i] for i in beside_it]
-        rows = entries_table([*listed[0], entry], [*listed[1], found], self.features)
+        rows = entries_table(
+            [*(self.entries[i] for i in listed), entry],
+            [*(self._stats[i] for i in listed), found],
+            self.features,
+        )
         table(rows, layout.path_of(layout.EPISODES, meta))
         everything = stats.aggregate([*self._stats, found])
-        info = self._info | {
-            "total_episodes": entry.episode + 1,
-            "total_frames": entry.stop,
-            "total_tasks": len(tasks),
-            "splits": {"train": f"0:{entry.episode + 1}"},
-        }
-        for name, json_content in ((layout.STATS, stats_json(everything)), (layout.INFO, info)):
+        info = self._info.counting(entry.episode + 1, entry.stop, len(tasks))
+        for name, json_content in ((layout.STATS, stats_json(everything)), (layout.INFO, info.json)):
             write_json(folder / Path(name).name, json_content)
             parts.append((folder / Path(name).name, name))
 
-        self._behind = True  # until all names are given: what is on the disk is ahead of what is known here
+        self._stale = True  # until the last rename, the disk is ahead of this object
         for temporary, name in parts:
             publish(temporary, self.root / name)
-        self._behind = False
+        self._stale = False
         self.entries.append(entry)
         self._stats.append(found)
         self._tasks, self._info, self._next = tasks, info, number + 1
         return entry
 
     def step_number(self, text: str) -> int:
-        """The number of a step text; new texts get the next."""
+        """The number of a step text; new texts get the next one."""
         if text not in self._steps:
             self._steps.append(text)
         return self._steps.index(text)
@@ -240,23 +259,18 @@ class DatasetWriter:
         path = self.root / name
         return read_texts(path, column) if path.exists() else []
 
-    def _put_json(self, name: str, content: Any) -> None:
-        temporary = self.root / layout.UNFINISHED / Path(name).name
-        write_json(temporary, content)
-        publish(temporary, self.root / name)
-
 
 class EpisodeWriter:
-    """One episode in the making; `add` a row a tick, then `save`, or `discard`.
+    """One episode being recorded: `add` a row a tick, then `save` or `discard`.
 
     Attributes:
-        n: frames so far.
+        n: number of frames so far.
+        events, commands: the rows of the sidecar tables so far.
     """
 
-    def __init__(
-        self, dataset: DatasetWriter, task: str, encoding: EncoderProcess | InlineEncoder | None
-    ) -> None:
-        self._dataset, self._task, self._encoding = dataset, task, encoding
+    def __init__(self, dataset: DatasetWriter, task: str, encoder: VideoEncoder | None) -> None:
+        """Start an episode of `dataset`; see `DatasetWriter.begin`."""
+        self._dataset, self._task, self._encoder = dataset, task, encoder
         self._schema = dataset.schema
         self.n = 0
         self._numbers: list[NDArray[np.float32]] = []  # (3, n_joints + 1) a frame, as in VECTORS
@@ -268,7 +282,7 @@ class EpisodeWriter:
         self.commands: list[CommandRecord] = []
 
     def add(self, row: Row) -> None:
-        """One frame. Returns at once: at most the encoding's `max_wait` a camera later where it lags.
+        """Append one frame. Waits at most the encoder's `max_wait` a camera.
 
         Raises:
             InvalidFrameError: the row does not match the schema or is not finite; it is not recorded.
@@ -281,13 +295,13 @@ class EpisodeWriter:
             raise InvalidFrameError(f"frame {self.n}: capture time {row.capture_time} is not finite")
         if len(row.images) != len(self._schema.views):
             raise InvalidFrameError(
-                f"frame {self.n}: {len(row.images)} pictures for {len(self._schema.views)} cameras"
+                f"frame {self.n}: {len(row.images)} images for {len(self._schema.views)} cameras"
             )
         if problem := shape_problem(self._schema, row.images):
             raise InvalidFrameError(f"frame {self.n}: {problem}")
         for camera, (view, rgb) in enumerate(zip(self._schema.views, row.images, strict=True)):
-            assert self._encoding is not None
-            if not self._encoding.add(camera, self.n, rgb):
+            assert self._encoder is not None
+            if not self._encoder.add(camera, self.n, rgb):
                 self._repeated[view.name].append(self.n)
         self._numbers.append(np.stack(vectors))
         step = self._dataset.step_number(row.step)
@@ -297,23 +311,26 @@ class EpisodeWriter:
 
     @property
     def repeated(self) -> int:
-        """Pictures so far that the encoder had no room for."""
+        """Number of images so far that repeat the previous one, since the encoder's queue was full."""
         return sum(map(len, self._repeated.values()))
 
     def save(self, run: Run | None = None) -> tuple[Entry, Sidecar]:
-        """Finish the episode: when this returns it is on the disk for good.
+        """Finish the episode: it is on disk when this returns.
+
+        Args:
+            run: how it was recorded; None = the task alone.
 
         Raises:
-            InvalidFrameError: there is no frame in it.
+            InvalidFrameError: the episode has no frame.
             EncoderError, WriteError: the episode is lost, every finished one is kept.
         """
         if not self.n:
             self.discard()
-            raise InvalidFrameError("an episode without a frame is not saved; nothing was commanded")
-        videos = [] if self._encoding is None else self._encoding.finish()
+            raise InvalidFrameError("the episode has no frame: nothing was commanded; it is not saved")
+        videos = [] if self._encoder is None else self._encoder.finish()
         for video in videos:
             if video.frames != self.n:
-                raise EncoderError(f"{video.path}: {video.frames} pictures for {self.n} frames; not saved")
+                raise EncoderError(f"{video.path}: {video.frames} images for {self.n} frames; not saved")
         numbers = np.stack(self._numbers)  # (T, 3, D)
         intervention, step, time = (np.array(column) for column in zip(*self._scalars, strict=True))
         columns = {key: numbers[:, i] for i, key in enumerate(VECTORS)} | {
@@ -322,23 +339,27 @@ class EpisodeWriter:
             "capture_time": time - time[0],
             "frame_index": np.arange(self.n),
         }
-        waited = 0.0 if self._encoding is None else self._encoding.waited
+        waited = 0.0 if self._encoder is None else self._encoder.waited
         timing = measure_timing(time, self._schema.fps, self._repeated, waited, self._age)
         run = Run(self._task) if run is None else replace(run, instruction=run.instruction or self._task)
-        beside = Sidecar(run, timing, tuple(self.events), tuple(self.commands))
+        sidecar = Sidecar(run, timing, tuple(self.events), tuple(self.commands))
         self._open = False
-        return self._dataset._save(self._task, columns, videos, beside), beside
+        return self._dataset._save(self._task, columns, videos, sidecar), sidecar
 
     def discard(self) -> None:
-        """Throw the episode away. After `save` it does nothing."""
-        if self._open and self._encoding is not None:
-            self._encoding.abandon()
+        """Discard the episode. Idempotent; does nothing after `save`."""
+        if self._open and self._encoder is not None:
+            self._encoder.abandon()
         self._open = False
 
 
 def lock(root: Path) -> int:
-    """Be the only writer of a data set until the returned descriptor is closed. Raises DatasetBusyError."""
-    with told(root / layout.LOCK):
+    """Lock a data set for writing until the returned file descriptor is closed.
+
+    Raises:
+        DatasetBusyError: another process holds the lock.
+    """
+    with writing(root / layout.LOCK):
         fd = os.open(root / layout.LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -346,15 +367,15 @@ def lock(root: Path) -> int:
         holder = os.read(fd, 32).decode(errors="replace").strip()
         os.close(fd)
         raise DatasetBusyError(
-            f"{root}: process {holder or '?'} is recording to it; name another path or end it"
+            f"{root}: process {holder or '?'} is recording to it; end it or choose another path"
         ) from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, str(os.getpid()).encode(), 0)
     return fd
 
 
-def table_of(columns: Mapping[str, Any], features: Mapping[str, Any]) -> pa.Table:
-    """Rows of data/*.parquet, from arrays by feature."""
+def table_of(columns: Mapping[str, Any], features: Features) -> pa.Table:
+    """The rows of data/*.parquet from arrays by feature."""
     schema = arrow_schema(features)
     arrays = []
     for field in schema:
@@ -376,4 +397,4 @@ def _number_problem(row: Row, schema: Schema, frame: int) -> str:
         for name, value in zip(names, values, strict=True):
             if not np.isfinite(value):
                 return f"frame {frame}: {what} of {name} is {value}, not a finite number"
-    return f"frame {frame}: a number is beyond what float32 holds"
+    return f"frame {frame}: a number exceeds the range of float32"

@@ -48,7 +48,7 @@ def _info(paths: list[Path], config: dict[str, Any]) -> int:
     info, side = dataset.info, read_sidecars(paths[0])
     size = sum(path.stat().st_size for path in paths[0].rglob("*") if path.is_file())
     minutes = len(dataset) / dataset.fps / 60
-    print(f"{paths[0]}: LeRobotDataset {info['codebase_version']}, robot {info.get('robot_type')}")
+    print(f"{paths[0]}: LeRobotDataset {info.version}, robot {info.robot_type}")
     print(f"  {len(dataset.entries)} episodes, {len(dataset)} frames at {dataset.fps} Hz, {minutes:.1f} min")
     each = f", {size / 1e6 / minutes:.2f} MB a minute" if minutes else ""
     print(f"  {size / 1e6:.1f} MB{each}")

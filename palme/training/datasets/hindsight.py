@@ -64,7 +64,7 @@ class Moved:
 
 def check_learnable(dataset: Dataset, arm: str, n_joints: int, control_hz: float, camera: str) -> None:
     """Raise TrainingDataError unless a policy of that arm with `camera` can learn from the data."""
-    root, robot = dataset.root, dataset.info.get("robot_type")
+    root, robot = dataset.root, dataset.info.robot_type
     if robot != arm:
         raise TrainingDataError(f"{root}: recorded on {robot!r}, the policy is of {arm!r}; say arm={robot}")
     if not abs(dataset.fps - control_hz) < 1e-6:

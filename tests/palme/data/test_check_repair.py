@@ -52,16 +52,16 @@ def nan(values):
 
 
 BREAKS = {
-    "video cut short": (lambda r: cut(r, FRONT), FRONT, "cut short", True),
+    "video truncated": (lambda r: cut(r, FRONT), FRONT, "truncated", True),
     "video missing": (lambda r: (r / FRONT).unlink(), FRONT, "missing", True),
-    "data cut short": (lambda r: cut(r, DATA), DATA, "cut short", True),
+    "data truncated": (lambda r: cut(r, DATA), DATA, "truncated", True),
     "data missing": (lambda r: (r / DATA).unlink(), DATA, "is missing", True),
     "time off": (lambda r: changed(r, DATA, "timestamp", at(3, 0.17)), DATA, "timestamp 0.17", True),
     "not finite": (lambda r: changed(r, DATA, "action", nan), DATA, "action is not finite at frame 5", True),
     "frame number": (lambda r: changed(r, DATA, "frame_index", at(2, 9)), DATA, "frame_index is 9", True),
     "no such task": (lambda r: changed(r, DATA, "task_index", at(2, 9)), DATA, "task_index up to 9", True),
     "stats missing": (lambda r: (r / layout.STATS).unlink(), layout.STATS, "missing", False),
-    "tasks cut short": (lambda r: cut(r, layout.TASKS), layout.TASKS, "cut short", None),
+    "tasks truncated": (lambda r: cut(r, layout.TASKS), layout.TASKS, "truncated", None),
 }
 
 
@@ -142,7 +142,7 @@ def test_what_does_not_fit_together_is_not_merged(three, tmp_path):
     other = recorded(tmp_path / "o", 1, 3, BLIND)
     with pytest.raises(SchemaMismatchError, match=r"observation.images.front.* is not in .*o"):
         copy_episodes(tmp_path / "d", [(Dataset(three), [0]), (Dataset(other), [0])])
-    with pytest.raises(WriteError, match="is there already"):
+    with pytest.raises(WriteError, match="output path exists"):
         copy_episodes(other, [(Dataset(three), [0])])
     assert not (tmp_path / "d").exists()
 
@@ -156,7 +156,7 @@ def test_the_commands_say_what_they_did(three, tmp_path, capsys):
     assert said("check", three) == (0, f"{three}: nothing wrong\n")
     code, text = said("info", three, "episodes=true")
     assert code == 0 and "3 episodes, 72 frames at 20 Hz" in text and "camera wrist: 64x48, h264" in text
-    assert "every 50.00 ms" in text and "MB a minute" in text
+    assert "frame interval 50.00 ms" in text and "MB a minute" in text
     assert "action gripper.pos" in said("stats", three, "episode=1")[1]
     assert said("split", three, f"into={tmp_path / 's'}", "train=0.7")[0] == 0
     assert [len(Dataset(tmp_path / "s" / part).entries) for part in ("train", "test")] == [2, 1]
@@ -169,7 +169,7 @@ def test_the_commands_say_what_they_did(three, tmp_path, capsys):
     assert code == 1 and "palme data repair" in text
     assert said("repair", tmp_path / "m") == (
         2,
-        f"palme: {tmp_path / 'm'}: no episode is whole; first problem: {check(tmp_path / 'm')[0]}\n",
+        f"palme: {tmp_path / 'm'}: no episode is complete; first problem: {check(tmp_path / 'm')[0]}\n",
     )
 
 
@@ -178,10 +178,10 @@ def test_the_commands_say_what_they_did(three, tmp_path, capsys):
     [
         (["data"], "one of: palme data info"),
         (["data", "chek", "x"], "did you mean 'check'"),
-        (["data", "check", "nowhere"], "nowhere/meta/info.json is not there"),
+        (["data", "check", "nowhere"], "nowhere/meta/info.json does not exist"),
         (["data", "split", "x"], "say where to: into=PATH"),
         (["data", "check"], "0 paths given, it takes one"),
-        (["replay", "nowhere"], "nowhere/meta/info.json is not there"),
+        (["replay", "nowhere"], "nowhere/meta/info.json does not exist"),
         (["view"], "name one data set"),
     ],
 )

@@ -35,7 +35,7 @@ def test_sigkill_at_random_instants_loses_no_finished_episode(tmp_path):
     assert found["left_unfinished"] > 0 and found["episodes"] >= 8, found
 
 
-def test_an_encoding_process_outlived_by_no_writer_leaves_nothing_in_the_way(tmp_path):
+def test_an_encoder_process_outlived_by_no_writer_leaves_nothing_in_the_way(tmp_path):
     found = kills(tmp_path / "d", 2, seed=1)
     assert (found["lost"], found["unreadable"]) == (0, 0), found
 
@@ -148,13 +148,13 @@ def test_a_disk_that_fills_up_while_saving_is_told(tmp_path, monkeypatch, full_a
     recorded(root, 1, 4, BLIND)  # and there is room again
 
 
-def test_a_disk_that_fills_up_while_encoding_is_told(tmp_path):
+def test_a_disk_that_fills_up_while_encoder_is_told(tmp_path):
     made = schema(128, 192, cameras=1)
     root = recorded(tmp_path / "d", 1, 3, made)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with DatasetWriter(root, made, patient) as dataset:
         episode = dataset.begin(task(1))
-        resource.prlimit(dataset._encoding._process.pid, resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        resource.prlimit(dataset._encoder._process.pid, resource.RLIMIT_FSIZE, (20_000, limits[1]))
         with pytest.raises(WriteError, match="front.mp4.*every finished episode is kept"):
             for frame in range(2000):
                 episode.add(row(made, Scenery(made, 20.0), 1, frame))
@@ -167,5 +167,5 @@ def test_what_info_does_not_count_is_not_read(three, tmp_path):
     (root / layout.INFO).write_text(json.dumps(info | {"total_episodes": 2, "total_frames": 48}))
     assert len(Dataset(root)) == 48
     assert "counts 2 episodes, meta/episodes lists 3" in str(check(root)[0])
-    assert "1 finished episode(s) not yet counted were counted" in repair(root)[0]
+    assert "added 1 complete episode(s) to info.json" in repair(root)[0]
     assert len(Dataset(root)) == 72 and check(root) == []

@@ -27,7 +27,7 @@ from palme.data.errors import (
 from palme.data.frame_timing import measure_timing
 from palme.data.reader import Dataset
 from palme.data.schema import Schema, View
-from palme.data.synthetic import CLOSE, Scenery, difference, numbers, row, schema, step, task
+from palme.data.synthetic import TOLERANCE, Scenery, difference, numbers, row, schema, step, task
 from palme.data.writer import DatasetWriter
 from tests.data_rig import BLIND, SMALL, count, patient, recorded, three
 
@@ -165,7 +165,7 @@ def test_a_full_queue_keeps_the_loop_waiting_no_longer_than_stated_and_is_told(t
         tmp_path / "d", SMALL, lambda s: EncoderProcess(s, queue=0.2, max_wait=max_wait)
     ) as dataset:
         episode = dataset.begin(task(0))
-        encoding = dataset._encoding
+        encoding = dataset._encoder
         episode.add(row(SMALL, scenery, 0, 0))
         os.kill(encoding._process.pid, signal.SIGSTOP)
         try:
@@ -185,15 +185,15 @@ def test_a_full_queue_keeps_the_loop_waiting_no_longer_than_stated_and_is_told(t
     kept = Dataset(tmp_path / "d").episode(0)
     assert kept.sidecar.timing == side.timing and check(tmp_path / "d", deep=True) == []
     last = kept[39].images["wrist"].astype(float)
-    assert np.abs(last - scenery.picture(1, 0, 39)).mean() < CLOSE  # rows and pictures are still in step
+    assert np.abs(last - scenery.picture(1, 0, 39)).mean() < TOLERANCE  # rows and pictures are still in step
 
 
 def test_a_killed_encoder_loses_its_episode_and_no_other(tmp_path):
     recorded(tmp_path / "d", 1, 5)
     with DatasetWriter(tmp_path / "d", SMALL, patient) as dataset:
         episode = dataset.begin(task(1))
-        dataset._encoding._process.kill()
-        dataset._encoding._process.wait()
+        dataset._encoder._process.kill()
+        dataset._encoder._process.wait()
         with pytest.raises(EncoderError, match="every finished one is kept"):
             for frame in range(2):
                 episode.add(row(SMALL, Scenery(SMALL, 0.0), 1, frame))
@@ -205,7 +205,7 @@ def test_cadence_tells_late_frames_by_number():
     times[7:] += 0.03
     found = measure_timing(times, 20, {})
     assert found.late_frames == (7,) and found.max_ms == pytest.approx(80)
-    assert "1 late" in found.sentence and "FELL" not in found.sentence
+    assert "5 ms late: 1" in found.sentence and "FELL" not in found.sentence
 
 
 def test_real_capture_times_stand_beside_nominal_ones(tmp_path):
@@ -245,7 +245,7 @@ def test_a_data_set_can_be_read_while_it_is_recorded(tmp_path):
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("dear")
-    with pytest.raises(Exception, match="name an empty folder"):
+    with pytest.raises(Exception, match="choose an empty folder"):
         DatasetWriter(tmp_path / "letters", BLIND)
     assert not (tmp_path / "letters" / layout.INFO).exists()
     (tmp_path / "file").write_text("")

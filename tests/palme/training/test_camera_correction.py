@@ -144,14 +144,14 @@ def blind(tmp_path_factory):
     ],
 )
 def test_data_that_do_not_fit_are_refused_by_name_and_remedy(blind, asked, words) -> None:
-    usual = {"arm": blind.info["robot_type"], "n_joints": 7, "control_hz": blind.fps, "camera": "front"}
+    usual = {"arm": blind.info.robot_type, "n_joints": 7, "control_hz": blind.fps, "camera": "front"}
     with pytest.raises(TrainingDataError) as refusal:
         check_learnable(blind, **(usual | asked))
     assert all(word in str(refusal.value) for word in words), str(refusal.value)
 
 
 def test_data_without_a_step_s_text_or_without_takeovers_are_refused_by_name(blind) -> None:
-    usual = {"arm": blind.info["robot_type"], "n_joints": 7, "control_hz": blind.fps, "camera": "front"}
+    usual = {"arm": blind.info.robot_type, "n_joints": 7, "control_hz": blind.fps, "camera": "front"}
     steps, features = blind.steps, dict(blind.features)
     try:
         blind.steps = [""]
