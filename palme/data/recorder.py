@@ -1,7 +1,7 @@
-"""Recorder: stands between executor and arm, passes everything through, and writes down what went by.
+"""Recorder: a wrapper around any robot that records its observations and commands.
 
-Works for any `Robot`. Before each command it looks (state, pictures), then passes the command on; what was
-asked for, what was sent and what was seen become one row. As a listener it keeps what planner and judge say.
+Before each command it captures state and images, then delegates the command. The command requested, the
+command sent and the capture become one row. As a listener it records the agent's events.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 
 from palme.data.episode_index import Entry
-from palme.data.errors import CameraTimeoutError
+from palme.data.errors import CameraTimeoutError, SchemaMismatchError
 from palme.data.schema import Schema, View
 from palme.data.sidecar import CommandRecord, EpisodeEvent, Run, Sidecar
 from palme.data.writer import DatasetWriter, EpisodeWriter, Row
@@ -25,72 +25,103 @@ from robots.robot import Rearmable, Robot, RobotWrapper
 from robots.teleop.pictures import Pictures
 from robots.types import JointCommand, Observation
 
-STALE = 1.0  # [s] a camera may give no picture
+CAMERA_TIMEOUT = 1.0  # [s] without a new image
 
-Look = Callable[[], tuple[Observation, float]]
-"""State and pictures of an instant, and the age of the oldest picture in [s]."""
+Capture = Callable[[], tuple[Observation, float]]
+"""Returns state and images of one instant, and the age of the oldest image in [s]."""
 
 
 def schema_of(robot: Robot, seen: Observation, codec: str = "h264") -> Schema:
-    """What there is to record of an arm that sees `seen`. Raises SchemaMismatchError."""
-    views = tuple(View(name, *frame.rgb.shape[:2]) for name, frame in seen.images.items())
-    hz = robot.spec.control_hz
-    fps = round(hz) if abs(hz - round(hz)) < 1e-6 else hz
-    return Schema(robot.spec.name, fps, tuple(robot.spec.joint_names), views, codec)  # type: ignore[arg-type]
-
-
-class Recorder(RobotWrapper, Rearmable):
-    """A `Robot` that records, and a listener.
+    """The schema of a recording.
 
     Args:
         robot: the arm.
-        dataset: where to.
-        look: what is seen before each command; None = `robot.observe()`, which the loop then waits for.
-        world: asked when the agent has finished, for what a replay is compared with.
+        seen: an observation with the cameras to record.
+        codec: "h264" or "av1".
+
+    Raises:
+        SchemaMismatchError: the control rate is not a whole number, or an image size is unsupported.
+    """
+    views = tuple(View(name, *frame.rgb.shape[:2]) for name, frame in seen.images.items())
+    hz = robot.spec.control_hz
+    if not abs(hz - round(hz)) < 1e-6:
+        raise SchemaMismatchError(f"{robot.spec.name}: control_hz {hz:g}; v3.0 requires a whole number")
+    return Schema(robot.spec.name, round(hz), tuple(robot.spec.joint_names), views, codec)
+
+
+class Recorder(RobotWrapper, Rearmable):
+    """Records what passes to and from a robot; a wrapper, and a listener of the agent's events.
 
     Attributes:
-        person: tells whether what is commanded now is a person's; whoever brings one in sets it.
-        step: the step that is being done.
+        is_intervention: whether a person commands now; set by the operator session.
+        step: text of the current step.
     """
 
     def __init__(
         self,
         robot: Robot,
         dataset: DatasetWriter,
-        look: Look | None = None,
-        world: Callable[[], Sequence[float]] | None = None,
+        capture: Capture | None = None,
+        final_state: Callable[[], Sequence[float]] | None = None,
     ) -> None:
+        """Wrap `robot`; nothing is recorded before `begin`.
+
+        Args:
+            robot: the arm.
+            dataset: receives the episodes.
+            capture: called before each command; None = `robot.observe()`, which delays the command.
+            final_state: called at the end of a run; a replay is compared with its result.
+        """
         super().__init__(robot)
         self._rearmable = robot.capability(Rearmable)
-        self.person: Callable[[], bool] = lambda: False
+        self.is_intervention: Callable[[], bool] = lambda: False
         self.step = ""
         self._dataset = dataset
-        self._look: Look = look or (lambda: (robot.observe(), 0.0))
-        self._world = world
+        self._capture: Capture = capture or (lambda: (robot.observe(), 0.0))
+        self._final_state = final_state
         self._episode: EpisodeWriter | None = None
         self._run = Run("")
 
     # -- an episode ---------------------------------------------------------------------------
 
     def begin(self, instruction: str, run: Run | None = None) -> None:
-        """Record from now on. `run`: what is known of it already."""
+        """Start an episode.
+
+        Args:
+            instruction: the task sentence.
+            run: what is known of the run already.
+
+        Raises:
+            InvalidFrameError: the sentence is empty.
+            WriteError, EncoderError: recording cannot start.
+        """
         run = Run(instruction) if run is None else replace(run, instruction=instruction)
         self._run = replace(run, started=run.started or datetime.now().astimezone().isoformat())
         self.step = ""
         self._episode = self._dataset.begin(instruction)
 
     def save(self, truth: bool | None = None) -> tuple[Entry, Sidecar] | None:
-        """Finish the episode; None where nothing was commanded. Raises EncoderError, WriteError."""
+        """Finish the episode.
+
+        Args:
+            truth: the simulator's verdict, None without one.
+
+        Returns:
+            Its entry and sidecar, or None if no command was recorded.
+
+        Raises:
+            EncoderError, WriteError: the episode is lost, every finished one is kept.
+        """
         episode, self._episode = self._episode, None
         if episode is None or not episode.n:
             if episode is not None:
                 episode.discard()
             return None
-        final = self._run.final or self._final()  # where nobody plans, nobody tells that it is finished
+        final = self._run.final or self._final()  # without an agent there is no Finished event
         return episode.save(replace(self._run, truth=truth, final=final))
 
     def discard(self) -> None:
-        """Throw the episode away."""
+        """Discard the episode. Idempotent."""
         if self._episode is not None:
             self._episode.discard()
         self._episode = None
@@ -100,19 +131,22 @@ class Recorder(RobotWrapper, Rearmable):
     def command(self, command: JointCommand) -> JointCommand:
         """Delegates to the wrapped robot, and records a row.
 
-        Raises what the robot raises, and what `EpisodeWriter.add` does: the command has been sent by then.
+        Raises:
+            CommandRejected: by the safety gate; recorded as refused.
+            CameraTimeoutError: before the command is sent.
+            InvalidFrameError, EncoderError, WriteError: after the command was sent.
         """
         episode = self._episode
         if episode is None:
             return self.robot.command(command)
-        seen, age = self._look()
+        seen, age = self._capture()
         frame = episode.n
         try:
             sent = self.robot.command(command)
         except CommandRejected:
-            episode.commands.append(_order(frame, command, False))
+            episode.commands.append(_command_record(frame, command, False))
             raise
-        episode.commands.append(_order(frame, command, True))
+        episode.commands.append(_command_record(frame, command, True))
         episode.add(
             Row(
                 np.append(seen.robot.q, seen.robot.gripper),
@@ -121,7 +155,7 @@ class Recorder(RobotWrapper, Rearmable):
                 self.step,
                 seen.t_mono,
                 [image.rgb for image in seen.images.values()],
-                self.person(),
+                self.is_intervention(),
                 age,
             )
         )
@@ -143,12 +177,12 @@ class Recorder(RobotWrapper, Rearmable):
     # -- listener -----------------------------------------------------------------------------
 
     def __call__(self, event: Event) -> None:
-        """Keep what was said; a step lasts from its plan to its verdict."""
+        """Record an event; a step lasts from its plan to its verdict."""
         episode = self._episode
         if episode is None:
             return
         if isinstance(event, Planned):
-            sentence = getattr(event.sentence, "text", "") or ""
+            sentence = "" if event.sentence is None else event.sentence.text
             answer = "done" if event.is_done else event.rationale
             self.step = "" if event.is_done else event.text
             episode.events.append(
@@ -156,7 +190,7 @@ class Recorder(RobotWrapper, Rearmable):
                      seconds=event.seconds)
             )  # fmt: skip
         elif isinstance(event, Acted):
-            frame = max(episode.n - len(event.sent), 0)  # the look came before the chunk
+            frame = max(episode.n - len(event.sent), 0)  # the policy looked before the chunk
             for look in event.looks:
                 if look.xyz is not None:
                     episode.events.append(
@@ -178,70 +212,78 @@ class Recorder(RobotWrapper, Rearmable):
             )
 
     def _final(self) -> tuple[float, ...]:
-        return () if self._world is None else tuple(float(x) for x in self._world())
+        return () if self._final_state is None else tuple(float(x) for x in self._final_state())
 
 
-def _order(frame: int, command: JointCommand, accepted: bool) -> CommandRecord:
+def _command_record(frame: int, command: JointCommand, accepted: bool) -> CommandRecord:
     target = tuple(float(x) for x in np.asarray(command.q_target, float).reshape(-1))
     return CommandRecord(
         frame, "command", target, float(command.gripper), int(command.seq), float(command.t_mono), accepted
     )
 
 
-def look_beside(robot: Robot, pictures: Pictures, cameras: Sequence[str], stale: float = STALE) -> Look:
-    """State now, by the wall clock, with the newest of the pictures that come by themselves.
+def latest_images(
+    robot: Robot, pictures: Pictures, cameras: Sequence[str], timeout: float = CAMERA_TIMEOUT
+) -> Capture:
+    """A capture of the present state with the newest images of `pictures`, at the wall-clock time.
 
-    Raises CameraTimeoutError, when it looks, where the newest of a camera is older than `stale` [s].
+    Args:
+        robot: its state is observed.
+        pictures: images that arrive independently of the control loop.
+        cameras: names.
+        timeout: age in [s] of an image at which the capture raises CameraTimeoutError.
     """
 
-    def look() -> tuple[Observation, float]:
+    def capture() -> tuple[Observation, float]:
         state, now = robot.observe(()), time.monotonic()
         found = {camera: pictures.newest(camera) for camera in cameras}
         age = max((now - taken for _, taken in found.values()), default=0.0)
-        if not age <= stale:
+        if not age <= timeout:
             oldest = min(found, key=lambda camera: found[camera][1])
             raise CameraTimeoutError(
-                f"camera {oldest}: no picture for {age:.2f} s, limit {stale:g} s; the arm holds"
+                f"camera {oldest}: no image for {age:.2f} s, limit {timeout:g} s; arm holding"
             )
         return replace(state, images={name: frame for name, (frame, _) in found.items()}, t_mono=now), age
 
-    return look
+    return capture
 
 
-class Watcher(RobotWrapper):
-    """A `Robot` whose pictures are fetched in a thread, so that a loop in real time never waits for one.
+class BackgroundCameras(RobotWrapper):
+    """Captures a robot's images in a thread, so that a real-time loop never waits for a camera."""
 
-    Args:
-        robot: whose `observe` may take as long as its cameras do.
-        cameras: which; None = all.
-        stale: [s] after which a camera that gives nothing is an error.
+    def __init__(
+        self, robot: Robot, cameras: Sequence[str] | None = None, timeout: float = CAMERA_TIMEOUT
+    ) -> None:
+        """Capture the first images, then start the thread.
 
-    Raises:
-        CameraTimeoutError: by `look`.
-    """
-
-    def __init__(self, robot: Robot, cameras: Sequence[str] | None = None, stale: float = STALE) -> None:
+        Args:
+            robot: the arm; its `observe` may take as long as the cameras do.
+            cameras: names; None = all.
+            timeout: age in [s] of the images at which `capture` raises CameraTimeoutError.
+        """
         super().__init__(robot)
-        self._cameras, self.stale = cameras, stale
-        self._one = threading.Lock()  # a camera serves one caller at a time
+        self._cameras, self.timeout = cameras, timeout
+        self._camera_lock = threading.Lock()  # a camera serves one caller at a time
         self._seen = robot.observe(cameras)
         self._when = time.monotonic()
         self._failure: Exception | None = None
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
         self._thread.start()
 
-    def look(self) -> tuple[Observation, float]:
-        """State now, with the newest pictures there are, and their age in [s]."""
+    def capture(self) -> tuple[Observation, float]:
+        """The present state with the newest images, and their age in [s].
+
+        Raises:
+            CameraTimeoutError: the images are too old, or the last attempt failed.
+        """
         state = self.robot.observe(())
-        seen, age = self._seen, time.monotonic() - self._when
-        if self._failure is not None or not age <= self.stale:
-            why = (
-                f"{type(self._failure).__name__}: {self._failure}" if self._failure else "it does not answer"
-            )
+        seen, age, failure = self._seen, time.monotonic() - self._when, self._failure
+        if failure is not None or not age <= self.timeout:
+            why = "no answer" if failure is None else f"{type(failure).__name__}: {failure}"
             raise CameraTimeoutError(
-                f"cameras {list(seen.images)}: no picture for {age:.2f} s, limit {self.stale:g} s ({why}); "
-                "check the cable; the arm holds"
+                f"cameras {list(seen.images)}: no image for {age:.2f} s, limit {self.timeout:g} s ({why}); "
+                "check the cable; arm holding"
             )
         return replace(state, images=seen.images), age
 
@@ -249,22 +291,22 @@ class Watcher(RobotWrapper):
         """Delegates to the wrapped robot; images are captured for one caller at a time."""
         if cameras is not None and not cameras:
             return self.robot.observe(cameras)
-        with self._one:
+        with self._camera_lock:
             return self.robot.observe(cameras)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread. Idempotent."""
         self._ended.set()
         self._thread.join(5.0)
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         period = self.spec.dt
         while not self._ended.is_set():
             begin = time.monotonic()
             try:
-                with self._one:
+                with self._camera_lock:
                     seen = self.robot.observe(self._cameras)
                 self._seen, self._when, self._failure = seen, time.monotonic(), None
-            except Exception as error:  # told by `look`, in the thread that commands
+            except Exception as error:  # `capture` raises it, in the thread that commands
                 self._failure = error
             self._ended.wait(max(0.0, period - (time.monotonic() - begin)))

@@ -89,7 +89,7 @@ def run(sentence: str, config: dict[str, Any]) -> int:
             # what reads the simulator is asked between two ticks; the networks think beside them
             listeners += (*(assisted.alone(part) for part in watching), assisted.story)
             if recorder is not None:
-                recorder.person = assisted.by_hand
+                recorder.is_intervention = assisted.by_hand
             if config["planner"]["name"] in PRIVILEGED:
                 planner = assisted.alone(planner)
             if config["policy"]["name"] in PRIVILEGED:

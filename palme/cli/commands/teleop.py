@@ -84,7 +84,7 @@ def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) 
             robot, config, device, tuple(arm.cameras), False, mode, message, pictures=pictures
         ) as assisted:
             if recording is not None:
-                robot.person = assisted.by_hand
+                robot.is_intervention = assisted.by_hand
             with raised_priority():  # who tells where the arm is must not keep it waiting
                 yield assisted
     finally:

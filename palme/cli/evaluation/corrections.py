@@ -76,7 +76,7 @@ def practise(
     desk = RunOperator(shared, ControlLoop(shared), RunStatus())
     listeners: tuple[Any, ...] = (desk.run_status,)
     if recording is not None:
-        robot.person = lambda: shared.takeover.mode == CORRECTING
+        robot.is_intervention = lambda: shared.takeover.mode == CORRECTING
         listeners = (robot, desk.run_status)
     agent = Agent(
         shared, OneStep(Step.parse(step), person), rig.policy, Executor(shared), listeners,

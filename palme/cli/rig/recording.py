@@ -45,17 +45,17 @@ class Recording:
         from palme.cli.evaluation.results import commit
         from palme.cli.rig.scene_snapshot import Setting, final_state, rgb_look
         from palme.data.encoding import MAX_WAIT, EncoderProcess
-        from palme.data.recorder import STALE, Recorder, Watcher, look_beside, schema_of
+        from palme.data.recorder import CAMERA_TIMEOUT, BackgroundCameras, Recorder, latest_images, schema_of
         from palme.data.sidecar import Run
         from palme.data.writer import DatasetWriter
 
         arm, ours = self._rig.arm, self._rig.world is not None
         look = (lambda: rgb_look(arm)) if ours else None
         if pictures is not None:
-            look = look_beside(arm, pictures, tuple(arm.cameras), DRAWN if ours else STALE)
+            look = latest_images(arm, pictures, tuple(arm.cameras), DRAWN if ours else CAMERA_TIMEOUT)
         elif not ours and ((remote := arm.capability(Remote)) is None or remote.realtime):
-            self._watcher = Watcher(robot)
-            robot, look = self._watcher, self._watcher.look
+            self._watcher = BackgroundCameras(robot)
+            robot, look = self._watcher, self._watcher.capture
         try:
             if self._dataset is None:
                 seen = look()[0] if look else robot.observe()

@@ -19,7 +19,7 @@ from palme.data.check import check
 from palme.data.errors import CameraTimeoutError, ReplayError
 from palme.data.inline import InlineEncoder
 from palme.data.reader import Dataset
-from palme.data.recorder import Recorder, Watcher, schema_of
+from palme.data.recorder import BackgroundCameras, Recorder, schema_of
 from palme.data.sidecar import Run
 from palme.data.writer import DatasetWriter
 from palme.report.episode_film import captions_of
@@ -202,9 +202,9 @@ def test_any_robot_is_recorded_and_a_person_taking_over_is_marked(tmp_path):
     recorder.begin("sort it", Run("", arm="fake"))
     loop = agent(FakePlanner([PUT, BACK], [True, True]), FakePolicy(), recorder, [recorder])
     loop._executor = Executor(recorder)
-    recorder.person = lambda: False
+    recorder.is_intervention = lambda: False
     loop.run("sort it")
-    recorder.person = lambda: True
+    recorder.is_intervention = lambda: True
     Executor(recorder).send(arm.q, 1.0)
     recorder.save()
     dataset.close()
@@ -248,7 +248,9 @@ def test_who_shares_the_arm_with_a_person_sees_through_the_recorder():
 
 
 def test_a_run_across_the_bridge_with_a_person_beside_it_is_recorded(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("palme.data.recorder.STALE", PATIENCE)  # a busy machine's cameras are late as well
+    monkeypatch.setattr(
+        "palme.data.recorder.CAMERA_TIMEOUT", PATIENCE
+    )  # a busy machine's cameras are late as well
     ring = KeyRing(tmp_path / "keys")
     ring.client("me")
     base, root = free_ports(), tmp_path / "set"
@@ -270,9 +272,9 @@ def test_a_run_across_the_bridge_with_a_person_beside_it_is_recorded(tmp_path, c
 def test_an_arm_across_the_bridge_is_recorded_with_what_its_gate_let_through(tmp_path):
     with bench(tmp_path / "keys", hz=20.0, cameras=("front", "side"), size=(64, 48)) as far:
         client = far.armed()
-        watcher = Watcher(client)
+        watcher = BackgroundCameras(client)
         with DatasetWriter(tmp_path / "d", schema_of(client, watcher.observe()), patient) as dataset:
-            recorder = Recorder(watcher, dataset, watcher.look)
+            recorder = Recorder(watcher, dataset, watcher.capture)
             recorder.begin("wave")
             q = recorder.observe(()).robot.q
             for seq in range(15):
@@ -292,16 +294,16 @@ def test_an_arm_across_the_bridge_is_recorded_with_what_its_gate_let_through(tmp
 
 def test_a_camera_that_is_unplugged_ends_the_run_with_the_arm_holding(tmp_path):
     arm = RealishArm()
-    watcher = Watcher(arm)
+    watcher = BackgroundCameras(arm)
     dataset = DatasetWriter(tmp_path / "d", schema_of(arm, arm.observe()), InlineEncoder)
-    recorder = Recorder(watcher, dataset, watcher.look)
+    recorder = Recorder(watcher, dataset, watcher.capture)
     recorder.begin("sort it")
     recorder.command(JointCommand(arm.q, 1.0, 0, 0.0))
     arm.unplugged = True
     limit = time.monotonic() + 20
-    with pytest.raises(CameraTimeoutError, match=r"no picture for .*no such device.*check the cable"):
+    with pytest.raises(CameraTimeoutError, match=r"no image for .*no such device.*check the cable"):
         while time.monotonic() < limit:
-            watcher.look()
+            watcher.capture()
             time.sleep(0.01)
     sent = len(arm.sent)
     with pytest.raises(CameraTimeoutError):

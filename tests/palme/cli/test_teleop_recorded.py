@@ -13,7 +13,7 @@ from palme.cli.config import load
 from palme.cli.main import main
 from palme.data.errors import CameraTimeoutError
 from palme.data.reader import Dataset
-from palme.data.recorder import look_beside
+from palme.data.recorder import latest_images
 from robots.errors import DriverError
 from robots.teleop.pictures import FetchedPictures
 from robots.teleop.teleop_actions import Jog
@@ -71,9 +71,9 @@ def test_a_picture_that_is_too_old_to_be_recorded_is_named() -> None:
         def newest(self, camera):
             return GateArm().picture(), time.monotonic() - (3.0 if camera == "wrist" else 0.0)
 
-    with pytest.raises(CameraTimeoutError, match="camera wrist: no picture for [23]"):
-        look_beside(GateArm(), Old(), ("front", "wrist"))()  # type: ignore[arg-type]
-    seen, age = look_beside(GateArm(), Old(), ("front",))()  # type: ignore[arg-type]
+    with pytest.raises(CameraTimeoutError, match="camera wrist: no image for [23]"):
+        latest_images(GateArm(), Old(), ("front", "wrist"))()  # type: ignore[arg-type]
+    seen, age = latest_images(GateArm(), Old(), ("front",))()  # type: ignore[arg-type]
     assert age < 1.0 and abs(seen.t_mono - time.monotonic()) < 1.0 and tuple(seen.images) == ("front",)
 
 

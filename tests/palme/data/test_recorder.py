@@ -1,4 +1,4 @@
-"""A recorder and a watcher are wrappers like any other: they change nothing of the robot behind them."""
+"""Recorder and BackgroundCameras keep the contract of a wrapper: the robot behind them is unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from palme.data.recorder import Recorder, Watcher
+from palme.data.recorder import BackgroundCameras, Recorder
 from robots.robot import Rearmable, Robot, RobotWrapper
 from tests.robot_contract import WrapperContract
 from tests.teleop_rig import GateArm
@@ -29,17 +29,17 @@ class TestRecorder(WrapperContract):
         assert arm.gate.latched is None
 
 
-class TestWatcher(WrapperContract):
+class TestBackgroundCameras(WrapperContract):
     @pytest.fixture(autouse=True)
     def _closed(self) -> Iterator[None]:
-        self.watchers: list[Watcher] = []
+        self.opened: list[BackgroundCameras] = []
         yield
-        for watcher in self.watchers:
-            watcher.close()
+        for robot in self.opened:
+            robot.close()
 
     def make_arm(self) -> Robot:
         return GateArm()
 
     def wrap(self, robot: Robot) -> Robot:
-        self.watchers.append(Watcher(robot))
-        return self.watchers[-1]
+        self.opened.append(BackgroundCameras(robot))
+        return self.opened[-1]
