@@ -36,7 +36,7 @@ class CommandOutOfOrder(CommandRejected):
 
 
 class CommandFromFuture(CommandRejected):
-    """The command's time stamp lies ahead of the receiver's clock."""
+    """The command's timestamp is in the future of the receiver's clock."""
 
 
 class CommandJumps(CommandRejected):
@@ -72,15 +72,15 @@ class SessionLost(RobotError):
 
 
 class NotAutonomous(CommandRejected):
-    """A person has the arm, or had it since the last look: the plan is stale. Look and plan anew."""
+    """A person has control, or had it since the last observation: observe and plan again."""
 
 
 class StoppedByPerson(NotAutonomous, ArmLatched):
-    """Somebody stopped the arm: it stays so until `rearm`, and the plan is stale."""
+    """A person stopped the arm: it holds until `rearm`, and the plan is stale."""
 
 
 class TakeoverRefused(RobotError):
-    """What a person asked for is not possible now; the sentence says why and what is."""
+    """A person's request is not possible now; the message says why and what is."""
 
 
 class DeviceError(RobotError):

@@ -122,6 +122,14 @@ class HasGate(Protocol):
     gate: SafetyGate
 
 
+class Closable(Protocol):
+    """Holds a connection that its owner closes."""
+
+    def close(self) -> None:
+        """Release it. Idempotent."""
+        ...
+
+
 class Leased(Protocol):
     """One of several clients commands it: whoever holds the lease."""
 

@@ -17,7 +17,7 @@ from palme.operator.verbal_corrections import AmbiguousCorrectionError, Meaning,
 from palme.supervision import Correction
 from robots.errors import RobotError, TakeoverRefused
 from robots.skills import Step
-from robots.teleop import teleop_actions as wishes
+from robots.teleop import teleop_actions
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING
 from robots.teleop.loop import ControlLoop
 from robots.teleop.reach import over, point_at
@@ -116,14 +116,14 @@ class RunOperator:
         """See `Operator`."""
         opening = jog.gripper
         try:
-            wishes.shares(jog.linear)
-            wishes.shares(jog.angular)
+            teleop_actions.shares(jog.linear)
+            teleop_actions.shares(jog.angular)
         except (ValueError, TypeError) as error:
             return Reply(False, f"jog: {error}")
         if opening is not None and not (isinstance(opening, int | float) and math.isfinite(opening)):
             return Reply(False, f"jog: gripper {opening!r} is no opening in [0, 1]")
         linear, angular = tuple(map(float, jog.linear)), tuple(map(float, jog.angular))
-        return self._wished(who, wishes.Jog(linear, angular, opening))  # type: ignore[arg-type]
+        return self._act(who, teleop_actions.Jog(linear, angular, opening))  # type: ignore[arg-type]
 
     def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
         """See `Operator`. The point is looked up once a press: the picture may move with the arm."""
@@ -132,7 +132,7 @@ class RunOperator:
         key, now = (who, camera, float(u), float(v)), time.monotonic()
         with self._lock:
             aim = self._aim
-        if aim is None or aim[0] != key or now - aim[2] > 3 * wishes.STALE:
+        if aim is None or aim[0] != key or now - aim[2] > 3 * teleop_actions.STALE:
             found = self.loop.frame(camera)
             if found is None:
                 return Reply(False, f"no picture of {camera!r} yet")
@@ -145,7 +145,7 @@ class RunOperator:
             goal = aim[1]
         with self._lock:
             self._aim = (key, goal, now)
-        return self._wished(who, wishes.Reach(goal))
+        return self._act(who, teleop_actions.Reach(goal))
 
     def correct(self, who: str, text: str) -> Reply:
         """See `Operator`, and `palme.operator.verbal_corrections` for what is made of the words."""
@@ -196,7 +196,7 @@ class RunOperator:
             self.shared.pause(POLICY)
         except TakeoverRefused:
             pass  # somebody holds it, or it is stopped: it waits as it is
-        self.shared.tell(message)
+        self.shared.report(message)
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -207,8 +207,8 @@ class RunOperator:
             return Reply(False, str(refusal))
         return Reply(True, self.shared.takeover.message)
 
-    def _wished(self, who: str, wish: wishes.Message) -> Reply:
-        return Reply(True) if self.shared.wish(who, wish) else self._not_yours(who)
+    def _act(self, who: str, action: teleop_actions.TeleopAction) -> Reply:
+        return Reply(True) if self.shared.act(who, action) else self._not_yours(who)
 
     def _holds(self, who: str) -> bool:
         takeover = self.shared.takeover

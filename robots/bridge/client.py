@@ -25,7 +25,7 @@ from robots.bridge.stream import CommandStream
 from robots.bridge.wire import decode_picture
 from robots.errors import ArmMoving, CommandNotFinite, CommandShape, LeaseMissing, LinkDead
 from robots.motion.kinematics import fk
-from robots.robot import LINK_TIMEOUT, HasCameras, Leased, Rearmable, Remote, Robot
+from robots.robot import LINK_TIMEOUT, Closable, HasCameras, Leased, Rearmable, Remote, Robot
 from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
 
 ENABLING = 5.0  # [s] that an arm may take to be enabled
@@ -36,7 +36,7 @@ LAST_TRY = 0.5  # [s] that it then waits for the lease to be given back
 log = logging.getLogger(__name__)
 
 
-class BridgeClient(Robot, Rearmable, HasCameras, Leased, Remote):
+class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
     """Connects, and looks; it commands after `rearm`.
 
     Args:

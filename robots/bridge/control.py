@@ -1,16 +1,16 @@
 """Controller: lease, gate and driver of one arm, ticked by one thread and asked by another.
 
-A tick with a fresh command sends it; a tick without one decelerates; silence of the commander latches.
-So the arm never moves on by itself, and what stops it waits for no network. Commands that come early wait in
-order for their ticks (`early`), so that a client may keep some under way; what stops the arm forgets them.
+A tick with a new command sends it; a tick without one decelerates; silence of the commander latches.
+So the arm never keeps moving by itself, and a stop waits for no network. Early commands are queued in order
+for their ticks (`CommandQueue`), so that a client may have several under way; a stop discards them.
 
-Two clocks of two uses:
+Two ways to pass time:
 
 - `realtime`: a tick every `spec.dt` of the wall clock, whatever comes. For real arms, and a simulated one
   that is to behave like them.
-- lock-step: one command, one tick; in between, simulated time stands still. For evaluation, where a slow
+- lock-step: one command, one tick; in between, simulated time is stopped. For evaluation, where a slow
   planner or a busy machine must not change the motion. The commander's silence counts only while the arm
-  moves, and is told from slowness by seconds.
+  moves, and only after seconds.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from robots.bridge.errors import CommandStale, CommandTooSoon, FaultStands
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import ABSENT, Lease
 from robots.control_tasks import ControlTasks
-from robots.drivers.base import Driver, Enabled
+from robots.drivers.base import Driver, Enabled, HasClock
 from robots.errors import ArmMoving, CommandRejected, DriverError, RobotError
 from robots.safety.gate import SafetyGate
 from robots.types import Asked, JointCommand, RobotState
 
 T = TypeVar("T")
-STILL = 0.03  # [s] between states told while simulated time stands still
+STILL = 0.03  # [s] between states published while simulated time is stopped
 ELSEWHERE = "the arm was put elsewhere meanwhile"
-IDLE = 0.005  # [s] between looks at the watchdog in lock-step
+IDLE = 0.005  # [s] between checks of the watchdog in lock-step
 
 
 class Snapshot(NamedTuple):
@@ -51,8 +51,8 @@ class Controller:
     """One arm.
 
     Args:
-        driver: connected; only the thread that calls `run` touches it from then on.
-        make_gate: a new gate for `driver.spec`; asked for at every `rearm`, so that numbers may begin anew.
+        driver: connected; only the thread that calls `run` uses it from then on.
+        make_gate: a new gate for `driver.spec`; called at every `rearm`, so that command numbers restart.
         realtime: see the module.
         clock: monotonic [s]; the server's time is counted from now on.
     """
@@ -65,6 +65,7 @@ class Controller:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.driver, self.realtime = driver, realtime
+        self._own_clock = driver if isinstance(driver, HasClock) else None
         self.lease = Lease() if realtime else Lease(ABSENT, ABSENT)
         self.spec = driver.spec
         self.counts: Counter[str] = Counter()
@@ -74,7 +75,7 @@ class Controller:
         self._lock = threading.Lock()
         self._turn = threading.Condition(self._lock)
         self._pending: JointCommand | None = None
-        # What was asked, the state then and when: `_pending` has been promised, and the gate is yet to move.
+        # The command, the state and the time of a promised `_pending`, which the gate has yet to process.
         self._promised: tuple[Asked, RobotState, float] | None = None
         self._dropped = False  # lock-step: whether `_pending` was, by a restart
         self._early = CommandQueue()
@@ -104,7 +105,7 @@ class Controller:
             self._halt()
 
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
-        """See `Lease.rearm`. An arm that must be enabled is so first: that is too long for a tick.
+        """See `Lease.rearm`. An arm that must be enabled is enabled first: that takes longer than a tick.
 
         Raises ArmMoving while the arm still decelerates; DriverError where it cannot be enabled.
         """
@@ -119,11 +120,11 @@ class Controller:
             self._gate = self._make_gate()
 
     def clear_fault(self, key: AllowedKey, session: str, token: int) -> None:
-        """See `Lease.clear_faults`. Raises FaultStands where the arm is silent still."""
+        """See `Lease.clear_faults`. Raises FaultStands while the arm does not answer."""
         with self._lock:
             fresh = self.now() - self.snapshot.t <= 1.0 + 2 * self.spec.dt
             if self.lease.faults and self.realtime and not fresh:
-                raise FaultStands(f"{self.lease.faults[0]}, and the arm is silent still")
+                raise FaultStands(f"{self.lease.faults[0]}, and the arm still does not answer")
             self.lease.clear_faults(key, session, token)
 
     def stop(self, reason: str) -> None:
@@ -146,14 +147,14 @@ class Controller:
         heard: float,
         later: Callable[[JointCommand | CommandRejected], None],
     ) -> tuple[JointCommand, float] | None:
-        """Gate `command` for the next tick, or let it wait for its own.
+        """Gate `command` for the next tick, or queue it for its own.
 
         Args:
             later: see `Early.answer`; called only where None is returned.
 
         Returns:
-            What will be sent and in how many seconds; in lock-step it has been. None where the next tick has
-            its command already: this one waits for the first tick that is free.
+            What will be sent and in how many seconds; in lock-step it was sent. None where the next tick has
+            its command already: this one is queued for the first free tick.
 
         Raises:
             CommandRejected: one of its named kinds. In lock-step the tick is spent braking.
@@ -163,7 +164,9 @@ class Controller:
             self.lease.check(key, session, token, command.seq, heard, now, self._watched)
             if self._pending is not None or self._early:
                 if not self.realtime:
-                    raise CommandTooSoon(f"seq {command.seq}: the simulation is still at its last tick")
+                    raise CommandTooSoon(
+                        f"command seq {command.seq}: the simulation has not finished its last tick"
+                    )
                 self._early.add(Early(key, session, token, command, heard, now, later))
                 return None
             if self.realtime:
@@ -197,7 +200,7 @@ class Controller:
             raise CommandTooSoon(str(error)) from error
 
     def hold(self, ticks: int) -> None:
-        """A job for `exclusive`: let `ticks` pass with the arm where it was last sent, or where it is."""
+        """For `exclusive`: let `ticks` pass with the arm at its last target, or where it is."""
         gate = self._gate
         if not gate.begun:
             gate = self._make_gate()
@@ -206,9 +209,9 @@ class Controller:
             self._send(gate.brake(self.now()))
 
     def restart(self) -> None:
-        """A job for `exclusive`: the arm was put elsewhere; the next command is a first one."""
+        """For `exclusive`: the arm was put elsewhere; the next command is the first of a session."""
         with self._turn:
-            if self._pending is not None:  # it came while the job ran, and was meant from where the arm was
+            if self._pending is not None:  # it came while the task ran, and was meant from where the arm was
                 self._pending = self._promised = None
                 self._dropped = True
                 self.counts["dropped_by_restart"] += 1
@@ -218,7 +221,7 @@ class Controller:
 
     @property
     def at_rest(self) -> bool:
-        """Whether what was sent last does not move, and nothing waits to."""
+        """Whether the last target sent is at rest, and no command is pending."""
         return self._pending is None and not self._early and self._gate.at_rest
 
     @property
@@ -233,11 +236,11 @@ class Controller:
         while self._running:
             try:
                 self._run_realtime() if self.realtime else self._run_lockstep()
-            except Exception as error:  # a bug here must not leave an arm without its watchdog
+            except Exception as error:  # a bug here must not leave the arm without its watchdog
                 self._fault(f"{type(error).__name__}: {error}", error)
 
     def close(self) -> None:
-        """Brake to rest and end `run`; what comes now is refused."""
+        """Brake to rest and end `run`; later commands are refused."""
         self.stop("the server ends")
         limit = self._clock() + 2.0
         while self._clock() < limit and not self.at_rest:
@@ -266,7 +269,7 @@ class Controller:
         self._send(sent)
         if early is not None and said is not None:
             early.answer(said)
-        elif self.realtime:  # the next one may come in between two ticks, and its sender waits
+        elif self.realtime:  # the next one may come between two ticks, and its sender waits
             with self._lock:
                 self._gate.foresee()
         if self._tasks.waiting and self.snapshot.at_rest:
@@ -323,7 +326,7 @@ class Controller:
             raise CommandStale(f"command seq {sent.seq}: {ELSEWHERE}")
 
     def _send(self, sent: JointCommand | None) -> None:
-        """Hand one target to the arm and read it; a driver that fails is a fault."""
+        """Send one target to the arm and read its state; a driver error is a fault."""
         try:
             if sent is not None:
                 self.driver.send(sent)
@@ -336,16 +339,16 @@ class Controller:
 
     def _look(self) -> Snapshot:
         state, now = self.driver.read(), self.now()
-        arm_time = getattr(self.driver, "time", now)
+        arm_time = now if self._own_clock is None else self._own_clock.time
         return Snapshot(state, self._ticks, now, arm_time, self.at_rest)
 
     def _fault(self, reason: str, error: Exception) -> None:
-        new = not self.lease.faults  # since the first that stands, nothing has been sent
+        new = not self.lease.faults  # since the first uncleared fault nothing has been sent
         with self._lock:
             self.lease.fault(reason)
             self._pending = self._promised = None
             self._forget()
-            self._gate = self._make_gate()  # nothing to hold by: the arm's own controller holds it
+            self._gate = self._make_gate()  # its commanded state is unknown: the arm's own controller holds
             self.counts[f"fault:{type(error).__name__}"] += 1
         if new:
             try:
@@ -357,7 +360,7 @@ class Controller:
     # -- with the lock held -------------------------------------------------------------------
 
     def _gated(self, command: Asked, arrived: float, now: float) -> JointCommand:
-        """What may be sent for one that the lease lets through. It is a sign of life of when it arrived."""
+        """What may be sent for a command that the lease accepts. The commander was alive when it arrived."""
         here = self.snapshot.state
         sent = self._gate.filter(command, here.q, here.gripper, now)
         self.lease.accepted(command.seq, arrived)
@@ -365,7 +368,7 @@ class Controller:
         return sent
 
     def _promise(self, command: Asked, now: float) -> JointCommand | None:
-        """As `_gated`, where the gate has foreseen it: the sender waits, and the gate moves in the tick."""
+        """As `_gated`, where the gate foresaw the command: the sender waits, the gate runs in the tick."""
         here = self.snapshot.state
         gripper = self._gate.foretell(command, here.gripper, now)
         if gripper is None:
@@ -376,13 +379,13 @@ class Controller:
         return JointCommand(command.q_target, gripper, command.seq, now)  # type: ignore[arg-type]
 
     def _keep(self) -> None:
-        """Have the gate go where it was promised to."""
+        """Run the gate on the promised command."""
         if self._promised is not None:
             (command, here, then), self._promised = self._promised, None
             self._pending = self._gate.filter(command, here.q, here.gripper, then)
 
     def _in_its_tick(self, early: Early, now: float) -> JointCommand | CommandRejected:
-        """What is sent for one that waited for this tick, or why nothing is: every check is made now."""
+        """What is sent for a command queued for this tick, or its refusal: every check is made now."""
         try:
             self.lease.check(
                 early.key, early.session, early.token, early.command.seq, early.heard, now, self._watched
@@ -393,13 +396,13 @@ class Controller:
             return error
 
     def _halt(self) -> None:
-        """The gate takes nothing more; it brakes tick by tick from here. What waits is refused."""
+        """The gate accepts no more and brakes tick by tick. Queued commands are refused."""
         self._keep()
         self._gate.stop(self.lease.latched or "stopped")
         self._forget()
 
     def _forget(self) -> None:
-        """Nothing that waits now is ever executed; each is told why."""
+        """No queued command is ever executed; each is refused with its reason."""
         now = self.now()
         for early in self._early.empty():
             seq = early.command.seq

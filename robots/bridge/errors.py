@@ -1,4 +1,4 @@
-"""What the bridge refuses or cannot do. A refusal crosses the wire as its class's name and its sentence."""
+"""Errors of the bridge. A refusal crosses the wire as the name of its class and its message."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from robots.errors import CommandRejected, MessageRefused, RobotError
 
 
 class BridgeError(RobotError):
-    """Base of what only the bridge can refuse."""
+    """Base of errors that only the bridge raises."""
 
 
 # -- frames ------------------------------------------------------------------------------------
 
 
 class BadFrame(MessageRefused):
-    """Bytes that are no frame: too short, damaged, of an unknown kind, or with a field of the wrong type."""
+    """Bytes that are not a frame: too short, damaged, of an unknown kind, or with a wrong field."""
 
 
 class FrameTooLarge(BadFrame):
@@ -40,19 +40,19 @@ class Insecure(BridgeError):
 
 
 class WrongSession(CommandRejected):
-    """The frame belongs to another boot of the server: nothing from before a restart is executed."""
+    """The frame belongs to an earlier start of the server: nothing from before a restart is executed."""
 
 
 class RoleNotAllowed(CommandRejected):
-    """The sender's key is on the allow-list for less than it asks for."""
+    """The allow-list gives the sender's key a role that may not do this."""
 
 
 class CommandStale(CommandRejected):
-    """The command was on its way too long, or its sender has not heard from the arm for too long."""
+    """The command was under way too long, or its sender's newest state of the arm is too old."""
 
 
 class CommandTooSoon(CommandRejected):
-    """The tick already has its command, and one more is waiting."""
+    """The tick already has its command, and the queue is full or closed."""
 
 
 class FaultStands(CommandRejected):
@@ -64,11 +64,11 @@ class NoSuchCamera(BridgeError):
 
 
 class PictureUnavailable(BridgeError):
-    """The camera gives no picture, or not in a form that the asker can read."""
+    """The camera gives no image, or none in a format that the client reads."""
 
 
 class ServerFailed(BridgeError):
-    """The server met an error of its own while it handled a frame; it goes on."""
+    """An internal error of the server while it handled a frame; it continues."""
 
 
 _KINDS: dict[str, type[RobotError]] = {
@@ -80,6 +80,6 @@ _KINDS: dict[str, type[RobotError]] = {
 
 
 def named(name: str, message: str) -> RobotError:
-    """The exception that a refusal names; a name unknown here is a `BridgeError` that tells it."""
+    """The exception that a refusal names; an unknown name becomes a `BridgeError` that contains it."""
     kind = _KINDS.get(name)
     return BridgeError(f"{name}: {message}") if kind is None else kind(message)

@@ -1,11 +1,11 @@
-"""Who commands the arm, and whether it listens. Pure logic: no sockets, no threads, time is an argument.
+"""Lease: who commands the arm, and whether it is armed. Pure logic: no sockets, no threads, no clock.
 
     disarmed ──rearm──▶ armed ──a command within the limits──▶ begun
         ▲                 │                                      │
         └── stop, silence, takeover, release, a fault ◀──────────┘
 
-One commander, bound to its authenticated key and to a token drawn when the lease was given. A human's
-takeover moves the lease; nothing else takes it from a living commander.
+One commander, bound to its authenticated key and to a token drawn when the lease was granted. Only a human's
+takeover from a policy moves the lease away from an active commander.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from robots.bridge.errors import CommandStale, FaultStands, RoleNotAllowed, Wron
 from robots.bridge.keys import AllowedKey
 from robots.errors import ArmLatched, CommandOutOfOrder, CommandRejected, LeaseHeld, LeaseMissing
 
-SILENCE = 0.100  # [s] without a valid command or beat until the arm latches
-STALE = 0.500  # [s] since the sender last heard of the arm, on the server's clock
-ABSENT = 5.0  # [s] both in lock-step, where nothing moves on meanwhile: whoever is so long away is gone
-NUMBER = re.compile(r"[\d.]+")  # an age, say: a fault with another one is the same fault
-ROUNDING = 0.005  # [s] by which what was heard may lie ahead: clock resolution
+SILENCE = 0.100  # [s] without a valid command or heartbeat until the arm latches
+STALE = 0.500  # [s] age of the newest state that the sender had, on the server's clock
+ABSENT = 5.0  # [s] both in lock-step, where nothing moves meanwhile: a commander silent for so long is gone
+NUMBER = re.compile(r"[\d.]+")  # such as an age: faults that differ only in a number are the same fault
+ROUNDING = 0.005  # [s] by which a timestamp may be in the future: clock resolution
 
 
 @dataclass
@@ -41,18 +41,18 @@ class Lease:
     """See the module. Times are [s] on one monotonic clock of the server.
 
     Attributes:
-        session: drawn at each boot; a frame that names another is refused.
+        session: drawn at each start; a frame with another one is refused.
         holder: who commands, or None.
-        latched: why the arm does not listen, or None.
-        faults: what has gone wrong and was not cleared, oldest first.
+        latched: why the arm accepts no commands, or None.
+        faults: those that were not cleared, oldest first.
         begun: whether a command was accepted since the last `rearm`.
-        heard: [s] when the commander's last good command or beat arrived.
+        heard: [s] when the commander's last valid command or heartbeat arrived.
     """
 
     def __init__(self, silence: float = SILENCE, stale: float = STALE) -> None:
         self.session = secrets.token_hex(8)
         self.holder: Holder | None = None
-        self.latched: str | None = "the server has just started; `rearm` it"
+        self.latched: str | None = "the server has just started; `rearm` to begin"
         self.faults: list[str] = []
         self.begun = False
         self._silence, self._stale = silence, stale
@@ -61,11 +61,11 @@ class Lease:
     # -- the lease ----------------------------------------------------------------------------
 
     def acquire(self, key: AllowedKey, session: str, human: bool, token: int) -> int:
-        """Give the lease to `key`, disarmed; returns the new token. Numbers begin anew with it.
+        """Grant the lease to `key`, disarmed; returns the new token. Command numbers start again with it.
 
         Raises:
             RoleNotAllowed: the key may not command, or not take over.
-            LeaseHeld: another commands, or the same key does from elsewhere and the arm is armed.
+            LeaseHeld: another client commands, or another process with the same key while armed.
         """
         self.check_session(session)
         wanted = ("human",) if human else ("policy", "human")
@@ -90,15 +90,15 @@ class Lease:
         return self.holder.token
 
     def release(self, key: AllowedKey, session: str, token: int) -> None:
-        """Give the lease back, whatever the key may still do; the arm is disarmed."""
+        """Release the lease, whatever role the key has by now; the arm is disarmed."""
         self._held_by(key, session, token)
         self.holder = None
-        self._disarm(f"{key.name} gave the lease back; `rearm` to begin")
+        self._disarm(f"{key.name} released the lease; `rearm` to begin")
 
     # -- arming -------------------------------------------------------------------------------
 
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
-        """Listen again, from a new first command; raises as `check_rearm`."""
+        """Accept commands again, from a new first one; raises as `check_rearm`."""
         self.check_rearm(key, session, token)
         self.latched, self.begun = None, False
 
@@ -106,23 +106,23 @@ class Lease:
         """Raises as `check_holder`, and FaultStands while there is a fault."""
         self.check_holder(key, session, token)
         if self.faults:
-            raise FaultStands(f"{self.faults[0]}; see to it, then `clear_fault`")
+            raise FaultStands(f"{self.faults[0]}; fix the cause, then `clear_fault`")
 
     def latch(self, reason: str) -> None:
-        """Stop listening. The first cause is the one that is told."""
+        """Accept no more commands. The first cause is kept."""
         if self.latched is None:
             self.latched = reason
         self.begun = False
 
     def fault(self, reason: str) -> None:
-        """Something broke: latched, and no `rearm` until it is cleared."""
+        """Latch; no `rearm` until the fault is cleared."""
         alike = NUMBER.sub("#", reason)
         if all(NUMBER.sub("#", known) != alike for known in self.faults) and len(self.faults) < 16:
             self.faults.append(reason)
         self.latch(f"fault: {reason}")
 
     def clear_faults(self, key: AllowedKey, session: str, token: int) -> None:
-        """The commander says that the causes were seen to. The arm stays latched."""
+        """The commander confirms that the causes are fixed. The arm stays latched."""
         self.check_holder(key, session, token)
         self.faults.clear()
         self._disarm("a fault was cleared; `rearm` to begin")
@@ -155,9 +155,9 @@ class Lease:
             )
 
     def accepted(self, seq: int, arrived: float) -> None:
-        """The gate took it: a sign of life of when it `arrived`, however long it waited."""
+        """The gate accepted it: the commander was alive when it `arrived`, however long it was queued."""
         if self.holder is None:
-            raise CommandRejected("nobody holds the lease")
+            raise CommandRejected("no client holds the lease")
         self.holder.seq, self.begun, self.heard = seq, True, max(self.heard, arrived)
 
     def beat(
@@ -170,7 +170,7 @@ class Lease:
         now: float,
         watched: bool = True,
     ) -> None:
-        """The commander lives. Refused like a command, so that a late or repeated one counts for nothing."""
+        """A heartbeat of the commander. Checked like a command: a late or repeated one is refused."""
         holder = self.check_holder(key, session, token)
         self.watch(now, watched)
         self._check_heard(heard, now, "beat", n)
@@ -182,7 +182,7 @@ class Lease:
         """Latch if the commander is silent; returns whether that was now.
 
         Args:
-            watched: False = the arm is at rest and its time stands still (lock-step): silence harms nobody.
+            watched: False = the arm is at rest and its time is stopped (lock-step): silence is harmless.
         """
         if not (self.begun and self.latched is None):
             return False
@@ -202,20 +202,20 @@ class Lease:
         """Raises WrongSession for a frame from before the server's last start."""
         if session != self.session:
             raise WrongSession(
-                f"session {session!r} is not this boot's: the server was started anew; connect again, look "
-                "where the arm is, and `rearm`"
+                f"stale session {session!r}: the server restarted; reconnect, observe where the arm is, and "
+                "`rearm`"
             )
 
     def check_holder(self, key: AllowedKey, session: str, token: int) -> Holder:
-        """Raises WrongSession or LeaseMissing for whoever does not command this arm now.
+        """Raises WrongSession or LeaseMissing where `key` does not command this arm now.
 
-        And RoleNotAllowed where the allow-list lets `key`, its present entry, no longer do so.
+        And RoleNotAllowed where its present entry in the allow-list does not permit it any more.
         """
         held = self._held_by(key, session, token)
         if key.role == "viewer" or (held.human and key.role != "human"):
             raise RoleNotAllowed(
-                f"{key.name} commands as {'human' if held.human else 'policy'} and is only allowed as "
-                f"{key.role} by now; `acquire` the lease as that, or have the key allowed again"
+                f"{key.name} commands as {'human' if held.human else 'policy'} but is only allowed as "
+                f"{key.role} now; `acquire` the lease as that, or have the key allowed again"
             )
         return held
 
@@ -230,17 +230,17 @@ class Lease:
             return held
         self.check_session(session)
         if held is None:
-            raise LeaseMissing("nobody holds the lease; `rearm` asks for it")
+            raise LeaseMissing("no client holds the lease; `rearm` acquires it")
         if held.key.public != key.public:
             raise LeaseMissing(f"{key.name} does not command this arm, {held.key.name} does")
-        raise LeaseMissing(f"this lease of {key.name} is over: it was drawn anew by another process")
+        raise LeaseMissing(f"lease of {key.name} expired: another process acquired it; `acquire` it again")
 
     def _check_heard(self, heard: float, now: float, what: str, n: int) -> None:
         if not heard <= now + ROUNDING:
             raise CommandStale(
-                f"{what} {n}: its sender heard of the arm at {heard:.3f} s, which lies ahead of {now:.3f}"
+                f"{what} {n}: timestamp {heard:.3f} s is in the future, the server's clock is at {now:.3f} s"
             )
         if not now - heard <= self._stale:
             raise CommandStale(
-                f"{what} {n}: its sender last heard of the arm {now - heard:.3f} s ago, limit {self._stale} s"
+                f"{what} {n}: its sender's newest state is {now - heard:.3f} s old, limit {self._stale} s"
             )

@@ -56,6 +56,16 @@ class Driver(Protocol):
 
 
 @runtime_checkable
+class HasClock(Protocol):
+    """A driver whose arm has a clock of its own, as a simulated one has."""
+
+    @property
+    def time(self) -> float:
+        """[s] since the arm's world was loaded."""
+        ...
+
+
+@runtime_checkable
 class Enabled(Protocol):
     """A driver whose arm must be enabled before it accepts targets, which takes longer than a tick."""
 

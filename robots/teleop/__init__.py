@@ -1,1 +1,1 @@
-"""A person at the arm: who commands it now, and how a hand's wish becomes joint targets. No learning."""
+"""Teleoperation and takeover: who commands the arm, how a device's motion becomes joint targets."""

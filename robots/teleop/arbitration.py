@@ -1,11 +1,11 @@
-"""Who has the arm. Pure logic: no threads, no arm.
+"""Takeover: who controls the arm, as a state machine. Pure logic: no threads, no arm.
 
     autonomous ──pause──▶ paused ──take──▶ correcting        any ──stop──▶ stopped ──rearm──▶ paused
         ▲  └──────────────take──────────────▲ │
         └──hand_back── paused, correcting ◀───┘ pause, left
 
-One commander at a time. What happens while the agent looks away is kept for it: until it has asked what
-happened (`heard`), its commands do not count, however briefly the arm was taken.
+One commander at a time. Until the agent has acknowledged an interruption (`acknowledge`), its commands are
+refused, however short the interruption was.
 """
 
 from __future__ import annotations
@@ -20,90 +20,90 @@ class Takeover:
 
     Args:
         mode: to begin with.
-        agent: whether there is one to hand back to; without, the arm is paused instead.
+        agent: whether there is one to hand back to; without one the arm is paused instead.
 
     Attributes:
         holder: who corrects, "" where nobody does.
-        unheard: whether something happened that the agent has not asked about.
-        message: the last thing worth telling.
-        who, why: who broke the agent off, and by what ("taken", "paused", "stopped", "told").
+        unacknowledged: whether there was an interruption that the agent has not acknowledged.
+        message: the last event, for people.
+        who, why: who interrupted the agent, and how ("taken", "paused", "stopped", "told").
     """
 
     def __init__(self, mode: str = AUTONOMOUS, agent: bool = True, message: str = "") -> None:
         self.mode, self.agent, self.message = mode, agent, message
         self.holder = ""
-        self.given = False  # handed back with nobody here to take it: the lease may go
-        self.unheard = False
+        self.given = False  # handed back without an agent: the lease may be released
+        self.unacknowledged = False
         self.who = self.why = ""
 
     @property
     def autonomous(self) -> bool:
-        """Whether the agent's next command counts."""
-        return self.mode == AUTONOMOUS and not self.unheard
+        """Whether the agent's next command is accepted."""
+        return self.mode == AUTONOMOUS and not self.unacknowledged
 
     def take(self, who: str) -> None:
-        """Raises TakeoverRefused while another holds it, or after a stop."""
-        self._not_stopped("take it")
+        """`who` takes control. Raises TakeoverRefused while another has it, or after a stop."""
+        self._check_not_stopped("take control")
         if self.mode == CORRECTING and self.holder != who:
-            raise TakeoverRefused(f"{self.holder} holds the arm; it hands back first, or stop")
+            raise TakeoverRefused(f"{self.holder} has control; wait until it is handed back, or stop the arm")
         if self.mode != CORRECTING:
-            self._broken_off(who, "taken")
+            self._interrupted(who, "taken")
             self.mode, self.holder, self.given = CORRECTING, who, False
-            self.message = f"{who} has the arm"
+            self.message = f"{who} took control"
 
     def pause(self, who: str) -> None:
-        """Raises TakeoverRefused while another holds the arm."""
-        self._not_stopped("it is still already")
+        """Hold the arm still. Raises TakeoverRefused while another has control."""
+        self._check_not_stopped("pause")
         if self.mode == CORRECTING and self.holder != who:
-            raise TakeoverRefused(f"{self.holder} holds the arm; stop it where it must not move")
-        self._broken_off(who, "paused")
+            raise TakeoverRefused(f"{self.holder} has control; stop the arm if it must not move")
+        self._interrupted(who, "paused")
         self.mode, self.holder = PAUSED, ""
         self.message = f"paused by {who}"
 
     def hand_back(self, who: str) -> None:
-        """From correcting by its holder, from paused by anybody. Raises TakeoverRefused."""
-        self._not_stopped("hand it back")
+        """From correcting by its holder, from paused by anyone. Raises TakeoverRefused."""
+        self._check_not_stopped("hand back")
         if self.mode == CORRECTING and self.holder != who:
-            raise TakeoverRefused(f"{self.holder} holds the arm, not {who}")
+            raise TakeoverRefused(f"{self.holder} has control, not {who}")
         if self.mode == AUTONOMOUS:
             return
         self.mode, self.holder = (AUTONOMOUS if self.agent else PAUSED), ""
         self.given = not self.agent
-        self.message = f"handed back by {who}" + (": planning anew" if self.agent else "")
+        self.message = f"handed back by {who}" + (": replanning" if self.agent else "")
 
     def stop(self, who: str, reason: str) -> None:
-        """Anybody may, at any time; the first cause is the one to tell."""
+        """Anyone may, at any time; the first cause is kept."""
         if self.mode != STOPPED:
-            self._broken_off(who, "stopped")
+            self._interrupted(who, "stopped")
             self.mode, self.holder, self.given = STOPPED, "", False
             self.message = f"stopped: {reason}"
 
     def rearm(self, who: str) -> None:
-        """After a stop; the run stays paused. Raises TakeoverRefused without one."""
+        """After a stop; the run stays paused. Raises TakeoverRefused where the arm is not stopped."""
         if self.mode != STOPPED:
-            raise TakeoverRefused("the arm is not stopped: there is nothing to rearm")
+            raise TakeoverRefused("the arm is not stopped; rearm is only needed after a stop")
         self.mode, self.message = PAUSED, f"rearmed by {who}: paused"
 
     def left(self, who: str) -> None:
-        """A console or device is gone: what it held is paused."""
+        """A console or device disconnected: where it had control the arm is paused."""
         if self.mode == CORRECTING and self.holder == who:
             self.mode, self.holder = PAUSED, ""
-            self.message = f"{who} is gone while it held the arm: paused"
+            self.message = f"{who} disconnected while in control: paused"
 
     def interrupt(self, who: str) -> None:
-        """Somebody said something: the agent stops what it does, and asks."""
-        self._broken_off(who, "told")
-        self.message = f"{who} spoke"
+        """`who` typed something: the agent is interrupted and asks what."""
+        self._interrupted(who, "told")
+        self.message = f"{who} sent a message"
 
-    def heard(self) -> None:
-        """The agent has asked what happened, and may go on."""
-        self.unheard, self.who, self.why = False, "", ""
+    def acknowledge(self) -> None:
+        """The agent knows what happened and may continue."""
+        self.unacknowledged, self.who, self.why = False, "", ""
 
-    def _broken_off(self, who: str, why: str) -> None:
-        if self.why in ("", "told"):  # a hand on the arm says more than words before it
+    def _interrupted(self, who: str, why: str) -> None:
+        if self.why in ("", "told"):  # a takeover outweighs a message before it
             self.who, self.why = who, why
-        self.unheard = True
+        self.unacknowledged = True
 
-    def _not_stopped(self, otherwise: str) -> None:
+    def _check_not_stopped(self, wanted: str) -> None:
         if self.mode == STOPPED:
-            raise TakeoverRefused(f"{self.message or 'stopped'}; rearm first, then {otherwise}")
+            raise TakeoverRefused(f"{self.message or 'stopped'}; rearm first, then {wanted}")

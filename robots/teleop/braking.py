@@ -1,7 +1,7 @@
-"""What was commanded last, and how it slows down: any arm is braked by targets alone.
+"""The commanded state, and how it decelerates: any arm is braked by targets alone.
 
-The safety gate brakes in the same way when it is given nothing; here the target is known, so that a local
-arm, one that waits for each command, and one across a wire all hold alike.
+The safety gate brakes in the same way where it gets no command. Here the target is known, so that a local
+arm, one in lock-step and a remote one all hold in the same way.
 """
 
 from __future__ import annotations

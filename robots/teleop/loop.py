@@ -1,8 +1,8 @@
-"""ControlLoop: ticks a shared arm by the wall clock, and takes pictures in the time that is left of a tick.
+"""ControlLoop: ticks a shared arm by the wall clock, and captures images in the time left of a tick.
 
-Where pictures come by themselves the loop only tells whoever makes them that it has ticked. Elsewhere one
-is begun only where it will be done before the next tick, as far as the last ones tell. So no picture,
-however many consoles look, makes a tick late; a camera that never fits is said to.
+With a source of images of its own (`Pictures`) the loop only notifies it of each tick. Otherwise a capture is
+begun only where it is expected, from the last ones, to be done before the next tick. So no image makes a tick
+late, however many consoles show it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from robots.realtime import CONTROL_PRIORITY, no_cpu_sleep, raise_priority, slee
 from robots.teleop.shared_robot import MARGIN, SharedArm
 from robots.types import CameraFrame
 
-AGAIN = 0.93  # a tick, of the time a picture took that did not fit: one of 0.2 s is tried again after 1 s
-ENDING, LOOK = 5.0, 0.1  # [s] that the present tick may last in the end, and between looks at it
-LATE = 0.005  # [s] behind its time at which a tick counts as late
+AGAIN = 0.93  # factor a tick of a capture time that did not fit: one of 0.2 s is tried again after 1 s
+ENDING, LOOK = 5.0, 0.1  # [s] that `close` waits for the present tick, and between checks of it
+LATE = 0.005  # [s] of delay from which a tick counts as missed
 
 
 class Pace:
     """Ticks `dt` [s] apart on a monotonic clock.
 
     Attributes:
-        due: [s] of the next tick; ticks, late: how many there were, and came `LATE` or more behind.
-        behind: [s] of the present tick; worst: the most that one was.
+        due: [s] of the next tick; ticks, late: how many there were, and how many were `LATE` or more late.
+        behind: [s] delay of the present tick; worst: the largest delay.
     """
 
     def __init__(self, dt: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,13 +56,13 @@ class ControlLoop:
 
     Args:
         shared: nothing but this thread touches its arm while the loop runs.
-        cameras: names of the pictures to keep new.
+        cameras: names of the images to keep fresh.
 
     Attributes:
         realtime_priority: whether its thread has real-time priority.
         cpu_sleep_disabled: whether deep CPU sleep states are disabled while it runs.
 
-    Pictures are not taken here where they come by themselves (`SharedArm.pictures`).
+    Images are not captured here where `SharedArm.pictures` provides them.
     """
 
     def __init__(self, shared: SharedArm, cameras: Sequence[str] = ()) -> None:
@@ -75,7 +75,7 @@ class ControlLoop:
         self._thread: threading.Thread | None = None
 
     def frame(self, camera: str) -> tuple[CameraFrame, float] | None:
-        """The newest picture of `camera` and when it was taken, [s] monotonic; None if there is none yet."""
+        """The newest image of `camera` and when it was captured, [s] monotonic; None if there is none yet."""
         if self.shared.pictures is not None:
             return self.shared.pictures.newest(camera)
         return self._frames.get(camera)
@@ -90,9 +90,9 @@ class ControlLoop:
         return self
 
     def close(self, meanwhile: Callable[[], object] | None = None) -> None:
-        """No tick after the present one. Twice does no harm.
+        """No tick after the present one. Idempotent.
 
-        `meanwhile`: done again and again while the present tick lasts, as to see whether it waits in vain.
+        `meanwhile`: called repeatedly while the present tick lasts, for example to end a call that hangs.
         """
         self._running = False
         if self._thread is not None and self._thread is not threading.current_thread():
@@ -115,7 +115,7 @@ class ControlLoop:
         try:
             with no_cpu_sleep() as self.cpu_sleep_disabled:
                 self._tick_on()
-        except Exception as error:  # a bug: whoever waits for a tick must hear of it, and the arm hold
+        except Exception as error:  # a bug: callers that wait for a tick must be told, and the arm hold
             broke = f"{type(error).__name__}: {error}"
             try:
                 self.shared.robot.stop(broke)
@@ -136,11 +136,11 @@ class ControlLoop:
                 self._take_pictures()
 
     def _take_pictures(self) -> None:
-        """As many as fit before the next tick, in turn."""
+        """As many images as fit before the next tick, in turn."""
         for _ in self.cameras:
             camera = self.cameras[self._turn % len(self.cameras)]
             takes = self.shared.took.get(camera, 0.0) + MARGIN
-            if takes > self.shared.spec.dt:  # never fits, or was that a hiccup? Tried again, but seldom
+            if takes > self.shared.spec.dt:  # never fits, or was delayed once? Tried again, but rarely
                 self.shared.took[camera] *= AGAIN
             elif takes > self.pace.left:
                 return
@@ -153,5 +153,5 @@ class ControlLoop:
         try:
             self._frames[camera] = (self.shared.picture(camera), begin)
         except RobotError as error:
-            self.shared.tell(f"camera {camera}: {error}")
-            self.shared.took[camera] = 4 * self.shared.spec.dt  # a camera that fails is asked seldom
+            self.shared.report(f"camera {camera}: {error}")
+            self.shared.took[camera] = 4 * self.shared.spec.dt  # a camera that fails is tried rarely

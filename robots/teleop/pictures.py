@@ -1,7 +1,7 @@
-"""Pictures that come by themselves, so that no tick waits for one.
+"""Images captured beside the control thread, so that no tick waits for one.
 
-A simulated arm's are drawn beside it (`sim.rendering.async_renderer`); those of an arm that any thread may
-look through, as across the bridge, are fetched by a thread of their own.
+A simulated arm's are rendered in another process (`sim.rendering.async_renderer`); a remote arm's are fetched
+by a thread of their own.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from robots.errors import DriverError, RobotError
 from robots.spec import ArmSpec
 from robots.types import CameraFrame
 
-LONGEST = 5.0  # [s] that a picture is waited for
-AGAIN = 0.1  # [s] until a camera that gave none is asked anew
-LAST = 0.5  # [s] that the last picture under way is waited for in the end
+LONGEST = 5.0  # [s] that an image is waited for
+AGAIN = 0.1  # [s] until a camera that failed is asked again
+LAST = 0.5  # [s] that `close` waits for a request under way
 
 
 class Pictures(Protocol):
-    """Any thread may ask, but for `follow`."""
+    """A source of images. Every method but `follow` may be called from any thread."""
 
     def follow(self) -> None:
-        """By the thread that ticks, after each tick. Never waits."""
+        """By the control thread, after each tick. Never waits."""
         ...
 
     def newest(self, camera: str) -> tuple[CameraFrame, float]:
-        """The newest picture, and the instant that it shows, [s] monotonic. Never waits."""
+        """The newest image, and the time it shows, [s] monotonic. Never waits."""
         ...
 
     def fresh(self, camera: str) -> CameraFrame:
-        """A picture of the last tick or later; waits for it. Raises DriverError where none comes."""
+        """An image of the last tick or later; waits for it. Raises DriverError where none comes."""
         ...
 
     def close(self) -> None:
-        """End what makes them. Twice does no harm."""
+        """End the thread or process behind it. Idempotent."""
         ...
 
 
@@ -51,7 +51,7 @@ class Photographed(Protocol):
 
 
 class FetchedPictures:
-    """Pictures of an arm that any thread may look through, each camera once a tick at most.
+    """Fetches images in a thread, from each camera at most once a tick.
 
     Args:
         arm: nobody else calls its `picture` meanwhile. One that is still under way after our `close` ends
@@ -59,7 +59,7 @@ class FetchedPictures:
         cameras: whose.
 
     Raises:
-        DriverError: a camera gives no picture.
+        DriverError: a camera gives no image.
     """
 
     def __init__(self, arm: Photographed, cameras: Sequence[str]) -> None:
@@ -79,26 +79,26 @@ class FetchedPictures:
             raise
 
     def follow(self) -> None:
-        """Nothing: what there is to see is seen where the arm is."""
+        """Does nothing: images are captured where the arm is."""
 
     def newest(self, camera: str) -> tuple[CameraFrame, float]:
-        """The newest picture, and when it was asked for, [s] monotonic: it is no older."""
+        """The newest image, and when it was requested, [s] monotonic: it is no older."""
         return self._frames[camera]
 
     def fresh(self, camera: str) -> CameraFrame:
-        """A picture that is asked for from now on; waits for it. Raises DriverError where none comes."""
+        """An image requested after this call; waits for it. Raises DriverError where none comes."""
         begin = time.monotonic()
         with self._new:
             while (found := self._frames.get(camera)) is None or found[1] < begin:
                 left = begin + LONGEST - time.monotonic()
                 if not left > 0 or not self._thread.is_alive():
                     why = self._failure.get(camera, "it does not answer")
-                    raise DriverError(f"camera {camera}: no picture within {LONGEST:g} s ({why})")
+                    raise DriverError(f"camera {camera}: no image within {LONGEST:g} s ({why})")
                 self._new.wait(min(left, AGAIN))
         return found[0]
 
     def close(self) -> None:
-        """Ask for no more; a picture still under way ends with the arm. Twice does no harm."""
+        """Request no more; a request still under way ends with the arm. Idempotent."""
         self._ended.set()
         self._thread.join(LAST)
 

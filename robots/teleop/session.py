@@ -1,4 +1,4 @@
-"""One arm's session under many hands: numbers, stamps and the commanded state go on, whoever commands."""
+"""Session: one arm's command numbers, stamps and commanded state, continuous whoever commands."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from robots.types import JointCommand
 
 
 class Session:
-    """Sends, and knows what was sent. It begins where the arm is, and again after every `rearm`.
+    """Sends commands and keeps what was sent. Begins where the arm is, and again after every `rearm`.
 
     Attributes:
-        latched: whether the arm below was stopped, and there is nothing more to send.
-        state: as measured last; heard_at: [s] when that was.
+        latched: whether the arm is stopped, so that nothing is sent.
+        state: as measured last; measured_at: [s] when that was.
     """
 
     def __init__(self, arm: Robot, latched: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.arm, self.latched = arm, latched
         self._remote = arm.capability(Remote)
-        self.trouble = ""  # what the arm's own `stop` or `observe` failed with last
+        self.trouble = ""  # the last error of the arm's own `stop` or `observe`
         self._clock = clock
         self._commanded: Commanded | None = None
-        self._opening: float | None = None  # wanted last, in [0, 1]: what is held stays held over a stop
+        self._opening: float | None = (
+            None  # commanded last, in [0, 1]: kept over a stop, with what is grasped
+        )
         self._seq, self._stamp = -1, 0.0
         self._measure()
 
@@ -40,11 +42,11 @@ class Session:
         return self._commanded
 
     def numbered(self, q_target: np.ndarray, gripper: float, stamp: float | None = None) -> JointCommand:
-        """The next command; stamped with the arm's own last time, so that no two clocks are compared."""
+        """The next command, stamped with the arm's own last time: no two clocks are compared."""
         return JointCommand(q_target, gripper, self._seq + 1, self._stamp if stamp is None else stamp)
 
     def send(self, asked: JointCommand) -> JointCommand:
-        """One target through the arm's gate. Raises what the arm refuses with."""
+        """One target through the arm's gate. Raises what the arm raises."""
         arm = self.begin()
         sent = self.arm.command(asked)
         self._seq, self._stamp = max(asked.seq, sent.seq), sent.t_mono
@@ -53,18 +55,18 @@ class Session:
         return sent
 
     def refused(self) -> None:
-        """A command was: its tick was spent braking."""
+        """A command was refused: the arm braked in its tick."""
         arm = self.begin()
         arm.sent(arm.slower())
 
     def lost(self) -> None:
-        """The arm listens no more, and brakes by itself."""
+        """The arm accepts no commands any more, and brakes by itself."""
         self._commanded, self.latched = None, True
 
     def latch(self, reason: str) -> bool:
-        """Stop the arm below once it is at rest, or at once where it has a control loop of its own.
+        """Stop the arm once it is at rest, or at once where it has a control loop of its own.
 
-        Returns whether it is stopped, and there is nothing more to send.
+        Returns whether it is stopped, so that nothing is sent.
         """
         still = self._commanded is None or self._commanded.at_rest
         if not self.latched and (still or (self._remote is not None and self._remote.realtime)):
@@ -72,7 +74,7 @@ class Session:
         return self.latched
 
     def abandon(self, reason: str) -> None:
-        """Have the arm below stop by itself, now."""
+        """Have the arm stop by itself, now."""
         try:
             self.arm.stop(reason)
         except RobotError as error:
@@ -80,8 +82,10 @@ class Session:
         self.lost()
 
     def rearm(self) -> None:
-        """Across the bridge, with the lease, which is asked for anew where it moved. Raises LeaseHeld and
-        whatever else the arm refuses with."""
+        """Rearm the arm; one that is leased acquires the lease again where it moved.
+
+        Raises LeaseHeld and what else the arm raises.
+        """
         if (arm := self.arm.capability(Rearmable)) is not None:
             try:
                 arm.rearm()
@@ -93,7 +97,7 @@ class Session:
         self._commanded, self.latched, self.trouble = None, False, ""
 
     def release(self) -> bool:
-        """Across the bridge: give the lease back, so that a policy may go on. Returns whether there is."""
+        """Release the lease, so that a policy may continue. Returns whether the arm has one."""
         if (leased := self.arm.capability(Leased)) is None:
             return False
         try:
@@ -104,7 +108,7 @@ class Session:
         return True
 
     def look(self) -> None:
-        """Measure `state`; where the arm is silent it stays what it was."""
+        """Measure `state`; unchanged where the arm does not answer."""
         try:
             self._measure()
         except RobotError as error:
@@ -112,4 +116,4 @@ class Session:
 
     def _measure(self) -> None:
         self.state = self.arm.observe(()).robot
-        self.heard_at = self._clock()
+        self.measured_at = self._clock()

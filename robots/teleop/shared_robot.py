@@ -1,12 +1,12 @@
-"""SharedArm: the `Robot` that a policy and a person share. One place decides who commands at each tick.
+"""SharedArm: a `Robot` that a policy and a person share. One place decides who commands at each tick.
 
-It stands between the agent's executor and the arm. Behind it the same safety gate goes on, whoever commands,
-so that taking over and handing back are no more to the arm than the next target.
+It is a wrapper between the agent's executor and the arm. The arm's safety gate and session stay the same
+whoever commands, so a takeover or a hand-back is just the next target.
 
 Two ways to pass time:
 
-- by itself, in lock-step: every `command` is a tick, as without it;
-- under a `ControlLoop`: that thread ticks by the wall clock, and alone touches the arm.
+- lock-step: every `command` is a tick, as without the wrapper;
+- under a `ControlLoop`: its thread ticks by the wall clock, and alone touches the arm.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from robots.teleop.limits import TeleopLimits
 from robots.teleop.pictures import Pictures
 from robots.teleop.session import Session
 from robots.teleop.steering import Steering
-from robots.teleop.teleop_actions import STALE, Jog, Message, Teleoperator
+from robots.teleop.teleop_actions import STALE, Jog, TeleopAction, Teleoperator
 from robots.types import CameraFrame, JointCommand, Observation, RobotState
 
 POLICY = "policy"
 MARGIN = 0.004  # [s] kept free before the next tick
-BUSY = 1.4  # of the work in a picture that waiting for the processor may add before it counts as a hiccup
-FORGET = 0.98  # of the longest time that a picture took, from one to the next
+BUSY = 1.4  # times its CPU time: an image that took longer was delayed by other processes
+FORGET = 0.98  # factor from one image to the next of the longest time that one took
 LOST = (ArmLatched, LeaseMissing, LinkDead, SessionLost, DriverError)  # what ends a session, whoever commands
 
 
@@ -55,7 +55,7 @@ class Tick:
     Attributes:
         t: [s] on the monotonic clock.
         by: "policy", who corrects, or "" where the arm was braked or held.
-        asked: what the commander wanted, None where it was braked or held.
+        asked: the commander's target, None where the arm was braked or held.
         sent: what the gate let through, None where nothing was sent.
     """
 
@@ -69,7 +69,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Interruption:
-    """What happened since the agent was broken off. `commands` were sent for a person's hand."""
+    """What happened since the agent was interrupted. `commands` were sent for a person."""
 
     who: str
     why: str
@@ -85,13 +85,13 @@ class SharedArm(RobotWrapper, Rearmable):
         limits: of motions by hand.
         mode: to begin with.
         agent: whether there is one to hand back to.
-        patience: [s] that time stands still, in the middle of a motion, until the agent's next command. Only
-            for a simulated arm, which then moves as in lock-step however long a policy thinks; a real arm
-            brakes at the first tick without a command.
-        pictures: where they come by themselves; under a `ControlLoop` only.
+        patience: [s] that time may stop in mid-motion until the agent's next command. Only for a simulated
+            arm, which then moves as in lock-step however slow the policy is; a real arm brakes at the first
+            tick without a command.
+        pictures: a source of images beside the control thread; under a `ControlLoop` only.
 
     Attributes:
-        took: [s] that a picture of each camera took at most, lately.
+        took: [s] the longest recent capture of each camera.
         on_tick: called after each tick, by the thread that ticks.
     """
 
@@ -123,11 +123,11 @@ class SharedArm(RobotWrapper, Rearmable):
         self._gated = robot.capability(HasGate)
         self._remote = robot.capability(Remote)
         self._stop_reason = message
-        self._wish: tuple[Message, float] | None = None
+        self._action: tuple[TeleopAction, float] | None = None
         self._pending: _Pending | None = None
         self._agent_seq = -1
         self._waited = 0.0
-        self._broken_at = clock()
+        self._interrupted_at = clock()
         self._by_hand: list[JointCommand] = []
 
     # -- Robot, for the agent -----------------------------------------------------------------
@@ -140,26 +140,26 @@ class SharedArm(RobotWrapper, Rearmable):
         return replace(seen, images=images)
 
     def picture(self, camera: str) -> CameraFrame:
-        """What `camera` sees now, taken in a tick with enough to spare, or drawn beside them."""
+        """An image of now, captured in a tick with enough time left, or beside the control thread."""
         if self.pictures is not None:
             return self.pictures.fresh(camera)
 
         def take() -> CameraFrame:
             begin, work = time.monotonic(), time.thread_time()
             frame = self.robot.observe((camera,)).images[camera]
-            # a machine that was busy with something else says little of the next picture
+            # a capture delayed by other processes does not predict the next one
             took = min(time.monotonic() - begin, BUSY * (time.thread_time() - work))
             self.took[camera] = max(self.took.get(camera, 0.0) * FORGET, took)
             return frame
 
-        needs = min(self.took.get(camera, 0.0) + MARGIN, 0.8 * self.spec.dt)  # late, but at all
+        needs = min(self.took.get(camera, 0.0) + MARGIN, 0.8 * self.spec.dt)  # late, but taken
         return self.tasks.between_ticks(take, needs=needs)
 
     def command(self, command: JointCommand) -> JointCommand:
         """The agent's next target. Returns what was sent, at its tick.
 
         Raises:
-            NotAutonomous: a person has the arm, or had it since the agent last asked (`wait`).
+            NotAutonomous: a person has control, or had it since the agent's last `wait`.
             CommandRejected: from the gate.
         """
         with self._lock:
@@ -201,10 +201,10 @@ class SharedArm(RobotWrapper, Rearmable):
                 self.tick()
 
     def rearm(self, who: str = POLICY, timeout: float | None = None) -> None:
-        """Listen again after a stop; paused, with nobody in command.
+        """Accept commands again after a stop; paused, with no commander.
 
-        Raises TakeoverRefused while the arm still decelerates, and what the arm itself refuses with;
-        TimeoutError after `timeout` [s], when it is still done later.
+        Raises TakeoverRefused while the arm still decelerates, and what the arm itself raises; TimeoutError
+        after `timeout` [s]: it is still done later.
         """
 
         def rearm() -> None:
@@ -215,20 +215,20 @@ class SharedArm(RobotWrapper, Rearmable):
                     self._session.rearm()
                 self._change(lambda: self.takeover.rearm(who))
             except RobotError as error:
-                self.tell(f"not rearmed: {error}")
+                self.report(f"not rearmed: {error}")
                 raise
 
         self.tasks.between_ticks(rearm, timeout)
 
-    # -- the agent asks -----------------------------------------------------------------------
+    # -- for the agent ------------------------------------------------------------------------
 
     @property
     def interrupted(self) -> bool:
-        """Whether a person has the arm, or had it since the agent last asked."""
+        """Whether a person has control, or had it since the agent's last `wait`."""
         return not self.takeover.autonomous
 
     def wait(self) -> Interruption:
-        """Returns when the agent may look and plan anew, with what happened in between."""
+        """Returns when the agent may observe and plan again, with what happened in between."""
         while True:
             with self._lock:
                 self.tasks.check_alive()
@@ -236,11 +236,11 @@ class SharedArm(RobotWrapper, Rearmable):
                     what = Interruption(
                         self.takeover.who,
                         self.takeover.why,
-                        self._clock() - self._broken_at,
+                        self._clock() - self._interrupted_at,
                         tuple(self._by_hand),
                     )
                     self._by_hand.clear()
-                    self.takeover.heard()
+                    self.takeover.acknowledge()
                     return what
                 if self.tasks.threaded:
                     self._lock.wait(0.2)
@@ -262,7 +262,7 @@ class SharedArm(RobotWrapper, Rearmable):
         self._change(lambda: self.takeover.hand_back(who))
 
     def halt(self, who: str, reason: str) -> None:
-        """Decelerate from the next tick on, hold, latch: anybody may, at any time."""
+        """Decelerate from the next tick on, hold, latch: anyone may, at any time."""
         with self._lock:
             if self.takeover.mode != STOPPED:
                 self._stop_reason = reason
@@ -276,22 +276,22 @@ class SharedArm(RobotWrapper, Rearmable):
         """See `Takeover.interrupt`."""
         self._change(lambda: self.takeover.interrupt(who))
 
-    def wish(self, who: str, wish: Message, age: float = 0.0) -> bool:
-        """What the holder wants, for 100 ms. Returns whether `who` holds the arm: else nothing."""
+    def act(self, who: str, action: TeleopAction, age: float = 0.0) -> bool:
+        """The holder's motion for the next 100 ms. Returns whether `who` has control; else it is ignored."""
         with self._lock:
             if not (self.takeover.mode == CORRECTING and self.takeover.holder == who):
                 return False
-            self._wish = (wish, self._clock() - age)
+            self._action = (action, self._clock() - age)
             return True
 
-    def tell(self, message: str) -> None:
-        """The last thing worth telling."""
+    def report(self, message: str) -> None:
+        """`message` becomes the last event shown to people."""
         self.takeover.message = message
 
     # -- the tick -----------------------------------------------------------------------------
 
     def tick(self) -> Tick | None:
-        """One control tick: who commands, what is sent, what came of it. None while time stands still."""
+        """One control tick: who commands, what is sent, what was measured. None while time is stopped."""
         self._ask_devices()
         with self._lock:
             now = self._clock()
@@ -301,30 +301,32 @@ class SharedArm(RobotWrapper, Rearmable):
                 pending.fail(self._not_autonomous())
                 pending = None
                 self._lock.notify_all()
-            wish = self._fresh(now) if mode == CORRECTING else None
+            action = self._fresh(now) if mode == CORRECTING else None
         if mode == STOPPED and self._session.latch(self._stop_reason):
-            return self._told(Tick(now, mode, "", None, None, self._look()))
+            return self._notify(Tick(now, mode, "", None, None, self._look()))
         if pending is not None:
-            return self._told(self._for_agent(pending, now))
+            return self._notify(self._for_agent(pending, now))
         arm = self._session.begin()
         if self.takeover.given and arm.at_rest and self._session.release():
             self._change(lambda: self.takeover.stop("arm", "handed back, the lease is free; rearm takes it"))
-            return self._told(Tick(now, STOPPED, "", None, None, self._look()))
+            return self._notify(Tick(now, STOPPED, "", None, None, self._look()))
         if mode == AUTONOMOUS and not arm.at_rest and self._waited < self.patience:
             self._waited += self.spec.dt
             return None
-        opening = arm.gripper if wish is None or wish.gripper is None else min(max(wish.gripper, 0.0), 1.0)
-        if wish is None or (isinstance(wish, Jog) and wish.still):
+        opening = (
+            arm.gripper if action is None or action.gripper is None else min(max(action.gripper, 0.0), 1.0)
+        )
+        if action is None or (isinstance(action, Jog) and action.still):
             self._steering.let_go()
             target = arm.slower()
         else:
-            target = self._steering.target(wish, arm)
-        by = "" if wish is None or (wish == Jog()) else holder
+            target = self._steering.target(action, arm)
+        by = "" if action is None or (action == Jog()) else holder
         asked = self._session.numbered(target, opening)
         sent = self._send_for_person(asked)
         if sent is not None and mode == CORRECTING:
             self._by_hand.append(sent)
-        return self._told(Tick(now, mode, by, asked if by else None, sent, self._look()))
+        return self._notify(Tick(now, mode, by, asked if by else None, sent, self._look()))
 
     @property
     def state(self) -> RobotState:
@@ -333,8 +335,8 @@ class SharedArm(RobotWrapper, Rearmable):
 
     @property
     def age(self) -> float:
-        """[s] since the arm was last heard."""
-        return self._clock() - self._session.heard_at
+        """[s] since the state was last measured."""
+        return self._clock() - self._session.measured_at
 
     @property
     def held_by(self) -> str:
@@ -357,7 +359,7 @@ class SharedArm(RobotWrapper, Rearmable):
         except CommandRejected as refusal:
             self._session.refused()
             error = refusal
-        except Exception as bug:  # below us; it must not leave the agent waiting
+        except Exception as bug:  # in the arm or a wrapper; the agent must not wait for ever
             error = bug
         tick = Tick(now, AUTONOMOUS, POLICY, asked, sent, self._look())
         with self._lock:
@@ -373,26 +375,26 @@ class SharedArm(RobotWrapper, Rearmable):
             return None
 
     def _lost(self, error: RobotError) -> None:
-        """Latched from below, its lease moved, its link dead: stopped, with the cause."""
+        """The arm latched, its lease moved or its connection is dead: stopped, with the cause."""
         if isinstance(error, LOST):
             self._session.lost()
-        else:  # it listens, and refuses what only holds it: it must not be left in motion
+        else:  # it accepts commands but refuses this one: it must not be left in motion
             self._session.abandon(str(error))
         self._change(lambda: self.takeover.stop("arm", f"{type(error).__name__}: {error}"))
 
     def _look(self) -> RobotState:
         self._session.look()
         if self._session.trouble:
-            self.tell(self._session.trouble)
+            self.report(self._session.trouble)
             self._session.trouble = ""
         return self._session.state
 
-    def _fresh(self, now: float) -> Message | None:
-        """The holder's wish where it is not stale."""
-        if self._wish is None or not now - self._wish[1] <= STALE:
-            self._wish = None
+    def _fresh(self, now: float) -> TeleopAction | None:
+        """The holder's action where it is not stale."""
+        if self._action is None or not now - self._action[1] <= STALE:
+            self._action = None
             return None
-        return self._wish[0]
+        return self._action[0]
 
     def _ask_devices(self) -> None:
         for device in list(self.devices):
@@ -401,14 +403,14 @@ class SharedArm(RobotWrapper, Rearmable):
             except DeviceError as error:
                 self.devices.remove(device)
                 self.left(device.name)
-                self.tell(f"{device.name}: {error}")
+                self.report(f"{device.name}: {error}")
                 continue
             for button in said.buttons:
                 self._pressed(device.name, button)
-            if said.wish is not None and said.clutch:
-                self.wish(device.name, said.wish, said.age)
+            if said.action is not None and said.clutch:
+                self.act(device.name, said.action, said.age)
             elif not said.clutch and self.takeover.holder == device.name:
-                self._wish = None  # it takes hold anew when the clutch closes
+                self._action = None  # the motion starts again where the clutch closes
 
     def _pressed(self, who: str, button: str) -> None:
         acts: dict[str, Callable[[], None]] = {
@@ -422,9 +424,9 @@ class SharedArm(RobotWrapper, Rearmable):
         try:
             acts[button]()
         except RobotError as error:
-            self.tell(str(error))
+            self.report(str(error))
 
-    def _told(self, tick: Tick) -> Tick:
+    def _notify(self, tick: Tick) -> Tick:
         for listener in self.on_tick:
             listener(tick)
         return tick
@@ -432,7 +434,7 @@ class SharedArm(RobotWrapper, Rearmable):
     # -- inside -------------------------------------------------------------------------------
 
     def loop_ended(self, broke: str | None = None) -> None:
-        """For the loop: nobody ticks any more; `broke` = why, and whoever waits is told."""
+        """For the loop: there are no more ticks; `broke`: why, which callers that wait are told."""
         self.tasks.end(broke)
         with self._lock:
             if self._pending is not None:
@@ -445,11 +447,11 @@ class SharedArm(RobotWrapper, Rearmable):
             before = self.takeover.autonomous
             change()
             if before and not self.takeover.autonomous:
-                self._broken_at = self._clock()
-                self._waited = math.inf  # what was broken off is braked, and no more waited for
+                self._interrupted_at = self._clock()
+                self._waited = math.inf  # brake now; do not wait for the agent
                 self._by_hand.clear()
             if self.takeover.mode != CORRECTING:
-                self._wish = None
+                self._action = None
             self._lock.notify_all()
 
     def _check_agent(self) -> None:
@@ -459,7 +461,7 @@ class SharedArm(RobotWrapper, Rearmable):
 
     def _not_autonomous(self) -> NotAutonomous:
         kind = StoppedByPerson if self.takeover.mode == STOPPED else NotAutonomous
-        return kind(f"{self.takeover.message}; look and plan anew")
+        return kind(f"{self.takeover.message}; observe and plan again")
 
 
 class _Pending:

@@ -1,4 +1,4 @@
-"""A hand's wish, tick by tick, as targets for the joints: jogging, reaching, following a leader."""
+"""Steering: a person's action, tick by tick, as joint targets: jogging, reaching, following a leader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from robots.spec import ArmSpec
 from robots.teleop.braking import Commanded, brakes_within, follow
 from robots.teleop.jogging import joint_speeds
 from robots.teleop.limits import TeleopLimits
-from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Message, Reach, shares
+from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Reach, TeleopAction, shares
 from robots.types import Array
 
 DRIFT = 4.0  # [1/s] with which a direction that is not jogged is brought back to where it was
@@ -17,13 +17,13 @@ SETTLED = 0.05  # [m/s], [rad/s] above which it is still coming to rest, and is 
 
 
 class Steering:
-    """Keeps what a motion needs from tick to tick; `let_go` forgets it.
+    """Keeps the state of a motion from tick to tick; `let_go` forgets it.
 
-    Every target starts from what was commanded last, so that taking hold never jumps: a jog goes on from the
-    tool's present velocity, a leader arm from where both arms are when its clutch closes.
+    Every target starts from the last commanded one, so that no motion begins with a jump: a jog starts from
+    the tool's present velocity, a leader arm from where both arms are when its clutch closes.
 
     Attributes:
-        held_by: what the kinematics held the last motion back at, or "".
+        held_by: what limited the last motion (a joint limit, a singularity), or "".
     """
 
     def __init__(self, spec: ArmSpec, limits: TeleopLimits) -> None:
@@ -33,34 +33,34 @@ class Steering:
         self.let_go()
 
     def let_go(self) -> None:
-        """Nothing is wished for: the next wish takes hold anew."""
+        """No motion is asked for: the next action starts again."""
         self._kind: type | None = None
         self.held_by = ""
 
-    def target(self, wish: Message, arm: Commanded) -> Array:
-        """(n_joints,) target of the next tick for `wish`, from the commanded state `arm`."""
-        if type(wish) is not self._kind:
-            self._take_hold(wish, arm)
-        if isinstance(wish, LeaderJoints):
-            return self._joints(wish, arm)
-        if isinstance(wish, Jog):
+    def target(self, action: TeleopAction, arm: Commanded) -> Array:
+        """(n_joints,) target of the next tick for `action`, from the commanded state `arm`."""
+        if type(action) is not self._kind:
+            self._take_hold(action, arm)
+        if isinstance(action, LeaderJoints):
+            return self._joints(action, arm)
+        if isinstance(action, Jog):
             wanted = np.concatenate([
-                shares(wish.linear) * self.limits.linear, shares(wish.angular) * self.limits.angular,
+                shares(action.linear) * self.limits.linear, shares(action.angular) * self.limits.angular,
             ])  # fmt: skip
             return self._move(self._undrifted(wanted, arm), arm)
         here = fk(self.spec, arm.q)
-        goal = self._tool_goal(wish, here)
+        goal = self._tool_goal(action, here)
         return self._move(self._towards(pose_error(here, goal)), arm, ramped=False)
 
-    def _take_hold(self, wish: Message, arm: Commanded) -> None:
-        self._kind = type(wish)
+    def _take_hold(self, action: TeleopAction, arm: Commanded) -> None:
+        self._kind = type(action)
         here = fk(self.spec, arm.q)
         self._twist = jacobian(self.spec, arm.q) @ arm.dq
         self._kept = here.copy()
-        if isinstance(wish, LeaderJoints):
-            self._offset, self._leader_q = arm.q - wish.q, wish.q
-        elif isinstance(wish, LeaderTool):
-            self._start, self._leader_start = here, wish.base_from_ee
+        if isinstance(action, LeaderJoints):
+            self._offset, self._leader_q = arm.q - action.q, action.q
+        elif isinstance(action, LeaderTool):
+            self._start, self._leader_start = here, action.base_from_ee
 
     # -- the tool -----------------------------------------------------------------------------
 
@@ -78,13 +78,13 @@ class Steering:
         middle = arm.q + 0.5 * dt * dq
         dq, held = joint_speeds(self.spec, middle, self._twist, self._top)
         self.held_by = self.held_by or held
-        # where a direction is missing, the rest may make more of another than was asked for
+        # near a singularity the remaining directions may be faster than asked for
         moves = jacobian(self.spec, middle) @ dq
         linear, angular = float(np.linalg.norm(moves[:3])), float(np.linalg.norm(moves[3:]))
         return arm.q + dq * (dt / max(1.0, linear / limits.linear, angular / limits.angular))
 
     def _undrifted(self, wanted: Array, arm: Commanded) -> Array:
-        """`wanted` with what is not jogged brought back: a straight push does not slowly turn the tool."""
+        """`wanted` with drift in the other directions corrected: a straight jog does not turn the tool."""
         here, now = fk(self.spec, arm.q), jacobian(self.spec, arm.q) @ arm.dq
         wanted = wanted.copy()
         back = pose_error(here, self._kept)
@@ -98,14 +98,14 @@ class Steering:
                 wanted[part] = np.clip(DRIFT * back[part], -0.2 * top, 0.2 * top)
         return wanted
 
-    def _tool_goal(self, wish: Message, here: Array) -> Array:
+    def _tool_goal(self, action: TeleopAction, here: Array) -> Array:
         goal = self._kept.copy()
-        if isinstance(wish, Reach):
-            goal[:3, 3] = np.clip(wish.xyz, self.spec.workspace_min, self.spec.workspace_max)
-        elif isinstance(wish, LeaderTool):
-            turned = wish.base_from_ee[:3, :3] @ self._leader_start[:3, :3].T
+        if isinstance(action, Reach):
+            goal[:3, 3] = np.clip(action.xyz, self.spec.workspace_min, self.spec.workspace_max)
+        elif isinstance(action, LeaderTool):
+            turned = action.base_from_ee[:3, :3] @ self._leader_start[:3, :3].T
             goal[:3, :3] = turned @ self._start[:3, :3]
-            goal[:3, 3] = self._start[:3, 3] + wish.base_from_ee[:3, 3] - self._leader_start[:3, 3]
+            goal[:3, 3] = self._start[:3, 3] + action.base_from_ee[:3, 3] - self._leader_start[:3, 3]
         return goal
 
     def _towards(self, error: Array) -> Array:
@@ -125,8 +125,8 @@ class Steering:
 
     # -- joint by joint -----------------------------------------------------------------------
 
-    def _joints(self, wish: LeaderJoints, arm: Commanded) -> Array:
-        goal = np.clip(wish.q + self._offset, self.spec.q_min, self.spec.q_max)
-        speed = (wish.q - self._leader_q) * self.spec.control_hz
-        self._leader_q = wish.q
+    def _joints(self, action: LeaderJoints, arm: Commanded) -> Array:
+        goal = np.clip(action.q + self._offset, self.spec.q_min, self.spec.q_max)
+        speed = (action.q - self._leader_q) * self.spec.control_hz
+        self._leader_q = action.q
         return follow(arm.q, goal, speed, self._top, arm.change, self.spec.dt)

@@ -1,4 +1,4 @@
-"""What a person wants of the arm at one tick, and what a device must be able to say."""
+"""Actions of a person at one tick, and the protocol of the devices that give them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from robots.types import Array, RobotState
 
-STALE = 0.100  # [s] after which a wish counts for nothing: hold to move
+STALE = 0.100  # [s] after which an action is ignored: hold to move
 BUTTONS = ("take", "hand_back", "toggle", "pause", "stop", "rearm")  # toggle: take, or hand back what is held
 
 Triple = tuple[float, float, float]
@@ -37,7 +37,7 @@ class Jog:
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """Bring the tool over a point while this is repeated: `xyz` (3,) in [m], base frame, turned as it is."""
+    """Move the tool over a point while this is repeated: `xyz` (3,) in [m], base frame, turned as it is."""
 
     xyz: Array
     gripper: float | None = None
@@ -59,22 +59,22 @@ class LeaderTool:
     gripper: float | None = None
 
 
-Message = Jog | Reach | LeaderJoints | LeaderTool
+TeleopAction = Jog | Reach | LeaderJoints | LeaderTool
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a device says at one tick.
+class Reading:
+    """What a device reads at one tick.
 
     Attributes:
-        wish: None = nothing is held down: the arm decelerates and holds.
-        age: [s] since the hand said so.
+        action: None = nothing is pressed: the arm decelerates and holds.
+        age: [s] of the action.
         buttons: of `BUTTONS`, each once a press.
-        clutch: False = the device may be moved freely, the arm holds. Closed again, it goes on from where
+        clutch: False = the device moves freely and the arm holds. Closed again, motion continues from where
             both are then, without a jump.
     """
 
-    wish: Message | None = None
+    action: TeleopAction | None = None
     age: float = 0.0
     buttons: tuple[str, ...] = ()
     clutch: bool = True
@@ -89,17 +89,17 @@ class Teleoperator(Protocol):
         """Open the device. Raises DeviceError that names what is missing and how to get it."""
         ...
 
-    def read(self, follower: RobotState) -> Said:
-        """What the hand says now; returns at once. Raises DeviceError once it is unplugged."""
+    def read(self, follower: RobotState) -> Reading:
+        """What the device reads now; returns at once. Raises DeviceError once it is unplugged."""
         ...
 
     def close(self) -> None:
-        """Let go of it, the terminal as it was. Twice does no harm."""
+        """Release the device, restore the terminal. Idempotent."""
         ...
 
 
 def shares(values: Triple) -> Array:
-    """(3,) of `values`, no longer than 1: pushing two keys is not faster than one.
+    """(3,) of `values` with a norm of at most 1: two keys are not faster than one.
 
     Raises ValueError for what is not three finite numbers.
     """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from robots.drivers.base import Driver, HasClock
 from robots.errors import DriverError, RobotError
 from robots.spec import ArmSpec
 from robots.types import CameraFrame, JointCommand, RobotState
@@ -18,7 +19,7 @@ from sim.world.world import World
 T = TypeVar("T")
 
 
-class SimulatedDriver:
+class SimulatedDriver(Driver, HasClock):
     """An arm in PyBullet, behind `robots.drivers.base.Driver`. Each `send` is one control tick of physics.
 
     PyBullet is asked by two threads, ticks and pictures, one at a time.

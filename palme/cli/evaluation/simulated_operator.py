@@ -14,7 +14,7 @@ import numpy as np
 from robots.errors import Unreachable
 from robots.motion.pick_place import go_to, grip, rise
 from robots.spec import ArmSpec
-from robots.teleop.teleop_actions import LeaderJoints, Said
+from robots.teleop.teleop_actions import LeaderJoints, Reading
 from robots.types import ActionChunk, Array, RobotState
 from sim.geometry.footprints import yaws_of
 from sim.geometry.grasps import NoRoom
@@ -65,7 +65,7 @@ class SimulatedOperator:
         self.spec, self.world, self.habits = spec, world, habits or Habits()
         self.corrected = False
         self._step = ""
-        self._script: Iterator[Said] | None = None
+        self._script: Iterator[Reading] | None = None
 
     def connect(self) -> None:
         """Nothing to open."""
@@ -90,17 +90,17 @@ class SimulatedOperator:
             return self.world.held() is None and after.container(self._i) == self._j
         return self.world.held() is None and after.holder[self._i] == self._j
 
-    def read(self, follower: RobotState) -> Said:
+    def read(self, follower: RobotState) -> Reading:
         """What the hand says at this tick."""
         self._follower = follower
         if not self._step:
-            return Said()
+            return Reading()
         if self._script is None:
             self._wrong = self._wrong + 1 if self._wrong or self._goes_wrong(follower) else 0
             if self._wrong <= self.habits.reaction:
-                return Said()
+                return Reading()
             self.corrected, self._script = True, self._by_hand()
-        return next(self._script, Said())
+        return next(self._script, Reading())
 
     # -- what it sees -------------------------------------------------------------------------
 
@@ -138,17 +138,17 @@ class SimulatedOperator:
 
     # -- what it does -------------------------------------------------------------------------
 
-    def _by_hand(self) -> Iterator[Said]:
-        yield Said(buttons=("take",))
+    def _by_hand(self) -> Iterator[Reading]:
+        yield Reading(buttons=("take",))
         yield from self._rest()
         try:
             yield from self._finish()
         except (Unreachable, NoRoom):  # beyond it too: it hands back what it cannot mend
             pass
         yield from self._rest()
-        yield Said(buttons=("hand_back",))
+        yield Reading(buttons=("hand_back",))
 
-    def _finish(self) -> Iterator[Said]:
+    def _finish(self) -> Iterator[Reading]:
         if self.world.held() not in (None, self._i):  # put the wrong thing down where it is
             yield from self._still(1.0, 8)
         picked: Keypoints | None = None
@@ -168,29 +168,29 @@ class SimulatedOperator:
         z = max(k.travel_z, float(k.place_xyz[2]) + 0.05)
         yield from self._follow(rise(self.spec, self._follower.q, z, k.place_opening, home=True, speed=SPEED))
 
-    def _go(self, xyz: Array, yaw: float, travel_z: float, opening: float) -> Iterator[Said]:
+    def _go(self, xyz: Array, yaw: float, travel_z: float, opening: float) -> Iterator[Reading]:
         q = self._follower.q
         yield from self._follow(go_to(self.spec, q, xyz, yaw, travel_z, opening, speed=SPEED))
 
-    def _still(self, opening: float, ticks: int) -> Iterator[Said]:
+    def _still(self, opening: float, ticks: int) -> Iterator[Reading]:
         yield from self._follow(grip(self.spec, self._lead, opening, ticks), settle=False)
 
-    def _follow(self, chunk: ActionChunk, settle: bool = True) -> Iterator[Said]:
+    def _follow(self, chunk: ActionChunk, settle: bool = True) -> Iterator[Reading]:
         """Lead along `chunk`, and at its end until the arm is there, as the hand sees it."""
         for q, opening in zip(chunk.q_targets, chunk.gripper, strict=True):
             self._lead = q
-            yield Said(LeaderJoints(q, float(opening)))
+            yield Reading(LeaderJoints(q, float(opening)))
         goal, opening = chunk.q_targets[-1], float(chunk.gripper[-1])
         for _ in range(PATIENCE if settle else 0):
             gap = goal - self._follower.q
             if np.abs(gap).max() < ARRIVED:
                 break
             self._lead = self._lead + 0.5 * gap
-            yield Said(LeaderJoints(self._lead, opening))
+            yield Reading(LeaderJoints(self._lead, opening))
 
-    def _rest(self) -> Iterator[Said]:
+    def _rest(self) -> Iterator[Reading]:
         for _ in range(30):
-            yield Said()
+            yield Reading()
             if np.abs(self._follower.dq).max() < REST:
                 break
         self._lead = self._follower.q

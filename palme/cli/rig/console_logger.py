@@ -35,10 +35,10 @@ class ConsoleLogger:
             reason = f": {words}" if words else ""
             self._say(f"   {verdict}{sure}{reason}")
         elif isinstance(event, TakenOver):
-            self._say(self._ink(f"   broken off: {event.reason}", "bad"))
+            self._say(self._ink(f"   Interrupted: {event.reason}", "bad"))
         elif isinstance(event, HandedBack):
             by_hand = f", {len(event.commands)} ticks by hand" if event.commands else ""
-            self._say(f"   {event.why} by {event.who} for {event.seconds:.1f} s{by_hand}; looking anew")
+            self._say(f"   {event.why} by {event.who} for {event.seconds:.1f} s{by_hand}; observing again")
         elif isinstance(event, Corrected):
             to = event.step or event.instruction
             self._say(f"   {self._ink(f'“{event.words}”', 'bold')} → {to}")

@@ -143,7 +143,7 @@ class OperatorSession:
     def told(self) -> str:
         """One line for the end of a run."""
         pace = self.loop.pace
-        return f"{pace.ticks} ticks by the clock, {pace.late} late, at most {1e3 * pace.worst:.1f} ms"
+        return f"{pace.ticks} ticks, {pace.late} missed, worst delay {1e3 * pace.worst:.1f} ms"
 
 
 def device_named(name: str | None) -> Teleoperator | None:

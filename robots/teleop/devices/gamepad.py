@@ -11,7 +11,7 @@ from typing import Any
 
 from robots.errors import DeviceError
 from robots.teleop.devices.libraries import library
-from robots.teleop.teleop_actions import Jog, Said
+from robots.teleop.teleop_actions import Jog, Reading
 from robots.types import RobotState
 
 DEAD = 0.12  # of a stick's way that counts as let go: worn ones rest at 0.08
@@ -47,7 +47,7 @@ class Gamepad:
             raise DeviceError("device=gamepad: SDL does not know where the sticks of this one are")
         self._pad = controller.Controller(self.index)
 
-    def read(self, follower: RobotState) -> Said:
+    def read(self, follower: RobotState) -> Reading:
         """See `Teleoperator`."""
         if self._pad is None:
             raise DeviceError("the gamepad is not connected")
@@ -76,8 +76,8 @@ class Gamepad:
         down = {name for name, button in named.items() if self._pad.get_button(button)}
         pressed, self._down = tuple(sorted(down - self._down)), down
         jog = Jog(linear, angular, gripper)
-        wish = None if jog == Jog() else jog
-        return Said(wish, 0.0, pressed, not self._pad.get_button(g.CONTROLLER_BUTTON_LEFTSHOULDER))
+        action = None if jog == Jog() else jog
+        return Reading(action, 0.0, pressed, not self._pad.get_button(g.CONTROLLER_BUTTON_LEFTSHOULDER))
 
     def close(self) -> None:
         """Let go of it."""

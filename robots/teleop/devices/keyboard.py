@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from robots.errors import DeviceError
-from robots.teleop.teleop_actions import STALE, Jog, Said
+from robots.teleop.teleop_actions import STALE, Jog, Reading
 from robots.types import RobotState
 
 MOVES = {  # (which half of the twist, axis, direction)
@@ -70,7 +70,7 @@ class Keyboard:
                 "browser with console=true"
             ) from error
 
-    def read(self, follower: RobotState) -> Said:
+    def read(self, follower: RobotState) -> Reading:
         """See `Teleoperator`."""
         now = self._clock()
         buttons = tuple(self._button(key, now, follower) for key in self._keys())
@@ -78,13 +78,13 @@ class Keyboard:
         self._pressed = held
         gripper, self._gripper = self._gripper, None
         if not held and gripper is None:
-            return Said(buttons=tuple(filter(None, buttons)), clutch=self.clutch)
+            return Reading(buttons=tuple(filter(None, buttons)), clutch=self.clutch)
         halves = ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0])
         for half, axis, side in {MOVES[key] for key in held}:
             halves[half][axis] += side * self.speed
         jog = Jog((*halves[0],), (*halves[1],), gripper)  # type: ignore[arg-type]
         age = now - max(held.values()) if held else 0.0
-        return Said(jog, age, tuple(filter(None, buttons)), self.clutch)
+        return Reading(jog, age, tuple(filter(None, buttons)), self.clutch)
 
     def close(self) -> None:
         """The terminal is as it was."""

@@ -1,7 +1,7 @@
 """A leader arm: any `Robot` moved by hand leads any other.
 
-Where their joints agree it leads joint by joint, otherwise by its tool. Both from where they are when the
-clutch closes: the follower never jumps to the leader's pose.
+Where their joints are the same it leads joint by joint, otherwise by its tool. Both start from where they are
+when the clutch closes: the follower never jumps to the leader's pose.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from robots.errors import DeviceError, RobotError
-from robots.robot import Robot
+from robots.robot import Closable, Robot
 from robots.spec import ArmSpec
-from robots.teleop.teleop_actions import LeaderJoints, LeaderTool, Said, Teleoperator
+from robots.teleop.teleop_actions import LeaderJoints, LeaderTool, Reading, Teleoperator
 from robots.types import RobotState
 
 ALIKE = 0.002  # [m], and in the entries of a rotation: chains nearer to one another than this are the same
@@ -28,9 +28,9 @@ class LeaderArm:
     """See the module.
 
     Args:
-        leader: only looked at; it is moved by hand.
+        leader: only observed; it is moved by hand. Closed with the device where it is `Closable`.
         follower: what it leads.
-        keys: another device whose buttons and clutch count, since an arm has none.
+        keys: another device for buttons and clutch, which an arm does not have.
     """
 
     def __init__(
@@ -45,25 +45,24 @@ class LeaderArm:
             self.keys.connect()
         self._look()
 
-    def read(self, follower: RobotState) -> Said:
+    def read(self, follower: RobotState) -> Reading:
         """See `Teleoperator`."""
         state = self._look()
         gripper = state.gripper if self.leader.spec.has_gripper else None
-        wish: LeaderJoints | LeaderTool = (
+        action: LeaderJoints | LeaderTool = (
             LeaderJoints(state.q, gripper) if self.by_joints else LeaderTool(state.base_from_ee, gripper)
         )
         if self.keys is None:
-            return Said(wish)
+            return Reading(action)
         said = self.keys.read(follower)
-        return Said(wish, 0.0, said.buttons, said.clutch)
+        return Reading(action, 0.0, said.buttons, said.clutch)
 
     def close(self) -> None:
-        """Let go of the keys, and of the leader where it can be."""
+        """Close the keys, and the leader where it is `Closable`."""
         if self.keys is not None:
             self.keys.close()
-        close = getattr(self.leader, "close", None)
-        if close is not None:
-            close()
+        if (closable := self.leader.capability(Closable)) is not None:
+            closable.close()
 
     def _look(self) -> RobotState:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from robots.errors import DeviceError
 from robots.teleop.devices.libraries import library
-from robots.teleop.teleop_actions import Jog, Said
+from robots.teleop.teleop_actions import Jog, Reading
 from robots.types import RobotState
 
 DEAD = 0.08  # of the cap's way that counts as let go
@@ -41,7 +41,7 @@ class SpaceMouse:
                 f"device=spacemouse: {error} Plug it in, see that your user may read /dev/hidraw*{hid}"
             ) from error
 
-    def read(self, follower: RobotState) -> Said:
+    def read(self, follower: RobotState) -> Reading:
         """See `Teleoperator`."""
         if self._device is None:
             raise DeviceError("the SpaceMouse is not connected")
@@ -63,7 +63,7 @@ class SpaceMouse:
             (_live(state.roll), _live(state.pitch), _live(state.yaw)),
             gripper,
         )
-        return Said(None if jog == Jog() else jog, now - self._heard[1], buttons)
+        return Reading(None if jog == Jog() else jog, now - self._heard[1], buttons)
 
     def close(self) -> None:
         """Let go of it."""

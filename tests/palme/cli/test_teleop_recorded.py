@@ -35,7 +35,7 @@ def test_a_session_is_one_episode_by_the_real_clock_and_replays_to_the_last_bit(
                 shared.take("anna")
 
                 def moved() -> bool:
-                    shared.wish("anna", Jog((0.0, 0.0, 0.5)))
+                    shared.act("anna", Jog((0.0, 0.0, 0.5)))
                     return assisted.loop.pace.ticks >= done and np.abs(shared.state.q - q).max() >= 0.01
 
                 until(moved, "a motion")
@@ -89,7 +89,7 @@ def test_a_served_arm_moved_by_hand_is_recorded_with_its_cameras_and_its_lease(t
             begin = shared.state.base_from_ee[2, 3]
             up = Jog((0.0, 0.0, 0.5))
             until(
-                lambda: (shared.wish("anna", up), shared.state.base_from_ee[2, 3] > begin + 0.02)[1],
+                lambda: (shared.act("anna", up), shared.state.base_from_ee[2, 3] > begin + 0.02)[1],
                 "a motion",
             )
             until(lambda: assisted.loop.frame("right")[1] > time.monotonic() - 5.0)

@@ -265,7 +265,7 @@ def test_events_of_a_person_are_told_logged_and_recorded(tmp_path) -> None:
         run.agent._listeners += (ConsoleLogger(said), log, record)
         run.run()
     text = said.getvalue()
-    assert "anna has the arm" in text and "25 ticks by hand" in text and "“the other bowl”" in text
+    assert "anna took control" in text and "25 ticks by hand" in text and "“the other bowl”" in text
     lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     kinds = [line["event"] for line in lines]
     assert {"takenover", "handedback", "corrected"} <= set(kinds)

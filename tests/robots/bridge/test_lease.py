@@ -93,7 +93,7 @@ def test_commands_count_up(robo: Commander) -> None:
 def test_a_frame_of_another_boot_is_refused(robo: Commander) -> None:
     robo.session = "0" * 16
     for refused in (lambda: robo.command(0, 1.0), lambda: robo.beat(0, 1.0), robo.arm, robo.take):
-        with pytest.raises(WrongSession, match="anew"):
+        with pytest.raises(WrongSession, match="stale session"):
             refused()
 
 
@@ -114,7 +114,7 @@ def test_the_same_key_from_a_second_process_is_refused_while_armed(robo: Command
     robo.command(0, 1.0)
     lease.watch(1.0 + 2 * SILENCE)
     twin.take().arm().command(0, 2.0)  # its twin has died: the key may come back
-    with pytest.raises(LeaseMissing, match="over"):
+    with pytest.raises(LeaseMissing, match="expired"):
         robo.command(1, 2.01)
 
 
@@ -144,7 +144,7 @@ def test_a_key_that_is_allowed_for_less_by_now_commands_no_longer(lease: Lease, 
     who.command(0, 1.0)
     who.key = replace(who.key, role="policy" if human else "viewer")
     for step in (lambda: who.command(1, 1.01), lambda: who.beat(0, 1.01), who.arm):
-        with pytest.raises(RoleNotAllowed, match=f"only allowed as {who.key.role} by now"):
+        with pytest.raises(RoleNotAllowed, match=f"only allowed as {who.key.role} now"):
             step()
     assert lease.watch(1.0 + 1.001 * SILENCE)  # what was refused is no sign of life
     lease.release(who.key, who.session, who.token)
@@ -421,8 +421,8 @@ def put_elsewhere(made: Ticked) -> None:
     ("stops", "named"),
     [
         (lambda made: made.control.stop("a hand in the way"), "a hand in the way"),
-        (lambda made: made.control.release(ROBO, made.session, made.token), "nobody holds the lease"),
-        (draw_anew, "drawn anew"),
+        (lambda made: made.control.release(ROBO, made.session, made.token), "no client holds the lease"),
+        (draw_anew, "another process acquired it"),
         (take_over, "anna does"),
         (lambda made: made.control.lease.latch("latched by itself"), "latched by itself"),
         (break_down, "too hot"),

@@ -250,7 +250,7 @@ def test_a_command_whose_sender_has_not_heard_from_the_arm_is_stale(served: Benc
     seq = move(client, 5)
     served.impatient(PATIENCE)
     client.pulse.heard = lambda: client.read().now - 1.0  # type: ignore[method-assign]
-    with pytest.raises(CommandStale, match="heard"):
+    with pytest.raises(CommandStale, match="newest state is"):
         heard = client.read().now - 1.0
         client.pulse.heard = lambda: heard  # type: ignore[method-assign]
         client.command(JointCommand(path(served.arm)[-1], 1.0, seq, 0.0))
@@ -353,7 +353,7 @@ def test_our_own_client_keeps_nothing_for_the_next_server(served: Bench) -> None
         except LinkDead:
             return False
         except SessionLost as error:
-            return "anew" in str(error)
+            return "stale session" in str(error)
         raise AssertionError("a command of the old session was taken")
 
     until(lost)

@@ -13,6 +13,7 @@ import pytest
 
 from robots.errors import DeviceError
 from robots.motion.kinematics import fk
+from robots.robot import Closable
 from robots.spec import ArmSpec
 from robots.teleop.arbitration import CORRECTING, PAUSED, STOPPED
 from robots.teleop.devices.gamepad import Gamepad
@@ -20,7 +21,7 @@ from robots.teleop.devices.keyboard import BUTTONS, MOVES, Keyboard, _split
 from robots.teleop.devices.leader import LeaderArm, same_joints
 from robots.teleop.devices.registry import make
 from robots.teleop.devices.spacemouse import SpaceMouse
-from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Said
+from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Reading
 from robots.types import RobotState
 from tests.teleop_rig import Clock, GateArm, shared, ticks, worst_change
 
@@ -34,14 +35,14 @@ class Held:
     name = "held"
 
     def __init__(self) -> None:
-        self.says: list[Said] = []
+        self.says: list[Reading] = []
         self.closed = False
 
     def connect(self) -> None:
         pass
 
-    def read(self, follower: RobotState) -> Said:
-        said = self.says.pop(0) if self.says else Said()
+    def read(self, follower: RobotState) -> Reading:
+        said = self.says.pop(0) if self.says else Reading()
         if isinstance(said, Exception):
             raise said
         return said
@@ -69,25 +70,25 @@ def terminal():
 def test_a_key_moves_for_100_ms_and_a_held_one_on_and_on(terminal) -> None:
     ours, keyboard, clock = terminal
     os.write(ours, b"w")
-    assert keyboard.read(HERE).wish == Jog((0.5, 0.0, 0.0))
+    assert keyboard.read(HERE).action == Jog((0.5, 0.0, 0.0))
     clock.now += 0.09
     said = keyboard.read(HERE)
-    assert said.wish is not None and said.age == pytest.approx(0.09)
+    assert said.action is not None and said.age == pytest.approx(0.09)
     clock.now += 0.02
-    assert keyboard.read(HERE).wish is None
+    assert keyboard.read(HERE).action is None
     for _ in range(10):  # key repeat
         clock.now += 0.033
         os.write(ours, b"w")
-        assert keyboard.read(HERE).wish == Jog((0.5, 0.0, 0.0))
+        assert keyboard.read(HERE).action == Jog((0.5, 0.0, 0.0))
 
 
 def test_arrows_digits_fingers_and_buttons_are_heard(terminal) -> None:
     ours, keyboard, clock = terminal
     os.write(ours, b"9\x1b[D")
-    assert keyboard.read(HERE).wish == Jog((0.0, 1.0, 0.0))
+    assert keyboard.read(HERE).action == Jog((0.0, 1.0, 0.0))
     clock.now += 1
     os.write(ours, b"g")
-    assert keyboard.read(HERE).wish == Jog(gripper=0.0)
+    assert keyboard.read(HERE).action == Jog(gripper=0.0)
     for key, button in BUTTONS.items():
         os.write(ours, key.encode())
         assert keyboard.read(HERE).buttons == (button,)
@@ -148,20 +149,20 @@ def pad(monkeypatch: pytest.MonkeyPatch):
 
 def test_sticks_move_and_springing_back_stops(pad) -> None:
     pygame, fake, device = pad
-    assert device.read(HERE) == Said(None)
+    assert device.read(HERE) == Reading(None)
     fake.axes[pygame.CONTROLLER_AXIS_LEFTY] = -32768  # pushed away
     fake.axes[pygame.CONTROLLER_AXIS_LEFTX] = 2500  # worn: not quite in the middle
-    assert device.read(HERE).wish == Jog((1.0, 0.0, 0.0))
+    assert device.read(HERE).action == Jog((1.0, 0.0, 0.0))
     fake.axes.clear()
-    assert device.read(HERE).wish is None
+    assert device.read(HERE).action is None
 
 
 def test_triggers_move_the_fingers_and_buttons_count_once_a_press(pad) -> None:
     pygame, fake, device = pad
     fake.axes[pygame.CONTROLLER_AXIS_TRIGGERRIGHT] = 32767
-    assert device.read(HERE).wish == Jog(gripper=0.0)
+    assert device.read(HERE).action == Jog(gripper=0.0)
     fake.axes = {pygame.CONTROLLER_AXIS_TRIGGERLEFT: 32767}
-    assert device.read(HERE).wish == Jog(gripper=1.0)
+    assert device.read(HERE).action == Jog(gripper=1.0)
     fake.buttons = {pygame.CONTROLLER_BUTTON_B, pygame.CONTROLLER_BUTTON_LEFTSHOULDER}
     assert device.read(HERE).buttons == ("stop",) and not device.read(HERE).clutch
     assert device.read(HERE).buttons == ()
@@ -202,7 +203,7 @@ def test_the_cap_moves_the_tool_and_a_silent_one_nothing_after_100_ms(mouse) -> 
     state, fake, device, clock = mouse
     state.t, state.x, state.yaw, state.y = 1.0, 0.7, -1.2, 0.03
     said = device.read(HERE)
-    assert said.wish == Jog((0.7, 0.0, 0.0), (0.0, 0.0, -1.0)) and said.age == 0.0
+    assert said.action == Jog((0.7, 0.0, 0.0), (0.0, 0.0, -1.0)) and said.age == 0.0
     clock.now += 0.15  # pulled out with the cap pushed: the library goes on with what it had
     assert device.read(HERE).age == pytest.approx(0.15)
 
@@ -213,7 +214,7 @@ def test_its_buttons_take_and_grip(mouse) -> None:
     assert device.read(HERE).buttons == ("toggle",)
     assert device.read(HERE).buttons == ()
     state.buttons[1] = 1
-    assert device.read(HERE).wish == Jog(gripper=0.0)
+    assert device.read(HERE).action == Jog(gripper=0.0)
     device.close()
     fake.close.assert_called_once_with()
 
@@ -229,7 +230,7 @@ def test_all_that_waited_is_read_at_one_tick(mouse) -> None:
         return state
 
     fake.read.side_effect = read
-    assert device.read(HERE).wish == Jog((1.0, 0.0, 0.0)) and not waiting
+    assert device.read(HERE).action == Jog((1.0, 0.0, 0.0)) and not waiting
 
 
 def test_a_spacemouse_that_is_pulled_out_says_so(mouse) -> None:
@@ -276,16 +277,24 @@ def test_a_device_takes_moves_and_hands_back_at_the_ticks() -> None:
     arm, below, clock = shared()
     device = Held()
     arm.devices.append(device)
-    device.says = [Said(buttons=("take",)), *[Said(Jog((1.0, 0.0, 0.0)))] * 5, Said(buttons=("hand_back",))]
+    device.says = [
+        Reading(buttons=("take",)),
+        *[Reading(Jog((1.0, 0.0, 0.0)))] * 5,
+        Reading(buttons=("hand_back",)),
+    ]
     ticks(arm, clock, 6)
     assert (arm.takeover.mode, arm.takeover.holder) == (CORRECTING, "held")
     assert not below.gate.at_rest
     ticks(arm, clock, 8)
     assert arm.takeover.mode == "autonomous" and arm.interrupted and below.gate.at_rest
-    device.says = [Said(buttons=("stop",))]
+    device.says = [Reading(buttons=("stop",))]
     ticks(arm, clock, 1)
     assert arm.takeover.mode == STOPPED
-    device.says = [Said(buttons=("take",)), Said(buttons=("rearm",)), Said(buttons=("toggle",))]
+    device.says = [
+        Reading(buttons=("take",)),
+        Reading(buttons=("rearm",)),
+        Reading(buttons=("toggle",)),
+    ]
     ticks(arm, clock, 1)
     assert "rearm" in arm.takeover.message
     ticks(arm, clock, 2)
@@ -296,7 +305,11 @@ def test_a_device_pulled_out_in_the_middle_of_a_motion_pauses_the_arm() -> None:
     arm, below, clock = shared()
     device = Held()
     arm.devices.append(device)
-    device.says = [Said(buttons=("take",)), *[Said(Jog((1.0, 0.0, 0.0)))] * 5, DeviceError("unplugged")]
+    device.says = [
+        Reading(buttons=("take",)),
+        *[Reading(Jog((1.0, 0.0, 0.0)))] * 5,
+        DeviceError("unplugged"),
+    ]
     ticks(arm, clock, 14)
     assert arm.takeover.mode == PAUSED and below.gate.at_rest and not arm.devices
     assert "unplugged" in arm.takeover.message and worst_change(below) <= 1.0
@@ -307,12 +320,15 @@ def test_an_open_clutch_holds_the_arm_and_a_closed_one_goes_on_from_there() -> N
     device = Held()
     arm.devices.append(device)
     q = PANDA.q_home
-    device.says = [Said(buttons=("take",)), *[Said(LeaderJoints(q + 0.02 * k)) for k in range(10)]]
+    device.says = [
+        Reading(buttons=("take",)),
+        *[Reading(LeaderJoints(q + 0.02 * k)) for k in range(10)],
+    ]
     ticks(arm, clock, 11)
-    device.says = [Said(LeaderJoints(q + 0.2 - 0.1 * k), clutch=False) for k in range(10)]
+    device.says = [Reading(LeaderJoints(q + 0.2 - 0.1 * k), clutch=False) for k in range(10)]
     ticks(arm, clock, 10)
     held = below.q.copy()
-    device.says = [Said(LeaderJoints(q - 0.7))] * 5
+    device.says = [Reading(LeaderJoints(q - 0.7))] * 5
     ticks(arm, clock, 5)
     np.testing.assert_allclose(below.q, held, atol=1e-9)
     assert worst_change(below) <= 1.0
@@ -333,16 +349,20 @@ def test_any_arm_leads_any_other(name: str, by_joints: bool) -> None:
     led = fk(leader_arm.spec, leader_arm.q)[:3, 3] - at[:3, 3]
     np.testing.assert_allclose(fk(PANDA, below.q)[:3, 3] - start[:3, 3], led, atol=0.01)
     assert worst_change(below) <= 1.0
-    wish = leader.read(HERE).wish
-    assert isinstance(wish, LeaderJoints if by_joints else LeaderTool)
+    action = leader.read(HERE).action
+    assert isinstance(action, LeaderJoints if by_joints else LeaderTool)
 
 
 def test_a_leader_takes_its_buttons_and_its_clutch_from_keys_and_lets_go_of_both() -> None:
     keys = Held()
-    keys.says = [Said(buttons=("take",), clutch=False)]
+    keys.says = [Reading(buttons=("take",), clutch=False)]
     closed: list[bool] = []
-    below = GateArm()
-    below.close = lambda: closed.append(True)  # type: ignore[attr-defined]
+
+    class Closes(GateArm, Closable):
+        def close(self) -> None:
+            closed.append(True)
+
+    below = Closes()
     leader = LeaderArm(below, PANDA, keys)
     leader.connect()
     said = leader.read(HERE)

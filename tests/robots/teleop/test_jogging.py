@@ -20,12 +20,12 @@ from tests.teleop_rig import GateArm, shared, ticks, worst_change
 PANDA = ArmSpec.load("panda")
 
 
-def pushed(wish, n=20, below=None, **more):
-    """The arm after `n` ticks of `wish`."""
+def pushed(action, n=20, below=None, **more):
+    """The arm after `n` ticks of `action`."""
     arm, below, clock = shared(below, **more)
     arm.take("anna")
     for _ in range(n):
-        arm.wish("anna", wish)
+        arm.act("anna", action)
         ticks(arm, clock, 1)
     return arm, below, clock
 
@@ -59,7 +59,7 @@ def test_no_push_is_faster_than_what_is_stated() -> None:
     for k in range(400):
         if k % 25 == 0:
             jog = Jog(tuple(rng.uniform(-9, 9, 3)), tuple(rng.uniform(-9, 9, 3)))
-        arm.wish("anna", jog)
+        arm.act("anna", jog)
         ticks(arm, clock, 1)
     poses = fk(PANDA, below.path)
     speeds = [pose_error(a, b) * 20 for a, b in zip(poses[:-1], poses[1:], strict=True)]
@@ -90,7 +90,7 @@ def test_a_gap_shorter_than_100_ms_does_not_stutter() -> None:
     slowest = []
     for k in range(40):
         if k % 2 == 0:  # a repeat every 80 ms
-            arm.wish("anna", Jog((0.5, 0.0, 0.0)))
+            arm.act("anna", Jog((0.5, 0.0, 0.0)))
         clock.now += 0.04
         arm.tick()
         slowest.append(np.linalg.norm(below.gate.dq))
@@ -105,7 +105,7 @@ def test_jogging_through_a_stretched_arm_stays_within_the_limits_and_comes_back(
     assert (joints <= PANDA.dq_max * arm.limits.joint_share + 1e-9).all()
     far = fk(PANDA, below.q)[0, 3]
     for _ in range(40):
-        arm.wish("anna", Jog((-1.0, 0.0, 0.0)))
+        arm.act("anna", Jog((-1.0, 0.0, 0.0)))
         ticks(arm, clock, 1)
     assert fk(PANDA, below.q)[0, 3] < far - 0.3
 
@@ -212,7 +212,7 @@ def test_a_leader_with_the_same_joints_is_followed_joint_by_joint_without_oversh
     start = PANDA.q_home + 0.3  # the leader stands elsewhere: nothing jumps
     goal = start + np.array([0.4, -0.3, 0.2, 0.3, 0.2, -0.2, 0.5])
     for k in range(80):
-        arm.wish("leader", LeaderJoints(start + min(k / 12, 1.0) * (goal - start), 0.5))
+        arm.act("leader", LeaderJoints(start + min(k / 12, 1.0) * (goal - start), 0.5))
         ticks(arm, clock, 1)
     np.testing.assert_allclose(below.q - PANDA.q_home, goal - start, atol=1e-6)
     assert worst_change(below) <= 1.0
@@ -230,14 +230,14 @@ def test_a_clutch_re_engages_without_a_jump() -> None:
         speed = rng.uniform(-0.5, 0.5, 7)
         for _ in range(10):
             leader = leader + speed * 0.05
-            arm.wish("leader", LeaderJoints(leader))
+            arm.act("leader", LeaderJoints(leader))
             ticks(arm, clock, 1)
         clock.now += 0.2  # the clutch opens: nothing is wished for
         ticks(arm, clock, 10)
         assert below.gate.at_rest
         held = below.q.copy()
         leader = leader + rng.uniform(-0.8, 0.8, 7)  # the leader is put elsewhere
-        arm.wish("leader", LeaderJoints(leader))
+        arm.act("leader", LeaderJoints(leader))
         ticks(arm, clock, 3)
         np.testing.assert_allclose(below.q, held, atol=1e-9)
     assert worst_change(below) <= 1.0
@@ -250,7 +250,7 @@ def test_a_leader_of_another_kind_is_followed_through_the_tool_frame() -> None:
     q, before = np.array(leader.q_home), fk(PANDA, PANDA.q_home)
     path = np.linspace(0, 1, 40)[:, None] * np.array([0.25, 0.15, -0.2, 0.1, 0.1, 0.2])
     for step in [*path, *np.repeat(path[-1:], 60, 0)]:
-        arm.wish("leader", LeaderTool(fk(leader, q + step)))
+        arm.act("leader", LeaderTool(fk(leader, q + step)))
         ticks(arm, clock, 1)
     moved = pose_error(fk(leader, q), fk(leader, q + path[-1]))
     followed = pose_error(before, fk(PANDA, below.q))

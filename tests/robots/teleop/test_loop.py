@@ -102,7 +102,7 @@ def test_a_takeover_from_another_thread_breaks_a_chunk_off_in_the_middle() -> No
             taken.set()
             limit = time.monotonic() + 0.3
             while time.monotonic() < limit:
-                arm.wish("anna", Jog((0.0, 0.0, 1.0)))
+                arm.act("anna", Jog((0.0, 0.0, 1.0)))
                 time.sleep(0.01)
             arm.hand_back("anna")
 

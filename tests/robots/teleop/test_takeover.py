@@ -63,7 +63,7 @@ def test_the_speed_is_continuous_over_500_takeovers_at_random_moments_of_a_motio
         jolted += not below.gate.at_rest
         for _ in range(int(rng.integers(0, 12))):  # at once, or after a moment's thought, or not at all
             if k % 3:
-                arm.wish("anna", Jog(tuple(rng.uniform(-1, 1, 3)), tuple(rng.uniform(-1, 1, 3))))
+                arm.act("anna", Jog(tuple(rng.uniform(-1, 1, 3)), tuple(rng.uniform(-1, 1, 3))))
             ticks(arm, clock, 1)
         arm.hand_back("anna")
         assert arm.wait().who == "anna"
@@ -81,7 +81,7 @@ def test_a_target_from_anywhere_after_hand_back_is_followed_without_a_jump() -> 
     for _ in range(60):
         arm.take("anna")
         for _ in range(int(rng.integers(1, 9))):
-            arm.wish("anna", Jog(tuple(rng.uniform(-1, 1, 3))))
+            arm.act("anna", Jog(tuple(rng.uniform(-1, 1, 3))))
             ticks(arm, clock, 1)
         arm.hand_back("anna")  # in full motion
         arm.wait()
@@ -136,13 +136,13 @@ def test_a_stop_at_any_instant_decelerates_holds_and_latches(mode: str) -> None:
             arm.pause("anna")
         elif mode == CORRECTING:
             arm.take("anna")
-            arm.wish("anna", PUSH)
+            arm.act("anna", PUSH)
         ticks(arm, clock, int(rng.integers(0, 3)))
         before = np.abs(below.gate.dq)
         arm.halt("bert", "a hand on the table")
         ticks(arm, clock, 1)
         assert (np.abs(below.gate.dq) <= before + 1e-9).all()  # decelerates at the very next tick
-        assert not arm.wish("anna", PUSH)
+        assert not arm.act("anna", PUSH)
         ticks(arm, clock, 12)
         assert below.gate.at_rest and below.gate.latched == "a hand on the table"
         assert worst_change(below) <= 1.0
@@ -166,7 +166,7 @@ def test_of_two_holders_the_second_is_refused_by_name_and_moves_nothing() -> Non
     for refused in (arm.take, arm.pause, arm.hand_back):
         with pytest.raises(TakeoverRefused, match="anna"):
             refused("bert")
-    assert not arm.wish("bert", PUSH)
+    assert not arm.act("bert", PUSH)
     ticks(arm, clock, 5)
     np.testing.assert_allclose(below.q, arm.spec.q_home, atol=1e-9)
     arm.left("bert")
@@ -180,7 +180,7 @@ def test_a_holder_who_is_gone_in_the_middle_of_a_motion_leaves_a_paused_arm() ->
     arm, below, clock = shared()
     arm.take("anna")
     for _ in range(8):
-        arm.wish("anna", PUSH)
+        arm.act("anna", PUSH)
         ticks(arm, clock, 1)
     assert not below.gate.at_rest
     arm.left("anna")
@@ -236,9 +236,9 @@ def test_what_the_hand_did_is_told_to_the_agent_and_to_who_records() -> None:
     executor.send(below.q, 0.4)
     arm.take("anna")
     for _ in range(5):
-        arm.wish("anna", PUSH)
+        arm.act("anna", PUSH)
         ticks(arm, clock, 1)
-    clock.now += 0.07  # with the last tick's 50 ms the wish is stale
+    clock.now += 0.07  # with the last tick's 50 ms the action is stale
     ticks(arm, clock, 4)
     arm.hand_back("anna")
     happened = arm.wait()
@@ -263,7 +263,7 @@ def test_time_stands_still_for_a_simulated_arm_while_the_policy_thinks_but_not_f
     ticks(arm, clock, 12)
     assert below.gate.at_rest and worst_change(below) <= 1.0
     arm.take("anna")  # a person never waits
-    arm.wish("anna", PUSH)
+    arm.act("anna", PUSH)
     n = len(below.sent)
     ticks(arm, clock, 1)
     assert len(below.sent) == n + 1
@@ -296,7 +296,7 @@ def test_a_rearm_waits_until_the_arm_is_at_rest() -> None:
         ticks(arm, clock, 1)
     arm.rearm("anna")
     arm.take("anna")
-    arm.wish("anna", PUSH)
+    arm.act("anna", PUSH)
     ticks(arm, clock, 2)
     assert worst_change(below) <= 1.0
 
@@ -368,7 +368,7 @@ def test_the_simulated_arm_is_taken_over_without_a_jump_with_walls_and_table_min
                 executor.send(target, 1.0)
             arm.take("anna")
             for _ in range(int(rng.integers(0, 10))):
-                arm.wish("anna", Jog(tuple(rng.uniform(-1, 1, 3)), tuple(rng.uniform(-1, 1, 3))))
+                arm.act("anna", Jog(tuple(rng.uniform(-1, 1, 3)), tuple(rng.uniform(-1, 1, 3))))
                 arm.tick()
             arm.hand_back("anna")
             arm.wait()
