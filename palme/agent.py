@@ -70,7 +70,7 @@ class RunResult:
     """How a run ended: `finished.done` is the agent's own belief, drawn from pixels."""
 
     instruction: str
-    steps: tuple[tuple[str, bool], ...]
+    steps: tuple[tuple[Step, bool], ...]
     finished: Finished
 
     @property
@@ -146,8 +146,7 @@ class Agent:
             self._now(), done, cause, reason, len(self._history), self._replans, dict(self._seconds)
         )
         self._tell(finished)
-        steps = tuple((step.text, success) for step, success in self._history)
-        return RunResult(instruction, steps, finished)
+        return RunResult(instruction, tuple(self._history), finished)
 
     def _stopped(self, reason: str, holds: str = "") -> str:
         """Stop the arm for `reason`; returns it, with `holds`, or with why the arm could not be told."""
@@ -201,7 +200,7 @@ class Agent:
             success = self._judge(instruction, observation, step, failure)
             if not success:
                 if self._replans >= self._limits.max_replans:
-                    return False, "replans", self._why(step.text)
+                    return False, "replans", self._why(step)
                 self._replans += 1
 
     def _heed(self) -> None:
@@ -213,8 +212,7 @@ class Agent:
         self, supervisor: Supervisor, begun: Step | None, cause: str
     ) -> tuple[Correction, Observation]:
         """Wait until the arm is handed back, get out of the picture, look."""
-        text = "" if begun is None else begun.text
-        self._tell(TakenOver(self._now(), len(self._history), text, cause))
+        self._tell(TakenOver(self._now(), len(self._history), begun, cause))
         correction: Correction | None = None
         while True:
             said = supervisor.wait()
@@ -241,21 +239,19 @@ class Agent:
         By hand it may have been done: that is judged from the new look. By words it was given up. A step that
         was only paused is planned again, as if it had not begun.
         """
-        index, before = len(self._history), "" if step is None else step.text
+        index = len(self._history)
         if correction.words:
-            now = "" if correction.step is None else correction.step.text
-            self._tell(
-                Corrected(self._now(), index, correction.who, correction.words, now, before, instruction)
+            said = Corrected(
+                self._now(), index, correction.who, correction.words, correction.step, step, instruction
             )
+            self._tell(said)
             if step is not None:
                 self._history.append((step, False))
         elif step is not None and correction.commands:
             self._judge(instruction, observation, step, "")
         if correction.step is not None and not correction.step.is_done:
             rationale = f"typed by {correction.who}"
-            planned = Planned(
-                self._now(), len(self._history), correction.step.text, rationale, False, 0.0, observation
-            )
+            planned = Planned(self._now(), len(self._history), correction.step, rationale, 0.0, observation)
             self._tell(planned)
         return correction.step
 
@@ -269,9 +265,8 @@ class Agent:
         planned = Planned(
             t=self._now(),
             index=len(self._history),
-            text=plan.step.text,
+            step=plan.step,
             rationale=plan.rationale,
-            is_done=plan.step.is_done,
             seconds=seconds,
             observation=observation,
             sentence=plan.sentence,
@@ -284,7 +279,7 @@ class Agent:
     def _carry_out(self, plan: PlannedStep, observation: Observation) -> str:
         """Run the policy until it is done. Returns "" or why the step could not be finished."""
         try:
-            text = self._by_name(plan).text
+            step = self._by_name(plan)
         except BadStep as error:
             return str(error)
         self._policy.reset()
@@ -293,7 +288,7 @@ class Agent:
         while True:
             begin = time.perf_counter()
             try:
-                chunk = self._policy.act(observation, text)
+                chunk = self._policy.act(observation, step)
             except StepFailed as failure:
                 self._spent("policy", begin)
                 return str(failure)
@@ -339,16 +334,15 @@ class Agent:
         seconds = self._spent("judge", begin)
         index = len(self._history)
         self._history.append((step, success))
-        judged = Judged(
-            self._now(), index, step.text, success, probability, failure, seconds, observation, found
-        )
+        judged = Judged(self._now(), index, step, success, probability, failure, seconds, observation, found)
         self._tell(judged)
         return success
 
-    def _why(self, text: str) -> str:
-        tries = sum(1 for step, success in self._history if step.text == text and not success)
+    def _why(self, failed: Step) -> str:
+        tries = sum(1 for step, success in self._history if step == failed and not success)
         times = "once" if tries == 1 else f"{tries} times"
-        return f"gave up after {self._limits.max_replans} replans: {text!r} was judged to have failed {times}"
+        replans = self._limits.max_replans
+        return f"gave up after {replans} replans: {failed.text!r} was judged to have failed {times}"
 
     def _observe(self, cameras: Sequence[str] | None = None) -> Observation:
         begin = time.perf_counter()

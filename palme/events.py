@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.skills import Step
 from robots.types import JointCommand, Observation
 
 
@@ -55,9 +56,8 @@ class Planned:
 
     t: float
     index: int
-    text: str
+    step: Step
     rationale: str
-    is_done: bool
     seconds: float
     observation: Observation
     sentence: Any = None
@@ -91,7 +91,7 @@ class Judged:
 
     t: float
     index: int
-    text: str
+    step: Step
     success: bool
     probability: float | None
     reason: str
@@ -105,13 +105,13 @@ class TakenOver:
     """A person broke the agent off: took the arm, paused or stopped it, or said something.
 
     Attributes:
-        text: the step that was being done, "" between two.
+        step: the one that was being done, None between two.
         reason: what the arm answered to the next command.
     """
 
     t: float
     index: int
-    text: str
+    step: Step | None
     reason: str
 
 
@@ -140,8 +140,8 @@ class Corrected:
 
     Attributes:
         words: as typed.
-        step: what is done now in place of `before`, "" where the planner is asked.
-        before: the step that was broken off, "" between two.
+        step: what is done now in place of `before`, None where the planner is asked.
+        before: the step that was broken off, None between two.
         instruction: what the planner works on from now on.
     """
 
@@ -149,8 +149,8 @@ class Corrected:
     index: int
     who: str
     words: str
-    step: str
-    before: str
+    step: Step | None
+    before: Step | None
     instruction: str
 
 

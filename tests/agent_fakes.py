@@ -104,6 +104,7 @@ class FakePlanner:
 class FakePolicy:
     """Moves a little in `n_chunks` chunks, then says that it is done."""
 
+    accepts = (Step,)
     cameras = ("front",)
     looks = ()
 
@@ -116,8 +117,8 @@ class FakePolicy:
     def reset(self):
         self.done, self.left = False, self.n_chunks
 
-    def act(self, observation, step):
-        self.steps.append(step)
+    def act(self, observation, goal):
+        self.steps.append(goal.text)
         self.left -= 1
         self.done = self.left <= 0
         heat = np.zeros((6, 8), np.float32)
@@ -127,6 +128,11 @@ class FakePolicy:
             return self.make()
         t = np.linspace(0, 0.4, 5)[:, None]
         return ActionChunk(observation.robot.q + t * np.linspace(-1, 1, N_JOINTS), np.ones(5), 20.0)
+
+
+def steps_of(result):
+    """The steps of a run, as text."""
+    return tuple((str(step), success) for step, success in result.steps)
 
 
 def agent(planner, policy, arm, listeners=(), limits=None, retreat=None):

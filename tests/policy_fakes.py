@@ -10,6 +10,7 @@ import numpy as np
 from robots.policy_servers.keys import Keys, keys_for
 from robots.policy_servers.observations import Calibration, ObservationReader
 from robots.policy_servers.session import Session, metadata
+from robots.skills import Step
 from robots.spec import ArmSpec
 from robots.types import ActionChunk, Observation
 
@@ -30,7 +31,7 @@ class Sweep:
     def reset(self) -> None:
         self.done, self.cameras, self.chunk = False, ("front",), 0
 
-    def act(self, observation: Observation, step: str) -> ActionChunk:
+    def act(self, observation: Observation, goal: Step) -> ActionChunk:
         if self.fails is not None:
             raise self.fails
         self.seen.append(observation)

@@ -183,10 +183,10 @@ class Recorder(RobotWrapper, Rearmable):
             return
         if isinstance(event, Planned):
             sentence = "" if event.sentence is None else event.sentence.text
-            answer = "done" if event.is_done else event.rationale
-            self.step = "" if event.is_done else event.text
+            answer = "done" if event.step.is_done else event.rationale
+            self.step = "" if event.step.is_done else event.step.text
             episode.events.append(
-                EpisodeEvent(episode.n, event.t, "planned", event.index, event.text, sentence, answer,
+                EpisodeEvent(episode.n, event.t, "planned", event.index, event.step.text, sentence, answer,
                      seconds=event.seconds)
             )  # fmt: skip
         elif isinstance(event, Acted):
@@ -200,8 +200,8 @@ class Recorder(RobotWrapper, Rearmable):
         elif isinstance(event, Judged):
             answer = event.reason or event.found
             episode.events.append(
-                EpisodeEvent(episode.n, event.t, "judged", event.index, event.text, "", answer, event.success,
-                     event.probability, event.seconds)
+                EpisodeEvent(episode.n, event.t, "judged", event.index, event.step.text, "", answer,
+                             event.success, event.probability, event.seconds)
             )  # fmt: skip
         elif isinstance(event, Finished):
             episode.events.append(

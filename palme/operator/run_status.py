@@ -46,14 +46,14 @@ class RunStatus:
                 self._last(state=word, probability=event.probability, reason=found)
                 self._by_hand = False
             elif isinstance(event, TakenOver):
-                if event.text:
+                if event.step is not None:
                     self._last(state="replaced", reason=event.reason)
             elif isinstance(event, HandedBack):
                 self._by_hand = bool(event.commands)
             elif isinstance(event, Corrected):
                 self.instruction = event.instruction
                 self._by_hand = False
-                if event.before:
+                if event.before is not None:
                     self._last(state="replaced", reason=f"“{event.words}”")
             elif isinstance(event, Finished):
                 self.ended = event.reason
@@ -82,15 +82,14 @@ class RunStatus:
         if event.objects is not None:
             self.seen = tuple(event.objects.name(i) for i in range(len(event.objects)))
         self.sure = event.probability
-        if event.is_done:
+        if event.step.is_done:
             return
-        text = event.text
         try:
-            self.present = Step.parse(text).resolve(list(self.seen))
-            text = self.present.text
-        except BadStep:  # a planner with words of its own: shown as they are
+            self.present = event.step.resolve(self.seen)
+        except BadStep:  # it names an object that is not there: the agent refuses it
             self.present = None
-        self._lines.append(StepLine(text, "now", event.probability, event.rationale))
+        shown = event.step if self.present is None else self.present
+        self._lines.append(StepLine(shown.text, "now", event.probability, event.rationale))
 
     def _last(self, **changes: object) -> None:
         if self._lines:

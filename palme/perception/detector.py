@@ -17,14 +17,15 @@ from palme.perception.localiser import POINTS, DenseFeatures, Localiser
 from palme.perception.objects import PerceivedObjects
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, plane_points, rectified_crops, xyz_map
-from palme.perception.step_query import encode_words
+from palme.perception.step_query import encode_step
 from palme.precision import autocast
-from robots.skills import ENTITIES, N_SOLIDS
+from robots.skills import ENTITIES, N_SOLIDS, TABLE, Location, Step
 from robots.types import CameraFrame, Observation
 
 MAX_OBJECTS = 16
 MIN_SCORE = 0.20
 RIVAL = 4.0  # logits below the best at which another maximum is still looked at
+NEAR = 0.04  # [m] about a step's location within which the thing that is meant is looked for
 SAME_PLACE = 0.015  # [m]: two solids nearer than this are one thing seen twice
 WEIGHTS = Path(__file__).parent.parent / "weights" / "detector.safetensors"
 
@@ -69,6 +70,7 @@ class Detector(nn.Module):
         self.crop = GraspRefiner()
         self.holders = HolderNet(self.localiser.width)
         self.namer = namer.Classifier(self.localiser.width)
+        self._last: tuple[CameraFrame, Seen] | None = None
 
     @classmethod
     def load(cls, path: str | Path = WEIGHTS, camera: str = "front") -> Detector:
@@ -83,12 +85,29 @@ class Detector(nn.Module):
         detector.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
         )
-        detector.localiser.trunk.to(memory_format=torch.channels_last)
+        detector.localiser.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return detector.eval()
 
-    @torch.no_grad()
+    def train(self, mode: bool = True) -> Detector:
+        """As `nn.Module.train`; forgets the last picture, for weights may change now."""
+        self._last = None
+        return super().train(mode)
+
     def see(self, frame: CameraFrame) -> Seen:
-        """Run the trunk on one calibrated RGB-D picture. Raises ValueError without depth or at odd sizes."""
+        """Encode one calibrated RGB-D picture, once: the last frame's features are kept, by its identity.
+
+        So planner and policy, which look at the same frame, share one pass of the network.
+
+        Raises:
+            ValueError: without depth, or at a size that is no multiple of 16.
+        """
+        last = self._last
+        if last is None or last[0] is not frame or self.training:
+            last = self._last = (frame, self._encode(frame))
+        return last[1]
+
+    @torch.no_grad()
+    def _encode(self, frame: CameraFrame) -> Seen:
         if frame.depth is None:
             raise ValueError("the detector needs depth; the camera frame has none")
         h, w = frame.depth.shape
@@ -105,7 +124,7 @@ class Detector(nn.Module):
         dense = DenseFeatures(dense.features.float(), dense.offsets, dense.sizes, dense.anchors)
         return Seen(dense, rgb.float(), xyz, intrinsics, pose)
 
-    def __call__(self, observation: Observation) -> PerceivedObjects:  # type: ignore[override]
+    def __call__(self, observation: Observation) -> PerceivedObjects:
         return self.objects(self.see(observation.images[self.camera]))
 
     @torch.no_grad()
@@ -121,7 +140,8 @@ class Detector(nn.Module):
         for e, row, column in torch.nonzero(peak).tolist():
             found.append((score[e, row, column].item(), e, row * w + column))
         found.sort(reverse=True)
-        points, kept = [], []
+        points: list[Tensor] = []
+        kept: list[tuple[float, int, int]] = []
         for s, e, cell in found:
             bowl = e >= N_SOLIDS
             point = self._point_at(seen, logits[0, e], cell, POINTS.index("bowl" if bowl else "solid"))
@@ -174,21 +194,24 @@ class Detector(nn.Module):
         )  # fmt: skip
 
     @torch.no_grad()
-    def keypoints(self, seen: Seen, step: str, want: str = "both") -> tuple[Keypoint | None, Keypoint | None]:
+    def keypoints(
+        self, seen: Seen, step: Step, want: str = "both"
+    ) -> tuple[Keypoint | None, Keypoint | None]:
         """What `step` grasps and where it lets go, each after a closer look.
 
         Args:
-            step: text in the skill grammar.
+            step: things by name, no `obj_k`; its locations say which of several alike things is meant.
             want: "pick", "place" or "both"; what is not wanted is None.
         """
-        queries = self.localiser.queries(torch.tensor([encode_words(step)]))  # (1, 2, D + 1)
+        queries = self.localiser.queries(torch.tensor([encode_step(step)]))  # (1, 2, D + 1)
         heat = self.localiser.heat(seen.dense.features, queries)  # (1, 2, h, w)
         pick = self._pick(seen, heat[:, :1], step) if want != "place" else None
         place = self._place(seen, heat[:, 1:], step) if want != "pick" else None
         return pick, place
 
-    def _pick(self, seen: Seen, heat: Tensor, step: str) -> Keypoint:
+    def _pick(self, seen: Seen, heat: Tensor, step: Step) -> Keypoint:
         """The best maximum of the heatmap; between rivals the namer decides which of them is so called."""
+        heat = self._only_near(seen, heat, step.what_at)
         logits = heat[0, 0]
         peak = (F.max_pool2d(heat, 3, 1, 1)[0, 0] == logits) & (logits > logits.max() - RIVAL)
         cells = torch.nonzero(peak.flatten())[:, 0]
@@ -196,10 +219,19 @@ class Detector(nn.Module):
         points = torch.stack([self._point_at(seen, logits, c, POINTS.index("solid")) for c in cells.tolist()])
         best = 0
         if len(cells) > 1:
-            entity = ENTITIES.index(" ".join(step.split()[2:4]))
+            entity = ENTITIES.index(step.what)
             names = self._names(seen, cells, points, torch.zeros(len(cells), dtype=torch.bool))[0]
             best = int((logits.flatten()[cells] + F.log_softmax(names, -1)[:, entity]).argmax())
         return self._closer(seen, points[best][None, None], 0, heat)
+
+    @staticmethod
+    def _only_near(seen: Seen, heat: Tensor, at: Location | None) -> Tensor:
+        """`heat` (1, 1, h, w), silenced where nothing is seen within `NEAR` of `at`; as it is for None."""
+        if at is None:
+            return heat
+        away = (seen.xyz - seen.xyz.new_tensor(at)[:, None, None]).norm(dim=1, keepdim=True)  # (1, 1, H, W)
+        nearest = -F.max_pool2d(-away, 4)  # (1, 1, h, w)
+        return torch.where(nearest < NEAR, heat, -1e4)
 
     def _point_at(self, seen: Seen, heat: Tensor, cell: int, head: int) -> Tensor:
         """(3,) where the maximum of `heat` (h, w) at `cell` points."""
@@ -215,13 +247,14 @@ class Detector(nn.Module):
         )
         return self.namer(crops[0], feature, at, bowl)
 
-    def _place(self, seen: Seen, heat: Tensor, step: str) -> Keypoint:
-        words = step.split()
-        if words[-1] == "table":
+    def _place(self, seen: Seen, heat: Tensor, step: Step) -> Keypoint:
+        heat = self._only_near(seen, heat, step.target_at)
+        if step.target == TABLE:
             return self._free_spot(seen, heat)
-        head = POINTS.index("in") if "in" in words else POINTS.index("on")
+        into = step.skill == "put_in"
+        head = POINTS.index("in" if into else "on")
         point, _ = self.localiser.read_point(heat, seen.dense, torch.tensor([[head]]))
-        return self._closer(seen, point, 1 if "in" in words else 2, heat)
+        return self._closer(seen, point, 1 if into else 2, heat)
 
     def _closer(self, seen: Seen, point: Tensor, role: int, heat: Tensor) -> Keypoint:
         """Crop around the point, move it, crop again: twice is enough to see it centred."""
@@ -231,8 +264,8 @@ class Detector(nn.Module):
             )
             look = self.crop(crops.flatten(0, 1), torch.tensor([role]))
             point = point + look.shift[:, None].clamp(-0.02, 0.02)
-        shown = F.softmax(heat[0, 0].flatten(), -1).reshape(heat.shape[-2:])
-        shown = (shown / shown.max()).numpy()
+        share = F.softmax(heat[0, 0].flatten(), -1).reshape(heat.shape[-2:])
+        shown = (share / share.max()).numpy()
         score = torch.sigmoid(heat).max().item()
         xyz = point[0, 0].double().numpy()
         return Keypoint(xyz, look.yaw().item(), look.opening.item(), score, shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from palme.perception.rgbd import XYZ_CENTRE, XYZ_SCALE
+from palme.perception.rgbd import DETECTOR_CENTRE, DETECTOR_SCALE
 from robots.skills import ENTITIES
 
 
@@ -27,7 +27,7 @@ class HolderNet(nn.Module):
     ) -> Tensor:
         """`present` (B, N) bool: absent rows hold nothing."""
         b, n, _ = class_probs.shape
-        place = (xyz - xyz.new_tensor(XYZ_CENTRE)) / xyz.new_tensor(XYZ_SCALE)
+        place = (xyz - xyz.new_tensor(DETECTOR_CENTRE)) / xyz.new_tensor(DETECTOR_SCALE)
         own = self.own(torch.cat([class_probs, sizes, place, feature], -1))  # (B, N, H)
         gap = (xyz[:, :, None] - xyz[:, None]) / 0.05  # (B, N, N, 3)
         gap = torch.cat([gap, gap[..., :2].norm(dim=-1, keepdim=True)], -1).clamp(-4, 4)

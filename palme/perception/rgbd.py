@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Centre and scale that bring the reachable table to about [-1, 1].
-XYZ_CENTRE = (0.50, 0.0, 0.05)
-XYZ_SCALE = (0.20, 0.30, 0.10)
+# [m] What the detector's weights take points relative to: the reachable table comes to about [-1, 1].
+DETECTOR_CENTRE = (0.50, 0.0, 0.05)
+DETECTOR_SCALE = (0.20, 0.30, 0.10)
 
 
 def pixel_rays(intrinsics: Tensor, base_from_camera: Tensor, u: Tensor, v: Tensor) -> Tensor:
@@ -55,8 +55,8 @@ def xyz_map(depth: Tensor, intrinsics: Tensor, base_from_camera: Tensor) -> Tens
 
 def network_input(rgb: Tensor, xyz: Tensor) -> Tensor:
     """uint8 or float rgb (B, 3, H, W) in [0, 255] and xyz (B, 3, H, W) -> (B, 6, H, W), about unit scale."""
-    centre = xyz.new_tensor(XYZ_CENTRE)[:, None, None]
-    scale = xyz.new_tensor(XYZ_SCALE)[:, None, None]
+    centre = xyz.new_tensor(DETECTOR_CENTRE)[:, None, None]
+    scale = xyz.new_tensor(DETECTOR_SCALE)[:, None, None]
     return torch.cat([rgb.float() / 127.5 - 1, ((xyz - centre) / scale).clamp(-3, 3)], 1)
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from robots.skills import COLOURS, KINDS
+from robots.skills import COLOURS, KINDS, Step
 
 WORDS = ("<pad>", "put", "the", "in", "on", "table", *COLOURS, *KINDS)
 MAX_WORDS = 12
 
 
 class UnknownWord(ValueError):
-    """A step names something outside the skill grammar."""
+    """A text has a word that no step has."""
 
 
 def encode_words(text: str) -> list[int]:
-    """Token ids of a step text, padded to `MAX_WORDS`. Raises UnknownWord for a word outside `WORDS`."""
+    """Token ids of a text, padded to `MAX_WORDS`. Raises UnknownWord for a word outside `WORDS`."""
     ids = []
     for word in text.lower().split():
         if word not in WORDS:
@@ -25,6 +25,11 @@ def encode_words(text: str) -> list[int]:
     if len(ids) > MAX_WORDS:
         raise UnknownWord(f"step {text!r}: {len(ids)} words; at most {MAX_WORDS}")
     return ids + [0] * (MAX_WORDS - len(ids))
+
+
+def encode_step(step: Step) -> list[int]:
+    """Token ids of a step's names, padded to `MAX_WORDS`. Raises UnknownWord where `obj_k` is left in it."""
+    return encode_words(step.by_name.text)
 
 
 class TextQueries(nn.Module):

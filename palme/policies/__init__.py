@@ -1,1 +1,1 @@
-"""Control foundation policies: an observation and a step text become chunks of joint targets."""
+"""Control foundation policies: an observation and a goal become chunks of joint targets."""

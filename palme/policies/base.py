@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palme.errors import GoalRefused
 from palme.events import Look
+from palme.types import ConditionGoal, Goal, GoalKind, ImageGoal
+from robots.skills import Step
 from robots.types import ActionChunk, Observation
 
 Array = NDArray[np.float64]
+GoalT = TypeVar("GoalT", Step, ImageGoal, ConditionGoal)
 
 
 class Policy(Protocol):
-    """Turns a step's text into joint commands, from pictures and joint state alone.
+    """Turns a goal into joint commands, from pictures and joint state alone.
 
     Attributes:
+        accepts: the kinds of goal that `act` takes.
         done: the step needs nothing more.
         cameras: which pictures the next `act` wants; () = the joint state is enough.
         looks: where the last `act` looked, for reports.
@@ -25,19 +30,38 @@ class Policy(Protocol):
 
     done: bool
     cameras: tuple[str, ...]
-    looks: Sequence[Look]
+
+    @property
+    def accepts(self) -> tuple[GoalKind, ...]: ...
+    @property
+    def looks(self) -> Sequence[Look]: ...
 
     def reset(self) -> None:
         """Forget the step before."""
         ...
 
-    def act(self, observation: Observation, step: str) -> ActionChunk:
-        """The next stretch of joint targets.
+    def act(self, observation: Observation, goal: Goal) -> ActionChunk:
+        """The next stretch of joint targets; the same goal until `reset`.
 
         Raises:
+            palme.errors.GoalRefused: the goal is of no kind in `accepts`, or asks for no motion ("done").
             palme.errors.StepFailed: the step cannot be carried out; the arm may be anywhere.
         """
         ...
+
+
+def accepted(goal: Goal, kinds: tuple[type[GoalT], ...], policy: object) -> GoalT:
+    """`goal` where it is of one of `kinds`, for an implementation of `Policy.act`.
+
+    Raises:
+        GoalRefused: it is of another kind, or the step "done".
+    """
+    name, takes = type(policy).__name__, " or ".join(kind.__name__ for kind in kinds)
+    if not isinstance(goal, kinds):
+        raise GoalRefused(f"{name} accepts {takes}, not {type(goal).__name__}; choose another policy for it")
+    if isinstance(goal, Step) and goal.is_done:
+        raise GoalRefused(f"{name} accepts {takes} that moves a thing, not 'done'")
+    return goal
 
 
 class Motion(Protocol):

@@ -21,23 +21,15 @@ from torch.nn import functional as F
 from palme.errors import StepFailed
 from palme.events import Look
 from palme.perception.detector import Detector, Keypoint
-from palme.policies.base import Motion
-from palme.policies.keypose import (
-    AIMS,
-    DROP,
-    GRASP_DEPTH,
-    HOVER,
-    MIN_SCORE,
-    MOVED,
-    RELEASE,
-    TRAVEL_Z,
-    look_at,
-)
+from palme.policies.base import Motion, accepted
+from palme.policies.keypose import AIMS, MIN_SCORE, MOVED, look_at
+from palme.types import Goal
+from robots.motion.pick_place import DROP, GRASP_DEPTH, HOVER, PHASES, RELEASE, TRAVEL_Z
+from robots.skills import TABLE, Step
 from robots.types import ActionChunk, CameraFrame, Observation
 
 Array = NDArray[np.float64]
 
-PHASES = ("approach", "grip", "carry", "release", "retreat", "done")
 GOALS = 5  # hover, grasp, lifted, over the place, at the place
 HORIZON = 16
 EXECUTED = 8  # ticks of a chunk that run before the next is decided
@@ -134,9 +126,12 @@ class ChunkPolicy:
         corrected: whether the weights' correction of the camera's calibration is used.
     """
 
+    accepts = (Step,)
+
     def __init__(self, detector: Detector, motion: Motion, head: ChunkHead, corrected: bool = True) -> None:
         self.detector, self.motion, self.head = detector, motion, head.eval()
         self.base_from_told = head.base_from_told.double().numpy() if corrected else np.eye(4)
+        self._corrects = not np.array_equal(self.base_from_told, np.eye(4))
         self.reset()
 
     @classmethod
@@ -145,6 +140,7 @@ class ChunkPolicy:
         return cls(detector, motion, load_head(path, len(motion.home)))
 
     def reset(self) -> None:
+        """Begin a new step."""
         self.done = False
         self.cameras: tuple[str, ...] = (self.detector.camera,)
         self.looks: list[Look] = []
@@ -156,12 +152,14 @@ class ChunkPolicy:
         self._place_seen_from_above = False
         self._edge = 0.0
 
-    def act(self, observation: Observation, step: str) -> ActionChunk:
+    def act(self, observation: Observation, goal: Goal) -> ActionChunk:
+        """See `Policy`."""
+        step = accepted(goal, self.accepts, self)
         self.looks = []
         self._chunks += 1
         if self._chunks > MAX_CHUNKS:
             raise StepFailed(
-                f"{step!r}: not finished after {MAX_CHUNKS} chunks, in phase {PHASES[self._phase]!r}"
+                f"{step.text!r}: not finished after {MAX_CHUNKS} chunks, in phase {PHASES[self._phase]!r}"
             )
         if self.cameras:
             self._look(observation, step)
@@ -176,29 +174,30 @@ class ChunkPolicy:
         n = HORIZON if self.done else EXECUTED
         return ActionChunk(q_targets[:n], gripper[:n], self.motion.control_hz)
 
-    def _look(self, observation: Observation, step: str) -> None:
+    def _look(self, observation: Observation, step: Step) -> None:
         told = observation.images[self.detector.camera]
         # corrected before detection: the detector was trained on calibrated cameras
-        frame = replace(told, base_from_camera=self.base_from_told @ told.base_from_camera)
+        frame = told
+        if self._corrects:
+            frame = replace(told, base_from_camera=self.base_from_told @ told.base_from_camera)
         seen = self.detector.see(frame)
-        first = self._pick is None
+        before = self._pick, self._place
         pick, place = self.detector.keypoints(seen, step)
         assert pick is not None and place is not None  # noqa: S101 - both were asked for
-        if first and not pick.score > MIN_SCORE:
-            raise StepFailed(f"{step!r}: see nothing like it (score {pick.score:.2f})")
-        if PHASES[self._phase] == "approach" and (first or self._moved(pick)):
+        if before[0] is None and not pick.score > MIN_SCORE:
+            raise StepFailed(f"{step.text!r}: see nothing like it (score {pick.score:.2f})")
+        if PHASES[self._phase] == "approach" and (before[0] is None or self._moved(before[0], pick)):
             self._pick, self._aims = pick, self._aims + 1
             self.looks.append(self._looked("pick", frame, pick))
-        table = step.endswith("table")
+        table = step.target == TABLE
         lifted = PHASES[self._phase] == "carry"
         tool = observation.robot.base_from_ee[:2, 3]
         # What is carried hides the place when it is over it.
-        clear = self._place is not None and np.linalg.norm(tool - self._place.xyz[:2]) > HIDDEN
-        if first or (
+        if before[1] is None or (
             lifted
-            and clear
+            and np.linalg.norm(tool - before[1].xyz[:2]) > HIDDEN
             and not (table and self._place_seen_from_above)
-            and place.score > 0.5 * self._place.score
+            and place.score > 0.5 * before[1].score
         ):
             self._place, self._place_seen_from_above = place, lifted
             self.looks.append(self._looked("place", frame, place))
@@ -207,15 +206,17 @@ class ChunkPolicy:
         told = np.linalg.solve(self.base_from_told, np.append(found.xyz, 1.0))[:3]
         return look_at(self.detector.camera, role, frame, found, told)
 
-    def _moved(self, pick: Keypoint) -> bool:
+    def _moved(self, before: Keypoint, pick: Keypoint) -> bool:
         """Whether the target is elsewhere than where it is aimed at. Else the look from afar stands: the arm
         was in no way then, and a round thing's yaw, which means nothing, does not turn the wrist about."""
-        away = np.linalg.norm(pick.xyz - self._pick.xyz)
-        return bool(pick.score > 0.5 * self._pick.score and away > MOVED and self._aims < AIMS)
+        away = np.linalg.norm(pick.xyz - before.xyz)
+        return bool(pick.score > 0.5 * before.score and away > MOVED and self._aims < AIMS)
 
     def _goals(self) -> tuple[Array, Array]:
         """Joint goals (5, n) and the two openings from the key points as seen last."""
         pick, place, motion = self._pick, self._place, self.motion
+        if pick is None or place is None:
+            raise StepFailed("nothing was looked at: the first observation of a step needs a picture")
         edge = (self._edge or pick.opening - 0.2) * motion.gripper_width
         try:
             hover = motion.reach(pick.xyz + [0, 0, HOVER], pick.yaw, motion.home)

@@ -14,31 +14,28 @@ from numpy.typing import NDArray
 from palme.errors import StepFailed
 from palme.events import Look
 from palme.perception.detector import Detector, Keypoint
-from palme.policies.base import Motion
+from palme.policies.base import Motion, accepted
+from palme.types import Goal
+from robots.motion.pick_place import DROP, EMPTY, GRASP_DEPTH, HOVER, OPEN_TICKS, RELEASE, TRAVEL_Z
+from robots.skills import TABLE, Step
 from robots.types import ActionChunk, CameraFrame, Observation
 
 Array = NDArray[np.float64]
 Script = Generator[ActionChunk, Observation, None]
+Part = Generator[ActionChunk, Observation, Observation]  # of a script; returns what was seen last
 
-HOVER = 0.075  # [m] of the tool above the top of what it will grasp
-TRAVEL_Z = 0.235  # [m] of the tool while it carries: what it holds clears a tower of four
-GRASP_DEPTH = 0.019  # [m] of the tool below the top face: the middle of either size
 MOVED = 0.008  # [m] by which a target must have moved to be aimed at anew
 AIMS = 6  # at most, so that two things much alike cannot hold it in the air for ever
 LOOK_TICKS = 8  # between two looks on the way
 CLOSE_TICKS = 7
-OPEN_TICKS = 3
-EMPTY = 0.30  # gripper opening below which nothing is held: 24 of 80 mm
 SQUEEZE = 0.0
-RELEASE = 0.20  # opening added to let go: 16 mm
-DROP = 0.004  # [m] above the support at which the object is let go
 RETRIES = 3
 MIN_SCORE = 0.05
 LINE_SPEED = 0.45  # [m/s]
 
 
 class KeyposePolicy:
-    """See module. `detector` look through one camera; `motion` knows the arm.
+    """See module. `detector` looks through one camera; `motion` knows the arm.
 
     Args:
         detector: trained `Detector`.
@@ -46,18 +43,23 @@ class KeyposePolicy:
         retries: how often a missed grasp is tried again.
     """
 
+    accepts = (Step,)
+
     def __init__(self, detector: Detector, motion: Motion, retries: int = RETRIES) -> None:
         self.detector, self.motion, self.retries = detector, motion, retries
         self.reset()
 
     def reset(self) -> None:
+        """Begin a new step."""
         self.done = False
         self.cameras: tuple[str, ...] = (self.detector.camera,)
         self.looks: list[Look] = []
         self._script: Script | None = None
         self._q: Array | None = None
 
-    def act(self, observation: Observation, step: str) -> ActionChunk:
+    def act(self, observation: Observation, goal: Goal) -> ActionChunk:
+        """See `Policy`."""
+        step = accepted(goal, self.accepts, self)
         self.looks = []
         if self._script is None:
             self._script = self._run(observation, step)
@@ -66,21 +68,21 @@ class KeyposePolicy:
 
     # The script of one step. Each `yield` hands out a chunk and gets the observation after it.
 
-    def _run(self, observation: Observation, step: str) -> Script:
+    def _run(self, observation: Observation, step: Step) -> Script:
         for attempt in range(self.retries + 1):
             observation = yield from self._approach(observation, step)
             observation = yield from self._grasp(observation)
             if observation.robot.gripper > EMPTY:
                 break
             if attempt == self.retries:
-                raise StepFailed(f"{step!r}: missed the grasp {attempt + 1} times")
-            up = self._lift_to(self._tool(observation)[2] + HOVER)
+                raise StepFailed(f"{step.text!r}: missed the grasp {attempt + 1} times")
+            up = self._lift_to(observation, self._tool(observation)[2] + HOVER)
             observation = yield self._chunk(up, 1.0, (self.detector.camera,))
         edge = observation.robot.gripper * self.motion.gripper_width
         observation = yield from self._carry(observation, step)
         yield from self._release(observation, step, edge)
 
-    def _approach(self, observation: Observation, step: str) -> Script:
+    def _approach(self, observation: Observation, step: Step) -> Part:
         """Fly to above the target, looking again on the way, and leave `self._pick` at its last look."""
         pick = self._look(observation, step, "pick")
         for aim in range(AIMS):
@@ -101,7 +103,7 @@ class KeyposePolicy:
         self._pick = pick
         return observation
 
-    def _grasp(self, observation: Observation) -> Script:
+    def _grasp(self, observation: Observation) -> Part:
         pick = self._pick
         down = pick.xyz - [0, 0, GRASP_DEPTH]
         q_hover = self._from(observation)
@@ -115,23 +117,24 @@ class KeyposePolicy:
         observation = yield self._chunk(hold, SQUEEZE, ())
         return observation
 
-    def _carry(self, observation: Observation, step: str) -> Script:
+    def _carry(self, observation: Observation, step: Step) -> Part:
         """Up, then to above the place, which is looked for from up there and once more on the way."""
-        observation = yield self._chunk(self._lift_to(TRAVEL_Z), SQUEEZE, (self.detector.camera,))
+        up = self._lift_to(observation, TRAVEL_Z)
+        observation = yield self._chunk(up, SQUEEZE, (self.detector.camera,))
         place = self._look(observation, step, "place")
         q_over = self._reach([*place.xyz[:2], TRAVEL_Z], place.yaw)
         path = self.motion.go(self._from(observation), q_over)
         half = len(path) // 2
         observation = yield self._chunk(path[:half], SQUEEZE, ())
         observation = yield self._chunk(path[half:], SQUEEZE, (self.detector.camera,))
-        if not step.endswith("table"):
+        if not step.target == TABLE:
             again = self._look(observation, step, "place")
             if again.score > 0.5 * place.score:
                 place = again
         self._place = place
         return observation
 
-    def _release(self, observation: Observation, step: str, edge: float) -> Script:
+    def _release(self, observation: Observation, step: Step, edge: float) -> Script:
         place = self._place
         z = place.xyz[2] + edge - GRASP_DEPTH + DROP
         over = self._reach([*place.xyz[:2], TRAVEL_Z], place.yaw)
@@ -142,8 +145,10 @@ class KeyposePolicy:
         yield self._chunk(path, SQUEEZE, ())
         opening = min(edge / self.motion.gripper_width + RELEASE, 1.0)
         observation = yield self._chunk(np.repeat(path[-1:], OPEN_TICKS, 0), opening, ())
-        up = self._lift_to(max(z + 0.05, 0.12))
-        home = self.motion.join(self._q, up, self.motion.go(up[-1], self.motion.home), overlap=3)
+        up = self._lift_to(observation, max(z + 0.05, 0.12))
+        home = self.motion.join(
+            self._from(observation), up, self.motion.go(up[-1], self.motion.home), overlap=3
+        )
         chunk = self._chunk(home, opening, ())
         self.done = True
         yield chunk
@@ -164,24 +169,25 @@ class KeyposePolicy:
         except Exception as error:  # the arm's own words for what is out of reach
             raise StepFailed(str(error)) from error
 
-    def _lift_to(self, z: float) -> Array:
-        here = self.motion.tool(self._q)
+    def _lift_to(self, observation: Observation, z: float) -> Array:
+        q = self._from(observation)
+        here = self.motion.tool(q)
         if z - here[2] < 0.005:
-            return self._q[None]
-        return self.motion.line(self._q, np.array([here[0], here[1], z]), LINE_SPEED)
+            return q[None]
+        return self.motion.line(q, np.array([here[0], here[1], z]), LINE_SPEED)
 
     def _chunk(self, path: Array, gripper: float, cameras: tuple[str, ...]) -> ActionChunk:
         self.cameras = cameras
         self._q = path[-1]
         return ActionChunk(path, np.full(len(path), gripper), self.motion.control_hz)
 
-    def _look(self, observation: Observation, step: str, role: str) -> Keypoint:
+    def _look(self, observation: Observation, step: Step, role: str) -> Keypoint:
         frame = observation.images[self.detector.camera]
         pick, place = self.detector.keypoints(self.detector.see(frame), step, role)
         found = pick if role == "pick" else place
         assert found is not None  # noqa: S101 - the role asked for is always answered
         if not found.score > MIN_SCORE and self._q is None:
-            raise StepFailed(f"{step!r}: see nothing like it (score {found.score:.2f})")
+            raise StepFailed(f"{step.text!r}: see nothing like it (score {found.score:.2f})")
         self.looks.append(look_at(self.detector.camera, role, frame, found, found.xyz))
         return found
 

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from palme.errors import StepFailed
 from palme.events import Look
+from palme.policies.base import accepted
+from palme.types import Goal
 from robots.policy_servers.errors import ActionsRefused
 from robots.policy_servers.keys import Keys
+from robots.skills import Step
 from robots.types import ActionChunk, Observation
 
 Array = NDArray[np.float64]
@@ -62,6 +65,8 @@ class RemotePolicy:
             Any other, a dead server above all, ends the run with the arm holding.
     """
 
+    accepts = (Step,)
+
     def __init__(
         self,
         call: Callable[[Mapping[str, Any]], Mapping[str, Any]],
@@ -76,6 +81,7 @@ class RemotePolicy:
         self._begin()
 
     def reset(self) -> None:
+        """Begin a new step."""
         self._begin()
         self._forget()
 
@@ -86,11 +92,13 @@ class RemotePolicy:
         self.looks: Sequence[Look] = ()
         self._ticks = 0
 
-    def act(self, observation: Observation, step: str) -> ActionChunk:
+    def act(self, observation: Observation, goal: Goal) -> ActionChunk:
+        """See `Policy`."""
+        step = accepted(goal, self.accepts, self)
         try:
             answer = self._call(self.describe(observation, step))
         except self._refusals as refusal:
-            raise StepFailed(f"{step!r}: {refusal}") from refusal
+            raise StepFailed(f"{step.text!r}: {refusal}") from refusal
         rows = self._checked(answer.get("actions"))
         wanted = answer.get("execute_rows", 0)  # our own server: its policy goes on from the last row
         if isinstance(wanted, int) and not min(wanted, len(rows)) <= self._form.horizon:
@@ -105,7 +113,7 @@ class RemotePolicy:
         self.done = bool(said) if said is not None else self._ticks >= self._form.step_ticks
         return chunk
 
-    def describe(self, observation: Observation, step: str) -> dict[str, Any]:
+    def describe(self, observation: Observation, step: Step) -> dict[str, Any]:
         """The flat dict that is sent. Raises ValueError where depth is to be sent and there is none."""
         form, keys, robot = self._form, self._form.keys, observation.robot
         gripper = 1.0 - robot.gripper if form.one_is_closed else robot.gripper
@@ -114,7 +122,7 @@ class RemotePolicy:
             keys.image: self._picture(frame.rgb),
             keys.joints: robot.q.astype(np.float32),
             keys.gripper: np.array([gripper], np.float32),
-            keys.prompt: step,
+            keys.prompt: step.text,
         }
         if form.wrist_camera is not None:
             flat[keys.wrist_image] = self._picture(observation.images[form.wrist_camera].rgb)

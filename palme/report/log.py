@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from palme.events import Acted, Corrected, Event, Finished, HandedBack, Judged, Planned, Started, TakenOver
+from robots.skills import Step
 from robots.types import JointCommand
 
 SCHEMA = "palme-events/1"
@@ -50,15 +51,15 @@ def _fields(event: Event) -> dict[str, Any]:
     if isinstance(event, Planned):
         return {
             "index": event.index,
-            "step": event.text,
+            "step": event.step.text,
             "rationale": event.rationale,
-            "done": event.is_done,
+            "done": event.step.is_done,
             "seconds": event.seconds,
             "seen": _seen(event.objects),
             "q": event.observation.robot.q,
         }
     if isinstance(event, TakenOver):
-        return {"index": event.index, "step": event.text, "reason": event.reason}
+        return {"index": event.index, "step": _text(event.step), "reason": event.reason}
     if isinstance(event, HandedBack):
         return {
             "index": event.index,
@@ -73,8 +74,8 @@ def _fields(event: Event) -> dict[str, Any]:
             "index": event.index,
             "who": event.who,
             "words": event.words,
-            "step": event.step,
-            "before": event.before,
+            "step": _text(event.step),
+            "before": _text(event.before),
             "instruction": event.instruction,
         }
     if isinstance(event, Acted):
@@ -88,7 +89,7 @@ def _fields(event: Event) -> dict[str, Any]:
     if isinstance(event, Judged):
         return {
             "index": event.index,
-            "step": event.text,
+            "step": event.step.text,
             "success": event.success,
             "probability": event.probability,
             "reason": event.reason,
@@ -105,6 +106,10 @@ def _fields(event: Event) -> dict[str, Any]:
             "seconds": event.seconds,
         }
     raise TypeError(f"{type(event).__name__} is no event of palme.events")
+
+
+def _text(step: Step | None) -> str:
+    return "" if step is None else step.text
 
 
 def _sent(commands: Sequence[JointCommand]) -> dict[str, Any]:

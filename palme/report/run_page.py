@@ -143,7 +143,7 @@ def _step(step: StepRecord, number: int) -> str:
         sure = "" if judged.probability is None else f" · {100 * judged.probability:.0f} %"
         word, tone = ("done", "good") if judged.success else ("failed", "bad")
         verdict = pill(f"judged {word}{sure}", tone)
-    elif planned.is_done:
+    elif planned.step.is_done:
         verdict = pill("nothing left to do", "good")
     elif step.acted:
         verdict = pill("not judged", "note")
@@ -160,15 +160,16 @@ def _step(step: StepRecord, number: int) -> str:
         times.append(f"{len(step.by_hand)} control ticks by hand")
     if judged is not None and not judged.reason:
         times.append(f"judged in {1e3 * judged.seconds:.0f} ms")
+    title = f"<h3>{escape(planned.step.text)} {verdict}</h3>"
     return (
-        f'<div class="card step"><div class="n">{number}</div><div><h3>{escape(planned.text)} {verdict}</h3>'
+        f'<div class="card step"><div class="n">{number}</div><div>{title}'
         f'{why}{_views(step)}{reason}<p class="timeline">{" · ".join(times)}</p></div></div>'
     )
 
 
 def _views(step: StepRecord) -> str:
     before = next(iter(step.planned.observation.images.values())).rgb
-    shown = [("now" if step.planned.is_done else "before", before)]
+    shown = [("now" if step.planned.step.is_done else "before", before)]
     shown += _looks(step)
     if step.judged is not None:
         shown.append(("after", next(iter(step.judged.observation.images.values())).rgb))

@@ -15,6 +15,7 @@ from palme.models.embodied_lm import EmbodiedLM
 from palme.models.object_batch import collate_arrays
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise
 from palme.training.datasets.questions import ID, Example, QuestionMaker, TaskSource
+from robots.skills import DONE
 
 FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
 
@@ -87,7 +88,8 @@ def evaluate(
             examples = [maker.example(family) for _ in range(n)]
             said = answers(model, examples, reader=reader)
             right = [
-                step_text(s) in e.task.acceptable_steps(e.state) for s, e in zip(said, examples, strict=True)
+                step_text(s) in map(str, e.task.acceptable_steps(e.state))
+                for s, e in zip(said, examples, strict=True)
             ]
             results[f"next_step/{split}/{family}"] = sum(right) / n
             if wrong is not None:
@@ -129,10 +131,11 @@ def closed_loop(
         following = []
         for (task, state), said in zip(going, answers(model, examples, reader=reader), strict=True):
             text = step_text(said)
+            steps = {str(step): step for step in source.feasible(state)}
             if text == "done":
-                achieved += "done" in task.acceptable_steps(state)
-            elif text in source.feasible(state):
-                following.append((task, source.apply(state, text)))
+                achieved += DONE in task.acceptable_steps(state)
+            elif text in steps:
+                following.append((task, source.apply(state, steps[text])))
         going = following
         if not going:
             break

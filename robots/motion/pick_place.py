@@ -14,7 +14,15 @@ from robots.motion.trajectory import join, joint_motion, line_motion
 from robots.spec import ArmSpec
 from robots.types import ActionChunk, Array
 
+PHASES = ("approach", "grip", "carry", "release", "retreat", "done")
 LINE_SPEED = 0.6  # [m/s] of the tool up and down
+HOVER = 0.075  # [m] of the tool above the top of what it will grasp
+TRAVEL_Z = 0.235  # [m] of the tool while it carries: what it holds clears a tower of four
+GRASP_DEPTH = 0.019  # [m] of the tool below the top face: the middle of either size
+DROP = 0.004  # [m] above the support at which the object is let go
+OPEN_TICKS = 3
+RELEASE = 0.20  # opening added to let go: 16 mm
+EMPTY = 0.30  # gripper opening below which nothing is held: 24 of 80 mm
 SETTLED = 0.004  # change of the gripper opening a tick below which the fingers are at rest
 
 

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from robots.policy_servers.errors import ActionsRefused
+from robots.policy_servers.errors import ActionsRefused, FieldRefused
 from robots.policy_servers.observations import ObservationReader
+from robots.skills import DONE, BadStep, Step
 from robots.types import ActionChunk, Array, Observation
 
 RESET = "reset"  # entry of a request: start the step again
@@ -28,7 +29,7 @@ class ServedPolicy(Protocol):
     @property
     def cameras(self) -> tuple[str, ...]: ...
     def reset(self) -> None: ...
-    def act(self, observation: Observation, step: str) -> ActionChunk: ...
+    def act(self, observation: Observation, goal: Step) -> ActionChunk: ...
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Session:
         """Forget the current step."""
         self.policy.reset()
         self._prompt: str | None = None
+        self._step = DONE
         self._rest = np.empty((0, self.reader.spec.n_joints + 1))
         self._opening = 1.0
 
@@ -80,6 +82,10 @@ class Session:
         prompt = self.reader.prompt(flat)
         if flat.get(RESET) or prompt != self._prompt:
             self.reset()
+            try:
+                self._step = Step.parse(prompt)
+            except BadStep as error:
+                raise FieldRefused(f"{self.reader.keys.prompt}: {error}") from error
             self._prompt = prompt
         if not len(self._rest) and self.policy.done:
             q = self.reader.state(flat).q
@@ -87,7 +93,7 @@ class Session:
         if not len(self._rest):
             observation = self.reader.read(flat, tuple(self.policy.cameras))
             try:
-                self._rest = self._checked(self.policy.act(observation, prompt))
+                self._rest = self._checked(self.policy.act(observation, self._step))
             except Exception:
                 self.reset()
                 raise

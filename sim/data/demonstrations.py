@@ -17,22 +17,26 @@ import numpy as np
 
 from robots.errors import RobotError
 from robots.motion.kinematics import fk, reach_down
-from robots.motion.pick_place import LINE_SPEED, raised
+from robots.motion.pick_place import (
+    DROP,
+    GRASP_DEPTH,
+    HOVER,
+    LINE_SPEED,
+    OPEN_TICKS,
+    PHASES,
+    RELEASE,
+    TRAVEL_Z,
+    raised,
+)  # fmt: skip
 from robots.motion.trajectory import join, joint_motion, line_motion
 from robots.spec import ArmSpec
 from robots.types import Array
 from sim.geometry.grasps import AREA_MAX, AREA_MIN
 from sim.geometry.shapes import BOWL_FLOOR, EDGE
 
-PHASES = ("approach", "grip", "carry", "release", "retreat", "done")
-HOVER = 0.075  # as the keypose policy's: [m] above the top of what is grasped
-TRAVEL_Z = 0.235
-GRASP_DEPTH = 0.019
-DROP = 0.004
-SETTLE_TICKS, OPEN_TICKS = 2, 3
-EMPTY = 0.25  # gripper opening that no object leaves: 20 of 80 mm
+SETTLE_TICKS = 2
+MISSED = 0.25  # gripper opening that no object leaves: 20 of 80 mm
 SQUEEZED = 0.02  # of the opening that what is held may give way, and the fingers mismeasure
-RELEASE = 0.20
 HORIZON = 16
 
 
@@ -129,7 +133,7 @@ class Demonstrator:
 
     def _ticks_to_close(self) -> int:
         """Until the fingers tell what they hold: they have come to rest on it, or closed past any of it."""
-        least = self.edge if self.holding else EMPTY
+        least = self.edge if self.holding else MISSED
         step = self.spec.gripper_speed / self.spec.gripper_width * self.spec.dt
         return int(np.ceil(max(self.gripper - least, 0.0) / step)) + SETTLE_TICKS
 

@@ -6,7 +6,6 @@ It shows what the arm can do at best, and its demonstrations teach the learned p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,12 +16,13 @@ from robots.executor import Executor
 from robots.motion.kinematics import fk, reach_down
 from robots.motion.pick_place import go_to, grip, rise, ticks_to_move
 from robots.motion.trajectory import joint_motion
+from robots.skills import Step
 from robots.types import ActionChunk, Array, JointCommand, RobotState
 from sim.geometry.footprints import yaws_of
 from sim.geometry.grasps import NoRoom
 from sim.geometry.keypoints import Keypoints, find_keypoints
 from sim.geometry.shapes import width
-from sim.tasks.steps import DONE, IllegalStep, apply_step, parse
+from sim.tasks.steps import apply_step, indices
 from sim.world.arm import SimulatedArm
 from sim.world.scene_state import judge
 from sim.world.state import SceneState
@@ -80,22 +80,22 @@ class Oracle:
         self.attempts, self.home, self.on_tick = attempts, home, on_tick
         self.executor = Executor(arm, blend=0)
 
-    def execute(self, step: str) -> bool:
-        """Carry out `step` ("put the red block in the blue bowl"; `obj_2` names the second object).
+    def execute(self, step: Step) -> bool:
+        """Carry out `step`; `obj_2` names the second object.
 
         Returns:
             Whether the thing now rests where the step says.
 
         Raises:
-            IllegalStep: not a step, or not possible as things stand.
+            BadStep: it names an `obj_k` that is not there.
+            IllegalStep: it is not possible as things stand.
         """
-        if step == DONE:
+        if step.is_done:
             return True
         before = judge(self.world)
-        step = re.sub(r"the obj_(\d+)|obj_(\d+)", lambda m: f"the {_named(before, int(m[1] or m[2]))}", step)
+        step = step.resolve([spec.name for spec in before.objects])
         apply_step(before, step)  # refuses what cannot be done
-        name, target = parse(step)
-        i, j = before.index(name), None if target is None else before.index(target)
+        i, j = indices(before, step)
         for _ in range(self.attempts):
             try:
                 keypoints = self.keypoints(i, j)
@@ -181,12 +181,6 @@ class Oracle:
             sent = self.executor.send(q_target, float(gripper))
             if self.on_tick and robot is not None:
                 self.on_tick(Tick(phase, robot, q_target, float(gripper), sent, k, clean))
-
-
-def _named(state: SceneState, number: int) -> str:
-    if not 1 <= number <= len(state.objects):
-        raise IllegalStep(f"obj_{number}: there are obj_1 to obj_{len(state.objects)}")
-    return state.objects[number - 1].name
 
 
 def _achieved(state: SceneState, i: int, j: int | None) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from robots.skills import Step
 from sim.world.state import SceneState
 
 SPLITS = ("train", "validation", "test", "held_out")
@@ -55,8 +56,8 @@ class Family(Protocol[GoalT]):
         """A goal and a scene in which it is not yet reached."""
         ...
 
-    def acceptable_steps(self, goal: GoalT, state: SceneState) -> frozenset[str]:
-        """Every right next step, as text; {"done"} when the goal is reached."""
+    def acceptable_steps(self, goal: GoalT, state: SceneState) -> frozenset[Step]:
+        """Every right next step; {DONE} when the goal is reached."""
         ...
 
     def is_success(self, goal: GoalT, state: SceneState) -> bool:
@@ -90,8 +91,8 @@ class Task(Generic[GoalT]):
     goal: GoalT
     instruction: str
 
-    def acceptable_steps(self, state: SceneState) -> frozenset[str]:
-        """Every right next step in `state`, as text; {"done"} when the goal is reached."""
+    def acceptable_steps(self, state: SceneState) -> frozenset[Step]:
+        """Every right next step in `state`; {DONE} when the goal is reached."""
         return _family(self.family).acceptable_steps(self.goal, state)
 
     def is_success(self, state: SceneState) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from robots.skills import COLOURS
+from robots.skills import COLOURS, DONE, TABLE, Step
 from sim.tasks.phrasings import match_bowls as words
 from sim.tasks.phrasings.heldout import test_template
 from sim.tasks.phrasings.template import fill
-from sim.tasks.steps import DONE, put, topmost
+from sim.tasks.steps import topmost
 from sim.tasks.table import MAX_BOWLS, Table
 from sim.world.state import SceneState
 
@@ -44,16 +44,16 @@ class MatchBowls:
             if not self.is_success(goal, state):
                 return goal, state
 
-    def acceptable_steps(self, goal: Matched, state: SceneState) -> frozenset[str]:
+    def acceptable_steps(self, goal: Matched, state: SceneState) -> frozenset[Step]:
         """Any clear misplaced block to its bowl; whatever else lies on a misplaced one on the table."""
         steps = set()
         for i, spec in enumerate(state.objects):
             if spec.kind == "block" and not self._placed(i, state):
                 top = topmost(state, i)
                 if top == i:
-                    steps.add(put(spec.name, f"{spec.colour} bowl"))
+                    steps.add(Step.put(spec.name, f"{spec.colour} bowl"))
                 elif state.objects[top].kind == "cylinder" or self._placed(top, state):
-                    steps.add(put(state.objects[top].name, None))
+                    steps.add(Step.put(state.objects[top].name, TABLE))
         return frozenset(steps) if steps else frozenset((DONE,))
 
     def is_success(self, goal: Matched, state: SceneState) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from robots.skills import DONE, TABLE, Step
 from sim.tasks.phrasings import put_in_bowl as words
 from sim.tasks.phrasings.heldout import test_template
 from sim.tasks.phrasings.template import fill
 from sim.tasks.splits import HELD_OUT_IN_BOWL, colours_for_bowl
-from sim.tasks.steps import DONE, put, topmost
+from sim.tasks.steps import topmost
 from sim.tasks.table import Table
 from sim.world.state import SceneState
 
@@ -66,15 +67,15 @@ class PutInBowl:
         table.scatter(solids, p_bowl=0.25, p_on=0.25)
         table.closed.clear()
 
-    def acceptable_steps(self, goal: InBowl, state: SceneState) -> frozenset[str]:
+    def acceptable_steps(self, goal: InBowl, state: SceneState) -> frozenset[Step]:
         """done | the topmost thing above the block on the table | the block in the bowl."""
         x, y = state.index(goal.block), state.index(goal.bowl)
         if state.container(x) == y:
             return frozenset((DONE,))
         top = topmost(state, x)
         if top != x:
-            return frozenset((put(state.objects[top].name, None),))
-        return frozenset((put(goal.block, goal.bowl),))
+            return frozenset((Step.put(state.objects[top].name, TABLE),))
+        return frozenset((Step.put(goal.block, goal.bowl),))
 
     def is_success(self, goal: InBowl, state: SceneState) -> bool:
         """Whether the block is in the bowl, directly or on something that is."""

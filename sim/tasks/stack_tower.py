@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from robots.skills import DONE, TABLE, Step
 from sim.tasks.phrasings import lists
 from sim.tasks.phrasings import stack_tower as words
 from sim.tasks.phrasings.heldout import test_template
 from sim.tasks.phrasings.template import fill
 from sim.tasks.splits import HELD_OUT_ON_BLOCK, colours_for_tower
-from sim.tasks.steps import DONE, put, topmost
+from sim.tasks.steps import topmost
 from sim.tasks.table import Table
 from sim.world.state import SceneState
 
@@ -54,7 +55,7 @@ class StackTower:
             if not self.is_success(goal, state):
                 return goal, state
 
-    def acceptable_steps(self, goal: Tower, state: SceneState) -> frozenset[str]:
+    def acceptable_steps(self, goal: Tower, state: SceneState) -> frozenset[Step]:
         """For the lowest block not yet right: clear it or its place (either first), then put it there."""
         below: int | None = None
         for name in goal.blocks:
@@ -62,8 +63,8 @@ class StackTower:
             if state.holder[i] != below:
                 tops = {topmost(state, j) for j in (i, below) if j is not None and j in state.holder}
                 if tops:
-                    return frozenset(put(state.objects[t].name, None) for t in tops)
-                return frozenset((put(name, None if below is None else state.objects[below].name),))
+                    return frozenset(Step.put(state.objects[t].name, TABLE) for t in tops)
+                return frozenset((Step.put(name, TABLE if below is None else state.objects[below].name),))
             below = i
         return frozenset((DONE,))
 

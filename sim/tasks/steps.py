@@ -1,79 +1,40 @@
-"""The skill grammar on symbols: the text of a step, and what it does to a `SceneState`.
-
-The text is the interface between planner, policy, oracle and tasks:
-"put the red block in the blue bowl" | "put the red block on the green block" |
-"put the red block on the table" | "done".
-"""
+"""What a step does to a `SceneState`."""
 
 from __future__ import annotations
 
-import re
-
-from robots.skills import KINDS
+from robots.skills import TABLE, Step
 from sim.world.state import SceneState
-
-DONE = "done"
-_STEP = re.compile(r"put the (\w+ \w+) (in|on) the (table|\w+ \w+)")
 
 
 class IllegalStep(ValueError):
-    """A step that the grammar does not know or that cannot be done in this state."""
+    """A step that cannot be done in this state."""
 
 
-def put(name: str, target: str | None) -> str:
-    """Text of the step that moves `name` to `target` ("blue bowl", "green block"; None = the table)."""
-    if target is None:
-        return f"put the {name} on the table"
-    relation = "in" if target.endswith("bowl") else "on"
-    return f"put the {name} {relation} the {target}"
-
-
-def parse(text: str) -> tuple[str, str | None]:
-    """(what is moved, where to; None = the table) of a step other than "done".
+def apply_step(state: SceneState, step: Step) -> SceneState:
+    """The state after `step` was carried out without fault ("done" changes nothing).
 
     Raises:
-        IllegalStep: if `text` is not a step of the grammar.
+        IllegalStep: something named is not there, or what is to be moved or put on is not clear.
     """
-    match = _STEP.fullmatch(text)
-    if match is None:
-        raise IllegalStep(
-            f"{text!r} is no step; say 'put the <colour> <{'|'.join(KINDS[:2])}> in|on the <target>'"
-        )
-    name, relation, target = match.groups()
-    if target == "table":
-        if relation != "on":
-            raise IllegalStep(f"{text!r}: things are put on the table, not in it")
-        return name, None
-    if (relation == "in") != target.endswith("bowl"):
-        raise IllegalStep(f"{text!r}: 'in' takes a bowl and 'on' takes a solid")
-    return name, target
-
-
-def apply_step(state: SceneState, text: str) -> SceneState:
-    """The state after `text` was carried out without fault ("done" changes nothing).
-
-    Raises:
-        IllegalStep: if something named is not there, what is to be moved is a bowl or carries
-            something, or the solid to be placed on is not clear.
-    """
-    if text == DONE:
+    if step.is_done:
         return state
-    name, target = parse(text)
     try:
-        i = state.index(name)
-        j = None if target is None else state.index(target)
+        i, j = indices(state, step)
     except KeyError as error:
-        raise IllegalStep(f"{text!r}: {error.args[0]}") from None
-    if state.objects[i].kind == "bowl":
-        raise IllegalStep(f"{text!r}: bowls stay where they stand")
+        raise IllegalStep(f"{step.text!r}: {error.args[0]}") from None
     if i in state.holder:
-        raise IllegalStep(f"{text!r}: something rests on the {name}; clear it first")
+        raise IllegalStep(f"{step.text!r}: something rests on the {step.what}; clear it first")
     if j is not None:
         if i == j:
-            raise IllegalStep(f"{text!r}: nothing can be put on itself")
+            raise IllegalStep(f"{step.text!r}: nothing can be put on itself")
         if state.objects[j].kind != "bowl" and any(h == j and k != i for k, h in enumerate(state.holder)):
-            raise IllegalStep(f"{text!r}: something rests on the {target}; clear it first")
+            raise IllegalStep(f"{step.text!r}: something rests on the {step.target}; clear it first")
     return state.moved(i, j)
+
+
+def indices(state: SceneState, step: Step) -> tuple[int, int | None]:
+    """Indices in `state` of what `step` moves and of where it goes (None = the table). Raises KeyError."""
+    return state.index(step.what), None if step.target == TABLE else state.index(step.target)
 
 
 def topmost(state: SceneState, i: int) -> int:

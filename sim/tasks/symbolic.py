@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from robots.skills import DONE, TABLE, Step
 from sim.tasks.base import Rng, Task, as_random, sample
-from sim.tasks.steps import DONE, apply_step, put
+from sim.tasks.steps import apply_step
 from sim.tasks.table import MAX_PILE, random_state
 from sim.world.state import SceneState
 
@@ -56,7 +57,7 @@ def way(task: Task[Any], state: SceneState, rng: random.Random) -> list[SceneSta
         steps = task.acceptable_steps(state)
         if DONE in steps:
             return states
-        state = apply_step(state, rng.choice(sorted(steps)))
+        state = apply_step(state, rng.choice(sorted(steps, key=str)))
         states.append(state)
     raise RuntimeError(f"{task.instruction!r}: not done after {MAX_STEPS} right steps from {states[0]}")
 
@@ -67,7 +68,7 @@ def astray(state: SceneState, rng: random.Random) -> SceneState:
     return apply_step(state, rng.choice(steps)) if steps else state
 
 
-def feasible_steps(state: SceneState) -> list[str]:
+def feasible_steps(state: SceneState) -> list[Step]:
     """Every step that can be carried out in `state` (sorted as the objects are), "done" left out."""
     carrying = set(state.holder)
     free = [i for i, o in enumerate(state.objects) if o.kind != "bowl" and i not in carrying]
@@ -77,10 +78,10 @@ def feasible_steps(state: SceneState) -> list[str]:
     for i in free:
         name = state.objects[i].name
         if state.holder[i] is not None:
-            steps.append(put(name, None))
+            steps.append(Step.put(name, TABLE))
         for j in (*bowls, *supports):
             if j != i and j != state.holder[i]:
-                steps.append(put(name, state.objects[j].name))
+                steps.append(Step.put(name, state.objects[j].name))
     return steps
 
 

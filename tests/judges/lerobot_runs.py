@@ -13,6 +13,7 @@ from lerobot.processor.pipeline import PolicyProcessorPipeline
 from lerobot.scripts.lerobot_eval import rollout
 from lerobot_env_palme import PalmeEnv
 
+from robots.skills import DONE
 from sim.data.oracle import Oracle
 from sim.envs.tabletop import TabletopEnv
 from sim.world.scene_state import judge
@@ -43,8 +44,8 @@ def oracle_actions(task, seed):
     env, actions = TabletopEnv(FAMILIES[task], split="test", cameras=(), observation="state"), []
     env.reset(seed=seed)
     oracle = Oracle(env.arm, on_tick=lambda tick: actions.append(np.append(tick.q_target, tick.gripper)))
-    while (steps := env.current.acceptable_steps(judge(env.world))) != {"done"}:
-        if not oracle.execute(sorted(steps)[0]):
+    while (steps := env.current.acceptable_steps(judge(env.world))) != {DONE}:
+        if not oracle.execute(min(steps, key=str)):
             raise RuntimeError(f"{task} seed {seed}: the oracle failed")
     sentence = env.task_description
     env.close()

@@ -8,7 +8,7 @@ from palme.agent import AgentLimits
 from palme.errors import NoMotion, StepFailed
 from palme.events import Acted, Finished, Judged, Planned, Started
 from robots.types import ActionChunk
-from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeRefusal, agent
+from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeRefusal, agent, steps_of
 
 PUT = "put the red block in the blue bowl"
 STACK = "put the green block on the red block"
@@ -18,7 +18,7 @@ def test_plans_acts_and_judges_until_done():
     arm, policy = FakeArm(), FakePolicy()
     result = agent(FakePlanner([PUT, STACK]), policy, arm).run("tidy up")
     assert result.done and result.finished.cause == "done"
-    assert result.steps == ((PUT, True), (STACK, True))
+    assert steps_of(result) == ((PUT, True), (STACK, True))
     assert policy.steps == [PUT, PUT, STACK, STACK]
     assert len(arm.sent) == 20
 
@@ -84,7 +84,7 @@ def test_a_policy_that_sees_nothing_to_act_on_leads_to_a_new_plan():
 
     events = []
     result = agent(FakePlanner([PUT]), Blind(), FakeArm(), [events.append]).run(PUT)
-    assert result.done and result.steps == ((PUT, False), (PUT, True))
+    assert result.done and steps_of(result) == ((PUT, False), (PUT, True))
     assert [e.reason for e in events if isinstance(e, Judged)] == ["no red block in sight", ""]
 
 

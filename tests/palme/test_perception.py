@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,3 +164,47 @@ def test_objects_listed_from_another_start_keep_their_holders():
     assert turned.holder_probs[0, 1] == objects.holder_probs[2, 3]
     assert turned.holder_probs[0, n] == objects.holder_probs[2, n]
     assert np.array_equal(objects.turned(n).xyz, objects.xyz)
+
+
+def counting(detector: Detector) -> list[int]:
+    """Grows by one with each pass of the network over a picture."""
+    passes: list[int] = []
+    detector.localiser.register_forward_hook(lambda *_: passes.append(1))
+    return passes
+
+
+def test_the_same_frame_is_encoded_once_and_any_other_anew():
+    detector = Detector().eval()
+    passes = counting(detector)
+    first = frame()
+    seen = detector.see(first)
+    assert detector.see(first) is seen and len(passes) == 1
+    white = replace(first, rgb=np.full_like(first.rgb, 255))
+    assert not torch.equal(detector.see(white).dense.features, seen.dense.features)
+    assert torch.equal(detector.see(first).dense.features, seen.dense.features) and len(passes) == 3
+    detector.see(replace(first))  # equal content, another frame: not compared, encoded
+    assert len(passes) == 4
+
+
+def test_a_frame_at_the_address_of_one_that_is_gone_is_not_taken_for_it():
+    detector = Detector().eval()
+    passes = counting(detector)
+    for k in range(6):  # each is freed before the next is made
+        value = 40 * k
+        one = frame()
+        one.rgb[:] = value
+        assert (detector.see(one).rgb == value).all()
+        del one
+    assert len(passes) == 6
+
+
+def test_nothing_is_kept_while_weights_change():
+    detector, one = Detector().eval(), frame()
+    before = detector.see(one).dense.features
+    detector.train()
+    with torch.no_grad():
+        for p in detector.localiser.parameters():
+            p.mul_(1.5)
+    assert detector.see(one) is not detector.see(one)
+    detector.eval()
+    assert not torch.equal(detector.see(one).dense.features, before)

@@ -12,10 +12,11 @@ from palme.policies.chunk import GOALS, HORIZON, PHASES, ChunkHead, ChunkPolicy
 from palme.policies.keypose import KeyposePolicy
 from robots.motion.arm_motion import ArmMotion
 from robots.motion.kinematics import fk
+from robots.skills import Step
 from robots.spec import ArmSpec
 from robots.types import CameraFrame, Observation, RobotState
+from tests.palme.policy_contract import STEP, Bench, PolicyContract
 
-STEP = "put the red block in the blue bowl"
 SPEC = ArmSpec.load("panda")
 EDGE = 0.042
 
@@ -34,7 +35,9 @@ class FakeEyes:
         if self.looks in self.moves:
             self.block = np.array([*self.moves[self.looks], EDGE])
 
-    def keypoints(self, seen: None, step: str, want: str = "both") -> tuple[Keypoint | None, Keypoint | None]:
+    def keypoints(
+        self, seen: None, step: Step, want: str = "both"
+    ) -> tuple[Keypoint | None, Keypoint | None]:
         heat = np.zeros((44, 60), np.float32)
         pick = Keypoint(self.block.copy(), 0.3, 0.75, self.score, heat)
         place = Keypoint(self.bowl.copy(), 0.1, 1.0, self.score, heat)
@@ -76,7 +79,7 @@ class FakeArm:
             self.gripper = EDGE / SPEC.gripper_width if self.held else opening
 
 
-def play(policy, arm: FakeArm, step: str = STEP, most: int = 90) -> None:
+def play(policy, arm: FakeArm, step: Step = STEP, most: int = 90) -> None:
     policy.reset()
     for _ in range(most):
         arm.run(policy.act(arm.observe(), step))
@@ -93,6 +96,22 @@ def rested_in_bowl(detector: FakeEyes) -> bool:
     return bool(
         np.linalg.norm(detector.block[:2] - detector.bowl[:2]) < 0.01 and detector.block[2] < EDGE + 0.02
     )
+
+
+class TestKeyposePolicy(PolicyContract):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        detector = FakeEyes()
+        arm = FakeArm(detector)
+        return Bench(keypose(detector), SPEC, arm.observe, arm.run)
+
+
+class TestChunkPolicy(PolicyContract):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        detector = FakeEyes()
+        arm = FakeArm(detector)
+        return Bench(staying(detector), SPEC, arm.observe, arm.run)
 
 
 def test_keypose_puts_the_block_where_the_detector_point_and_goes_home():
@@ -149,14 +168,20 @@ def chunk(detector: FakeEyes) -> ChunkPolicy:
     return ChunkPolicy(detector, ArmMotion(SPEC), ChunkHead())  # type: ignore[arg-type]
 
 
-def test_chunk_hands_out_chunks_of_the_arms_shape_and_gives_up_by_name():
-    detector = FakeEyes()
-    policy, arm = chunk(detector), FakeArm(detector)
+def staying(detector: FakeEyes) -> ChunkPolicy:
+    """ "Stay, in phase 0": a head that never gets anywhere."""
+    policy = chunk(detector)
     with torch.no_grad():
         policy.head.leave.weight.zero_()
         bias = policy.head.leave.bias.zero_()
         blend = bias[HORIZON * 7 : HORIZON * (7 + GOALS + 1)].view(HORIZON, GOALS + 1)
-        blend[:, -1] = 50.0  # "stay, in phase 0": a head that never gets anywhere
+        blend[:, -1] = 50.0
+    return policy
+
+
+def test_chunk_hands_out_chunks_of_the_arms_shape_and_gives_up_by_name():
+    detector = FakeEyes()
+    policy, arm = staying(detector), FakeArm(detector)
     policy.reset()
     first = policy.act(arm.observe(), STEP)
     assert first.q_targets.shape == (8, 7) and first.gripper.shape == (8,)

@@ -18,10 +18,12 @@ from robots.policy_servers.clients import OpenpiClient
 from robots.policy_servers.errors import ActionsRefused, PolicyServerRefused
 from robots.policy_servers.keys import keys_for
 from robots.policy_servers.openpi import OpenpiServer
+from robots.skills import Step
 from robots.types import CameraFrame, Observation, RobotState
+from tests.palme.policy_contract import Bench, PolicyContract
 from tests.policy_fakes import LENGTHS, POSE, SPEC, STEP, K, sweep_metadata, sweep_session
 
-KEYS = keys_for("openpi")
+KEYS, TOLD = keys_for("openpi"), Step.parse(STEP)
 
 
 def seen(q: np.ndarray | None = None, gripper: float = 1.0, depth: bool = True) -> Observation:
@@ -43,42 +45,48 @@ def rows(n: int = 8, step: float = 0.01, gripper: float = 0.0) -> np.ndarray:
     return np.column_stack([SPEC.q_home + step * np.arange(1, n + 1)[:, None], np.full(n, gripper)])
 
 
+class TestRemotePolicy(PolicyContract):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return Bench(policy_of(rows()), SPEC, seen, lambda chunk: None, ("front", "wrist"))
+
+
 def test_what_is_sent_is_what_droid_clients_send_and_our_extras():
-    sent = policy_of(rows()).describe(seen(gripper=0.9), STEP)
+    sent = policy_of(rows()).describe(seen(gripper=0.9), TOLD)
     assert sent[KEYS.image].dtype == np.uint8 and sent[KEYS.wrist_image].shape == (96, 96, 3)
     assert sent[KEYS.joints].shape == (7,) and np.isclose(sent[KEYS.gripper], 0.1).all()
     assert sent["prompt"] == STEP and sent[KEYS.depth].dtype == np.float32
     plain = policy_of(rows(), depth=False, wrist_camera=None, image_size=(224, 224))
-    sent = plain.describe(seen(depth=False), STEP)
+    sent = plain.describe(seen(depth=False), TOLD)
     assert set(sent) == {KEYS.image, KEYS.joints, KEYS.gripper, KEYS.prompt}
     assert sent[KEYS.image].shape == (224, 224, 3) and plain.cameras == ("front",)
     assert (sent[KEYS.image][112, 112] == 90).all() and (sent[KEYS.image][0] == 0).all()  # black bars
     with pytest.raises(ValueError, match="no depth to send"):
-        policy_of(rows()).describe(seen(depth=False), STEP)
+        policy_of(rows()).describe(seen(depth=False), TOLD)
 
 
 def test_absolute_joints_are_taken_as_they_are_up_to_the_horizon():
-    chunk = policy_of(rows(10, gripper=1.0)).act(seen(), STEP)
+    chunk = policy_of(rows(10, gripper=1.0)).act(seen(), TOLD)
     assert np.allclose(chunk.q_targets, rows(8)[:, :7]) and (chunk.gripper == 0.0).all()
-    assert policy_of(rows(gripper=1.0), one_is_closed=False).act(seen(), STEP).gripper[0] == 1.0
-    assert policy_of(rows(gripper=7.0)).act(seen(), STEP).gripper[0] == 0.0  # a wild opening is a closed one
+    assert policy_of(rows(gripper=1.0), one_is_closed=False).act(seen(), TOLD).gripper[0] == 1.0
+    assert policy_of(rows(gripper=7.0)).act(seen(), TOLD).gripper[0] == 0.0  # a wild opening is a closed one
 
 
 def test_droid_s_joint_velocities_become_positions_from_where_the_arm_is():
     velocity = np.zeros((3, 8))
     velocity[:, 0], velocity[2, 1] = 0.5, 2.0  # the last row asks too much: it is scaled, its direction kept
-    chunk = policy_of(velocity, actions="joint_velocity").act(seen(), STEP)
+    chunk = policy_of(velocity, actions="joint_velocity").act(seen(), TOLD)
     assert np.allclose(chunk.q_targets[:, 0] - SPEC.q_home[0], [0.1, 0.2, 0.25])
     assert np.allclose(chunk.q_targets[:, 1] - SPEC.q_home[1], [0, 0, 0.2])
 
 
 def test_rows_made_for_another_rate_are_resampled_in_time():
-    chunk = policy_of(rows(15), rows_hz=15.0, horizon=15).act(seen(), STEP)
+    chunk = policy_of(rows(15), rows_hz=15.0, horizon=15).act(seen(), TOLD)
     assert chunk.q_targets.shape == (20, 7) and chunk.control_hz == 20.0
     assert np.allclose(chunk.q_targets[:, 0] - SPEC.q_home[0], 0.15 * np.arange(1, 21) / 20)
     grip = rows(15)
     grip[5:, 7] = 1.0  # closes with the sixth row: after 1/3 s, not before
-    opening = policy_of(grip, rows_hz=15.0, horizon=15).act(seen(), STEP).gripper
+    opening = policy_of(grip, rows_hz=15.0, horizon=15).act(seen(), TOLD).gripper
     assert (opening[: int(20 * 5 / 15)] == 1.0).all() and (opening[7:] == 0.0).all()
 
 
@@ -98,7 +106,7 @@ def test_rows_made_for_another_rate_are_resampled_in_time():
 )
 def test_actions_are_checked_before_they_become_a_chunk(actions, words):
     with pytest.raises(ActionsRefused, match=words) as caught:
-        policy_of(actions).act(seen(), STEP)
+        policy_of(actions).act(seen(), TOLD)
     assert isinstance(caught.value, RobotError)  # the run ends with the arm holding
 
 
@@ -107,27 +115,27 @@ def test_a_server_s_refusal_is_a_failed_step_and_its_death_is_not():
         raise PolicyServerRefused("policy server x: StepFailed: see nothing like it")
 
     with pytest.raises(StepFailed, match="see nothing like it"):
-        policy_of(refuse).act(seen(), STEP)
+        policy_of(refuse).act(seen(), TOLD)
 
 
 def test_done_is_the_server_s_word_or_else_a_number_of_ticks():
     policy = policy_of(rows(), step_ticks=20)
     dones = []
     for _ in range(3):
-        policy.act(seen(), STEP)
+        policy.act(seen(), TOLD)
         dones.append(policy.done)
     assert dones == [False, False, True]
     policy.reset()
     assert not policy.done
     said = policy_of(lambda flat: {"actions": rows(), "done": False}, step_ticks=8)
-    said.act(seen(), STEP)
+    said.act(seen(), TOLD)
     assert not said.done
 
 
 def test_a_horizon_that_would_skip_rows_of_our_own_server_is_named():
     policy = policy_of(lambda flat: {"actions": rows(16), "execute_rows": 16})
     with pytest.raises(ActionsRefused, match="policy.horizon=16"):
-        policy.act(seen(), STEP)
+        policy.act(seen(), TOLD)
 
 
 def test_remote_policy_and_server_carry_out_a_step_together():
@@ -138,7 +146,7 @@ def test_remote_policy_and_server_carry_out_a_step_together():
             policy.reset()
             q, chunks = SPEC.q_home, 0
             while not policy.done:
-                q = policy.act(seen(q), STEP).q_targets[-1]
+                q = policy.act(seen(q), TOLD).q_targets[-1]
                 chunks += 1
             assert chunks == sum(-(-n // 8) for n in LENGTHS)
             assert np.allclose(q - SPEC.q_home, 1e-3 * sum(LENGTHS), atol=1e-5)
@@ -193,9 +201,9 @@ def test_the_real_keypose_policy_is_served_on_a_rendered_scene():
         told = client.connect()
         assert told["policy"] == "keypose" and told["robot"] == "panda"
         remote = RemotePolicy(client.infer, RemoteFormat(KEYS), 7, SPEC.control_hz, client.reset)
-        chunk = remote.act(observation, STEP)
+        chunk = remote.act(observation, TOLD)
         client.close()
-    local = learned_policies(config["policy"], SPEC, _LazyDetector(config))().act(observation, STEP)
+    local = learned_policies(config["policy"], SPEC, _LazyDetector(config))().act(observation, TOLD)
     n = min(8, len(local.q_targets))
     np.testing.assert_allclose(chunk.q_targets[:n], local.q_targets[:n], atol=1e-5)
     np.testing.assert_allclose(chunk.gripper[:n], local.gripper[:n], atol=1e-6)

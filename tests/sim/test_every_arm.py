@@ -14,6 +14,7 @@ from robots.executor import Executor
 from robots.motion.kinematics import fk, joint_frames
 from robots.motion.pick_place import go_to
 from robots.safety.clearance import LinkRows, SelfDistance, Walls
+from robots.skills import Step
 from robots.spec import CONFIG_DIR, ArmSpec
 from sim.data.oracle import Oracle, Tick
 from sim.geometry.hand import hand_of
@@ -96,7 +97,7 @@ def test_a_block_is_grasped_lifted_and_put_in_a_bowl(arm: SimulatedArm) -> None:
         if tick.phase == "carry" and arm.world.held() == 0:
             heights.append(float(arm.world.poses()[0][0, 2]))
 
-    assert Oracle(arm, on_tick=look).execute("put the red block in the blue bowl")
+    assert Oracle(arm, on_tick=look).execute(Step.put("red block", "blue bowl"))
     assert max(heights) > 0.05
     assert judge(arm.world).holder[0] == 1
     np.testing.assert_allclose(arm.q, arm.spec.q_home, atol=2e-3)

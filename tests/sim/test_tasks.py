@@ -11,13 +11,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from robots.skills import COLOURS
+from robots.skills import COLOURS, DONE, TABLE, Step
 from sim.tasks import SPLITS, TASKS, NoOtherGoal, Task, UnknownTask, family_named, make_task, sample
 from sim.tasks.match_bowls import Matched
 from sim.tasks.put_in_bowl import InBowl
 from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
 from sim.tasks.stack_tower import Tower
-from sim.tasks.steps import DONE, IllegalStep, apply_step, parse, put, topmost
+from sim.tasks.steps import IllegalStep, apply_step, topmost
 from sim.tasks.symbolic import feasible_steps, random_state, sample_midway, way
 from sim.tasks.table import MAX_BOWLS, MAX_OBJECTS, MAX_PILE
 from sim.world.state import ObjectSpec, SceneState
@@ -32,7 +32,7 @@ def scene(*rows: str) -> SceneState:
 
 def steps(goal: object, state: SceneState) -> set[str]:
     family = {InBowl: "put_in_bowl", Tower: "stack_tower", Matched: "match_bowls"}[type(goal)]
-    return set(Task(family, goal, "").acceptable_steps(state))
+    return {str(step) for step in Task(family, goal, "").acceptable_steps(state)}
 
 
 class FamilyContract:
@@ -55,7 +55,7 @@ class FamilyContract:
         rng = random.Random(3)
         for task, state in self.draws():
             for _ in range(20):
-                choices = sorted(task.acceptable_steps(state))
+                choices = sorted(task.acceptable_steps(state), key=str)
                 if choices == [DONE]:
                     break
                 state = apply_step(state, rng.choice(choices))  # raises where a step cannot be done
@@ -110,8 +110,8 @@ class FamilyContract:
         kinds: Counter[str] = Counter()
         for _ in range(1000):
             task, state = sample_midway(rng, family=self.name)
-            first = sorted(task.acceptable_steps(state))[0]
-            kinds["done" if first == DONE else "put" if parse(first)[1] else "clear"] += 1
+            first = min(task.acceptable_steps(state), key=str)
+            kinds["done" if first == DONE else "put" if first.target != TABLE else "clear"] += 1
         assert kinds["done"] > 120
         assert kinds["put"] > 300
         assert kinds["clear"] > (30 if self.name == "match_bowls" else 120)
@@ -187,7 +187,7 @@ def test_the_topmost_cover_is_cleared_first():
 
 def test_a_block_on_a_block_in_the_bowl_is_in_the_bowl():
     state = scene("blue bowl", "green block > blue bowl", "red block > green block")
-    assert steps(InBowl("red block", "blue bowl"), state) == {DONE}
+    assert steps(InBowl("red block", "blue bowl"), state) == {"done"}
 
 
 def test_a_block_in_another_bowl_is_not_done():
@@ -227,7 +227,7 @@ def test_a_wrong_order_is_taken_down_from_the_top():
 
 def test_what_lies_on_the_finished_tower_does_not_matter():
     tower = ("red block", "green block > red block", "blue block > green block")
-    assert steps(RGB, scene(*tower, "pink block > blue block")) == {DONE}
+    assert steps(RGB, scene(*tower, "pink block > blue block")) == {"done"}
 
 
 # match_bowls -----------------------------------------------------------------------------------------
@@ -235,7 +235,10 @@ def test_what_lies_on_the_finished_tower_does_not_matter():
 
 def test_any_clear_misplaced_block_may_go_first():
     state = scene("red block", "blue block", "red bowl", "blue bowl", "pink cylinder")
-    assert steps(Matched(), state) == {put("red block", "red bowl"), put("blue block", "blue bowl")}
+    assert steps(Matched(), state) == {
+        "put the red block in the red bowl",
+        "put the blue block in the blue bowl",
+    }
 
 
 def test_a_cylinder_on_a_misplaced_block_is_cleared():
@@ -283,35 +286,26 @@ def test_an_unknown_task_is_refused_with_the_nearest():
 # steps -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", ["blue bowl", "green block", None])
-def test_a_step_reads_back_as_it_was_written(target):
-    assert parse(put("red block", target)) == ("red block", target)
-
-
 @pytest.mark.parametrize(
     "text",
     [
-        "put the blue bowl on the table",  # bowls stay
         "put the red block on the table",  # covered
         "put the cyan block in the blue bowl",  # not here
         "put the pink block on the red block",  # occupied
-        "put the pink block on the pink block",
-        "put the pink block in the red block",
-        "throw the pink block",
     ],
 )
 def test_what_cannot_be_done_is_refused(text):
     state = scene("red block", "green block > red block", "pink block", "blue bowl")
     with pytest.raises(IllegalStep):
-        apply_step(state, text)
+        apply_step(state, Step.parse(text))
 
 
 def test_feasible_steps_are_exactly_those_that_can_be_applied_somewhere_new():
     rng = random.Random(9)
     for _ in range(100):
         state = random_state(rng)
-        for text in feasible_steps(state):
-            assert apply_step(state, text) != state
+        for step in feasible_steps(state):
+            assert apply_step(state, step) != state
 
 
 def test_topmost_climbs_the_pile():

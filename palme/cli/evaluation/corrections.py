@@ -10,6 +10,7 @@ from typing import Any
 
 from palme.agent import Agent, AgentLimits
 from palme.cli.errors import UsageError
+from palme.cli.evaluation.episode import world_of
 from palme.cli.evaluation.simulated_operator import SimulatedOperator
 from palme.cli.evaluation.single_steps import draw_step
 from palme.cli.rig.build import Rig, build_rig
@@ -35,7 +36,7 @@ class Episode:
     """What came of one: the step, whether a person took over, whether it was achieved in the end."""
 
     seed: int
-    step: str
+    step: Step
     corrected: bool
     achieved: bool
 
@@ -61,12 +62,12 @@ def practise(
 ) -> Episode:
     """One step by the rig's policy with a person beside it, who `alone` only says how it ended."""
     scene, step = draw_step(FIRST_SEED + seed)
-    world, arm = rig.world, rig.arm
+    world, arm = world_of(rig), rig.arm
     world.load(scene)
     arm.hold(SETTLE_TICKS)
     robot: Any = arm
     if recording is not None:
-        robot = recording.begin(arm, step, scene, SETTLE_TICKS, FIRST_SEED + seed)
+        robot = recording.begin(arm, step.text, scene, SETTLE_TICKS, FIRST_SEED + seed)
     # by the arm's own clock, tick by tick: the same seed gives the same episode
     shared = SharedArm(robot, limits_of(config["hand"]), clock=lambda: arm.time)
     person = SimulatedOperator(arm.spec, world)
@@ -79,11 +80,11 @@ def practise(
         robot.is_intervention = lambda: shared.takeover.mode == CORRECTING
         listeners = (robot, desk.run_status)
     agent = Agent(
-        shared, OneStep(Step.parse(step), person), rig.policy, Executor(shared), listeners,
+        shared, OneStep(step, person), rig.policy, Executor(shared), listeners,
         AgentLimits(max_replans=0), cameras=(config["detector"]["camera"],), refusals=(RobotError,),
         retreat=rig.retreat, supervisor=desk,
     )  # fmt: skip
-    agent.run(step)
+    agent.run(step.text)
     arm.hold(SETTLE_TICKS)
     achieved = person.achieved()
     if recording is not None and (line := recording.save(achieved)) and "episode" not in line:

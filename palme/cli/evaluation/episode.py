@@ -14,14 +14,17 @@ from palme.agent import Agent, AgentLimits
 from palme.cli.errors import UsageError
 from palme.cli.rig.build import Rig
 from palme.cli.rig.recording import Recording
+from palme.cli.rig.tabletop import Table
 from palme.events import Acted, Event, Judged, Planned
 from robots.errors import RobotError
 from robots.executor import Executor
 from robots.robot import RobotWrapper
+from robots.skills import Step
 from robots.types import CameraFrame, Observation
 from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.tasks import NoOtherGoal, Task, sample
 from sim.world.scene import Scene
+from sim.world.world import World
 
 SETTLE_TICKS = 10  # what was let go of comes to rest before it is judged
 CONTROLS = ("blanked", "swapped", "random")
@@ -61,13 +64,20 @@ class EpisodeResult:
     believed: bool
     cause: str
     reason: str
-    steps: tuple[tuple[str, bool], ...]
+    steps: tuple[tuple[Step, bool], ...]
     replans: int
     arm_s: float
     wall_s: float
     seconds: Mapping[str, float] = field(default_factory=dict)
     plan_ms: tuple[float, ...] = ()
     policy_ms: tuple[float, ...] = ()
+
+
+def world_of(rig: Rig) -> World:
+    """The simulator that `rig` moves in. Raises UsageError where the arm is at the other end of a bridge."""
+    if rig.world is None:
+        raise UsageError("this needs the simulator in its own process; say robot=panda")
+    return rig.world
 
 
 def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
@@ -107,7 +117,7 @@ def run_episode(
     instruction = told.instruction
     if hasattr(rig.planner, "task"):
         rig.planner.task = told
-    watch = _Watch(rig, task)
+    watch = _Watch(table, task)
     robot = Blanked(rig.arm) if spec.control == "blanked" else rig.arm
     listeners: tuple[Any, ...] = (watch,)
     kept = None if spec.control else recording
@@ -147,8 +157,8 @@ def run_episode(
 class _Watch:
     """Listens for timings, and asks the judge after every chunk whether the goal was reached by then."""
 
-    def __init__(self, rig: Rig, task: Task[Any]) -> None:
-        self._table, self._task = rig.table, task
+    def __init__(self, table: Table, task: Task[Any]) -> None:
+        self._table, self._task = table, task
         self.ever = False
         self.plan_ms: list[float] = []
         self.policy_ms: list[float] = []

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from palme.cli.evaluation.episode import world_of
 from palme.cli.rig.build import Rig
 from palme.errors import NoMotion
 from palme.planners.base import Context
+from robots.skills import Step
 from robots.types import Observation
 from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.tasks import Task
@@ -34,9 +36,10 @@ def scenes(seed: int, split: str, family: str | None) -> Iterator[tuple[Task[Any
 
 def look(rig: Rig, scene: Scene) -> Observation:
     """What the front camera sees of `scene` with the arm at home."""
-    rig.world.place(scene)
-    rig.world.set_arm(rig.arm.spec.q_home, 1.0)
-    return Observation({"front": rig.world.render(rig.arm.cameras["front"])}, rig.arm.state(), 0.0)
+    world = world_of(rig)
+    world.place(scene)
+    world.set_arm(rig.arm.spec.q_home, 1.0)
+    return Observation({"front": world.render(rig.arm.cameras["front"])}, rig.arm.state(), 0.0)
 
 
 def bench_planner(rig: Rig, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,15 +59,17 @@ def bench_planner(rig: Rig, config: Mapping[str, Any]) -> dict[str, Any]:
             observation = look(rig, scene)
             context = Context(task.instruction, observation, ())
             begin = time.perf_counter()
+            said: Step | str
             try:
-                said = rig.planner.next_step(context).step.text
+                said = rig.planner.next_step(context).step
             except NoMotion as answer:
                 said = str(answer)
             spent.append((time.perf_counter() - begin) * 1000)
             wanted = task.acceptable_steps(scene.state)
             right += said in wanted
             if said not in wanted and config["verbose"]:
-                print(f"{family} {k}: {task.instruction!r}: said {said!r}, right were {sorted(wanted)}")
+                right_were = sorted(map(str, wanted))
+                print(f"{family} {k}: {task.instruction!r}: said {str(said)!r}, right were {right_were}")
         low, high = wilson(right, config["episodes"])
         out[family] = {
             "right": right,

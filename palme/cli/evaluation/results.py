@@ -61,7 +61,7 @@ def _of(results: Sequence[EpisodeResult], failures: bool = False) -> dict[str, A
                 "instruction": r.instruction,
                 "cause": r.cause,
                 "reason": r.reason,
-                "steps": [[text, success] for text, success in r.steps],
+                "steps": [[step.text, success] for step, success in r.steps],
             }
             for r in sorted(results, key=lambda r: r.spec.index)
             if not r.success_at_end

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from robots.errors import Unreachable
-from robots.motion.pick_place import go_to, grip, rise
+from robots.motion.pick_place import EMPTY, go_to, grip, rise
+from robots.skills import Step
 from robots.spec import ArmSpec
 from robots.teleop.teleop_actions import LeaderJoints, Reading
 from robots.types import ActionChunk, Array, RobotState
@@ -20,14 +21,13 @@ from sim.geometry.footprints import yaws_of
 from sim.geometry.grasps import NoRoom
 from sim.geometry.keypoints import Keypoints, find_keypoints
 from sim.geometry.shapes import BOWL_INNER, height, width
-from sim.tasks.steps import apply_step, parse
+from sim.tasks.steps import apply_step, indices
 from sim.world.scene_state import judge
 from sim.world.world import World
 
 NEAR = 0.02  # [m] above a thing, or its place, within which the fingers are about to close, or to let go
 BESIDE = 0.009  # [m] sideways that a grasp may be off and still hold
 ON_BESIDE = 0.011  # [m] sideways that a thing may be off what it is put on; over a bowl, the wall's inside
-MISSED = 0.30  # gripper opening below which nothing is held: 24 of 80 mm
 SPEED = 0.5  # share of the planned speeds: what `hand.joint_share` lets through
 ARRIVED, PATIENCE = 0.002, 12  # [rad] to the end of a stretch, and ticks that are waited for it
 REST = 0.02  # [rad/s]
@@ -64,7 +64,7 @@ class SimulatedOperator:
     def __init__(self, spec: ArmSpec, world: World, habits: Habits | None = None) -> None:
         self.spec, self.world, self.habits = spec, world, habits or Habits()
         self.corrected = False
-        self._step = ""
+        self._watching = False
         self._script: Iterator[Reading] | None = None
 
     def connect(self) -> None:
@@ -73,13 +73,12 @@ class SimulatedOperator:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def watch(self, step: str, seed: int = 0) -> None:
+    def watch(self, step: Step, seed: int = 0) -> None:
         """`step` is about to be done. `seed`: draws how closely it watches."""
         self._before = judge(self.world)
         apply_step(self._before, step)  # refuses what cannot be done
-        name, target = parse(step)
-        self._step, self._i = step, self._before.index(name)
-        self._j = None if target is None else self._before.index(target)
+        self._i, self._j = indices(self._before, step)
+        self._watching = True
         self.corrected, self._wrong, self._script, self._z = False, 0, None, np.inf
         self._close = bool(np.random.default_rng([seed, 7]).uniform() < self.habits.attention)
 
@@ -93,7 +92,7 @@ class SimulatedOperator:
     def read(self, follower: RobotState) -> Reading:
         """What the hand says at this tick."""
         self._follower = follower
-        if not self._step:
+        if not self._watching:
             return Reading()
         if self._script is None:
             self._wrong = self._wrong + 1 if self._wrong or self._goes_wrong(follower) else 0
@@ -112,7 +111,7 @@ class SimulatedOperator:
             top, xy = self._top(self._i)
             beside = float(np.hypot(*(tool[:2] - xy))) > BESIDE
             below = tool[2] < top + NEAR
-            missed = follower.gripper < MISSED
+            missed = follower.gripper < EMPTY
             return bool(below and (missed or (self._close and beside and down))) and not self.achieved()
         if held != self._i:
             return True

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from palme.cli.evaluation.episode import Blanked
+from palme.cli.evaluation.episode import Blanked, world_of
 from palme.cli.rig.build import Rig
 from palme.errors import StepFailed
 from robots.errors import RobotError
 from robots.executor import Executor
+from robots.skills import Step
 from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.geometry.shapes import height, outline, separation
-from sim.tasks.steps import apply_step, parse
+from sim.tasks.steps import indices
 from sim.tasks.symbolic import feasible_steps, random_state, sample_midway
 from sim.world.scene import Scene
 from sim.world.scene_state import judge
@@ -36,7 +37,7 @@ class StepResult:
     """One trial. `kind` is "in", "on" or "table"; `others` whether nothing else was moved from its holder."""
 
     seed: int
-    step: str
+    step: Step
     kind: str
     success: bool
     others: bool
@@ -45,14 +46,14 @@ class StepResult:
     policy_ms: tuple[float, ...]
 
 
-def draw_step(seed: int, moved: bool = False) -> tuple[Scene, str]:
+def draw_step(seed: int, moved: bool = False) -> tuple[Scene, Step]:
     """A hard scene on the way to a goal and a possible step (`moved`: of an object on the table)."""
     rng, draw = np.random.default_rng([SEED_SPACE, seed]), random.Random(SEED_SPACE + seed)
     while True:
         state = random_state(draw) if draw.random() < 0.4 else sample_midway(draw, "test")[1]
         steps = feasible_steps(state)
         if moved:
-            steps = [s for s in steps if state.holder[state.index(parse(s)[0])] is None]
+            steps = [s for s in steps if state.holder[state.index(s.what)] is None]
         if not steps:
             continue
         step = draw.choice(steps)
@@ -65,12 +66,11 @@ def draw_step(seed: int, moved: bool = False) -> tuple[Scene, str]:
 def run_step(rig: Rig, seed: int, moved: bool = False, blanked: bool = False) -> StepResult:
     """Play one trial in `rig`; `blanked`: with black pictures."""
     scene, step = draw_step(seed, moved)
-    before, world, arm, policy = scene.state, rig.world, rig.arm, rig.policy
+    before, world, arm, policy = scene.state, world_of(rig), rig.arm, rig.policy
     world.load(scene)
     arm.hold(6)
     executor, ticks, reason, spent = Executor(arm), 0, "", []
-    name, target = parse(step)
-    i = before.index(name)
+    i, j = indices(before, step)
     jump = None
     if moved:
         jump = _new_place(scene, i, np.random.default_rng([SEED_SPACE, seed, 1]))
@@ -101,11 +101,10 @@ def run_step(rig: Rig, seed: int, moved: bool = False, blanked: bool = False) ->
         reason = f"{type(error).__name__}: {error}"
     arm.hold(10)
     after = judge(world)
-    wanted = apply_step(before, step).holder[i]
-    in_bowl = wanted is not None and before.objects[wanted].kind == "bowl"
-    there = after.container(i) == wanted if in_bowl else after.holder[i] == wanted
-    others = all(after.holder[j] == before.holder[j] for j in range(len(before.objects)) if j != i)
-    kind = "table" if target is None else "in" if in_bowl else "on"
+    in_bowl = step.skill == "put_in"
+    there = after.container(i) == j if in_bowl else after.holder[i] == j
+    others = all(after.holder[k] == before.holder[k] for k in range(len(before.objects)) if k != i)
+    kind = "table" if j is None else "in" if in_bowl else "on"
     success = there and world.held() is None
     return StepResult(seed, step, kind, bool(success), others, ticks, reason, tuple(spent))
 

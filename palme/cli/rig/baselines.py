@@ -13,19 +13,20 @@ import numpy as np
 from palme.errors import NoMotion, StepFailed
 from palme.events import Look
 from palme.planners.base import Context, PlannedStep, Verdict
+from palme.policies.base import accepted
+from palme.types import Goal
 from robots.errors import Unreachable
-from robots.motion.pick_place import go_to, grip, rise
+from robots.motion.pick_place import EMPTY, go_to, grip, rise
 from robots.robot import HasGate, Robot
 from robots.skills import Step
 from robots.types import ActionChunk, Observation
 from sim.data.oracle import Keypoints, Oracle
 from sim.geometry.grasps import NoRoom
 from sim.tasks import Task
-from sim.tasks.steps import IllegalStep, apply_step, parse
+from sim.tasks.steps import IllegalStep, apply_step, indices
 from sim.world.arm import SimulatedArm
 from sim.world.scene_state import judge
 
-MISSED = 0.30  # gripper opening below which nothing is held: 24 of 80 mm
 ATTEMPTS = 3
 
 
@@ -41,22 +42,22 @@ class OraclePlanner:
         if self.task is None:
             raise NoMotion("the oracle knows no goal for this sentence")
         self._before = judge(self._arm.world)
-        step = sorted(self.task.acceptable_steps(self._before))[0]
-        return PlannedStep(Step.parse(step), "from the simulator's own state")
+        step = min(self.task.acceptable_steps(self._before), key=str)
+        return PlannedStep(step, "from the simulator's own state")
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """Whether the state is now the one that the step leads to."""
-        name, target = parse(step.text)
         now = judge(self._arm.world)
-        i = now.index(name)
-        if target is not None and target.endswith("bowl"):
-            return Verdict(now.container(i) == now.index(target))
-        return Verdict(now.holder[i] == apply_step(self._before, step.text).holder[i])
+        i, j = indices(now, step)
+        if step.skill == "put_in":
+            return Verdict(now.container(i) == j)
+        return Verdict(now.holder[i] == apply_step(self._before, step).holder[i])
 
 
 class ExpertPolicy:
     """The oracle's motions as a policy: a few long chunks a step, true poses looked up on the way."""
 
+    accepts = (Step,)
     cameras: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
 
@@ -69,14 +70,14 @@ class ExpertPolicy:
         self.done = False
         self._script: Iterator[ActionChunk] | None = None
 
-    def act(self, observation: Observation, step: str) -> ActionChunk:
+    def act(self, observation: Observation, goal: Goal) -> ActionChunk:
         """The next stretch. Raises StepFailed for what cannot be done as things stand."""
+        step = accepted(goal, self.accepts, self)
         try:
             if self._script is None:
                 state = judge(self._arm.world)
                 apply_step(state, step)
-                name, target = parse(step)
-                self._script = self._run(state.index(name), None if target is None else state.index(target))
+                self._script = self._run(*indices(state, step))
             return next(self._script)
         except (IllegalStep, Unreachable, NoRoom) as error:
             raise StepFailed(str(error)) from error
@@ -90,7 +91,7 @@ class ExpertPolicy:
             )
             yield grip(spec, oracle.q, 0.0, 8)
             yield rise(spec, oracle.q, points.travel_z, 0.0)
-            if self._arm.gripper > MISSED:
+            if self._arm.gripper > EMPTY:
                 break
             if attempt == ATTEMPTS - 1:
                 raise StepFailed(f"missed the grasp {ATTEMPTS} times")
@@ -106,6 +107,7 @@ class ExpertPolicy:
 class RandomPolicy:
     """Control: three smooth moves to random postures near home, whatever the step says."""
 
+    accepts = (Step,)
     cameras: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
 
@@ -117,17 +119,18 @@ class RandomPolicy:
         """Begin a new step."""
         self.done, self._left = False, 3
 
-    def act(self, observation: Observation, step: str) -> ActionChunk:
+    def act(self, observation: Observation, goal: Goal) -> ActionChunk:
         """One move."""
         from robots.motion.trajectory import joint_motion
 
+        accepted(goal, self.accepts, self)
         self._left -= 1
         self.done = self._left <= 0
         spec = self._arm.spec
-        goal = spec.q_home + self._rng.uniform(-0.5, 0.5, spec.n_joints)
+        q_goal = spec.q_home + self._rng.uniform(-0.5, 0.5, spec.n_joints)
         if self.done:
-            goal = spec.q_home
+            q_goal = spec.q_home
         gated = self._arm.capability(HasGate)  # a remote arm's is at the other end
         q_from = gated.gate.q.copy() if gated is not None and gated.gate.begun else observation.robot.q
-        path = joint_motion(spec, q_from, np.clip(goal, spec.q_min + 0.05, spec.q_max - 0.05), 1.0)
+        path = joint_motion(spec, q_from, np.clip(q_goal, spec.q_min + 0.05, spec.q_max - 0.05), 1.0)
         return ActionChunk(path, np.full(len(path), self._rng.uniform()), spec.control_hz)

@@ -24,10 +24,12 @@ class ConsoleLogger:
         elif isinstance(event, Planned):
             if event.rationale:
                 self._say(self._ink(f"   {event.rationale}", "quiet"))
-            if event.is_done:
+            if event.step.is_done:
                 self._say(f"   {self._ink('done', 'good')}{self._ms(event.seconds)}")
             else:
-                self._say(f"{event.index + 1:>2} {self._ink(event.text, 'now')}{self._ms(event.seconds)}")
+                self._say(
+                    f"{event.index + 1:>2} {self._ink(event.step.text, 'now')}{self._ms(event.seconds)}"
+                )
         elif isinstance(event, Judged):
             sure = "" if event.probability is None else f" ({100 * event.probability:.0f} %)"
             verdict = self._ink("judged done", "good") if event.success else self._ink("judged failed", "bad")
@@ -40,7 +42,7 @@ class ConsoleLogger:
             by_hand = f", {len(event.commands)} ticks by hand" if event.commands else ""
             self._say(f"   {event.why} by {event.who} for {event.seconds:.1f} s{by_hand}; observing again")
         elif isinstance(event, Corrected):
-            to = event.step or event.instruction
+            to = event.step.text if event.step is not None else event.instruction
             self._say(f"   {self._ink(f'“{event.words}”', 'bold')} → {to}")
         elif isinstance(event, Finished):
             self._say(self._ink(f"   {event.reason}", "quiet" if event.done else "bad"))

@@ -55,8 +55,8 @@ class TrajectoryLog(RobotWrapper):
         """Listen: what is being done, how it was judged."""
         if isinstance(event, Planned):
             self._remark = event.rationale
-            if not event.is_done:
-                self._plan += (PlanLine(event.text, "now"),)
+            if not event.step.is_done:
+                self._plan += (PlanLine(event.step.text, "now"),)
                 self.keep(int(self.spec.control_hz))
         elif isinstance(event, Judged) and self._plan:
             word = "done" if event.success else "failed"

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from palme.data.reader import Episode
 from palme.policies.base import Motion
-from palme.policies.chunk import HORIZON, PHASES
-from palme.policies.keypose import EMPTY, GRASP_DEPTH, HOVER, RELEASE, TRAVEL_Z
+from palme.policies.chunk import HORIZON
 from palme.training.datasets.hindsight import Moved
 from robots.errors import RobotError
+from robots.motion.pick_place import EMPTY, GRASP_DEPTH, HOVER, PHASES, RELEASE, TRAVEL_Z
 
 Array = NDArray[np.float64]
 

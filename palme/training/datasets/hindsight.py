@@ -17,7 +17,7 @@ from palme.data.errors import TrainingDataError
 from palme.data.reader import Dataset, Episode
 from palme.data.sidecar import EpisodeEvent
 from palme.policies.base import Motion
-from palme.policies.keypose import DROP, EMPTY, GRASP_DEPTH
+from robots.motion.pick_place import DROP, EMPTY, GRASP_DEPTH
 
 Array = NDArray[np.float64]
 

@@ -32,7 +32,7 @@ from palme.language.vocabulary import (
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
 from palme.training.datasets.out_of_scope import nonsense
 from palme.training.datasets.phrasings import say
-from robots.skills import COLOURS
+from robots.skills import COLOURS, Step
 
 ID = {word: i for i, word in enumerate(VOCABULARY)}
 _UNK = ID[UNK]
@@ -45,7 +45,7 @@ class Task(Protocol):
     goal: Any
     instruction: str
 
-    def acceptable_steps(self, state: Any) -> frozenset[str]: ...
+    def acceptable_steps(self, state: Any) -> frozenset[Step]: ...
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ class TaskSource:
 
     Attributes:
         midway: (rng, split, family or None) -> (task, state on the way to its goal).
-        feasible: state -> texts of the steps that can be carried out.
-        apply: (state, step text) -> state.
+        feasible: state -> the steps that can be carried out.
+        apply: (state, step) -> state.
         on_state: (rng, split, state) -> a task about the state's objects, or None.
         make_state: ((colour, kind, size) of each object, holders) -> state.
     """
 
     midway: Callable[[random.Random, str, str | None], tuple[Task, Any]]
-    feasible: Callable[[Any], list[str]]
-    apply: Callable[[Any, str], Any]
+    feasible: Callable[[Any], list[Step]]
+    apply: Callable[[Any, Step], Any]
     on_state: Callable[[random.Random, str, Any], Any] | None = None
     make_state: Callable[[Sequence[tuple[str, str, str]], Sequence[int | None]], Any] | None = None
 
@@ -299,7 +299,7 @@ class QuestionMaker:
         if not steps:
             return []
         chosen = [self.rng.choice(steps) for _ in range(self.rng.choice((1, 1, 2, 3)))]
-        return [(s, self.rng.random() < 0.75) for s in chosen]
+        return [(s.text, self.rng.random() < 0.75) for s in chosen]
 
     def _success(self, scene: Scene, state: State) -> tuple[str, list[str], str]:
         """Was the step successful? Half of the time it was."""

@@ -24,9 +24,9 @@ from palme.training.recipes.chunk_policy import ChunkPolicyTraining
 from palme.training.resources import Resources
 from palme.training.trainer import Trainer
 from robots.motion.arm_motion import ArmMotion
+from robots.skills import TABLE
 from robots.spec import ArmSpec
 from sim.geometry.shapes import height
-from sim.tasks.steps import parse
 
 MOTION = ArmMotion(ArmSpec.load("panda"))
 RESOURCES = Resources(motion=lambda _: MOTION)
@@ -55,11 +55,11 @@ class Beside(ExpertPolicy):
         chunk = super().act(observation, step)
         self.looks = ()
         if not begun:
-            world, (name, target) = self._arm.world, parse(step)
+            world, name, target = self._arm.world, step.what, step.target
             names = [spec.name for spec in world.specs]
             positions = world.poses()[0]
             self.looks = (look("pick", self.top(names.index(name), positions) + self.off),)
-            if target is not None:
+            if target != TABLE:
                 j = names.index(target)
                 on = positions[j] if target.endswith("bowl") else self.top(j, positions)
                 self.looks += (look("place", on + self.off),)
@@ -179,15 +179,15 @@ def test_hindsight_finds_where_the_thing_was_and_where_it_was_put(went_well) -> 
     root, episodes = went_well
     for episode, told in zip(Dataset(root).episodes(), episodes, strict=True):
         (move,) = moves_of(episode, MOTION, "front")
-        assert move.step == told.step and not move.by_person
+        assert move.step == told.step.text and not move.by_person
         scene, _ = draw_step(FIRST_SEED + told.seed)
         there = {o.spec.name: np.array(o.position) for o in scene.objects}
         sizes = {o.spec.name: height(o.spec) for o in scene.objects}
-        name, target = parse(told.step)
+        name, target = told.step.what, told.step.target
         top = there[name] + [0, 0, sizes[name] / 2]
         assert np.linalg.norm((move.pick - top)[:2]) < 0.004 and abs((move.pick - top)[2]) < 0.008
         assert np.linalg.norm(move.seen_pick - top) < 0.004
-        if target is not None:
+        if target != TABLE:
             away = np.linalg.norm((move.place - there[target])[:2])
             assert away < (0.03 if target.endswith("bowl") else 0.006)
 

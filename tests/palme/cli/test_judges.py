@@ -19,6 +19,7 @@ from robots.policy_servers.errors import PolicyServerRefused
 from robots.policy_servers.keys import keys_for
 from robots.policy_servers.msgpack_numpy import decode
 from robots.policy_servers.openpi import OpenpiServer
+from robots.skills import Step
 from tests.judges.openpi import JUDGE
 from tests.policy_fakes import LENGTHS, SPEC, request, sweep_metadata, sweep_session
 
@@ -54,7 +55,7 @@ def test_our_client_drives_a_server_on_the_published_codec():
         from tests.palme.test_remote_policy import seen
 
         policy = RemotePolicy(client.infer, form, 7, 20.0, client.reset)
-        chunk = policy.act(seen(), "put it there")
+        chunk = policy.act(seen(), Step.put("red block", "blue bowl"))
         assert np.allclose(chunk.q_targets[-1], SPEC.q_home + 0.1, atol=1e-6) and (chunk.gripper == 1.0).all()
         with pytest.raises(PolicyServerRefused, match="on purpose"):
             client.infer(request(prompt="fail", joints=SPEC.q_home.astype(np.float32)))

@@ -7,13 +7,14 @@ import pytest
 from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec
 from palme.cli.evaluation.results import summary
 from palme.report.eval_page import eval_page
+from robots.skills import Step
 
 SETTINGS = {"seed": 1, "split": "test", "planner": "palme", "policy": "keypose", "complete": True}
 
 
 def result(index, success, control=""):
     spec = EpisodeSpec("put_in_bowl", index, 1, control=control)
-    steps, seconds = (("put a in b", success),), {"plan": 0.5, "execute": 1.0}
+    steps, seconds = ((Step.put("red block", "table"), success),), {"plan": 0.5, "execute": 1.0}
     return EpisodeResult(
         spec, "do <it>", success, success, True, "done", "because", steps, int(not success),
         10.0, 2.0, seconds, (20.0,), (5.0, 6.0),

@@ -38,7 +38,7 @@ def pairs(n: int, pose: np.ndarray, rng: np.random.Generator, by_person: bool, n
 
 def moves(found: Pairs) -> list[Moved]:
     return [
-        Moved(k, STEP, 0, 99, 20, 60, bool(p), bool(p), true, np.zeros(3), seen, None)
+        Moved(k, STEP.text, 0, 99, 20, 60, bool(p), bool(p), true, np.zeros(3), seen, None)
         for k, (seen, true, p) in enumerate(zip(found.seen, found.true, found.by_person, strict=True))
     ]
 
