@@ -122,7 +122,7 @@ class TabletopEnv(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A new sentence and scene; the same seed gives the same ones, to the bit.
+        """A new sentence and scene; on one machine the same seed gives the same ones, bit by bit.
 
         Args:
             options: `{"task": Task, "scene": Scene}` to play those.

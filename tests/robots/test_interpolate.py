@@ -147,7 +147,7 @@ def test_silence_in_a_motion_slows_the_arm_down_within_110_ms_and_it_holds() -> 
     speed = np.abs(np.diff(samples, axis=0) * HZ)[:, 1]
     after = speed[round((last + 0.110) * HZ) :]
     assert (np.diff(after) <= 1e-9).all() and after[0] > 0.1  # slowing down by then, from a real speed
-    assert path.at_rest and speed[-1] == 0.0
+    assert path.at_rest and speed[-1] < 1e-9  # the weights of a spline add up to 1 within rounding
     assert path.cut is not None
 
 

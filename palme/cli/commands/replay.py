@@ -1,8 +1,8 @@
 """`palme replay PATH episode=N`: the commands of a recorded episode once more.
 
-Without `robot=`, in the very world it was recorded in: the same commands give the same final state, to the
-last bit, or the difference is told. With `robot=`, on another arm: it must stand near where the episode
-began, and every command goes through that arm's gate.
+Without `robot=`, in the world it was recorded in: on the machine that recorded it, the same commands give the
+same final state to the last bit. Elsewhere the difference is printed. With `robot=`, on another arm: it must
+stand near the first posture of the episode, and every command passes that arm's gate.
 """
 
 from __future__ import annotations
