@@ -1,7 +1,7 @@
-"""BridgeClient: a `Robot` at the other end of a wire, in nothing different from one in this process.
+"""BridgeClient: a `Robot` at the other end of a connection, used like one in this process.
 
 Every call ends in time: with an answer, with the refusal's own exception, or with `LinkDead`, which says
-for how long nothing has been heard. Nothing is cached: what `observe` returns was measured after the call.
+for how long nothing was received. Nothing is cached: what `observe` returns was measured after the call.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         paced: whether `command` returns at the tick its target goes out, as `Robot` says; False = at once.
 
     Raises:
-        LinkDead: nobody answers, or the server does not know the key (CURVE tells neither from the other).
+        LinkDead: no answer, or the server does not know the key (CURVE does not distinguish the two).
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         limit = time.monotonic() + SETTLE
         while not self.read().at_rest:
             if not time.monotonic() < limit:
-                raise LinkDead(f"the arm was told to stop and is not at rest after {SETTLE} s")
+                raise LinkDead(f"the arm received the stop and is not at rest after {SETTLE} s")
             time.sleep(0.005)
         time.sleep(0.0 if not self.realtime else self.spec.dt)
 
@@ -159,14 +159,14 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
             except LeaseMissing:
                 if self.read().holder or not time.monotonic() < limit:
                     raise
-                self._token = 0  # somebody had taken over and gave it back
+                self._token = 0  # another client took over and released it
             except ArmMoving:
                 if not time.monotonic() < limit:
                     raise
                 time.sleep(0.01)
 
     def acquire(self) -> None:
-        """Ask for the lease, or draw it anew: command numbers then begin again. The arm is disarmed."""
+        """Acquire the lease, or renew it: command numbers then start again. The arm is disarmed."""
         granted = self._ask(
             lambda i: frames.Acquire(i, self.session, self.human, self._token), frames.Granted
         )
@@ -174,25 +174,22 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         self.pulse.lease(self._token)
 
     def release(self, timeout: float | None = None) -> None:
-        """Give the lease back, so that another may ask for it. `timeout`: [s], None = as of any answer."""
+        """Release the lease, so that another client may acquire it. `timeout`: [s], None = the usual one."""
         self._ask(lambda i: frames.Release(i, self.session, self._token), frames.Done, timeout)
         self._token = 0
         self.pulse.lease(0)
 
     def clear_fault(self) -> None:
-        """Say that the cause of a fault was seen to; the arm stays latched until `rearm`."""
+        """Confirm that the cause of a fault is fixed; the arm stays latched until `rearm`."""
         self._ask(lambda i: frames.ClearFault(i, self.session, self._token), frames.Done)
 
     def reconnect(self) -> None:
-        """After the server was started anew: learn its session. The arm is disarmed, the lease is gone."""
+        """After a restart of the server: adopt its session. The arm is disarmed, the lease is gone."""
         self._token = 0
         self._connect_rest(self._hello())
 
     def close(self) -> None:
-        """Give the lease back where the link still stands, break off what other threads wait for, and close.
-
-        Twice does no harm.
-        """
+        """Release the lease where the server answers, abort calls of other threads, and close. Idempotent."""
         if self._link.context.closed:
             return
         if self._token and self._pulse is not None:
@@ -200,7 +197,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
                 self.release(None if self.age() < LINK_TIMEOUT else min(self.timeout, LAST_TRY))
             except Exception:
                 pass  # the watchdog sees to it
-        self._link.break_off()
+        self._link.abort()
         threads = [] if self._pulse is None else [self._pulse.end()]
         if self._link.left(sockets.ENDING):
             sockets.end(self._link.context, threads)
@@ -214,7 +211,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         """
         if self.age() < LINK_TIMEOUT:
             return False
-        self._link.break_off()
+        self._link.abort()
         return True
 
     def __enter__(self) -> BridgeClient:
@@ -252,7 +249,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         return self._pulse
 
     def age(self) -> float:
-        """[s] since anything was heard of the server, by this computer's monotonic clock."""
+        """[s] since anything was received from the server, by this computer's monotonic clock."""
         return self._link.age()
 
     def another(self, kind: int, port: int) -> Any:
@@ -316,7 +313,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
     def _connect_rest(self, welcome: frames.Welcome) -> None:
         self.session, self.realtime, self.role = welcome.session, welcome.realtime, welcome.role
         self.spec = unpack_spec(welcome.spec)
-        self._quickest = 0.0, np.inf  # its clock has begun anew
+        self._quickest = 0.0, np.inf  # its clock restarted
         self._n = self.spec.n_joints
         self.cameras: tuple[str, ...] = welcome.cameras
         if self._pulse is None:

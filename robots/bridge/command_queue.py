@@ -1,8 +1,7 @@
-"""Commands that came before their tick: a short queue, in order, in which nothing grows old.
+"""CommandQueue: commands that came before their tick, a short queue in order with an age limit.
 
-A client that streams keeps some commands under way, so that a late frame costs no tick. What waits here has
-been granted nothing yet: it passes the lease, the clock and the gate when its tick comes, as if it came then.
-Whatever stops the arm empties the queue.
+A client that streams keeps some commands under way, so that a late frame costs no tick. A queued command is
+not accepted yet: lease, clock and gate check it in its tick, as if it came then. A stop empties the queue.
 """
 
 from __future__ import annotations
@@ -17,18 +16,16 @@ from robots.bridge.lease import SILENCE
 from robots.errors import CommandOutOfOrder, CommandRejected
 from robots.types import Asked, JointCommand
 
-PLACES = 32  # commands that may wait: at 1 kHz, for as long as a busy machine is often away
-OLDEST = (
-    SILENCE  # [s] that one may: nothing is executed that was asked for before a silence would have latched
-)
+PLACES = 32  # commands in the queue: at 1 kHz, as long as a busy machine often stalls
+OLDEST = SILENCE  # [s] age limit: nothing is executed that is older than the silence that latches
 
 
 @dataclass(frozen=True, slots=True)
 class Early:
-    """One that waits.
+    """A queued command.
 
     Attributes:
-        heard: [s] when its sender last heard of the arm; `arrived`: when it came; both on the server's clock.
+        heard: [s] stamp of the newest state that its sender had; `arrived`: when it came; server's clock.
         answer: called once, from any thread, with what is sent or why it is refused; must not block.
     """
 
@@ -41,17 +38,17 @@ class Early:
     answer: Callable[[JointCommand | CommandRejected], None]
 
     def check_age(self, now: float) -> None:
-        """Raises CommandStale for one that has waited longer than `OLDEST`."""
+        """Raises CommandStale where it was queued longer than `OLDEST`."""
         waited = now - self.arrived
         if not waited <= OLDEST:
             raise CommandStale(
                 f"command seq {self.command.seq} waited {waited:.3f} s for its tick, limit {OLDEST} s; "
-                "keep fewer under way"
+                "stream with a smaller depth"
             )
 
 
 class CommandQueue:
-    """The queue. Whoever calls holds the controller's lock."""
+    """The queue. Callers hold the controller's lock."""
 
     def __init__(self) -> None:
         self._waiting: deque[Early] = deque()
@@ -60,10 +57,12 @@ class CommandQueue:
         return len(self._waiting)
 
     def add(self, early: Early) -> None:
-        """Let it wait, behind all others. Raises CommandTooSoon (the queue is full), CommandOutOfOrder."""
+        """Append it. Raises CommandTooSoon (the queue is full), CommandOutOfOrder."""
         seq = early.command.seq
         if len(self._waiting) >= PLACES:
-            raise CommandTooSoon(f"seq {seq}: this tick has its command, and {PLACES} wait for the next ones")
+            raise CommandTooSoon(
+                f"command seq {seq}: this tick has its command, the queue of {PLACES} is full"
+            )
         if self._waiting and not seq > self._waiting[-1].command.seq:
             raise CommandOutOfOrder(
                 f"command seq {seq} is not after the last one, {self._waiting[-1].command.seq}, which waits "
@@ -72,10 +71,10 @@ class CommandQueue:
         self._waiting.append(early)
 
     def take(self) -> Early | None:
-        """The one whose tick has come."""
+        """The command of this tick, or None."""
         return self._waiting.popleft() if self._waiting else None
 
     def empty(self) -> list[Early]:
-        """Take all, in order: none of them is to be executed."""
+        """Remove all, in order, to be refused."""
         out, self._waiting = list(self._waiting), deque()
         return out

@@ -26,7 +26,7 @@ F = TypeVar("F", bound=msgspec.Struct)
 Make = Callable[[int], msgspec.Struct]  # a frame with the id it is given
 LOOK = 2.0  # [s] of a long wait between looks at whether the server is there
 AFTER_YOU = 1e-4  # [s] that a stream leaves the socket to a call that waits for it
-SLICE = 0.1  # [s] that a call waits at a stretch, before it looks whether it is broken off
+SLICE = 0.1  # [s] that a call waits at a time, between checks whether it is aborted
 
 
 class Connection:
@@ -53,7 +53,7 @@ class Connection:
         self._limits: dict[Any, float] = {}  # [s] that each socket waits
         self._under_way: dict[int, Any] = {}  # id of a command that was launched: its answer, or None yet
         self._inside: list[None] = []  # one for each call that uses a socket
-        self._broken_off = False
+        self._aborted = False
 
     def calling(self, kind: int, limit: int) -> Any:
         """One more socket with the same keys. `limit`: [bytes] of the largest message it takes."""
@@ -134,17 +134,17 @@ class Connection:
         finally:
             self._inside.pop()
 
-    def break_off(self) -> None:
-        """Whoever waits for an answer, and whoever asks from now on, hears `LinkDead`. For the end alone."""
-        self._broken_off = True
+    def abort(self) -> None:
+        """Calls that wait, and later ones, raise `LinkDead`. For shutdown only."""
+        self._aborted = True
 
     def left(self, patience: float) -> bool:
-        """After `break_off`: whether no call uses a socket any more; waits for it, `patience` [s] at most.
+        """After `abort`: whether no call uses a socket any more; waits for it, `patience` [s] at most.
 
         A socket that is closed under a thread that uses it aborts the process.
         """
         limit = time.monotonic() + patience
-        while self._inside:  # who comes in later finds the link broken off and touches nothing
+        while self._inside:  # later calls raise before they use a socket
             if not time.monotonic() < limit:
                 return False
             time.sleep(1e-3)
@@ -159,12 +159,12 @@ class Connection:
             else "It runs, so it is busy, or what was asked for is not served there."
         )
         return LinkDead(
-            f"{self.address}: no answer in {timeout:.2f} s; nothing was heard of the server for "
+            f"{self.address}: no answer in {timeout:.2f} s; nothing received from the server for "
             f"{age:.2f} s. {why}"
         )
 
     def age(self) -> float:
-        """[s] since anything was heard of the server, by this computer's monotonic clock."""
+        """[s] since anything was received from the server, by this computer's monotonic clock."""
         return time.monotonic() - self.arrived
 
     @contextmanager
@@ -212,7 +212,7 @@ class Connection:
                 return answer
             if isinstance(answer, frames.Refused) and id in (number, 0):
                 return self._good(answer)
-            if id in self._under_way:  # a stream's, met by somebody else
+            if id in self._under_way:  # a stream's, received by another call
                 self._under_way[id] = answer
             if last:
                 raise self.dead(timeout)
@@ -232,12 +232,12 @@ class Connection:
         return answer
 
     def _listen(self, socket: Any, left: float) -> None:
-        """Have the next call of `socket` wait `left` [s], or a `SLICE` of it; LinkDead once broken off.
+        """Have the next call of `socket` wait `left` [s], or a `SLICE` of it; LinkDead once aborted.
 
         By the socket's own time limit, set only where it changes: a poll costs a tenth of a round trip.
         """
-        if self._broken_off:
-            raise LinkDead(f"{self.address}: the client is being closed, or was; nothing is asked any more")
+        if self._aborted:
+            raise LinkDead(f"{self.address}: the client is closed; connect a new one")
         seconds = left if left < SLICE else SLICE
         if self._limits.get(socket) != seconds:
             self._limits[socket] = seconds

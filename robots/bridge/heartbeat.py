@@ -1,7 +1,7 @@
 """Heartbeat: a client thread that receives states, so the connection has an age, and keeps the lease.
 
-A beat says "the process that commands is alive and wants nothing new". It moves nothing: a tick without a
-command decelerates. What a beat keeps off is only the latch, so that a policy may think between two chunks.
+A heartbeat says that the commanding process is alive and has no new command. It moves nothing: a tick without
+a command decelerates. It only prevents the latch, so that a policy may compute between two chunks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Heartbeat:
     """
 
     def __init__(self, states: zmq.Socket, link: Connection) -> None:
-        self.arrived = time.monotonic()  # [s] when a state was last heard
+        self.arrived = time.monotonic()  # [s] when a state was last received
         self.beating = True  # False for a test of silence
         self._states, self._link = states, link
         self._session, self._token, self._n = "", 0, 0
@@ -40,7 +40,7 @@ class Heartbeat:
         self._thread.start()
 
     def begin(self, session: str) -> None:
-        """A new session: what was heard before counts for nothing."""
+        """A new session: earlier states are discarded."""
         self._session, self._token, self._state = session, 0, None
 
     def lease(self, token: int) -> None:
@@ -54,7 +54,7 @@ class Heartbeat:
             self._link.arrived = self.arrived
 
     def heard(self) -> float:
-        """[s] on the server's clock when it sent the newest state heard here; -1 if none was."""
+        """[s] on the server's clock when it sent the newest state received here; -1 if there is none."""
         return -1.0 if self._state is None else self._state.now
 
     def newest(self) -> tuple[Any, float]:

@@ -1,8 +1,8 @@
-"""CURVE keys in a folder: who I am, which servers I know, and whom a server lets in, as what.
+"""CURVE keys in a folder: one's own, those of known servers, and the clients that a server accepts.
 
 NAME.secret.json      my own pair, readable by its owner alone
 NAME.public.json      what I give away
-allowed/NAME.json     clients a server lets in, each with its role: nobody else gets in
+allowed/NAME.json     clients that a server accepts, each with its role; it accepts no others
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def allow(folder: Path, public: PublicKey, role: Role) -> AllowedKey:
 
 
 def load_secret(folder: Path, name: str) -> SecretKey:
-    """Raises KeyProblem if it is missing, malformed, or anybody but its owner may read it."""
+    """Raises KeyProblem if it is missing, malformed, or readable by others than its owner."""
     path = folder / f"{name}.secret.json"
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -118,7 +118,7 @@ def secrets(folder: Path) -> list[str]:
 
 
 class AllowList:
-    """Whom a server lets in, read from the folder anew when it has changed. Closed where it is empty."""
+    """Clients that a server accepts, read again when the folder changed. Closed where it is empty."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "allowed"
@@ -137,7 +137,7 @@ class AllowList:
         return self._keys.get(public)
 
     def keys(self) -> dict[str, AllowedKey]:
-        """Every entry by its key. A file that cannot be read, or is just being removed, lets nobody in."""
+        """Every entry by its key. A file that cannot be read, or is being removed, allows no client."""
         versions = (_version(path) for path in self.folder.glob("*.json"))
         seen = tuple(sorted(version for version in versions if version is not None))
         if seen != self._seen:
@@ -154,7 +154,7 @@ class AllowList:
         return self._keys
 
     def broken(self) -> list[str]:
-        """What is wrong with each entry that cannot be read, and so lets nobody in."""
+        """What is wrong with each entry that cannot be read, and so allows no client."""
         self.keys()
         return self._broken
 

@@ -1,4 +1,4 @@
-"""What each frame asks of the arm, and what it is told: no sockets, no threads."""
+"""Requests: each frame carried out, and its answer. No sockets, no threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Requests:
         ports: of states and pictures.
         refusal: counts an error and makes it a frame; see `BridgeServer.refusal`.
         counts: what happened since the boot, by name.
-        later: from any thread, sends what a route is told.
+        later: sends an answer to a route, from any thread.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Requests:
         self._spec = pack_spec(control.spec)
 
     def answer(self, key: AllowedKey, frame: Any, route: bytes) -> msgspec.Struct | None:
-        """What `key` is told, or None: nothing, or it comes by `later`.
+        """The answer to `key`, or None: there is none, or it comes by `later`.
 
         Raises RobotError: the refusal.
         """
@@ -87,11 +87,11 @@ class Requests:
 
     def _command(self, key: AllowedKey, frame: frames.Command, route: bytes) -> frames.Ack | None:
         done = self._control.submit(
-            key, frame.session, frame.token, frame, frame.heard, lambda sent: self._told(route, frame, sent)
+            key, frame.session, frame.token, frame, frame.heard, lambda sent: self._answer(route, frame, sent)
         )
         return None if done is None else _ack(frame, *done)
 
-    def _told(self, route: bytes, frame: frames.Command, sent: JointCommand | CommandRejected) -> None:
+    def _answer(self, route: bytes, frame: frames.Command, sent: JointCommand | CommandRejected) -> None:
         if isinstance(sent, CommandRejected):
             self._later(route, self._refusal(frame.id, sent))
         else:
@@ -107,13 +107,13 @@ class Requests:
         )  # fmt: skip
 
     def _fresh(self, id: int) -> frames.State:
-        """The state now. In lock-step it stands still between ticks; else one that is old is refused."""
+        """The state now. In lock-step it does not change between ticks; else one that is old is refused."""
         control, snapshot = self._control, self._control.snapshot
         age = control.now() - snapshot.t
         if control.realtime and not age <= MAX_AGE:
             raise DriverError(
                 f"{control.spec.name}: the arm was last read {age:.2f} s ago; "
-                f"{control.lease.latched or 'is it silent?'}"
+                f"{control.lease.latched or 'check its connection'}"
             )
         return self.state(id, snapshot)
 

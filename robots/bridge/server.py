@@ -1,6 +1,6 @@
-"""BridgeServer: one arm, reachable by whom its keys let in.
+"""BridgeServer: one arm, reachable by clients with an allowed key.
 
-Three sockets, so that nothing waits for a picture: commands (ROUTER), states (PUB), pictures (ROUTER).
+Three sockets, so that nothing waits for an image: commands (ROUTER), states (PUB), pictures (ROUTER).
 Four threads: control (ticks, watches, alone touches the arm), commands, pictures, and the authenticator's.
 Commands that came early are answered when their tick comes, which is in the control thread: it hands the
 answer over and rings a bell, and the commands' thread, whose socket it is, sends it. The bell is an empty
@@ -133,7 +133,7 @@ class BridgeServer:
             self._threads[-1].start()
 
     def close(self) -> None:
-        """Brake to rest, let go of the arm, close every socket. Twice does no harm."""
+        """Brake to rest, release the arm, close every socket. Idempotent."""
         if not self.running:
             return
         if self._threads[0].is_alive():
@@ -201,7 +201,7 @@ class BridgeServer:
             self.refusals["answer_lost"] += 1
 
     def _ticked(self, snapshot: Snapshot) -> None:
-        if self.control.realtime:  # a server that nobody has armed costs no power
+        if self.control.realtime:  # a server that is not armed costs no power
             self._cpu_sleep.disable(self.control.lease.latched is None or not snapshot.at_rest)
         if snapshot.tick % self._state_every == 0:
             try:
@@ -212,7 +212,7 @@ class BridgeServer:
     # -- frames -------------------------------------------------------------------------------
 
     def handle(self, route: bytes, parts: list[zmq.Frame]) -> msgspec.Struct | None:
-        """The answer to one message, or None. Whatever the bytes are, nobody but their sender notices."""
+        """The answer to one message, or None. Whatever the bytes are, only their sender is affected."""
         frame: Any = None
         try:
             if len(parts) != 1:
@@ -227,7 +227,7 @@ class BridgeServer:
             return self.refusal(getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}"))
 
     def who(self, part: zmq.Frame) -> AllowedKey:
-        """Whose frame it is. Raises Insecure for nobody's, and for a key taken off the list."""
+        """Whose frame it is. Raises Insecure without a key, and for one removed from the allow-list."""
         public = sockets.sender(part)
         key = self.allowed.find(public)
         if key is None:
@@ -235,7 +235,7 @@ class BridgeServer:
         return key
 
     def refusal(self, id: int | None, error: RobotError) -> frames.Refused:
-        """Count it, and say it; id 0 where the frame could not be read."""
+        """Count an error and make it a frame; id 0 where the frame could not be read."""
         name = type(error).__name__
         self.refusals[name] += 1
         return frames.Refused(id or 0, name, str(error)[:1000])

@@ -53,7 +53,7 @@ def is_loopback(host: str) -> bool:
 def context(io_threads: int = 1) -> zmq.Context:
     """A context whose threads, which carry the frames, have real-time priority where that is allowed."""
     made = Context(io_threads=io_threads)
-    if priority_allowed():  # libzmq ends the process where it is refused what it was told to have
+    if priority_allowed():  # libzmq ends the process where the priority is refused
         made.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
         made.set(zmq.THREAD_PRIORITY, HELPER_PRIORITY)
     return made
@@ -62,8 +62,8 @@ def context(io_threads: int = 1) -> zmq.Context:
 class Authenticator(ThreadAuthenticator):
     """The thread that answers ZAP for a context from the allow-list; `stop` it at the end.
 
-    Where it cannot tell whether a key is allowed, the key is not. pyzmq's own thread would end there, without
-    a word: nobody could connect any more, and `stop` would wait for it for ever.
+    Where the allow-list cannot be read, no key is allowed. pyzmq's own thread would end there silently: no
+    client could connect any more, and `stop` would wait for ever.
     """
 
     def __init__(self, context: zmq.Context, allowed: AllowList) -> None:
@@ -77,18 +77,18 @@ class Authenticator(ThreadAuthenticator):
         try:
             return key.decode("ascii") in self._allowed_keys.keys()
         except Exception:
-            log.exception("the allow-list could not be read; nobody is let in meanwhile")
+            log.exception("the allow-list could not be read; no client is accepted meanwhile")
             return False
 
     def stop(self) -> None:
-        """End the thread. Twice does no harm, nor where it has ended by itself."""
+        """End the thread. Idempotent, also where it has ended by itself."""
         thread, pipe = self.thread, self.pipe
         self.pipe = None  # type: ignore[assignment]  # so pyzmq's own `stop` only closes what is left
         if pipe is not None and not pipe.closed:
             try:
                 pipe.send(b"TERMINATE", zmq.NOBLOCK)
             except zmq.ZMQError:
-                pass  # there is nobody at its other end
+                pass  # its other end is closed
             if thread is not None:
                 thread.join(ENDING)
             pipe.close()

@@ -8,7 +8,7 @@ and acknowledges each in its own, so the stream goes at the arm's pace, `depth` 
         for command in commands:
             stream.send(command)
 
-A refusal therefore comes late, when up to `depth` more are under way; each of them is judged for itself.
+A refusal therefore comes late, when up to `depth` more are under way; each of them is checked by itself.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class CommandStream:
     """For one thread; calls, beats and pictures of the same client may go on beside it, in it or in others.
 
     Args:
-        depth: commands under way at most, 1 to `PLACES`: the server lets no more wait. Fewer are at slow
-            arms, for none may wait longer than 100 ms there; from 25 Hz down `send` is `client.command`.
+        depth: commands under way at most, 1 to `PLACES`, the server's queue. Fewer for slow arms, since
+            none is queued longer than 100 ms; at 25 Hz and below `send` is `client.command`.
 
     Attributes:
-        depth: how many really are.
+        depth: the one in use.
 
     Raises:
         ValueError: another depth.
@@ -84,7 +84,7 @@ class CommandStream:
         try:
             self._under_way.append((self._link.launch(frame), int(command.seq), q))
         except RobotError as error:
-            raise _told(command.seq, error) from None
+            raise _with_seq(command.seq, error) from None
         return done
 
     def collect(self) -> JointCommand | None:
@@ -95,7 +95,7 @@ class CommandStream:
         try:
             return self._client.sent_by(self._link.fetch(number), q)
         except RobotError as error:
-            raise _told(seq, error) from None
+            raise _with_seq(seq, error) from None
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -113,6 +113,6 @@ class CommandStream:
                 self._link.forget(self._under_way.popleft()[0])
 
 
-def _told(seq: int, error: RobotError) -> RobotError:
+def _with_seq(seq: int, error: RobotError) -> RobotError:
     said = str(error)
     return error if re.search(rf"seq {seq}\b", said) else type(error)(f"command seq {seq}: {said}")

@@ -50,12 +50,12 @@ class Keyboard:
         self._stream, self._clock = stream, clock
         self._fd = -1
         self._before: list[Any] | None = None
-        self._pressed: dict[str, float] = {}  # [s] when each key was last heard
+        self._pressed: dict[str, float] = {}  # [s] when each key was last received
         self._gripper: float | None = None
         self._rest = ""  # of an escape sequence
 
     def connect(self) -> None:
-        """Keys are heard one by one from now on. Raises DeviceError where there is no terminal."""
+        """Read keys one by one from now on. Raises DeviceError where there is no terminal."""
         stream = sys.stdin if self._stream is None else self._stream
         try:
             import termios

@@ -27,7 +27,7 @@ class SpaceMouse:
         self.name = name
         self._clock = clock
         self._device: Any = None
-        self._heard: tuple[float, float] = (-1.0, 0.0)  # the device's own stamp, and when we saw it change
+        self._changed: tuple[float, float] = (-1.0, 0.0)  # the device's own stamp, and when we saw it change
         self._down = (False, False)
 
     def connect(self) -> None:
@@ -55,15 +55,15 @@ class SpaceMouse:
         except Exception as error:  # easyhid raises its own and OSError
             raise DeviceError(f"the SpaceMouse was unplugged: {error}") from error
         now = self._clock()
-        if state.t != self._heard[0]:
-            self._heard = (state.t, now)
+        if state.t != self._changed[0]:
+            self._changed = (state.t, now)
         buttons, gripper = self._buttons(state, follower)
         jog = Jog(
             (_live(state.x), _live(state.y), _live(state.z)),
             (_live(state.roll), _live(state.pitch), _live(state.yaw)),
             gripper,
         )
-        return Reading(None if jog == Jog() else jog, now - self._heard[1], buttons)
+        return Reading(None if jog == Jog() else jog, now - self._changed[1], buttons)
 
     def close(self) -> None:
         """Let go of it."""
