@@ -23,6 +23,13 @@ KINDS = ("block", "cylinder", "bowl")
 N_SOLIDS = 2 * len(COLOURS)  # the first 16 entities are blocks and cylinders, the last 8 bowls
 ENTITIES = tuple(f"{colour} {kind}" for kind in KINDS for colour in COLOURS)
 TABLE = "table"
+SHADES = {
+    "crimson": "red", "scarlet": "red", "ruby": "red", "amber": "orange", "tangerine": "orange",
+    "golden": "yellow", "lemon": "yellow", "emerald": "green", "lime": "green", "turquoise": "cyan",
+    "aqua": "cyan", "teal": "cyan", "light blue": "cyan", "navy": "blue", "dark blue": "blue",
+    "azure": "blue", "violet": "purple", "lilac": "purple", "magenta": "pink", "rose": "pink",
+}  # fmt: skip
+"""What people also call the colours; a step has the colour's own name."""
 
 Location = tuple[float, float, float]
 Skill = Literal["put_in", "put_on", "done"]

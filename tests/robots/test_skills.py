@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from robots.skills import COLOURS, DONE, ENTITIES, KINDS, N_SOLIDS, TABLE, BadStep, Step
+from robots.skills import COLOURS, DONE, ENTITIES, KINDS, N_SOLIDS, SHADES, TABLE, BadStep, Step
 
 
 def test_step_text_reads_and_writes_the_same():
@@ -45,6 +45,10 @@ def test_referrals_become_names():
 def test_there_are_blocks_then_cylinders_then_bowls_of_every_colour():
     assert len(set(ENTITIES)) == len(ENTITIES) == len(COLOURS) * len(KINDS)
     assert all(e.endswith("bowl") == (k >= N_SOLIDS) for k, e in enumerate(ENTITIES))
+
+
+def test_every_colour_has_shades_and_no_shade_is_a_colour():
+    assert set(SHADES.values()) == set(COLOURS) and not set(SHADES) & set(COLOURS)
 
 
 def test_every_step_that_can_be_put_together_reads_back_as_itself():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+from robots import skills
+
 NOUNS = {
     "block": (
         "block", "cube", "box", "brick", "piece", "square", "toy block", "building block", "die",
@@ -22,16 +24,8 @@ NOUNS = {
 }  # fmt: skip
 """The canonical noun first: it is drawn half of the time."""
 
-SHADES = {
-    "red": ("crimson", "scarlet", "ruby"),
-    "orange": ("amber", "tangerine"),
-    "yellow": ("golden", "lemon"),
-    "green": ("emerald", "lime"),
-    "cyan": ("turquoise", "aqua", "teal"),
-    "blue": ("navy", "azure"),
-    "purple": ("violet", "lilac"),
-    "pink": ("magenta", "rose"),
-}
+SHADES = {c: tuple(s for s, of in skills.SHADES.items() if of == c and " " not in s) for c in skills.COLOURS}
+"""For each colour its shades of one word."""
 
 DETERMINERS = ("the",) * 14 + ("that", "this", "your", "our", "my", "a", "", "")
 COLOUR_AFTER = ("that is", "which is", "coloured", "colored", "of colour", "that looks")
