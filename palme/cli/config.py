@@ -1,13 +1,24 @@
-"""Hydra's `key=value` on our configs, with errors that say what exists."""
+"""Hydra's `key=value` on configs/*.yaml, decoded once into a checked dataclass."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from palme.cli.errors import UsageError, unknown
 from palme.cli.paths import CONFIGS
+from palme.cli.settings.fields import fill
+from palme.cli.settings.groups import BRIDGE
+
+
+class Config(Protocol):
+    """A dataclass that a command reads from `configs/FILE.yaml`."""
+
+    FILE: ClassVar[str]
+
+
+C = TypeVar("C", bound=Config)
 
 _OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@]*(=|$)")
 # A value of these characters only means the same to Hydra's grammar as to a person.
@@ -17,14 +28,25 @@ _PLAIN = re.compile(r"[\w./:+\-,\[\]{}'\"= ]*")
 def is_override(argument: str) -> bool:
     """Whether a word on the command line is `key=value` and not a sentence."""
     match = _OVERRIDE.match(argument)
-    return bool(match) and argument[match.end() - 1 : match.end()] == "="
+    return match is not None and match.group().endswith("=")
 
 
-def load(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """The configuration `configs/NAME.yaml` with `overrides`, as plain nested dicts.
+def load(kind: type[C], overrides: Iterable[str] = ()) -> C:
+    """The configuration `configs/FILE.yaml` of `kind` with `overrides`, checked.
 
     Raises:
-        UsageError: for an unknown key or option (with the nearest one) or a value that cannot be read.
+        UsageError: a key or option is unknown (names the nearest), or a value has the wrong type or is out of
+            range.
+    """
+    found: C = fill(kind, compose(kind.FILE, overrides), "")
+    return found
+
+
+def compose(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """`configs/NAME.yaml` with `overrides`, as plain nested dicts; types and ranges are not checked.
+
+    Raises:
+        UsageError: for an unknown key or option (with the nearest one) or a value that cannot be parsed.
     """
     import hydra
     from hydra.errors import HydraException
@@ -32,28 +54,25 @@ def load(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
 
     words = list(overrides)
-    remote = "robot=bridge" in words  # an arm whose description comes over the wire: there is no file of it
-    given = [_quoted(word) for word in words if word != "robot=bridge"]
+    remote = f"robot={BRIDGE}" in words  # the arm describes itself over the wire: no file does
+    given = [_quoted(word) for word in words if word != f"robot={BRIDGE}"]
     try:
         with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
             chosen = [word for word in given if _names_a_group(word)]
-            standard = dict(_flat(OmegaConf.to_container(hydra.compose(name))))
+            keys = {key for key, _ in _flat(OmegaConf.to_container(hydra.compose(name)))}
             for word in chosen:
-                _check(word, set(standard))
-            standard |= dict(_flat(OmegaConf.to_container(hydra.compose(name, chosen))))
+                _check(word, keys)
+            keys |= {key for key, _ in _flat(OmegaConf.to_container(hydra.compose(name, chosen)))}
             for word in given:
-                _check(word, set(standard))
-            config = OmegaConf.to_container(hydra.compose(name, given), resolve=True)
+                _check(word, keys)
+            config: Any = OmegaConf.to_container(hydra.compose(name, given), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(str(error).splitlines()[0]) from error
-    for path, value in _flat(config):
-        _check_type(path, value, standard.get(path))
-    config = dict(config)
     if remote:
         if "bridge" not in config:
             raise UsageError("robot=bridge: this command moves no remote arm; run, teleop and eval do")
-        config["robot"] = {"name": "bridge"}
-    return config
+        config["robot"] = {"name": BRIDGE}
+    return dict(config)
 
 
 def _names_a_group(word: str) -> bool:
@@ -68,7 +87,7 @@ def _check(word: str, keys: set[str]) -> None:
     if (CONFIGS / key).is_dir():
         options = [path.stem for path in (CONFIGS / key).glob("*.yaml")]
         if key == "robot":
-            options.append("bridge")
+            options.append(BRIDGE)
         if value not in options:
             raise unknown({"robot": "arm"}.get(key, key), value, options)
     elif key not in keys:
@@ -81,16 +100,6 @@ def _quoted(word: str) -> str:
     if _PLAIN.fullmatch(value):
         return word
     return f"{key}='" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _check_type(path: str, value: Any, usual: Any) -> None:
-    """A key whose standard value is a number, a switch or a list takes only its like."""
-    if usual is None or isinstance(usual, (str, Mapping)):
-        return
-    kinds = {bool: bool, int: int, float: (int, float), list: list}
-    wanted = kinds[type(usual)]
-    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        raise UsageError(f"{path}={value!r}: expected {type(usual).__name__}, as in {path}={usual!r}")
 
 
 def _flat(tree: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:

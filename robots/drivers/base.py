@@ -21,7 +21,9 @@ class Driver(Protocol):
     """
 
     spec: ArmSpec
-    camera_names: Sequence[str]
+
+    @property
+    def camera_names(self) -> Sequence[str]: ...
 
     def connect(self) -> None:
         """Connect and read the state once; nothing moves. Raises DriverError, naming what is missing."""

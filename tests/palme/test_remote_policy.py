@@ -8,8 +8,10 @@ import pytest
 from palme.cli.commands.serve_policy import build_server
 from palme.cli.config import load
 from palme.cli.errors import UsageError
-from palme.cli.rig.build import learned_policies
+from palme.cli.rig.policies import KeyposeConfig
 from palme.cli.rig.remote_policy import remote_policy
+from palme.cli.settings.run import RunConfig
+from palme.cli.settings.serve import ServePolicyConfig
 from palme.errors import StepFailed
 from palme.policies.remote import RemoteFormat, RemotePolicy
 from robots.errors import RobotError
@@ -140,8 +142,8 @@ def test_a_horizon_that_would_skip_rows_of_our_own_server_is_named():
 
 def test_remote_policy_and_server_carry_out_a_step_together():
     with OpenpiServer(sweep_session, sweep_metadata(), "127.0.0.1:0") as server:
-        config = load("run", ["policy=remote", f"policy.address=127.0.0.1:{server.port}"])
-        policy, q = remote_policy(config["policy"], SPEC), SPEC.q_home
+        config = load(RunConfig, ["policy=remote", f"policy.address=127.0.0.1:{server.port}"])
+        policy, q = remote_policy(config.policy, SPEC), SPEC.q_home
         for _ in range(2):  # a second step begins anew
             policy.reset()
             q, chunks = SPEC.q_home, 0
@@ -159,12 +161,13 @@ def test_remote_policy_and_server_carry_out_a_step_together():
         (["policy.protocol=openpie"], "did you mean 'openpi'"), (["policy.actions=torque"], "joint_velocity"),
         (["policy.address=there"], "host:port"), (["policy.timeout_s=0"], "policy.timeout_s"),
         (["policy.image_size=[224,224]"], "depth=false"), (["policy.token_file=/nowhere"], "/nowhere"),
-        (["policy.gripper_one=shut"], "closed, open"), (["policy.timeout_s=-1.0"], "positive"),
+        (["policy.gripper_one=shut"], "closed, open"),
+        (["policy.timeout_s=-1.0"], "policy.timeout_s=-1.0: expected 0.001 to 3600"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_what_exists(words, said):
     with pytest.raises(UsageError, match=said):
-        remote_policy(load("run", ["policy=remote", *words])["policy"], SPEC)
+        remote_policy(load(RunConfig, ["policy=remote", *words]).policy, SPEC)
 
 
 @pytest.mark.parametrize(
@@ -179,19 +182,19 @@ def test_a_wrong_setting_is_named_with_what_exists(words, said):
     ],
 )
 def test_a_server_s_wrong_setting_is_named_too(words, said, monkeypatch):
-    monkeypatch.setattr("palme.cli.rig.build.learned_policies", lambda *a: None)
+    monkeypatch.setattr(KeyposeConfig, "factory", lambda *a: None)
     with pytest.raises(UsageError, match=said):
-        build_server(load("serve_policy", ["policy=keypose", *words]))
+        build_server(load(ServePolicyConfig, ["policy=keypose", *words]))
 
 
 def test_the_real_keypose_policy_is_served_on_a_rendered_scene():
     """One rendered table: the rows a client gets over the wire are those that the policy gives in process."""
     pytest.importorskip("pybullet")
-    from palme.cli.rig.build import _LazyDetector, build_rig
+    from palme.cli.rig.build import build_rig, detector_of
     from palme.cli.rig.scene_from_text import scene_for
 
-    config = load("serve_policy", ["policy=keypose", "address=127.0.0.1:0"])
-    rig = build_rig(load("run", ["planner=oracle", "policy=expert"]), 0)
+    config = load(ServePolicyConfig, ["policy=keypose", "address=127.0.0.1:0"])
+    rig = build_rig(load(RunConfig, ["planner=oracle", "policy=expert"]), 0)
     rig.world.load(scene_for(STEP, 3, 2))
     rig.arm.hold(5)
     observation = rig.arm.observe(("front", "wrist"))
@@ -203,7 +206,7 @@ def test_the_real_keypose_policy_is_served_on_a_rendered_scene():
         remote = RemotePolicy(client.infer, RemoteFormat(KEYS), 7, SPEC.control_hz, client.reset)
         chunk = remote.act(observation, TOLD)
         client.close()
-    local = learned_policies(config["policy"], SPEC, _LazyDetector(config))().act(observation, TOLD)
+    local = config.policy.factory(SPEC, detector_of(config.detector))().act(observation, TOLD)
     n = min(8, len(local.q_targets))
     np.testing.assert_allclose(chunk.q_targets[:n], local.q_targets[:n], atol=1e-5)
     np.testing.assert_allclose(chunk.gripper[:n], local.gripper[:n], atol=1e-6)

@@ -233,10 +233,11 @@ def test_the_server_starts_only_by_name():
     from palme.cli.commands.serve import main
     from palme.cli.config import load
     from palme.cli.errors import UsageError
+    from palme.cli.settings.serve import ServeGelloConfig
 
     with pytest.raises(UsageError, match="say what to serve"):
         main([])
-    assert load("serve_gello")["address"].startswith("127.0.0.1:")
+    assert load(ServeGelloConfig).address.startswith("127.0.0.1:")
 
 
 def test_quaternions_are_of_the_rotation_they_stand_for():
@@ -255,8 +256,9 @@ def test_gello_drives_the_simulated_arm():
     pytest.importorskip("pybullet")
     from palme.cli.commands.serve_gello import _simulated
     from palme.cli.config import load
+    from palme.cli.settings.serve import ServeGelloConfig
 
-    world, arm = _simulated(load("serve_gello"))
+    world, arm = _simulated(load(ServeGelloConfig))
     with GelloServer(arm, "127.0.0.1:0", silence_s=30.0) as server:
         client = Client(server)
         goal = client.ask("get_joint_state")

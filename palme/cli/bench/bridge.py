@@ -7,7 +7,6 @@ beside them (`with_cameras_`). Then a commander falls silent.
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,11 @@ from typing import Any
 import numpy as np
 import zmq
 
+from palme.cli.bench.base import Bar, Bench, Figures
 from palme.cli.bench.stall_monitor import stolen
 from palme.cli.bench.watchdog import bench_silence
-from palme.cli.errors import UsageError
+from palme.cli.rig.jpeg import Jpeg
+from palme.cli.settings.bench import BridgeBenchConfig
 from robots.bridge import frames, keys, sockets
 from robots.bridge.client import BridgeClient
 from robots.bridge.stream import CommandStream
@@ -51,20 +52,18 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 
 
-def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
+def bench_bridge(config: BridgeBenchConfig, bar: Bar) -> dict[str, Any]:
     """Figures by name, times in ms. `bar(what, total)` makes a progress bar."""
-    pictures = config["pictures"]
-    if pictures not in ("auto", "raw", "jpeg"):
-        raise UsageError(f"pictures={pictures!r} is none of auto, raw, jpeg")
+    pictures: str = config.pictures
     if pictures == "auto":
-        pictures = "jpeg" if importlib.util.find_spec("cv2") is not None else "raw"
+        pictures = "jpeg" if Jpeg.is_available() else "raw"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server_key, me = keys.new(folder, "server"), keys.new(folder, "me")
         keys.allow(folder, keys.load_public(folder / "me.public.json"), "policy")
-        found: dict[str, Any] = {"hz": config["hz"], "seconds": config["seconds"]}
+        found: dict[str, Any] = {"hz": config.hz, "seconds": config.seconds}
         serve = _child("palme.cli.commands.serve_arm", f"keys={folder}", "backend=ideal",
-                       f"control_hz={config['hz']}", "address=tcp://127.0.0.1:0",
+                       f"control_hz={config.hz}", "address=tcp://127.0.0.1:0",
                        f"backend.cameras=[{','.join(CAMERAS)}]")  # fmt: skip
         echo = _child("palme.cli.bench.echo", str(folder))
         try:
@@ -78,7 +77,7 @@ def bench_bridge(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> d
                 with _echoing(echo_address, me, server_key.public) as ask:
                     found |= _one_at_a_time(client, config, ask, bar)
                 found |= _streamed(client, config, bar, "stream_")
-                with _looking(folder, address, config["camera_hz"], pictures) as seen:
+                with _looking(folder, address, config.camera_hz, pictures) as seen:
                     found |= _streamed(client, config, bar, "with_cameras_")
                 found |= {"camera_pictures": pictures, "camera_hz_seen": seen}
                 found["machine_stolen_s"] = round(stolen() - gone, 2)
@@ -101,13 +100,13 @@ def _wave(q: Array, t: float) -> Array:
 
 
 def _one_at_a_time(
-    client: BridgeClient, config: Mapping[str, Any], ask: Callable[[bytes], bytes], bar: Any
+    client: BridgeClient, config: BridgeBenchConfig, ask: Callable[[bytes], bytes], bar: Bar
 ) -> dict[str, Any]:
     """One command a tick, its acknowledgement waited for, beside an echo of the same bytes."""
     client.acquire()
     client.rearm()
     q, dt = client.observe(()).robot.q, client.spec.dt
-    n = int(config["ack_seconds"] * config["hz"])
+    n = int(config.ack_seconds * config.hz)
     took, echoed, lost, refused, late = [], [], 0, 0, 0
     due = time.perf_counter()
     with bar("bridge", n) as progress:
@@ -142,16 +141,16 @@ def _one_at_a_time(
     }  # fmt: skip
 
 
-def _streamed(client: BridgeClient, config: Mapping[str, Any], bar: Any, name: str) -> dict[str, Any]:
+def _streamed(client: BridgeClient, config: BridgeBenchConfig, bar: Bar, name: str) -> dict[str, Any]:
     """Commands with a few under way. `ticks_without_command`: those whose command was late."""
     client.acquire()
     client.rearm()
     q, dt = client.observe(()).robot.q, client.spec.dt
-    before, n = client.counts(), int(config["seconds"] * config["hz"])
+    before, n = client.counts(), int(config.seconds * config.hz)
     met: dict[str, int] = {"lost": 0, "refused": 0, "rearmed": 0}
     seqs: list[int] = []
     begin = time.perf_counter()
-    with bar(f"{name}".strip("_"), n) as progress, client.stream(config["depth"]) as stream:
+    with bar(f"{name}".strip("_"), n) as progress, client.stream(config.depth) as stream:
         for k in range(n):
             command = JointCommand(_wave(q, k * dt), 1.0, k, 0.0)
             while not _went(client, stream, command, seqs, met):
@@ -166,7 +165,7 @@ def _streamed(client: BridgeClient, config: Mapping[str, Any], bar: Any, name: s
     out = {
         "commands": n, "acknowledged": len(seqs), "in_order": seqs == sorted(set(seqs)), **met,
         "executed": done["command"] - before.get("command", 0),
-        "rate_hz": n / seconds, "share_of_rate": n / seconds / config["hz"],
+        "rate_hz": n / seconds, "share_of_rate": n / seconds / config.hz,
     }  # fmt: skip
     for key, count in (("ticks_without_command", "tick_without_command"), ("late_ticks", "late_tick")):
         out[key] = after.get(count, 0) - before.get(count, 0)
@@ -256,3 +255,16 @@ def _address(child: subprocess.Popen[str]) -> str:
     drain = threading.Thread(target=child.stdout.read, daemon=True)
     drain.start()
     return "tcp://127.0.0.1:" + line.split("tcp://127.0.0.1:")[1].split(";")[0].strip()
+
+
+def _show(figures: Figures) -> None:
+    outside = missed(figures)
+    for name, value in figures.items():
+        shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+        least, most = LIMITS.get(name, (0.0, 0.0))
+        wanted = f">= {least:g}" if most == np.inf else f"<= {most:g}"
+        judged = f"  ({wanted}{', missed' if name in outside else ''})" if name in LIMITS else ""
+        print(f"{name:<36} {shown:>12}{judged}")
+
+
+BENCH = Bench(BridgeBenchConfig, bench_bridge, lambda figures: bool(missed(figures)), _show)

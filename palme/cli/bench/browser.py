@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from palme.cli.errors import UsageError
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -21,6 +23,12 @@ def why_not() -> str:
     except ImportError:
         return "playwright is not installed: pip install 'palme-stack[dev]'"
     return "" if _path() else "no Chromium on this machine: apt-get install chromium"
+
+
+def require_browser() -> None:
+    """Raises UsageError where there is no browser to drive."""
+    if reason := why_not():
+        raise UsageError(reason)
 
 
 @contextmanager

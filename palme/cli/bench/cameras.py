@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from palme.cli.commands.serve_arm import Jpeg
+from palme.cli.rig.jpeg import Jpeg
 from robots.bridge import keys
 from robots.bridge.client import BridgeClient
 from robots.errors import RobotError
@@ -40,7 +40,7 @@ def main(folder: str, address: str, cameras: list[str], hz: float, pictures: str
                 due = max(due + 1 / hz, time.monotonic() - 1 / hz)
                 ended.wait(max(due - time.monotonic(), 0.0))
     except RobotError as error:
-        print(f"bench_look: {error}", file=sys.stderr)
+        print(f"bench cameras: {error}", file=sys.stderr)
     took = time.monotonic() - begin
     _say(*(count / took for count in seen.values()))
 

@@ -10,20 +10,24 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from palme.cli.bench.base import Bar, Bench, Figures
+from palme.cli.bench.browser import require_browser
 from palme.cli.bench.stall_monitor import StallMonitor, ours, stolen
+from palme.cli.settings.bench import ClockConfig
 
 LATE = 0.005  # [s]
 WARM = 2.0  # [s] between the browser's first key and the first cycle that counts
 
 
-def bench_clock(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
+def bench_clock(config: ClockConfig, bar: Bar) -> dict[str, Any]:
     """Figures by name. `cycles_late_by_5_ms` must be 0.
 
     On a virtual machine nobody can promise that: its host may keep a processor from it. So one witness for
@@ -34,23 +38,25 @@ def bench_clock(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict[
     from palme.cli.commands.teleop import person_at, simulated
     from palme.data.reader import Dataset
 
+    require_browser()
     with tempfile.TemporaryDirectory() as folder:
-        found: dict[str, Any] = {"minutes": config["minutes"]}
-        if config["encoding"]:
-            found |= encoding(Path(folder) / "encoded", config["encoding"])
-        root = Path(config["record"] or Path(folder) / "session")
+        found: dict[str, Any] = {"minutes": config.minutes}
+        if config.encoding:
+            found |= encoding(Path(folder) / "encoded", config.encoding)
+        root = Path(config.record or Path(folder) / "session")
         arm, scene = simulated(config)
         try:
-            with person_at(arm, config | {"record": str(root)}, None, scene) as assisted:
+            with person_at(arm, replace(config, record=str(root)), None, scene) as assisted:
                 cycles = _Cycles(assisted)
                 with _visitor(assisted.console.address), StallMonitor() as witnesses:
                     time.sleep(WARM)
-                    shown = _watch(assisted, cycles, 60 * config["minutes"], bar)
+                    shown = _watch(assisted, cycles, 60 * config.minutes, bar)
                 found |= cycles.figures(witnesses) | shown
         finally:
             arm.world.close()
         dataset = Dataset(root)
         episode = dataset.episode(len(dataset.entries) - 1)
+        assert episode.sidecar is not None  # a recorded session always has one
         cadence = episode.sidecar.timing
         dataset.close()
     return found | {
@@ -100,7 +106,7 @@ class _Cycles:
         }  # fmt: skip
 
 
-def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Callable[[str, int], Any]) -> dict[str, Any]:
+def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Bar) -> dict[str, Any]:
     """Let it go on for `seconds`; how many pictures the browser showed, and how old they were by then."""
     ages, hub, cameras = [], assisted.console.clients, len(assisted.loop.cameras)
     hub.ages.clear()
@@ -145,3 +151,10 @@ def _visitor(address: str) -> Iterator[None]:
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+def _has_failed(figures: Figures) -> bool:
+    return bool(figures["cycles_late_by_5_ms"])
+
+
+BENCH = Bench(ClockConfig, bench_clock, _has_failed)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from palme.cli.bench.browser import chromium
+from palme.cli.bench.base import Bar, Bench, Figures
+from palme.cli.bench.browser import chromium, require_browser
+from palme.cli.settings.bench import ConsoleBenchConfig
 from palme.operator.operator import Picture, Reply
 from palme.operator.rehearsal.drawing import BLOCK, CAMERAS, draw
 from palme.operator.rehearsal.operator import RehearsalOperator
@@ -53,7 +54,7 @@ class BenchOperator(RehearsalOperator):
         return super().stop(who, reason)
 
 
-def bench_console(seconds: float, presses: int, hz: float, bar: Callable[[str, int], Any]) -> dict[str, Any]:
+def bench_console(seconds: float, presses: int, hz: float, bar: Bar) -> dict[str, Any]:
     """Figures by name, in [ms].
 
     Args:
@@ -85,7 +86,7 @@ def bench_console(seconds: float, presses: int, hz: float, bar: Callable[[str, i
     }  # fmt: skip
 
 
-def _stops(page: Any, desk: BenchOperator, presses: int, bar: Callable[[str, int], Any]) -> np.ndarray:
+def _stops(page: Any, desk: BenchOperator, presses: int, bar: Bar) -> np.ndarray:
     """(presses,) [ms] from before the press to the call of `Operator.stop`."""
     found, draw_wait = [], random.Random(0)
     box = page.locator("#stop").bounding_box()
@@ -111,3 +112,15 @@ def _stops(page: Any, desk: BenchOperator, presses: int, bar: Callable[[str, int
                 page.wait_for_timeout(20)
             progress.update()
     return 1e3 * np.array(found)
+
+
+def _measure(config: ConsoleBenchConfig, bar: Bar) -> Figures:
+    require_browser()
+    return bench_console(config.seconds, config.presses, config.camera_hz, bar)
+
+
+def _has_failed(figures: Figures) -> bool:
+    return not all(figures[name] <= target for name, target in TARGETS.items())
+
+
+BENCH = Bench(ConsoleBenchConfig, _measure, _has_failed)

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from palme.cli.bench.bounds import check
+from palme.cli.bench.base import Bar, Bench, Figures
 from palme.cli.errors import UsageError
 from palme.cli.rig.build import Rig, build_rig
+from palme.cli.settings.bench import CorrectionsConfig
+from palme.cli.settings.run import RigConfig
 from palme.report.stats import newcombe_paired, wilson
-
-Bar = Callable[[str, int], Any]
 
 SCHEMA = "palme-corrections/1"
 _rig: Rig | None = None
 _blanked = False
 
 
-def bench_corrections(config: Mapping[str, Any], bar: Bar) -> dict[str, Any]:
-    """Everything, into `config["out"]`. Returns the content of results.json.
+def bench_corrections(config: CorrectionsConfig, bar: Bar) -> dict[str, Any]:
+    """Everything, into `config.out`. Returns the content of results.json.
 
     Raises:
         UsageError: a number makes no sense, or there is nothing to correct.
@@ -36,16 +37,9 @@ def bench_corrections(config: Mapping[str, Any], bar: Bar) -> dict[str, Any]:
     from palme.policies.chunk import WEIGHTS
     from palme.report.corrections_page import corrections_page
 
-    check("corrections", config)
-    if config["policy"]["name"] != "chunk":
-        raise UsageError(f"policy={config['policy']['name']}: chunk alone learns from corrections")
-    if "knock" not in config["camera"]:
-        raise UsageError(
-            "the camera is where it was calibrated: there is nothing to correct; say camera=knocked"
-        )
-    out = Path(config["out"])
+    out = config.out
     out.mkdir(parents=True, exist_ok=True)
-    shipped = Path(config["policy"]["weights"] or WEIGHTS)
+    shipped = config.chunk.weights or WEIGHTS
     trials = _Trials(config, out, bar)
     found = {
         "before": trials("before", shipped),
@@ -62,10 +56,13 @@ def bench_corrections(config: Mapping[str, Any], bar: Bar) -> dict[str, Any]:
     found["head alone"] = trials("head alone", taught, corrected=False)
     found["undisturbed, head alone"] = trials("undisturbed, head alone", taught, False, corrected=False)
     found["undisturbed, with the correction"] = trials("undisturbed, with the correction", taught, False)
-    settings = {k: config[k] for k in ("episodes", "seed", "corrected", "motions", "steps", "lr")}
-    settings |= {k: config[k] for k in ("recorded_share", "correction_weight")}
-    settings["knock"] = config["camera"]["knock"]
-    content = {
+    settings = {
+        "episodes": config.episodes, "seed": config.seed, "corrected": config.corrected,
+        "motions": config.motions, "steps": config.steps, "lr": config.lr,
+        "recorded_share": config.recorded_share, "correction_weight": config.correction_weight,
+        "knock": asdict(config.camera)["knock"],
+    }  # fmt: skip
+    content: dict[str, Any] = {
         "schema": SCHEMA, "commit": commit(), "settings": settings, "collected": collected, "alone": alone,
         "training": training, "trials": {name: _counted(won) for name, won in found.items()},
         "gain": _gain(found["after"], found["before"]),
@@ -92,7 +89,7 @@ def bench_corrections(config: Mapping[str, Any], bar: Bar) -> dict[str, Any]:
 class _Trials:
     """Plays the same steps under different conditions; finished trials are kept and not played again."""
 
-    def __init__(self, config: Mapping[str, Any], out: Path, bar: Bar) -> None:
+    def __init__(self, config: CorrectionsConfig, out: Path, bar: Bar) -> None:
         self._config, self._out, self._bar = config, out, bar
 
     def __call__(
@@ -100,19 +97,21 @@ class _Trials:
     ) -> list[bool]:
         """Whether each step succeeded, in the order of the seeds."""
         config = self._config
-        camera = {k: v for k, v in config["camera"].items() if disturbed or k != "knock"}
-        policy = {**config["policy"], "weights": str(weights), "corrected": corrected}
-        told = {**config, "planner": {"name": "oracle"}, "camera": camera, "policy": policy}
+        camera = config.camera if disturbed else replace(config.camera, knock=None)
+        policy = replace(config.chunk, weights=weights, corrected=corrected)
+        setting: RigConfig = RigConfig(
+            robot=config.robot, planner=config.planner, policy=policy, detector=config.detector, camera=camera
+        )
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        same = {"camera": camera, "corrected": corrected, "blanked": blanked, "weights": digest,
-                "seed": config["seed"], "episodes": config["episodes"]}  # fmt: skip
+        same = {"camera": asdict(camera), "corrected": corrected, "blanked": blanked, "weights": digest,
+                "seed": config.seed, "episodes": config.episodes}  # fmt: skip
         path = self._out / "trials" / f"{name.replace(', ', '-').replace(' ', '_')}.json"
         if (kept := _kept(path, same)) is not None:
             return kept
-        seeds = range(config["seed"], config["seed"] + config["episodes"])
+        seeds = range(config.seed, config.seed + config.episodes)
         won: dict[int, bool] = {}
         with self._bar(name, len(seeds)) as bar:
-            for seed, success in _played(told, blanked, list(seeds), config["workers"]):
+            for seed, success in _played(setting, blanked, list(seeds), config.workers):
                 won[seed] = success
                 bar.update(1)
                 bar.set_postfix_str(f"{sum(won.values())} of {len(won)} achieved", refresh=False)
@@ -121,7 +120,7 @@ class _Trials:
         return in_order
 
 
-def _played(config: Mapping[str, Any], blanked: bool, seeds: list[int], workers: int) -> Any:
+def _played(config: RigConfig, blanked: bool, seeds: list[int], workers: int) -> Any:
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")  # PyBullet and torch do not survive a fork
@@ -129,13 +128,13 @@ def _played(config: Mapping[str, Any], blanked: bool, seeds: list[int], workers:
         yield from pool.imap_unordered(_play, seeds)
 
 
-def _start(config: Mapping[str, Any], blanked: bool) -> None:
+def _start(config: RigConfig, blanked: bool) -> None:
     global _rig, _blanked
     import signal
 
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to hear; it ends the pool
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends the pool
     torch.set_num_threads(1)
     _rig, _blanked = build_rig(config), blanked
 
@@ -148,18 +147,18 @@ def _play(seed: int) -> tuple[int, bool]:
     return seed, run_step(_rig, seed, blanked=_blanked).success
 
 
-def _collected(config: Mapping[str, Any], out: Path, bar: Bar) -> dict[str, Any]:
+def _collected(config: CorrectionsConfig, out: Path, bar: Bar) -> dict[str, Any]:
     """The recorded data set, where it is not there yet, and what came of its episodes."""
     from palme.cli.evaluation.corrections import collect_corrections
 
     def collect(data: Path) -> list[Any]:
-        with bar("corrected episodes", config["corrected"]) as shown:
+        with bar("corrected episodes", config.corrected) as shown:
             return collect_corrections(config, data, lambda episode: shown.update(episode.corrected))
 
-    return _data_set(config, out / "episodes", config["corrected"], collect)
+    return _data_set(config, out / "episodes", config.corrected, collect)
 
 
-def _alone(config: Mapping[str, Any], out: Path, bar: Bar, episodes: int) -> dict[str, Any]:
+def _alone(config: CorrectionsConfig, out: Path, bar: Bar, episodes: int) -> dict[str, Any]:
     """For the control: as many episodes of the same steps, with nobody who takes over."""
     from palme.cli.evaluation.corrections import collect_alone
 
@@ -171,14 +170,14 @@ def _alone(config: Mapping[str, Any], out: Path, bar: Bar, episodes: int) -> dic
 
 
 def _data_set(
-    config: Mapping[str, Any], data: Path, n: int, collect: Callable[[Path], list[Any]]
+    config: CorrectionsConfig, data: Path, n: int, collect: Callable[[Path], list[Any]]
 ) -> dict[str, Any]:
     import shutil
 
     import torch
 
     torch.set_num_threads(1)
-    same = {"camera": config["camera"], "corrected": n, "seed": config["seed"]}
+    same = {"camera": asdict(config.camera), "corrected": n, "seed": config.seed}
     path = data.with_name({"episodes": "collected"}.get(data.name, data.name) + ".json")
     if (kept := _kept(path, same)) is not None and data.exists():
         return kept
@@ -194,22 +193,22 @@ def _data_set(
     return told
 
 
-def _demonstrations(config: Mapping[str, Any], out: Path) -> None:
+def _demonstrations(config: CorrectionsConfig, out: Path) -> None:
     from sim.data.demonstrations import write_demonstrations
 
-    path = out / "demos" / f"seed042-{config['motions']}.npz"
+    path = out / "demos" / f"seed042-{config.motions}.npz"
     if not path.exists():
-        write_demonstrations(path, config["motions"], 42)
+        write_demonstrations(path, config.motions, 42)
 
 
-def _trained(config: Mapping[str, Any], out: Path, start: Path, bar: Bar) -> dict[str, Any]:
+def _trained(config: CorrectionsConfig, out: Path, start: Path, bar: Bar) -> dict[str, Any]:
     """With the corrections, and as a control from episodes without any; figures of both."""
     import multiprocessing
 
     common = {
-        "steps": config["steps"], "lr": config["lr"], "recorded_share": config["recorded_share"],
-        "arm": config["robot"]["name"], "start": str(start), "camera": config["detector"]["camera"],
-        "warmup": min(100, config["steps"]), "correction_weight": config["correction_weight"],
+        "steps": config.steps, "lr": config.lr, "recorded_share": config.recorded_share,
+        "arm": config.robot.name, "start": str(start), "camera": config.detector.camera,
+        "warmup": min(100, config.steps), "correction_weight": config.correction_weight,
     }  # fmt: skip
     jobs = {
         name: common | {"out": str(out / name), "data": [str(out / "demos"), str(out / data)]}
@@ -222,7 +221,7 @@ def _trained(config: Mapping[str, Any], out: Path, start: Path, bar: Bar) -> dic
         return kept
     figures: dict[str, Any] = {}
     context = multiprocessing.get_context("spawn")
-    with bar("training", len(jobs)) as shown, context.Pool(min(config["workers"], len(jobs))) as pool:
+    with bar("training", len(jobs)) as shown, context.Pool(min(config.workers, len(jobs))) as pool:
         for name, found in pool.imap_unordered(_train, jobs.items()):
             figures[name] = found
             shown.update(1)
@@ -312,3 +311,10 @@ def _kept(path: Path, same: Any) -> Any:
 def _keep(path: Path, same: Any, found: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"settings": same, "found": found}) + "\n", encoding="utf-8")
+
+
+def _has_failed(figures: Figures) -> bool:
+    return not figures["gain"]["interval95"][0] > 0
+
+
+BENCH = Bench(CorrectionsConfig, bench_corrections, _has_failed, lambda figures: None)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from palme.cli.bench.base import Bar, Bench, Figures
 from palme.cli.evaluation.next_steps import look, scenes
 from palme.cli.evaluation.perceive import found_of
+from palme.cli.rig.build import build_rig, detector_of
+from palme.cli.rig.planners import OracleConfig
+from palme.cli.settings.bench import BenchPlannerConfig
 from palme.perception.objects import PerceivedObjects
 from sim.world.scene import Scene
 
 
-def bench_detector(detector: Any, rig: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+def bench_detector(detector: Any, rig: Any, config: BenchPlannerConfig) -> dict[str, Any]:
     """Counts over `episodes` scenes on the way to goals of each family, the arm at home.
 
     Returns:
@@ -23,13 +27,13 @@ def bench_detector(detector: Any, rig: Any, config: Mapping[str, Any]) -> dict[s
     """
     count: Counter[str] = Counter()
     away: list[float] = []
-    for family in config["tasks"]:
-        stream = scenes(config["seed"], config["split"], family)
-        for k in range(config["episodes"]):
+    for family in config.tasks:
+        stream = scenes(config.seed, config.split, family)
+        for k in range(config.episodes):
             _, scene = next(stream)
             seen = detector(look(rig, scene))
             wrong = _check(seen, scene, count, away)
-            if wrong and config["verbose"]:
+            if wrong and config.verbose:
                 print(f"{family} {k}: {'; '.join(wrong)}")
     n, scene_count = max(count["objects"], 1), max(count["scenes"], 1)
     return {
@@ -75,3 +79,11 @@ def _check(seen: PerceivedObjects, scene: Scene, count: Counter[str], away: list
             wrong.append(f"{thing.spec.name} held by {None if j == len(seen) else seen.name(j)}")
     count["right"] += not wrong
     return wrong
+
+
+def _measure(config: BenchPlannerConfig, bar: Bar) -> Figures:
+    rig = build_rig(replace(config, planner=OracleConfig()), config.seed)
+    return bench_detector(detector_of(config.detector)(), rig, config)
+
+
+BENCH = Bench(BenchPlannerConfig, _measure)

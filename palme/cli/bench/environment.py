@@ -15,6 +15,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from palme.cli.bench.base import Bar, Bench, Figures
+from palme.cli.settings.bench import EnvConfig
+
 OURS = "palme/PutInBowl-v0"
 THEIRS = "panda_gym:PandaPickAndPlaceJoints-v3"  # gymnasium imports what stands before the colon
 IMAGE_SIZE = 128
@@ -157,3 +160,24 @@ def _physics_share(runner: _Runner, steps: int) -> float:
         del world.step
     # of each pair of readings one lies inside what it times
     return float(np.clip((spent - tick * steps) / (total - 3 * tick * steps), 0.0, 1.0))
+
+
+def _measure(config: EnvConfig, bar: Bar) -> Figures:
+    return bench_env(config.rounds, config.steps, config.picture_steps).as_dict()
+
+
+def _missed(figures: Figures) -> list[str]:
+    return [name for name, target in TARGETS.items() if not figures[name] >= target]
+
+
+def _show(figures: Figures) -> None:
+    missed = _missed(figures)
+    for name, value in figures.items():
+        target = (
+            f"  (target {TARGETS[name]:g}{', missed' if name in missed else ''})" if name in TARGETS else ""
+        )
+        shown = f"{value:12.2f}" if isinstance(value, float) else f"{value!s:>12}"
+        print(f"{name:<22} {shown}{target}")
+
+
+BENCH = Bench(EnvConfig, _measure, lambda figures: bool(_missed(figures)), _show)

@@ -7,7 +7,7 @@ import tempfile
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from palme.cli.bench.base import Bar, Bench, Figures
 from palme.cli.bench.soak import _resident_mb
+from palme.cli.settings.bench import FuzzConfig
 from robots.bridge import frames, keys
 from robots.bridge.client import BridgeClient
 from robots.bridge.frames import ArrayFrame, pack, unpack
@@ -39,10 +41,10 @@ class _Part:
         return self._key
 
 
-def bench_fuzz(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
+def bench_fuzz(config: FuzzConfig, bar: Bar) -> dict[str, Any]:
     """Figures by name. `crashes`: errors that are not the protocol's own; `executed`: must be 0."""
     logging.getLogger("robots.bridge.server").setLevel(logging.CRITICAL)
-    spec, draw = replace(ArmSpec.load("panda"), control_hz=100.0), Random(config["seed"])
+    spec, draw = replace(ArmSpec.load("panda"), control_hz=100.0), Random(config.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server_key = keys.new(folder, "server")
@@ -58,10 +60,10 @@ def bench_fuzz(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> dic
 
 
 def _fuzz(
-    config: Mapping[str, Any], bar: Callable[[str, int], Any], draw: Random, server: BridgeServer,
+    config: FuzzConfig, bar: Bar, draw: Random, server: BridgeServer,
     client: BridgeClient, hostile: str,
 ) -> dict[str, Any]:  # fmt: skip
-    n, before, where = config["frames"], server.counts()["command"], server.driver.read().q
+    n, before, where = config.frames, server.counts()["command"], server.driver.read().q
     seeds, answers = _requests(client), _answers(client)
     outcomes: Counter[str] = Counter()
     memory: list[float] = []
@@ -160,3 +162,10 @@ def _answers(client: BridgeClient) -> list[bytes]:
         frames.Picture(1, "front", picture, None, pack(np.ones((4, 4)), "<f4"), three, four),
     )  # fmt: skip
     return [encode(frame) for frame in every]
+
+
+def _has_failed(figures: Figures) -> bool:
+    return bool(figures["crashes"] or figures["executed"] or figures["moved_rad"])
+
+
+BENCH = Bench(FuzzConfig, bench_fuzz, _has_failed)

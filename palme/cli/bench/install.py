@@ -11,13 +11,15 @@ import subprocess
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from palme.cli.bench.base import Bar, Bench, Figures
 from palme.cli.errors import UsageError
+from palme.cli.settings.bench import InstallConfig
 from robots.bridge import keys
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,11 +28,11 @@ NOT_BASE = ("torch", "transformers", "pybullet", "gymnasium", "cv2", "hydra")
 SERVING = 1.0  # [s] to a serving process, at most
 
 
-def bench_install(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
+def bench_install(config: InstallConfig, bar: Bar) -> dict[str, Any]:
     """Figures by name: MB of files, seconds. Raises UsageError outside a checkout, or where pip fails."""
     if not (ROOT / "pyproject.toml").is_file():
         raise UsageError(f"{ROOT} is no checkout of palme; bench install needs one to install from")
-    with tempfile.TemporaryDirectory() as name, bar("install", 2 + 3 * config["starts"]) as progress:
+    with tempfile.TemporaryDirectory() as name, bar("install", 2 + 3 * config.starts) as progress:
         folder = Path(name)
         source, home = folder / "source", folder / "venv"
         source.mkdir()
@@ -55,7 +57,7 @@ def bench_install(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> 
 
         def timed(what: Callable[[], float]) -> list[float]:
             out = []
-            for _ in range(config["starts"]):
+            for _ in range(config.starts):
                 out.append(what())
                 progress.update(1)
             return out
@@ -110,3 +112,10 @@ def _serves(palme: Path, own: Path) -> float:
     finally:
         child.terminate()
         child.wait(10)
+
+
+def _has_failed(figures: Figures) -> bool:
+    return bool(figures["serving_s_p50"] > SERVING or figures["not_base_but_there"])
+
+
+BENCH = Bench(InstallConfig, bench_install, _has_failed)

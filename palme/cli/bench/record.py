@@ -16,24 +16,27 @@ from typing import Any
 
 import numpy as np
 
+from palme.cli.bench.base import Bar, Bench, Figures
+from palme.cli.settings.bench import RecordBenchConfig
+
 SIZE = (480, 640)  # the issue's cameras
 LATE = 0.005  # [s]
 LONGEST = 0.3  # [s] that a writer lives beyond its last save
 
 
-def bench_record(config: dict[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
+def bench_record(config: RecordBenchConfig, bar: Bar) -> dict[str, Any]:
     """All figures. `lost` and `unreadable` must be 0."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        if config["kills"]:
-            with bar("kills", config["kills"]) as progress:
-                found |= kills(Path(folder) / "killed", config["kills"], config["seed"], progress.update)
-        if config["seconds"]:
+        if config.kills:
+            with bar("kills", config.kills) as progress:
+                found |= kills(Path(folder) / "killed", config.kills, config.seed, progress.update)
+        if config.seconds:
             root = Path(folder) / "timed"
             found |= encoding(Path(folder) / "encoded")
-            with bar("recording", round(20 * config["seconds"])) as progress:
-                found |= in_time(root, config["seconds"], progress.update)
-            found |= reading(root, config["reads"], config["seed"])
+            with bar("recording", round(20 * config.seconds)) as progress:
+                found |= in_time(root, config.seconds, progress.update)
+            found |= reading(root, config.reads, config.seed)
     return found
 
 
@@ -97,7 +100,7 @@ class _Writers:
             "-m",
             "palme.data.synthetic",
             str(root),
-            json.dumps({"forks": True} | setting),
+            json.dumps({"forks": True, **setting}),
         ]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
@@ -216,3 +219,10 @@ def reading(root: Path, n: int, seed: int) -> dict[str, Any]:
     for index in order:
         dataset[int(index)]
     return {"reading_frames_a_second": round(len(order) / (time.perf_counter() - begin), 1)}
+
+
+def _has_failed(figures: Figures) -> bool:
+    return bool(figures.get("lost") or figures.get("unreadable"))
+
+
+BENCH = Bench(RecordBenchConfig, bench_record, _has_failed)

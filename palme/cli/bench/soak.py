@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from palme.cli.bench.base import Bar, Bench, Figures
+from palme.cli.settings.bench import SoakConfig
 from robots.bridge import keys
 from robots.bridge.client import BridgeClient
 from robots.bridge.faults import FaultProxy
@@ -26,37 +27,37 @@ MARGIN = 0.01  # [rad] beyond the wave that braking may overshoot
 TIMEOUT = 0.05  # [s] for an answer
 
 
-def bench_soak(config: Mapping[str, Any], bar: Callable[[str, int], Any]) -> dict[str, Any]:
+def bench_soak(config: SoakConfig, bar: Bar) -> dict[str, Any]:
     """Figures by name. `unintended`: targets sent outside of what was asked for, or beyond a limit."""
-    spec = replace(ArmSpec.load("panda"), control_hz=config["hz"])
+    spec = replace(ArmSpec.load("panda"), control_hz=config.hz)
     arm = IdealArm(spec, keep=10_000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server_key, me = keys.new(folder, "server"), keys.new(folder, "me")
         keys.allow(folder, keys.load_public(folder / "me.public.json"), "policy")
         with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server:
-            proxy = FaultProxy(server.address, server_key, me, folder, 0.0, seed=config["seed"], keep=0)
+            proxy = FaultProxy(server.address, server_key, me, folder, 0.0, seed=config.seed, keep=0)
             with proxy, BridgeClient(proxy.address, me, server_key.public, timeout=TIMEOUT) as client:
                 return _soak(config, bar, arm, server, proxy, client)
 
 
 def _soak(
-    config: Mapping[str, Any], bar: Callable[[str, int], Any], arm: IdealArm, server: BridgeServer,
+    config: SoakConfig, bar: Bar, arm: IdealArm, server: BridgeServer,
     proxy: FaultProxy, client: BridgeClient,
 ) -> dict[str, Any]:  # fmt: skip
     home = client.observe(()).robot.q
     met: Counter[str] = Counter()
     unintended, sent, memory, rearmed, worst = 0, 0, [], 0, 0.0
-    seq, seconds = 0, 60 * config["minutes"]
+    seq, seconds = 0, 60 * config.minutes
     tail: list[Array] = []
     client.rearm()
-    proxy.rate = config["faults"]
+    proxy.rate = config.faults
     begin = checked = time.monotonic()
     with bar("soak", int(seconds)) as progress:
         while time.monotonic() - begin < seconds:
             seq += 1
             try:
-                client.command(JointCommand(home + WAVE * np.sin(seq / config["hz"]), 1.0, seq, 0.0))
+                client.command(JointCommand(home + WAVE * np.sin(seq / config.hz), 1.0, seq, 0.0))
                 met["acknowledged"] += 1
             except RobotError as error:
                 met[type(error).__name__] += 1
@@ -74,7 +75,7 @@ def _soak(
     early = memory[len(memory) // 5 :] or memory
     counts = server.counts()
     return {
-        "minutes": config["minutes"], "hz": config["hz"], "faults": config["faults"], "asked": seq,
+        "minutes": config.minutes, "hz": config.hz, "faults": config.faults, "asked": seq,
         "targets_sent": sent + n, "unintended": unintended + bad,
         "largest_share_of_a_limit": max(worst, most),
         "motion_after_the_end_rad": still, "rearmed": rearmed, "client_met": dict(met),
@@ -119,3 +120,10 @@ def _resident_mb() -> float:
 
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _has_failed(figures: Figures) -> bool:
+    return bool(figures["unintended"] or figures["server_failed"] or figures["motion_after_the_end_rad"])
+
+
+BENCH = Bench(SoakConfig, bench_soak, _has_failed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from palme.cli.bench.stall_monitor import StallMonitor
+from palme.cli.settings.bench import BridgeBenchConfig
 from robots.bridge import keys
 from robots.bridge.client import BridgeClient
 from robots.bridge.server import BridgeServer
@@ -23,7 +24,7 @@ from robots.types import JointCommand
 
 
 def bench_silence(
-    config: Mapping[str, Any], folder: Path, server_key: keys.SecretKey, me: keys.SecretKey, bar: Any
+    config: BridgeBenchConfig, folder: Path, server_key: keys.SecretKey, me: keys.SecretKey, bar: Any
 ) -> dict[str, Any]:
     """From the last good command to the first target that slows the arm down, and to the latch.
 
@@ -31,10 +32,10 @@ def bench_silence(
     count for nothing. `..._while_machine_ran`: of the tries in which no processor stood still, as a virtual
     machine's may.
     """
-    spec = replace(ArmSpec.load("panda"), control_hz=config["silence_hz"])
+    spec = replace(ArmSpec.load("panda"), control_hz=config.silence_hz)
     arm = IdealArm(spec, keep=200)
     spans: list[tuple[float, float]] = []  # of each try: last good command, first target that slows down
-    latched, n, again = [], config["silence_tries"], 0
+    latched, n, again = [], config.silence_tries, 0
     with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server, StallMonitor() as witnesses:
         with (
             BridgeClient(server.address, me, server_key.public, timeout=2.0) as client,
@@ -65,7 +66,7 @@ def bench_silence(
     known = witnesses.stalls is not None
     return {
         "silence_tries": n, "silence_begun_again": again, "silence_unnoticed": n - len(spans),
-        "silence_hz": config["silence_hz"],
+        "silence_hz": config.silence_hz,
         "silence_to_deceleration_ms_p50": float(np.percentile(ms, 50)),
         "silence_to_deceleration_ms_max": float(ms.max()),
         "silence_tries_while_machine_ran": len(ran) if known else None,

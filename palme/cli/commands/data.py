@@ -9,38 +9,38 @@ from typing import Any
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, unknown
+from palme.cli.settings.data import (
+    CheckConfig,
+    InfoConfig,
+    MergeConfig,
+    RepairConfig,
+    SplitConfig,
+    StatsConfig,
+)
 from palme.data.errors import DataError
 
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0, or 1 where `check` finds something."""
-    acts: dict[str, tuple[Callable[[list[Path], dict[str, Any]], int], int]] = {
-        "info": (_info, 1),
-        "check": (_check, 1),
-        "repair": (_repair, 1),
-        "merge": (_merge, 99),
-        "split": (_split, 1),
-        "stats": (_stats, 1),
-    }
     words = [word for word in arguments if not is_override(word)]
     if not words:
-        raise UsageError(f"one of: palme data {' | '.join(acts)} PATH")
+        raise UsageError(f"expected one of: palme data {' | '.join(ACTS)} PATH")
     name, *paths = words
-    if name not in acts:
-        raise unknown("command of palme data", name, acts)
-    act, most = acts[name]
-    if not 1 <= len(paths) <= most:
-        raise UsageError(
-            f"palme data {name}: {len(paths)} paths given, it takes {'one' if most == 1 else 'some'}"
-        )
-    config = load(f"data_{name}", [word for word in arguments if is_override(word)])
+    if name not in ACTS:
+        raise unknown("command of palme data", name, ACTS)
+    if not paths:
+        raise UsageError(f"palme data {name}: missing PATH")
+    if len(paths) > 1 and name != "merge":
+        raise UsageError(f"palme data {name}: expected one PATH, got {len(paths)}")
+    kind, act = ACTS[name]
+    config = load(kind, [word for word in arguments if is_override(word)])
     try:
         return act([Path(path) for path in paths], config)
     except DataError as error:
         raise UsageError(str(error)) from error
 
 
-def _info(paths: list[Path], config: dict[str, Any]) -> int:
+def _info(paths: list[Path], config: InfoConfig) -> int:
     from palme.data.reader import Dataset
     from palme.data.sidecar import read_sidecars
 
@@ -63,16 +63,16 @@ def _info(paths: list[Path], config: dict[str, Any]) -> int:
     repeated = sum(len(one.timing.repeated) for one in side.values())
     if side:
         print(f"  cadence: {late} frames late by more than 5 ms, {repeated} pictures repeated")
-    for entry in dataset.entries if config["episodes"] else ():
+    for entry in dataset.entries if config.episodes else ():
         told = f", {side[entry.episode].timing.sentence}" if entry.episode in side else ""
         print(f"  episode {entry.episode}: {entry.length} frames, {entry.tasks[0]!r}{told}")
     return 0
 
 
-def _check(paths: list[Path], config: dict[str, Any]) -> int:
+def _check(paths: list[Path], config: CheckConfig) -> int:
     from palme.data.check import check
 
-    problems = check(paths[0], config["deep"])
+    problems = check(paths[0], config.deep)
     for problem in problems:
         print(problem)
     if problems:
@@ -82,7 +82,7 @@ def _check(paths: list[Path], config: dict[str, Any]) -> int:
     return 1 if problems else 0
 
 
-def _repair(paths: list[Path], config: dict[str, Any]) -> int:
+def _repair(paths: list[Path], config: RepairConfig) -> int:
     from palme.data.repair import repair
 
     done = repair(paths[0])
@@ -91,42 +91,34 @@ def _repair(paths: list[Path], config: dict[str, Any]) -> int:
     return 0
 
 
-def _merge(paths: list[Path], config: dict[str, Any]) -> int:
+def _merge(paths: list[Path], config: MergeConfig) -> int:
     from palme.data.reader import Dataset
 
     sources = [Dataset(path) for path in paths]
-    return _compose(config, [(source, range(len(source.entries))) for source in sources], _into(config))
+    return _compose([(source, range(len(source.entries))) for source in sources], config.target)
 
 
-def _split(paths: list[Path], config: dict[str, Any]) -> int:
+def _split(paths: list[Path], config: SplitConfig) -> int:
     import numpy as np
 
     from palme.data.reader import Dataset
 
-    dataset, into = Dataset(paths[0]), _into(config)
+    dataset, into = Dataset(paths[0]), config.target
     n = len(dataset.entries)
-    if config["episodes"]:
-        for number in config["episodes"]:
+    if config.episodes:
+        for number in config.episodes:
             dataset.episode(number)
-        return _compose(config, [(dataset, config["episodes"])], into)
-    if not 0 < config["train"] < 1:
-        raise UsageError(f"train={config['train']}: expected a share in (0, 1)")
-    order = np.arange(n) if config["seed"] is None else np.random.default_rng(config["seed"]).permutation(n)
-    at = min(max(round(config["train"] * n), 1), n - 1)
+        return _compose([(dataset, config.episodes)], into)
+    order = np.arange(n) if config.seed is None else np.random.default_rng(config.seed).permutation(n)
+    at = min(max(round(config.train * n), 1), n - 1)
     if n < 2:
         raise UsageError(f"{paths[0]}: {n} episode(s) cannot be split in two")
     for name, part in (("train", order[:at]), ("test", order[at:])):
-        _compose(config, [(dataset, sorted(part.tolist()))], into / name)
+        _compose([(dataset, sorted(part.tolist()))], into / name)
     return 0
 
 
-def _into(config: dict[str, Any]) -> Path:
-    if not config["into"]:
-        raise UsageError("say where to: into=PATH")
-    return Path(config["into"])
-
-
-def _compose(config: dict[str, Any], sources: list[Any], into: Path) -> int:
+def _compose(sources: list[Any], into: Path) -> int:
     from tqdm import tqdm
 
     from palme.data.merge_split import copy_episodes
@@ -138,7 +130,7 @@ def _compose(config: dict[str, Any], sources: list[Any], into: Path) -> int:
     return 0
 
 
-def _stats(paths: list[Path], config: dict[str, Any]) -> int:
+def _stats(paths: list[Path], config: StatsConfig) -> int:
     import numpy as np
 
     from palme.data import stats
@@ -147,9 +139,9 @@ def _stats(paths: list[Path], config: dict[str, Any]) -> int:
 
     dataset = Dataset(paths[0])
     found = read_stats(paths[0], dataset.features)[: len(dataset.entries)]
-    if config["episode"] is not None:
-        dataset.episode(config["episode"])
-        found = [found[config["episode"]]]
+    if config.episode is not None:
+        dataset.episode(config.episode)
+        found = [found[config.episode]]
     names = ("min", "q01", "q50", "q99", "max", "mean", "std")
     print(f"{'':<28}" + "".join(f"{name:>12}" for name in names))
     for key, one in stats.aggregate(found).items():
@@ -165,3 +157,13 @@ def _label(labels: Any, i: int, n: int) -> str:
     if n == 3 and "channels" in labels:
         return ("red", "green", "blue")[i]
     return str(labels[i]) if len(labels) == n else str(i)
+
+
+ACTS: dict[str, tuple[type[Any], Callable[[list[Path], Any], int]]] = {
+    "info": (InfoConfig, _info),
+    "check": (CheckConfig, _check),
+    "repair": (RepairConfig, _repair),
+    "merge": (MergeConfig, _merge),
+    "split": (SplitConfig, _split),
+    "stats": (StatsConfig, _stats),
+}

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run every check and print a line for each."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", _python),
-        *((f"packages [{extra}]", lambda e=extra: _packages(e)) for extra in EXTRAS),  # type: ignore[misc]
+        *((f"packages [{extra}]", lambda e=extra: _packages(e)) for extra in EXTRAS),
         ("configs", _configs),
         ("arm", _arm),
         ("physics", _physics),

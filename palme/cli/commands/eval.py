@@ -6,11 +6,15 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, reason
+from palme.cli.settings.run import EvalConfig
 from robots.errors import RobotError
+
+if TYPE_CHECKING:
+    from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,17 +25,18 @@ def main(arguments: Sequence[str]) -> int:
     for word in arguments:
         if not is_override(word):
             raise UsageError(f"{word!r}: expected key=value; see `palme eval --help`")
-    config = load("eval", arguments)
+    config = load(EvalConfig, arguments)
     specs = _specs(config)
-    out = Path(config["out"])
+    out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
 
     from palme.cli.evaluation.workers import play
 
-    results, code, gone = [], 0, ""
+    results: list[EpisodeResult] = []
+    code, gone = 0, ""
     with _bar(len(specs)) as bar:
         try:
-            for result in play(config, specs, int(config["workers"])):
+            for result in play(config, specs):
                 results.append(result)
                 bar.update(1)
                 bar.set_postfix_str(_score(results), refresh=False)
@@ -47,15 +52,18 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-def _write(out: Path, config: dict[str, Any], results: list[Any], finished: bool) -> None:
+def _write(out: Path, config: EvalConfig, results: list[EpisodeResult], finished: bool) -> None:
     from palme.cli.evaluation.results import summary
     from palme.report.eval_page import eval_page
 
-    settings = {key: config[key] for key in ("seed", "episodes", "split", "distractors")}
-    settings |= {part: config[part]["name"] for part in ("robot", "planner", "policy")}
-    settings |= {"phrasings": config["phrasings"], "workers": config["workers"], "complete": finished}
+    settings = {
+        "seed": config.seed, "episodes": config.episodes, "split": config.split,
+        "distractors": config.distractors, "robot": config.robot.name, "planner": config.planner.name,
+        "policy": config.policy.name, "phrasings": config.phrasings, "workers": config.workers,
+        "complete": finished,
+    }  # fmt: skip
     results.sort(key=lambda r: (r.spec.control, r.spec.family, r.spec.index))
-    content = summary(results, config["tasks"], settings)
+    content = summary(results, config.tasks, settings)
     (out / "results.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     (out / "report.html").write_text(eval_page(content), encoding="utf-8")
     for name, row in content["tasks"].items():
@@ -67,44 +75,38 @@ def _write(out: Path, config: dict[str, Any], results: list[Any], finished: bool
     print(f"{out / 'results.json'}\n{out / 'report.html'}")
 
 
-def _specs(config: dict[str, Any]) -> list[Any]:
+def _specs(config: EvalConfig) -> list[EpisodeSpec]:
     """Every episode to play, controls after the real ones."""
     from palme.cli.evaluation.episode import CONTROLS, EpisodeSpec
-    from sim.tasks import SPLITS, TASKS, BadPhrasing, UnknownTask, family_named, load_phrasings
 
-    if config["split"] not in SPLITS:
-        raise UsageError(f"unknown split {config['split']!r}. There are: {', '.join(SPLITS)}")
-    for key in ("episodes", "workers"):
-        if not config[key] >= 1:
-            raise UsageError(f"{key}={config[key]}: expected at least 1")
-    templates: dict[str, tuple[str, ...]] = {}
+    templates = _templates(config.phrasings)
+    return [
+        EpisodeSpec(
+            family, index, config.seed, config.split, control, templates.get(family, ()), config.distractors
+        )
+        for control in ("", *(CONTROLS if config.controls else ()))
+        for family in config.tasks
+        for index in range(config.episodes)
+    ]
+
+
+def _templates(path: str | None) -> dict[str, tuple[str, ...]]:
+    """Phrasings by family, from the file that replaces the split's own. Raises UsageError."""
+    from sim.tasks import BadPhrasing, UnknownTask, load_phrasings
+
+    if path is None:
+        return {}
     try:
-        for name in config["tasks"]:
-            family_named(str(name))
-        if config["phrasings"] is not None:
-            templates = load_phrasings(Path(config["phrasings"]))
+        return load_phrasings(Path(path))
     except (UnknownTask, BadPhrasing) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(
-            f"phrasings={config['phrasings']}: {reason(error)}; name a YAML file of sentences for each task"
+            f"phrasings={path}: {reason(error)}; name a YAML file of sentences for each task"
         ) from error
-    if not config["tasks"]:
-        raise UsageError(f"tasks=[]: name at least one of {', '.join(TASKS)}")
-    specs = []
-    for control in ("", *(CONTROLS if config["controls"] else ())):
-        for family in config["tasks"]:
-            for index in range(config["episodes"]):
-                specs.append(
-                    EpisodeSpec(
-                        family, index, config["seed"], config["split"], control,
-                        templates.get(family, ()), config["distractors"],
-                    )
-                )  # fmt: skip
-    return specs
 
 
-def _score(results: Sequence[Any]) -> str:
+def _score(results: Sequence[EpisodeResult]) -> str:
     real = [r for r in results if not r.spec.control]
     return f"{sum(r.success_at_end for r in real)} of {len(real)} achieved"
 

@@ -61,7 +61,7 @@ def _new(folder: Path, given: dict[str, str]) -> None:
 def _allow(folder: Path, given: dict[str, str]) -> None:
     if given["role"] not in keys.ROLES:
         raise unknown("role", given["role"], keys.ROLES)
-    key = keys.allow(folder, keys.load_public(Path(given["file"]).expanduser()), given["role"])  # type: ignore[arg-type]
+    key = keys.allow(folder, keys.load_public(Path(given["file"]).expanduser()), given["role"])
     print(f"{key.name} may reach the arms of this computer as {key.role}")
 
 

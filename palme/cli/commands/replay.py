@@ -14,6 +14,7 @@ import numpy as np
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
+from palme.cli.settings.data import ReplayConfig
 from palme.data.errors import DataError, ReplayError
 from robots.robot import Robot
 
@@ -24,12 +25,12 @@ def main(arguments: Sequence[str]) -> int:
 
     paths = [word for word in arguments if not is_override(word)]
     words = [word for word in arguments if is_override(word)]
-    config = load("replay", words)
+    config = load(ReplayConfig, words)
     if len(paths) != 1:
         raise UsageError("name one data set: palme replay PATH episode=0")
     try:
-        episode = Dataset(paths[0]).episode(config["episode"])
-        print(f"episode {config['episode']}: {episode.task!r}, {len(episode)} frames")
+        episode = Dataset(paths[0]).episode(config.episode)
+        print(f"episode {config.episode}: {episode.task!r}, {len(episode)} frames")
         if any(word.startswith("robot=") for word in words):
             return _elsewhere(episode, config)
         return _exactly(episode)
@@ -93,16 +94,15 @@ def replay_exactly(side: Any) -> tuple[list[float], str]:
         arm.world.close()
 
 
-def _elsewhere(episode: Any, config: dict[str, Any]) -> int:
+def _elsewhere(episode: Any, config: ReplayConfig) -> int:
     from palme.cli.rig.build import quiet
     from palme.cli.rig.remote_arm import connect
-    from robots.spec import ArmSpec
 
-    if config["robot"]["name"] == "bridge":
-        arm, _ = connect(config["bridge"])
+    if config.robot.is_remote:
+        arm, _ = connect(config.bridge)
         try:
             arm.rearm()
-            return _sent(arm, episode, config["approach"])
+            return _sent(arm, episode, config.approach)
         finally:
             arm.close()
     from sim.world.arm import SimulatedArm
@@ -110,14 +110,14 @@ def _elsewhere(episode: Any, config: dict[str, Any]) -> int:
     from sim.world.world import World
 
     quiet()
-    world = World("fast", ArmSpec.from_dict(config["robot"]))
+    world = World("fast", config.robot.local)
     try:
         simulated = SimulatedArm(world)
         side = episode.sidecar
         text = "" if side is None else side.run.world
         world.load(_scene(text) if text else Scene((), ()))
         simulated.hold(5)
-        return _sent(simulated, episode, config["approach"])
+        return _sent(simulated, episode, config.approach)
     finally:
         world.close()
 

@@ -5,15 +5,14 @@ Nothing but the base install is imported for a real arm: no Hydra, no simulator,
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palme.cli.errors import UsageError
+from palme.cli.rig.jpeg import Jpeg
 from robots import serve
 from robots.bridge import sockets
 from robots.drivers.registry import DRIVERS
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
             settings.backend_settings["scene"] = scene_for(settings.sentence, settings.seed, DISTRACTORS)
             print(f"on its table: what {settings.sentence!r} names, and other things (sentence=, seed=)")
     try:
-        codec = Jpeg() if Jpeg.there_is() else None
+        codec = Jpeg() if Jpeg.is_available() else None
         server = serve.build(settings, BACKENDS, codec)
 
         def started() -> None:
@@ -86,25 +85,6 @@ def help_lines() -> list[str]:
     """What `palme serve --help` says of it."""
     title = "palme serve robot=... backend=... takes:"
     return [title, *serve.listed(Settings(), sorted(DRIVERS | BACKENDS))]
-
-
-class Jpeg:
-    """`sim.rendering.jpeg.Jpeg`, imported with the first picture: an arm without cameras needs no OpenCV."""
-
-    @staticmethod
-    def there_is() -> bool:
-        """Whether OpenCV is installed."""
-        return importlib.util.find_spec("cv2") is not None
-
-    def encode(self, rgb: NDArray[np.uint8]) -> bytes:
-        from sim.rendering.jpeg import Jpeg as WithOpenCV
-
-        return WithOpenCV().encode(rgb)
-
-    def decode(self, jpeg: bytes) -> NDArray[np.uint8]:
-        from sim.rendering.jpeg import Jpeg as WithOpenCV
-
-        return WithOpenCV().decode(jpeg)
 
 
 if __name__ == "__main__":

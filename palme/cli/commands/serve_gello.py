@@ -6,33 +6,28 @@ import logging
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from palme.cli.config import load
-from palme.cli.errors import UsageError, unknown
+from palme.cli.errors import UsageError
+from palme.cli.settings.serve import ServeGelloConfig
 from palme.cli.signals import until_asked
 
 if TYPE_CHECKING:
     from robots.gello.server import GelloServer
-    from robots.types import Robot
+    from robots.robot import Robot
     from sim.world.arm import SimulatedArm
     from sim.world.world import World
-
-BACKENDS = ("sim",)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serves until Ctrl-C."""
-    config = load("serve_gello", arguments)
-    if config["guest"] != "gello":
-        raise unknown("guest", str(config["guest"]), ("gello",))
-    if config["backend"] not in BACKENDS:
-        raise unknown("backend", str(config["backend"]), BACKENDS)
+    config = load(ServeGelloConfig, arguments)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     server = _gello_server()  # before the simulator starts
     world, arm = _simulated(config)
     try:
-        return serve(server, arm, config["address"], config["silence_ms"] / 1e3)
+        return serve(server, arm, config.address, config.silence_ms / 1e3)
     finally:
         world.close()
 
@@ -78,17 +73,16 @@ def _listen(server: GelloServer) -> None:
                 print(error)
 
 
-def _simulated(config: dict[str, Any]) -> tuple[World, SimulatedArm]:
+def _simulated(config: ServeGelloConfig) -> tuple[World, SimulatedArm]:
     from palme.cli.rig.build import quiet
     from palme.cli.rig.scene_from_text import scene_for
-    from robots.spec import ArmSpec
 
     quiet()
     from sim.world.arm import SimulatedArm
     from sim.world.world import World
 
-    world = World("fast", ArmSpec.from_dict(config["robot"]))
+    world = World("fast", config.robot.local)
     arm = SimulatedArm(world, ())
-    world.load(scene_for(config["sentence"], config["seed"], 5))
+    world.load(scene_for(config.sentence, config.seed, 5))
     arm.hold(5)
     return world, arm

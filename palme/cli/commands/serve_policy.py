@@ -4,103 +4,80 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import load
-from palme.cli.errors import UsageError, reason, unknown
+from palme.cli.errors import UsageError, reason
+from palme.cli.rig.token_file import read_token
+from palme.cli.settings.serve import ServePolicyConfig
 from palme.cli.signals import until_asked
+from palme.registry import Registry
 
-TOKEN_BYTES = (16, 1024)
+if TYPE_CHECKING:
+    from robots.policy_servers.gr00t import Gr00tServer
+    from robots.policy_servers.observations import Calibration
+    from robots.policy_servers.openpi import OpenpiServer
+
 CALIBRATION = ("intrinsics", "base_from_camera")
+SERVERS: Registry[Any] = Registry(
+    "protocol",
+    {
+        "openpi": "robots.policy_servers.openpi:OpenpiServer",
+        "gr00t": "robots.policy_servers.gr00t:Gr00tServer",
+    },
+)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serves until Ctrl-C."""
     from robots.errors import RobotError
 
-    config = load("serve_policy", arguments)
+    config = load(ServePolicyConfig, arguments)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     try:
         server = build_server(config).start()
     except RobotError as error:
         raise UsageError(str(error)) from error
-    said = f"serving {config['policy']['name']} to {config['protocol']} clients"
+    said = f"serving {config.policy.name} to {config.protocol} clients"
     return until_asked(server, f"{said} at {server.host}:{server.port}; Ctrl-C ends it")
 
 
-def build_server(config: dict[str, Any]) -> Any:
-    """The server that `config` names, not yet bound.
+def build_server(config: ServePolicyConfig) -> OpenpiServer | Gr00tServer:
+    """The server, not yet bound.
 
     Raises:
-        UsageError: an unknown protocol or policy, unreadable weights, calibration or token.
+        UsageError: unreadable weights, calibration or token.
         AddressRefused: an address that others could reach, and no token.
     """
-    from palme.cli.rig.build import LEARNED, _LazyDetector, learned_policies, quiet
+    from palme.cli.rig.build import detector_of, quiet
     from palme.errors import StepFailed
-    from robots.policy_servers.keys import PORTS, PROTOCOLS, keys_for
+    from robots.policy_servers.keys import PORTS, keys_for
     from robots.policy_servers.observations import ObservationReader
     from robots.policy_servers.session import Session, metadata
-    from robots.spec import ArmSpec
 
-    protocol, policy = config["protocol"], config["policy"]
-    if protocol not in PROTOCOLS:
-        raise unknown("protocol", str(protocol), PROTOCOLS)
-    if policy["name"] not in LEARNED:
-        raise unknown("policy to serve", policy["name"], LEARNED)
-    if not 1 <= config["horizon"] <= 256:
-        raise UsageError(f"horizon={config['horizon']}: rows of an answer, 1 to 256")
-    if not config["max_guests"] >= 1:
-        raise UsageError(f"max_guests={config['max_guests']}: expected at least 1")
     quiet()
-    spec, detector = ArmSpec.from_dict(config["robot"]), _LazyDetector(config)
+    spec, horizon = config.robot.local, config.horizon
     try:
-        new_policy = learned_policies(policy, spec, detector)
+        new_policy = config.policy.factory(spec, detector_of(config.detector))
     except FileNotFoundError as error:
         raise UsageError(str(error)) from error
-    keys, calibration = keys_for(protocol, config["keys"]), read_calibration(config["calibration"])
+    keys, calibration = keys_for(config.protocol, asdict(config.keys)), read_calibration(config.calibration)
     reader = ObservationReader(
-        spec, config["detector"]["camera"], keys, calibration, one_is_closed(config["gripper_one"])
+        spec, config.detector.camera, keys, calibration, config.gripper_one == "closed"
     )
-    sent = metadata(policy["name"], reader, config["horizon"])
-    if protocol == "openpi":
-        from robots.policy_servers.openpi import OpenpiServer as Server
-    else:
-        from robots.policy_servers.gr00t import Gr00tServer as Server  # type: ignore[assignment]
-    return Server(
-        lambda: Session(new_policy(), reader, config["horizon"]),
-        sent,
-        config["address"] or f"127.0.0.1:{PORTS[protocol]}",
-        token=read_token(config["token_file"]),
+    return SERVERS[config.protocol](
+        lambda: Session(new_policy(), reader, horizon),
+        metadata(config.policy.name, reader, horizon),
+        config.address or f"127.0.0.1:{PORTS[config.protocol]}",
+        token=read_token(config.token_file),
         public_errors=(StepFailed, ValueError),  # ValueError: of the detector, at pictures of an odd size
-        max_clients=config["max_guests"],
+        max_clients=config.max_guests,
     )
 
 
-def one_is_closed(word: str) -> bool:
-    """What 1 of a gripper means. Raises UsageError."""
-    if word not in ("closed", "open"):
-        raise unknown("gripper_one", str(word), ("closed", "open"))
-    return word == "closed"
-
-
-def read_token(path: str | None) -> str | None:
-    """The secret in a file: `TOKEN_BYTES` of printable ASCII. Raises UsageError."""
-    if path is None:
-        return None
-    low, high = TOKEN_BYTES
-    try:
-        token = Path(path).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"token_file={path}: {reason(error)}; name a text file with {low} to {high} characters"
-        ) from error
-    if not (low <= len(token) <= high and token.isprintable() and " " not in token):
-        raise UsageError(f"token_file={path}: expected {low} to {high} printable characters without spaces")
-    return token
-
-
-def read_calibration(path: str | None) -> Any:
+def read_calibration(path: Path | None) -> Calibration:
     """`intrinsics` and `base_from_camera` from a YAML file. Raises UsageError."""
     import numpy as np
     import yaml
@@ -110,7 +87,7 @@ def read_calibration(path: str | None) -> Any:
     if path is None:
         return Calibration()
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not (isinstance(raw, dict) and raw and set(raw) <= set(CALIBRATION)):
             raise ValueError(f"expected a mapping with {' and '.join(CALIBRATION)}")
         return Calibration(**{key: np.asarray(value, np.float64) for key, value in raw.items()})

@@ -6,14 +6,21 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
-from palme.cli.rig.operator_session import OperatorSession, beside, check_person, device_named
+from palme.cli.rig.operator_session import OperatorSession, beside, check_operator, device_named
+from palme.cli.settings.run import SessionConfig, TeleopConfig
 from robots.realtime import raised_priority
 from robots.teleop.arbitration import PAUSED, STOPPED
+
+if TYPE_CHECKING:
+    from robots.robot import Robot
+    from robots.teleop.teleop_actions import Teleoperator
+    from sim.world.arm import SimulatedArm
+    from sim.world.scene import Scene
 
 LINE = 0.2  # [s] between lines of where the arm is
 SETTLE_TICKS = 5
@@ -22,13 +29,13 @@ SETTLE_TICKS = 5
 def main(arguments: Sequence[str]) -> int:
     """Returns 0 after Ctrl-C or SIGTERM."""
     if words := [word for word in arguments if not is_override(word)]:
-        raise UsageError(f"{words[0]!r}: every setting is key=value; to have a sentence done: palme run")
-    config = load("teleop", arguments)
-    name = config["device"] or (None if config["console"] else "keyboard")
-    check_person(config, None)  # the device is looked at when the arm is there, which is soon
-    with _alone_at(config) as (arm, more):
+        raise UsageError(f"{words[0]!r}: expected key=value; to carry out a sentence use palme run")
+    config = load(TeleopConfig, arguments)
+    name = config.device or (None if config.console else "keyboard")
+    check_operator(config, None)  # the device is checked once the arm is there, which takes a moment only
+    with _alone_at(config) as (arm, scene):
         device = _leader(config, arm) if name == "leader" else device_named(name)
-        with person_at(arm, config, device, **more) as assisted:
+        with person_at(arm, config, device, scene) as assisted:
             if name in ("keyboard", "leader"):
                 from robots.teleop.devices.keyboard import HELP
 
@@ -39,30 +46,31 @@ def main(arguments: Sequence[str]) -> int:
 
 
 @contextmanager
-def _alone_at(config: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The arm, and what else `person_at` wants to know of it; closed in the end."""
-    if config["robot"]["name"] == "bridge":
+def _alone_at(config: TeleopConfig) -> Iterator[tuple[Any, Scene | None]]:
+    """The arm, and what stands before a simulated one; closed in the end."""
+    if config.robot.is_remote:
         from palme.cli.rig.remote_arm import connect
 
-        client, _ = connect({**config["bridge"], "human": True, "table": False})
+        client, _ = connect(replace(config.bridge, human=True, table=False))
         try:
-            yield client, {}
+            yield client, None
         finally:
             client.close()
         return
     arm, scene = simulated(config)
     try:
-        yield arm, {"scene": scene}
+        yield arm, scene
     finally:
         arm.world.close()
 
 
 @contextmanager
-def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) -> Iterator[OperatorSession]:
-    """A person alone at `arm`, until the end of the context; then what was recorded is saved, and told.
+def person_at(
+    arm: Any, config: SessionConfig, device: Teleoperator | None, scene: Scene | None = None
+) -> Iterator[OperatorSession]:
+    """A person alone at `arm`, until the end of the context; then a recording is saved, and one line printed.
 
     Args:
-        config: of teleop.
         device: in the person's hand, None = the console alone.
         scene: what stands before a simulated arm, `SETTLE_TICKS` after it was loaded; None across the bridge.
     """
@@ -73,12 +81,11 @@ def person_at(arm: Any, config: dict[str, Any], device: Any, scene: Any = None) 
     robot, recording = arm, None
     pictures = beside(arm, ours)
     try:
-        if config["record"]:
+        if config.record:
             from palme.cli.rig.recording import Recording
 
-            rig = SimpleNamespace(arm=arm, world=arm.world if ours else None)
-            begun = Recording(config["record"], rig, config)
-            robot = begun.begin(arm, config["task"], scene, SETTLE_TICKS, config["seed"], pictures)
+            begun = Recording(config.record, arm, config.robot, config.codec)
+            robot = begun.begin(arm, config.task, scene, SETTLE_TICKS, config.seed, pictures)
             recording = begun
         with OperatorSession(
             robot, config, device, tuple(arm.cameras), False, mode, message, pictures=pictures
@@ -122,36 +129,33 @@ def _watch(assisted: OperatorSession) -> None:
             print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
 
 
-def simulated(config: dict[str, Any]) -> tuple[Any, Any]:
-    """The simulated arm at its table, things settled, and the scene. Raises UsageError."""
+def simulated(config: SessionConfig) -> tuple[SimulatedArm, Scene]:
+    """The simulated arm at its table, objects at rest, and the scene."""
     from palme.cli.rig.build import cameras_of, quiet
     from palme.cli.rig.scene_from_text import scene_for
-    from robots.errors import SpecError
-    from robots.spec import ArmSpec
 
     quiet()
     from sim.world.arm import SimulatedArm
     from sim.world.world import World
 
-    try:
-        spec = ArmSpec.from_dict(config["robot"])
-    except SpecError as error:
-        raise UsageError(f"robot: {error}") from error
-    world = World("fast", spec)
-    arm = SimulatedArm(world, cameras_of(config["camera"]))
-    scene = scene_for("", config["seed"], config["distractors"], config["scene"])
+    world = World("fast", config.robot.local)
+    arm = SimulatedArm(world, cameras_of(config.camera))
+    scene = scene_for("", config.seed, config.distractors, config.scene)
     world.load(scene)
     arm.hold(SETTLE_TICKS)
     return arm, scene
 
 
-def _leader(config: dict[str, Any], follower: Any) -> Any:
-    """The leader arm, which is served like any other and only looked at; buttons come from the keyboard."""
+def _leader(config: TeleopConfig, follower: Robot) -> Teleoperator:
+    """The leader arm, served like any other and only read; buttons come from the keyboard."""
     from palme.cli.rig.remote_arm import connect
     from robots.teleop.devices.keyboard import Keyboard
     from robots.teleop.devices.leader import LeaderArm
 
-    leader = config["leader"]
-    client, _ = connect({**config["bridge"], **leader, "human": False, "table": False}, "device=leader")
+    leader = config.leader
+    served = replace(
+        config.bridge, address=leader.address, key=leader.key, server=leader.server, human=False, table=False
+    )
+    client, _ = connect(served, "device=leader")
     keys = Keyboard() if sys.stdin.isatty() else None
     return LeaderArm(client, follower.spec, keys)

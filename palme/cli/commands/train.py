@@ -11,9 +11,9 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from palme.cli.config import is_override, load
+from palme.cli.config import compose, is_override
 from palme.cli.errors import UsageError, unknown
 from palme.cli.paths import WEIGHTS
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"name what to train, one of {', '.join(RECIPES)}: palme train perception")
     if names[0] not in RECIPES:
         raise unknown("part to train", names[0], RECIPES)
-    settings = load(f"train_{names[0]}", [word for word in arguments if is_override(word)])
+    settings = compose(f"train_{names[0]}", [word for word in arguments if is_override(word)])
     from palme.data.errors import DataError
     from palme.training.devices import SettingError
     from palme.training.trainer import NonFiniteLossError
@@ -55,7 +55,7 @@ def _trained(config: TrainerConfig | None) -> list[Path]:
 
     shipped, is_main = Path(), True
     while config is not None:
-        trainer = Trainer(config, Resources(task_source, _motion))
+        trainer: Trainer[Any] = Trainer(config, Resources(task_source, _motion))
         trainer.fit()
         shipped, is_main = trainer.shipped, trainer.processes.is_main
         if is_main and config.install and config.installed_as():

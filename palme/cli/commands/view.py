@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
+from palme.cli.settings.data import ViewConfig
 from palme.data.errors import DataError
 
 INSTALL = "rerun=true needs rerun-sdk: pip install 'palme-stack[view]'"
@@ -22,20 +22,20 @@ def main(arguments: Sequence[str]) -> int:
     from palme.report.episode_film import episode_film
 
     paths = [word for word in arguments if not is_override(word)]
-    config = load("view", [word for word in arguments if is_override(word)])
+    config = load(ViewConfig, [word for word in arguments if is_override(word)])
     if len(paths) != 1:
         raise UsageError("name one data set: palme view PATH episode=0")
-    wanted = rerun_log.installed() if config["rerun"] is None else bool(config["rerun"])
+    wanted = rerun_log.installed() if config.rerun is None else config.rerun
     if wanted and not rerun_log.installed():
         raise UsageError(INSTALL)
     try:
-        episode = Dataset(paths[0]).episode(config["episode"])
+        episode = Dataset(paths[0]).episode(config.episode)
         if not episode.dataset.cameras:
             raise UsageError(f"{paths[0]}: has no camera, so there is nothing to see")
-        out = Path(config["out"])
+        out = config.out
         out.mkdir(parents=True, exist_ok=True)
         with tqdm(total=(1 + wanted) * len(episode), unit="frame", file=sys.stderr, leave=False) as bar:
-            episode_film(out / "video.mp4", episode, config["height"], bar.update)
+            episode_film(out / "video.mp4", episode, config.height, bar.update)
             if wanted:
                 rerun_log.episode_rrd(out / "episode.rrd", episode, bar.update)
     except DataError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -10,12 +10,11 @@ from typing import Any
 
 from palme.agent import Agent, AgentLimits
 from palme.cli.errors import UsageError
-from palme.cli.evaluation.episode import world_of
 from palme.cli.evaluation.simulated_operator import SimulatedOperator
 from palme.cli.evaluation.single_steps import draw_step
 from palme.cli.rig.build import Rig, build_rig
-from palme.cli.rig.operator_session import limits_of
 from palme.cli.rig.recording import Recording
+from palme.cli.settings.data import PractiseConfig
 from palme.operator.run_operator import RunOperator
 from palme.operator.run_status import RunStatus
 from palme.planners.base import Context, PlannedStep, Verdict
@@ -58,18 +57,18 @@ class OneStep:
 
 
 def practise(
-    rig: Rig, config: Mapping[str, Any], seed: int, recording: Recording | None, alone: bool = False
+    rig: Rig, config: PractiseConfig, seed: int, recording: Recording | None, alone: bool = False
 ) -> Episode:
     """One step by the rig's policy with a person beside it, who `alone` only says how it ended."""
     scene, step = draw_step(FIRST_SEED + seed)
-    world, arm = world_of(rig), rig.arm
+    world, arm = rig.simulation, rig.arm
     world.load(scene)
     arm.hold(SETTLE_TICKS)
     robot: Any = arm
     if recording is not None:
         robot = recording.begin(arm, step.text, scene, SETTLE_TICKS, FIRST_SEED + seed)
     # by the arm's own clock, tick by tick: the same seed gives the same episode
-    shared = SharedArm(robot, limits_of(config["hand"]), clock=lambda: arm.time)
+    shared = SharedArm(robot, config.hand, clock=lambda: arm.time)
     person = SimulatedOperator(arm.spec, world)
     person.watch(step, seed)
     if not alone:
@@ -81,7 +80,7 @@ def practise(
         listeners = (robot, desk.run_status)
     agent = Agent(
         shared, OneStep(step, person), rig.policy, Executor(shared), listeners,
-        AgentLimits(max_replans=0), cameras=(config["detector"]["camera"],), refusals=(RobotError,),
+        AgentLimits(max_replans=0), cameras=(config.detector.camera,), refusals=(RobotError,),
         retreat=rig.retreat, supervisor=desk,
     )  # fmt: skip
     agent.run(step.text)
@@ -93,16 +92,16 @@ def practise(
 
 
 def collect_corrections(
-    config: Mapping[str, Any], path: Path, tell: Tell = lambda episode: None
+    config: PractiseConfig, path: Path, tell: Tell = lambda episode: None
 ) -> list[Episode]:
-    """Record steps into a new data set at `path` until `config["corrected"]` of them were corrected.
+    """Record steps into a new data set at `path` until `config.corrected` of them were corrected.
 
     All of them are kept, those that went well too.
 
     Raises:
         UsageError: there is something at `path`, or the policy is hardly ever corrected.
     """
-    wanted, n = config["corrected"], 0
+    wanted, n = config.corrected, 0
     found: list[Episode] = []
     for episode in _recorded(config, path, alone=False):
         found.append(episode)
@@ -119,7 +118,7 @@ def collect_corrections(
 
 
 def collect_alone(
-    config: Mapping[str, Any], path: Path, episodes: int, tell: Tell = lambda episode: None
+    config: PractiseConfig, path: Path, episodes: int, tell: Tell = lambda episode: None
 ) -> list[Episode]:
     """The first `episodes` of the same steps, with nobody who takes over. Raises as `collect_corrections`."""
     found: list[Episode] = []
@@ -131,14 +130,14 @@ def collect_alone(
     return found
 
 
-def _recorded(config: Mapping[str, Any], path: Path, alone: bool) -> Iterator[Episode]:
+def _recorded(config: PractiseConfig, path: Path, alone: bool) -> Iterator[Episode]:
     """Without end; the data set is closed with it."""
     if path.exists():
         raise UsageError(f"{path}: is there already; name a path that is not, or remove it")
-    rig = build_rig({**config, "planner": {"name": "oracle"}})  # for the rig: the one step is given
-    recording = Recording(str(path), rig, {**config, "planner": {"name": "one step"}})
+    rig = build_rig(config)
+    recording = Recording(str(path), rig.arm, config.robot, config.codec, "one step", config.policy.name)
     try:
-        for seed in count(config["seed"]):
+        for seed in count(config.seed):
             yield practise(rig, config, seed, recording, alone)
     finally:
         recording.close()

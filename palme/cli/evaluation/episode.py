@@ -24,7 +24,6 @@ from robots.types import CameraFrame, Observation
 from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.tasks import NoOtherGoal, Task, sample
 from sim.world.scene import Scene
-from sim.world.world import World
 
 SETTLE_TICKS = 10  # what was let go of comes to rest before it is judged
 CONTROLS = ("blanked", "swapped", "random")
@@ -73,13 +72,6 @@ class EpisodeResult:
     policy_ms: tuple[float, ...] = ()
 
 
-def world_of(rig: Rig) -> World:
-    """The simulator that `rig` moves in. Raises UsageError where the arm is at the other end of a bridge."""
-    if rig.world is None:
-        raise UsageError("this needs the simulator in its own process; say robot=panda")
-    return rig.world
-
-
 def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
     """The task and the scene of an episode; a scene with no room for its things is drawn again."""
     rng = np.random.default_rng(spec.entropy)
@@ -115,8 +107,7 @@ def run_episode(
     if spec.control == "swapped":
         told = task.swapped(np.random.default_rng(spec.entropy), scene.state)
     instruction = told.instruction
-    if hasattr(rig.planner, "task"):
-        rig.planner.task = told
+    rig.set_goal(told)
     watch = _Watch(table, task)
     robot = Blanked(rig.arm) if spec.control == "blanked" else rig.arm
     listeners: tuple[Any, ...] = (watch,)

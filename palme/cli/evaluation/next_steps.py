@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from palme.cli.evaluation.episode import world_of
 from palme.cli.rig.build import Rig
+from palme.cli.settings.bench import BenchPlannerConfig
 from palme.errors import NoMotion
 from palme.planners.base import Context
 from robots.skills import Step
@@ -36,25 +36,25 @@ def scenes(seed: int, split: str, family: str | None) -> Iterator[tuple[Task[Any
 
 def look(rig: Rig, scene: Scene) -> Observation:
     """What the front camera sees of `scene` with the arm at home."""
-    world = world_of(rig)
+    world = rig.simulation
     world.place(scene)
     world.set_arm(rig.arm.spec.q_home, 1.0)
     return Observation({"front": world.render(rig.arm.cameras["front"])}, rig.arm.state(), 0.0)
 
 
-def bench_planner(rig: Rig, config: Mapping[str, Any]) -> dict[str, Any]:
+def bench_planner(rig: Rig, config: BenchPlannerConfig) -> dict[str, Any]:
     """Share of right next steps for each family of `tasks` in `split`, over `episodes` scenes each."""
     from palme.report.stats import wilson
 
-    out: dict[str, Any] = {"planner": config["planner"]["name"], "split": config["split"]}
+    out: dict[str, Any] = {"planner": config.planner.name, "split": config.split}
     spent: list[float] = []
     total = [0, 0]
-    for family in config["tasks"]:
-        if family == "match_bowls" and config["split"] == "held_out":
+    for family in config.tasks:
+        if family == "match_bowls" and config.split == "held_out":
             continue  # it pairs no two colours
         right = 0
-        stream = scenes(config["seed"], config["split"], family)
-        for k in range(config["episodes"]):
+        stream = scenes(config.seed, config.split, family)
+        for k in range(config.episodes):
             task, scene = next(stream)
             observation = look(rig, scene)
             context = Context(task.instruction, observation, ())
@@ -67,16 +67,16 @@ def bench_planner(rig: Rig, config: Mapping[str, Any]) -> dict[str, Any]:
             spent.append((time.perf_counter() - begin) * 1000)
             wanted = task.acceptable_steps(scene.state)
             right += said in wanted
-            if said not in wanted and config["verbose"]:
+            if said not in wanted and config.verbose:
                 right_were = sorted(map(str, wanted))
                 print(f"{family} {k}: {task.instruction!r}: said {str(said)!r}, right were {right_were}")
-        low, high = wilson(right, config["episodes"])
+        low, high = wilson(right, config.episodes)
         out[family] = {
             "right": right,
-            "asked": config["episodes"],
+            "asked": config.episodes,
             "wilson95": [round(low, 4), round(high, 4)],
         }
-        total = [total[0] + right, total[1] + config["episodes"]]
+        total = [total[0] + right, total[1] + config.episodes]
     out["overall"] = round(total[0] / max(total[1], 1), 4)
     out["plan_ms_p50"], out["plan_ms_p95"] = float(np.median(spent)), float(np.percentile(spent, 95))
     return out

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from palme.cli.evaluation.episode import Blanked, world_of
+from palme.cli.evaluation.episode import Blanked
 from palme.cli.rig.build import Rig
+from palme.cli.settings.bench import BenchPolicyConfig
 from palme.errors import StepFailed
 from robots.errors import RobotError
 from robots.executor import Executor
@@ -66,7 +67,7 @@ def draw_step(seed: int, moved: bool = False) -> tuple[Scene, Step]:
 def run_step(rig: Rig, seed: int, moved: bool = False, blanked: bool = False) -> StepResult:
     """Play one trial in `rig`; `blanked`: with black pictures."""
     scene, step = draw_step(seed, moved)
-    before, world, arm, policy = scene.state, world_of(rig), rig.arm, rig.policy
+    before, world, arm, policy = scene.state, rig.simulation, rig.arm, rig.policy
     world.load(scene)
     arm.hold(6)
     executor, ticks, reason, spent = Executor(arm), 0, "", []
@@ -125,13 +126,13 @@ def _new_place(scene: Scene, i: int, rng: np.random.Generator) -> tuple[float, f
     return None
 
 
-def bench_policy(rig: Rig, config: Mapping[str, Any]) -> dict[str, Any]:
+def bench_policy(rig: Rig, config: BenchPolicyConfig) -> dict[str, Any]:
     """Counts over `episodes` trials from `seed` on, with `moved` as asked."""
     from palme.report.stats import wilson
 
     results: list[StepResult] = []
-    for seed in _bar(range(config["seed"], config["seed"] + config["episodes"])):
-        result = run_step(rig, seed, config["moved"])
+    for seed in _bar(range(config.seed, config.seed + config.episodes)):
+        result = run_step(rig, seed, config.moved)
         results.append(result)
         if not result.success:
             print(f"{seed}: {result.step}: failed after {result.ticks} ticks {result.reason}", flush=True)
@@ -142,7 +143,7 @@ def bench_policy(rig: Rig, config: Mapping[str, Any]) -> dict[str, Any]:
         for kind in ("in", "on", "table")
     }
     return {
-        "policy": config["policy"]["name"], "moved": config["moved"], "steps": n, "success": won,
+        "policy": config.policy.name, "moved": config.moved, "steps": n, "success": won,
         "wilson95": [round(x, 4) for x in wilson(won, n)], "by_kind": kinds,
         "nothing_else_moved": sum(r.others for r in results),
         "ticks_mean": float(np.mean([r.ticks for r in results])),

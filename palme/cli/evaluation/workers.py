@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from palme.agent import AgentLimits
-from palme.cli.errors import UsageError
 from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec, run_episode
 from palme.cli.rig.build import Rig, build_rig
 from palme.cli.rig.recording import Recording
+from palme.cli.settings.run import EvalConfig
 
 _rig: Rig | None = None
-_limits = AgentLimits()
+_config: EvalConfig | None = None
 _recording: Recording | None = None
 
 
-def play(config: Mapping[str, Any], specs: Sequence[EpisodeSpec], workers: int) -> Iterator[EpisodeResult]:
+def play(config: EvalConfig, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
     """Results as they come in (not in the order of `specs` with several workers).
 
     Workers are spawned, never forked: PyBullet and torch hold threads and handles that a fork breaks.
     """
-    if workers > 1 and config["robot"]["name"] == "bridge":
-        raise UsageError(f"workers={workers}: there is one arm at the other end of the bridge; say workers=1")
-    if workers > 1 and config["record"]:
-        raise UsageError(f"workers={workers}: one process writes a data set; say workers=1 with record=")
-    if workers <= 1 or len(specs) < 2:
+    if config.workers == 1 or len(specs) < 2:
         _start(config)
         try:
             yield from map(_play, specs)
@@ -35,21 +29,23 @@ def play(config: Mapping[str, Any], specs: Sequence[EpisodeSpec], workers: int) 
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(workers, len(specs)), _start_worker, (config,)) as pool:
+    with context.Pool(min(config.workers, len(specs)), _start_worker, (config,)) as pool:
         yield from pool.imap_unordered(_play, specs)
 
 
-def _start_worker(config: Mapping[str, Any]) -> None:
+def _start_worker(config: EvalConfig) -> None:
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to hear; it ends the pool
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends the pool
     _start(config)
 
 
-def _start(config: Mapping[str, Any]) -> None:
-    global _rig, _limits, _recording
-    _rig, _limits = build_rig(config), AgentLimits(**config["limits"])
-    _recording = Recording(config["record"], _rig, config) if config["record"] else None
+def _start(config: EvalConfig) -> None:
+    global _rig, _config, _recording
+    _rig, _config = build_rig(config), config
+    if config.record:
+        names = config.planner.name, config.policy.name
+        _recording = Recording(config.record, _rig.arm, config.robot, config.codec, *names)
     try:
         import torch
     except ImportError:
@@ -58,9 +54,9 @@ def _start(config: Mapping[str, Any]) -> None:
 
 
 def _play(spec: EpisodeSpec) -> EpisodeResult:
-    if _rig is None:
+    if _rig is None or _config is None:
         raise RuntimeError("no rig in this process: call _start first")
-    return run_episode(_rig, spec, _limits, _recording)
+    return run_episode(_rig, spec, _config.limits, _recording)
 
 
 def _close() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from palme.cli.errors import UsageError, unknown
+from palme.cli.errors import UsageError
+from palme.cli.settings.groups import OperatorConfig
 from palme.operator.run_operator import RunOperator
 from palme.operator.run_status import RunStatus
 from robots.robot import Remote, Robot
@@ -37,7 +38,7 @@ class OperatorSession:
 
     Args:
         arm: what the loop ticks: the rig's arm, or a tape around it.
-        config: has `console`, what is said of it as `console_...`, and the group `hand`.
+        config: of the console, and the limits of motion by hand.
         device: in the person's hand, None = the console alone.
         cameras: names of the pictures to show.
         pictures: where they come by themselves; closed with the rest.
@@ -51,7 +52,7 @@ class OperatorSession:
     def __init__(
         self,
         arm: Robot,
-        config: Mapping[str, Any],
+        config: OperatorConfig,
         device: Teleoperator | None,
         cameras: tuple[str, ...],
         agent: bool = True,
@@ -65,7 +66,7 @@ class OperatorSession:
             self._remote.paced = False  # the loop keeps the time
         self.shared = SharedArm(
             arm,
-            limits_of(config["hand"]),
+            config.hand,
             mode,
             agent,
             0.0 if by_clock else PATIENCE,
@@ -95,7 +96,7 @@ class OperatorSession:
         gc.disable()  # ... nor is what a session gathers, minutes of it at a stroke: `_tidy` sees to the rest
         sys.setswitchinterval(SWITCH)
         self.loop.start()
-        if self._config["console"]:
+        if self._config.console:
             try:
                 self.console = _serve(self.desk, self._config)
             except BaseException:
@@ -147,60 +148,47 @@ class OperatorSession:
 
 
 def device_named(name: str | None) -> Teleoperator | None:
-    """`teleop=` and `device=`. Raises UsageError that lists those there are."""
+    """The device of `teleop=` or `device=`, not connected yet. Raises UsageError for a missing library."""
     from robots.errors import DeviceError
-    from robots.teleop.devices.registry import DEVICES, make
+    from robots.teleop.devices.registry import make
 
     if name is None:
         return None
-    if name not in DEVICES:
-        raise unknown("device", str(name), DEVICES)
     try:
         return make(name)
     except DeviceError as error:
         raise UsageError(str(error)) from error
 
 
-def check_person(config: Mapping[str, Any], device: str | None) -> None:
-    """Before what takes long is loaded: raises UsageError where console or `device` cannot be had."""
+def check_operator(config: OperatorConfig, device: str | None) -> None:
+    """Raises UsageError where console or `device` is unavailable; called before slow parts load."""
     from robots.errors import DeviceError
 
     found = device_named(device) if device != "leader" else None
     if found is not None and device == "keyboard":
         try:
-            found.connect()  # finds a terminal, or says that there is none
+            found.connect()  # refuses without a terminal
         except DeviceError as error:
             raise UsageError(str(error)) from error
         finally:
             found.close()
-    if config["console"]:
+    if config.console:
         from palme.operator.address import listen
         from palme.operator.auth import Auth, new_token
         from palme.operator.errors import ConsoleError
 
-        host, port, token, beyond = _address(config)
+        host = config.console_host
         try:
-            Auth(host, token or new_token())
-            listen(host, port, beyond).close()
+            Auth(host, config.console_token or new_token())
+            listen(host, config.console_port, config.console_beyond_loopback).close()
         except ConsoleError as error:
             raise UsageError(f"console: {error}") from error
 
 
-def limits_of(config: Mapping[str, Any]) -> Any:
-    from robots.errors import SpecError
-    from robots.teleop.limits import TeleopLimits
-
-    try:
-        return TeleopLimits.from_dict(config)
-    except SpecError as error:
-        raise UsageError(str(error)) from error
-
-
-def _serve(desk: RunOperator, config: Mapping[str, Any]) -> Any:
+def _serve(desk: RunOperator, config: OperatorConfig) -> Any:
     """The console, opened. It prints its address."""
     from palme.operator.errors import ConsoleError
 
-    host, port, token, beyond = _address(config)
     try:
         from palme.operator.server import serve
     except ImportError as error:
@@ -208,18 +196,15 @@ def _serve(desk: RunOperator, config: Mapping[str, Any]) -> Any:
             f"console=true needs the console's server: pip install 'palme-stack[teleop]' ({error})"
         ) from error
     try:
-        return serve(desk, host, port, token, beyond_loopback=beyond)
+        return serve(
+            desk,
+            config.console_host,
+            config.console_port,
+            config.console_token,
+            beyond_loopback=config.console_beyond_loopback,
+        )
     except (ConsoleError, ValueError, OSError, RuntimeError) as error:
         raise UsageError(f"console: {error}") from error
-
-
-def _address(config: Mapping[str, Any]) -> tuple[str, int, str | None, bool]:
-    """Host, port, token and whether others may reach it. Raises UsageError for a token of digits."""
-    token = config["console_token"]
-    if not (token is None or isinstance(token, str)):
-        raise UsageError(f"console_token={token!r} was read as a number or a list: begin it with a letter")
-    beyond = bool(config.get("console_beyond_loopback", False))
-    return str(config["console_host"]), int(config["console_port"]), token, beyond
 
 
 class _Alone:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from palme.cli.errors import UsageError
+from palme.cli.settings.groups import RobotConfig
 from palme.data.errors import DataError
 from robots.robot import Remote, Robot
+from sim.world.arm import SimulatedArm
 
 DRAWN = 5.0  # [s] the newest picture that is drawn beside the loop may be old: there is no cable to check
 NO_HURRY = 60.0  # [s] simulated time can wait for the encoder; a clock cannot
@@ -20,12 +21,17 @@ class Recording:
 
     Args:
         path: of the data set; it is begun or continued.
-        rig: whose arm is recorded.
-        config: of the command: its robot and the names that go into the side table.
+        arm: that is recorded: a `SimulatedArm`, or a `BridgeClient`.
+        robot: its settings; a simulated arm's description is kept for replay.
+        codec: of the videos.
+        planner, policy: names for the side table.
     """
 
-    def __init__(self, path: str, rig: Any, config: Mapping[str, Any]) -> None:
-        self.path, self._rig, self._config = Path(path), rig, config
+    def __init__(
+        self, path: str, arm: Any, robot: RobotConfig, codec: str, planner: str = "", policy: str = ""
+    ) -> None:
+        self.path, self._arm, self._robot, self._codec = Path(path), arm, robot, codec
+        self._planner, self._policy = planner, policy
         self._dataset: Any = None
         self._watcher: Any = None
         self._recorder: Any = None
@@ -49,7 +55,7 @@ class Recording:
         from palme.data.sidecar import Run
         from palme.data.writer import DatasetWriter
 
-        arm, ours = self._rig.arm, self._rig.world is not None
+        arm, ours = self._arm, isinstance(self._arm, SimulatedArm)
         look = (lambda: rgb_look(arm)) if ours else None
         if pictures is not None:
             look = latest_images(arm, pictures, tuple(arm.cameras), DRAWN if ours else CAMERA_TIMEOUT)
@@ -59,7 +65,7 @@ class Recording:
         try:
             if self._dataset is None:
                 seen = look()[0] if look else robot.observe()
-                schema = schema_of(robot, seen, self._config["codec"])
+                schema = schema_of(robot, seen, self._codec)
                 by_clock = self._watcher is not None or pictures is not None
                 max_wait = MAX_WAIT if by_clock else NO_HURRY
                 self._dataset = DatasetWriter(
@@ -72,13 +78,12 @@ class Recording:
             )
             world = ""
             if ours and scene is not None:
-                world = Setting(scene.to_yaml(), ticks, self._config["robot"]).to_json()
-            planner, policy = (self._config.get(part, {}).get("name", "") for part in ("planner", "policy"))
+                world = Setting(scene.to_yaml(), ticks, self._robot.description).to_json()
             run = Run(
                 sentence,
                 arm=arm.spec.name,
-                planner=planner,
-                policy=policy,
+                planner=self._planner,
+                policy=self._policy,
                 commit=commit(),
                 seed=seed,
                 world=world,

@@ -29,7 +29,7 @@ _PUTTING = re.compile(r"^(please )?(put|place|stack|set|move)\b")
 _SORTING = re.compile(r"\b(match|sort|own|same|corresponding|every|each|all)\w*\b")
 
 
-def scene_for(sentence: str, seed: int, n_distractors: int, path: str | None = None) -> Scene:
+def scene_for(sentence: str, seed: int, n_distractors: int, path: Path | None = None) -> Scene:
     """The scene to act in.
 
     Args:
@@ -43,7 +43,7 @@ def scene_for(sentence: str, seed: int, n_distractors: int, path: str | None = N
     """
     if path is not None:
         try:
-            return Scene.from_yaml(Path(path))
+            return Scene.from_yaml(path)
         except (OSError, SceneFileError) as error:
             raise UsageError(
                 f"scene={path}: {reason(error)}; name a scene's YAML file, such as the scene.yaml "

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from sim.world.arm import SimulatedArm
 from sim.world.scene import Scene
 from sim.world.state import SceneState
 from sim.world.world import World
+
+if TYPE_CHECKING:
+    from palme.cli.rig.tabletop_frames import Ask, Hold, Load
 
 
 class Table(Protocol):
@@ -99,7 +103,7 @@ class RemoteTable:
         assert self._scene is not None, "load a scene first"
         return SceneState(tuple(o.spec for o in self._scene.objects), holder)
 
-    def _ask(self, make) -> tuple[int | None, ...]:  # type: ignore[no-untyped-def]
+    def _ask(self, make: Callable[[int], Ask | Hold | Load]) -> tuple[int | None, ...]:
         from palme.cli.rig.tabletop_frames import Truth, decode_truth
 
         answer = self._client.exchange(self._socket, make, Truth, decode_truth, self.TIMEOUT)

@@ -54,7 +54,7 @@ def _on_state(rng: random.Random, split: str, state: Any) -> Any:
 
     name = rng.choices(tuple(FAMILY_WEIGHTS), tuple(FAMILY_WEIGHTS.values()))[0]
     family = TASKS[name]
-    goal = None
+    goal: InBowl | Tower | None = None
     if rng.random() < 0.25:  # a goal that is reached, wholly or in part, as things stand
         word = [o.name for o in state.objects]
         i = rng.randrange(len(word))

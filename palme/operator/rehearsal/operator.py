@@ -7,6 +7,7 @@ import time
 from collections import deque
 from html import escape
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class RehearsalOperator:
             threading.Thread(target=run, name="rehearsal", daemon=True) for run in (self._run, self._film)
         ]
 
-    def __enter__(self) -> RehearsalOperator:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self

@@ -3,6 +3,8 @@ where things truly were. No picture is looked at here: the policy is an expert t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,10 @@ from palme.cli.evaluation.corrections import FIRST_SEED, practise
 from palme.cli.evaluation.single_steps import draw_step
 from palme.cli.rig.baselines import ExpertPolicy
 from palme.cli.rig.build import build_rig
+from palme.cli.rig.policies import ExpertConfig
 from palme.cli.rig.recording import Recording
+from palme.cli.settings.data import CollectConfig
+from palme.cli.settings.run import TeleopConfig
 from palme.data.reader import Dataset
 from palme.events import Look
 from palme.policies.chunk import WEIGHTS, load_head
@@ -76,14 +81,14 @@ def look(role, xyz) -> Look:
 @pytest.fixture(scope="module")
 def config():
     small = ["camera=table", "camera.names=[front]", "camera.front_size=[64,48]"]
-    return {**load("collect", small), "planner": {"name": "oracle"}}
+    return load(CollectConfig, small)
 
 
 def played(config, root, off, seeds):
     """Episodes into a data set at `root`; per episode what came of it and all that the arm was sent."""
-    rig = build_rig({**config, "policy": {"name": "expert"}})
+    rig = build_rig(replace(config, policy=ExpertConfig()))
     rig.policy = Beside(rig.arm, off)
-    recording = Recording(str(root), rig, {**config, "policy": {"name": "beside"}})
+    recording = Recording(str(root), rig.arm, config.robot, config.codec, "oracle", "beside")
     try:
         return [practise(rig, config, seed, recording) for seed in seeds]
     finally:
@@ -115,7 +120,7 @@ def test_the_person_takes_over_where_it_goes_wrong_and_leaves_alone_what_goes_we
 def test_what_the_person_did_is_marked_in_every_frame_and_passed_the_gate(practised) -> None:
     root, episodes = practised
     spec = MOTION.spec
-    share = spec.dq_max * load("teleop")["hand"]["joint_share"]
+    share = spec.dq_max * load(TeleopConfig).hand.joint_share
     for episode, told in zip(Dataset(root).episodes(), episodes, strict=True):
         person = episode.numbers["intervention"].astype(bool)
         assert person.any() == told.corrected
@@ -166,7 +171,7 @@ def test_the_person_moves_the_arm_by_wishes_to_the_shared_arm_and_by_nothing_els
     monkeypatch.setattr(SimulatedArm, "command", command)
     for name in ("step", "set_pose", "load"):
         monkeypatch.setattr(World, name, unread(getattr(World, name)))
-    rig = build_rig({**config, "policy": {"name": "expert"}})
+    rig = build_rig(replace(config, policy=ExpertConfig()))
     rig.policy = Beside(rig.arm, OFF)
     told = practise(rig, config, 2, None)
     rig.close()

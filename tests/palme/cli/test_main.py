@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
-from palme.cli.config import is_override, load
+from palme.cli.config import compose, is_override, load
 from palme.cli.errors import UsageError
 from palme.cli.main import COMMANDS, main
+from palme.cli.rig.policies import ChunkConfig
+from palme.cli.settings.run import EvalConfig, RunConfig
 from palme.training.recipes import RECIPES
 from palme.training.trainer import TrainerConfig
 
@@ -50,14 +53,14 @@ def test_every_command_has_help(command, capsys):
         (["run", "put it there", "planner=palmy"], ["planner 'palmy'", "did you mean 'palme'", "readout"]),
         (["run", "put it there", "sed=3"], ["key 'sed'", "did you mean 'seed'", "out"]),
         (["run", "put it there", "limits.max_stps=3"], ["did you mean 'limits.max_steps'"]),
-        (["run", "put it there", "seed=three"], ["seed='three'", "expected int"]),
+        (["run", "put it there", "seed=three"], ["seed='three'", "expected an integer"]),
         (["run", "put it there", "look=foto"], ["did you mean 'photo'"]),
         (["run"], ["one sentence in quotes"]),
         (["run", "one", "two"], ["one sentence in quotes"]),
         (["run", "put the rad block in the blue bowl"], ["colour 'rad'", "did you mean 'red'", "purple"]),
         (["run", "put the black block in the blue bowl"], ["colour 'black'", "There are", "blue"]),
         (["run", "put it there", "scene=/nowhere.yaml"], ["=/nowhere.yaml: No such file", "; name a scene"]),
-        (["eval", "tasks=[put_in_bowls]"], ["put_in_bowls", "nearest: put_in_bowl", "stack_tower"]),
+        (["eval", "tasks=[put_in_bowls]"], ["put_in_bowls", "did you mean 'put_in_bowl'", "stack_tower"]),
         (["eval", "split=tset"], ["'tset'", "held_out"]),
         (["eval", "episodes=0"], ["episodes=0"]),
         (["train", "policy", "data=/nowhere"], ["/nowhere", "palme collect what=demonstrations"]),
@@ -86,25 +89,26 @@ def test_a_sentence_is_not_taken_for_a_setting():
 
 
 def test_a_path_with_odd_characters_is_a_value():
-    assert load("run", ["out=/tmp/a (b) & c's"])["out"] == "/tmp/a (b) & c's"
+    assert load(RunConfig, ["out=/tmp/a (b) & c's"]).out == "/tmp/a (b) & c's"
 
 
 def test_groups_are_chosen_by_name():
-    config = load("eval", ["planner=readout", "policy=chunk", "limits.max_replans=2", "tasks=[stack_tower]"])
-    assert config["planner"]["name"] == "readout" and config["policy"]["name"] == "chunk"
-    assert config["limits"]["max_replans"] == 2 and config["tasks"] == ["stack_tower"]
-    assert config["robot"]["name"] == "panda"
+    words = ["planner=readout", "policy=chunk", "limits.max_replans=2", "tasks=[stack_tower]"]
+    config = load(EvalConfig, words)
+    assert config.planner.name == "readout" and config.policy.name == "chunk"
+    assert config.limits.max_replans == 2 and config.tasks == ("stack_tower",)
+    assert config.robot.name == "panda"
 
 
 def test_defaults_are_the_learned_ones():
-    for name in ("run", "eval"):
-        config = load(name)
-        assert config["planner"]["name"] == "palme" and config["policy"]["name"] in ("keypose", "chunk")
+    for kind in (RunConfig, EvalConfig):
+        config = load(kind)
+        assert config.planner.name == "palme" and config.policy.name in ("keypose", "chunk")
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_training_configurations_fit_their_dataclass(name):
-    config = load(f"train_{name}")
+    config = compose(f"train_{name}")
     every = {f.name for f in fields(RECIPES[name])}
     own = every - {f.name for f in fields(TrainerConfig)}
     assert own <= set(config) <= every
@@ -114,10 +118,11 @@ def test_training_configurations_fit_their_dataclass(name):
 
 def test_a_bad_override_is_a_usage_error():
     with pytest.raises(UsageError):
-        load("run", ["seed=["])
+        load(RunConfig, ["seed=["])
 
 
 def test_keys_of_a_chosen_group_may_be_set():
-    assert load("run", ["policy=chunk", "policy.weights=there"])["policy"]["weights"] == "there"
+    policy = load(RunConfig, ["policy=chunk", "policy.weights=there"]).policy
+    assert isinstance(policy, ChunkConfig) and policy.weights == Path("there")
     with pytest.raises(UsageError, match="policy.weight"):
-        load("run", ["policy=chunk", "policy.weight=there"])
+        load(RunConfig, ["policy=chunk", "policy.weight=there"])

@@ -15,6 +15,7 @@ from palme.cli.main import main
 from palme.cli.rig import recording
 from palme.cli.rig.scene_snapshot import final_state, rgb_look
 from palme.cli.rig.tabletop_server import TableServer
+from palme.cli.settings.groups import RobotConfig
 from palme.data.check import check
 from palme.data.errors import CameraTimeoutError, ReplayError
 from palme.data.inline import InlineEncoder
@@ -105,9 +106,8 @@ def test_refused_commands_and_stops_are_replayed_too(tmp_path):
     rig.arm = SimulatedArm(rig.world)
     rig.world.load(scene)
     rig.arm.hold(5)
-    config = {"robot": yaml.safe_load((CONFIG_DIR / "panda.yaml").read_text()), "codec": "h264"}
-    config |= {"planner": {"name": "none"}, "policy": {"name": "none"}}
-    kept = recording.Recording(str(tmp_path / "d"), rig, config)
+    panda = RobotConfig.decode(yaml.safe_load((CONFIG_DIR / "panda.yaml").read_text()), "robot")
+    kept = recording.Recording(str(tmp_path / "d"), rig.arm, panda, "h264")
     robot = kept.begin(rig.arm, "wave", scene, 5, 0)
     q = rig.arm.state().q
     for seq in range(12):
@@ -185,7 +185,7 @@ def test_evaluation_records_every_episode_but_the_controls(tmp_path, capsys):
     assert all(episode.sidecar.run.truth is True for episode in dataset.episodes())
     assert replay_exactly(dataset.episode(1).sidecar)[0] == list(dataset.episode(1).sidecar.run.final)
     assert main(["eval", *words, "workers=2", f"record={tmp_path / 'd'}"]) == 2
-    assert "say workers=1" in capsys.readouterr().err
+    assert "set workers=1" in capsys.readouterr().err
 
 
 def test_a_run_into_a_data_set_of_another_arm_is_refused_before_anything_moves(run, tmp_path, capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from palme.cli.main import main
-from palme.cli.rig import build
+from palme.cli.rig.policies import ExpertConfig
 from robots.types import ActionChunk
 
 PRIVILEGED = ["planner=oracle", "policy=expert", "look=fast"]
@@ -55,7 +55,7 @@ def test_a_nan_from_a_policy_never_reaches_the_simulator(tmp_path, capsys, monke
             targets[2, 3] = poison
             return ActionChunk(targets, np.ones(4), 20.0)
 
-    monkeypatch.setattr(build, "_policy", lambda config, arm, detector, seed: Poisoned(arm))
+    monkeypatch.setattr(ExpertConfig, "build", lambda config, parts: Poisoned(parts.arm))
     assert main(["run", PUT, *PRIVILEGED, "video=false", f"out={tmp_path}"]) == 1
     log = events(tmp_path)
     acted = next(line for line in log if line["event"] == "acted")

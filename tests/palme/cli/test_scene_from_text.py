@@ -78,7 +78,7 @@ def test_a_scene_file_is_used_as_it_is(tmp_path):
     scene = scene_for("put the red block in the blue bowl", 5, 5)
     path = tmp_path / "scene.yaml"
     path.write_text(scene.to_yaml())
-    assert scene_for("sing a song", 0, 0, str(path)) == scene
+    assert scene_for("sing a song", 0, 0, path) == scene
 
 
 def test_the_order_of_a_tower_is_only_read_where_it_is_plain():

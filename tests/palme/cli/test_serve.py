@@ -23,6 +23,7 @@ from palme.cli.evaluation import workers as pool
 from palme.cli.main import main
 from palme.cli.rig.scene_from_text import scene_for
 from palme.cli.rig.tabletop_server import TableServer
+from palme.cli.settings.bench import InstallConfig
 from robots import serve
 from robots.bridge import keys, sockets
 from robots.bridge.server import BridgeServer
@@ -109,7 +110,7 @@ def test_an_entry_that_cannot_be_read_is_named_in_the_list(tmp_path, capsys) -> 
         (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=nobody"], ["keys new name=nobody"]),
         (["eval", "robot=bridge", "workers=2", "episodes=2"], ["workers=1"]),
         (["bench", "policy", "robot=bridge"], ["moves no remote arm"]),
-        (["bench", "bridge", "pictures=png"], ["auto, raw, jpeg"]),
+        (["bench", "bridge", "pictures=png"], ["auto, jpeg, raw"]),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_named_with_its_remedy(
@@ -266,7 +267,7 @@ def test_what_a_served_arm_lacks_is_said_before_anything_is_loaded(tmp_path, cap
     server, far = served(tmp_path, free_ports(), cameras=("wrist",))
     with server:
         for words, code, said in (
-            ([], 2, "the arm has no camera 'front', which planner and policy see by; it has ['wrist']"),
+            ([], 2, "the arm has no camera 'front', which planner and policy need; it has ['wrist']"),
             (["bridge.table=true"], 2, "no table is served at tcp://127.0.0.1"),
             (["scene=mine.yaml"], 2, "scene=mine.yaml: a served arm acts on the table that is there"),
             (["detector.camera=wrist", "bridge.human=true"], 1, "RoleNotAllowed: me is allowed as policy"),
@@ -368,8 +369,9 @@ def test_one_who_looks_ends_quietly_when_nobody_listens_any_more(tmp_path) -> No
 
 def test_the_bench_of_the_install_says_what_it_lacks(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    config = InstallConfig(starts=1, out=None)
     with pytest.raises(UsageError, match="pip could not install the base: .*setuptools"):
-        bench_install.bench_install({"starts": 1}, lambda what, total: nullcontext(Mock()))
+        bench_install.bench_install(config, lambda what, total: nullcontext(Mock()))
     monkeypatch.setattr(bench_install, "ROOT", tmp_path)
     with pytest.raises(UsageError, match="is no checkout"):
-        bench_install.bench_install({"starts": 1}, lambda what, total: nullcontext(Mock()))
+        bench_install.bench_install(config, lambda what, total: nullcontext(Mock()))

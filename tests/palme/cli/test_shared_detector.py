@@ -8,6 +8,7 @@ import pytest
 from palme.agent import Agent, AgentLimits
 from palme.cli.config import load
 from palme.cli.rig.build import build_rig
+from palme.cli.settings.run import RunConfig
 from palme.planners.base import Context
 from robots.executor import Executor
 from robots.skills import TABLE, Step
@@ -20,7 +21,7 @@ PUT = "put the red block in the blue bowl"
 
 @pytest.fixture(scope="module")
 def rig():
-    rig = build_rig(load("run", ["planner=readout", "policy=keypose"]))
+    rig = build_rig(load(RunConfig, ["planner=readout", "policy=keypose"]))
     yield rig
     rig.close()
 

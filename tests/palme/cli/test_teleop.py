@@ -21,7 +21,8 @@ import pytest
 from palme.cli.config import load
 from palme.cli.errors import UsageError
 from palme.cli.main import main
-from palme.cli.rig.operator_session import _address, _serve, check_person
+from palme.cli.rig.operator_session import _serve, check_operator
+from palme.cli.settings.run import TeleopConfig
 from palme.operator.operator import Jog
 
 RUN = ["run", "put the red block in the blue bowl", "seed=12", "distractors=2", "video=false"]
@@ -118,9 +119,12 @@ def test_a_console_without_its_server_is_a_plain_sentence(monkeypatch, tmp_path,
             ["teleop", "device=leader", "leader.key=nobody"],
             ["palme: device=leader: ", "palme keys new name=nobody"],
         ),
-        (["teleop", "console=true", "console_port=999999"], ["console: port 999999", "0 to 65535"]),
+        (["teleop", "console=true", "console_port=999999"], ["console_port=999999", "0 to 65535"]),
         (["teleop", "console=true", "console_host=0.0.0.0"], ["'0.0.0.0'", "console_beyond_loopback=true"]),
-        (["teleop", "console=true", "console_token=1234567890123456"], ["console_token=1", "letter"]),
+        (
+            ["teleop", "console=true", "console_token=1234567890123456"],
+            ["console_token=1", "expected text", "quote it"],
+        ),
         (["teleop", "console=true", "console_token=short"], ["console: a token has 16 to 128"]),
     ],
 )
@@ -133,8 +137,8 @@ def test_what_cannot_be_is_named_with_what_can(arguments, words, capsys, tmp_pat
 
 
 def test_a_leader_is_looked_at_with_the_same_key_as_any_arm() -> None:
-    config = load("teleop")
-    assert config["leader"]["key"] == config["bridge"]["key"] == "me"
+    config = load(TeleopConfig)
+    assert config.leader.key == config.bridge.key == "me"
 
 
 @pytest.mark.parametrize("command", [["teleop"], [*RUN, *PRIVILEGED]])
@@ -147,10 +151,8 @@ def test_a_port_that_is_taken_is_said(command, capsys, tmp_path) -> None:
 
 
 def test_a_console_that_others_reach_is_opened_where_that_is_said(console) -> None:
-    address = {"console_host": "0.0.0.0", "console_port": 0, "console_token": None}
-    assert _address(address) == ("0.0.0.0", 0, None, False)
-    config = load("teleop", ["console=true", "console_host=0.0.0.0", "console_beyond_loopback=true"])
-    check_person(config, None)
+    config = load(TeleopConfig, ["console=true", "console_host=0.0.0.0", "console_beyond_loopback=true"])
+    check_operator(config, None)
     _serve(None, config).stop()
     assert console.asked == [("0.0.0.0", 0, None)] and console.beyond == [True]
 
@@ -158,7 +160,7 @@ def test_a_console_that_others_reach_is_opened_where_that_is_said(console) -> No
 def test_a_port_that_was_taken_meanwhile_is_said_too() -> None:
     pytest.importorskip("uvicorn")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        config = load("teleop", ["console=true", f"console_port={taken.getsockname()[1]}"])
+        config = load(TeleopConfig, ["console=true", f"console_port={taken.getsockname()[1]}"])
         with pytest.raises(UsageError, match="console: cannot listen at"):
             _serve(None, config)
 
@@ -168,7 +170,7 @@ def test_a_port_that_was_taken_meanwhile_is_said_too() -> None:
     [
         ("teleop=joystik", "device 'joystik'"),
         ("teleop=keyboard", "no terminal"),
-        ("console_port=65536", "port 65536"),
+        ("console_port=65536", "console_port=65536: expected 0 to 65535"),
     ],
 )
 def test_a_run_looks_what_its_person_needs_before_it_loads_weights(

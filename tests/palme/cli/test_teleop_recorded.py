@@ -11,6 +11,7 @@ from palme.cli.bench.browser import why_not
 from palme.cli.commands.teleop import person_at, simulated
 from palme.cli.config import load
 from palme.cli.main import main
+from palme.cli.settings.run import TeleopConfig
 from palme.data.errors import CameraTimeoutError
 from palme.data.reader import Dataset
 from palme.data.recorder import latest_images
@@ -23,7 +24,7 @@ from tests.teleop_rig import GateArm
 
 def test_a_session_is_one_episode_by_the_real_clock_and_replays_to_the_last_bit(tmp_path, capsys) -> None:
     root = tmp_path / "session"
-    config = load("teleop", ["distractors=2", f"record={root}", "task=to and fro"])
+    config = load(TeleopConfig, ["distractors=2", f"record={root}", "task=to and fro"])
     arm, scene = simulated(config)
     begin = time.monotonic()
     try:
@@ -79,7 +80,7 @@ def test_a_picture_that_is_too_old_to_be_recorded_is_named() -> None:
 
 def test_a_served_arm_moved_by_hand_is_recorded_with_its_cameras_and_its_lease(tmp_path, capsys) -> None:
     root = tmp_path / "session"
-    config = load("teleop", [f"record={root}", "task=across the wire", "robot=panda"])
+    config = load(TeleopConfig, [f"record={root}", "task=across the wire", "robot=panda"])
     with bench(tmp_path / "keys", hz=20.0, cameras=("left", "right"), size=(64, 48)) as served:
         human = served.client("anna", "human", human=True)
         with person_at(human, config, None) as assisted:

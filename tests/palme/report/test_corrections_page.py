@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from palme.cli.bench.corrections import _counted, _gain, bench_corrections
+from palme.cli.bench.corrections import _counted, _gain
 from palme.cli.config import load
 from palme.cli.errors import UsageError
 from palme.cli.rig.build import cameras_of
+from palme.cli.settings.bench import BenchPolicyConfig, CorrectionsConfig
 from palme.report.corrections_page import corrections_page
 from palme.report.stats import newcombe_paired
 from sim.rendering.camera import FRONT, look_at
@@ -40,16 +42,16 @@ def test_pairs_are_counted_seed_by_seed() -> None:
 
 
 def test_a_knocked_camera_tells_where_it_was_and_is_elsewhere() -> None:
-    config = load("bench_policy", ["camera=knocked"])["camera"]
+    config = load(BenchPolicyConfig, ["camera=knocked"]).camera
     front, wrist = cameras_of(config)
     true = look_at(front.position, front.target, front.up)
     told = front.told(true)
-    assert 1e3 * np.linalg.norm(told[:3, 3] - true[:3, 3]) == pytest.approx(config["knock"]["shift_mm"])
+    assert 1e3 * np.linalg.norm(told[:3, 3] - true[:3, 3]) == pytest.approx(config.knock.shift_mm)
     turned = math.degrees(math.acos((np.trace(told[:3, :3].T @ true[:3, :3]) - 1) / 2))
-    assert turned == pytest.approx(config["knock"]["turn_deg"])
+    assert turned == pytest.approx(config.knock.turn_deg)
     np.testing.assert_allclose(told[:3, :3] @ told[:3, :3].T, np.eye(3), atol=1e-12)
     assert np.array_equal(wrist.told(true), true) and np.array_equal(FRONT.told(true), true)
-    assert cameras_of({**config, "knock": {**config["knock"], "seed": 1}})[0] != front
+    assert cameras_of(replace(config, knock=replace(config.knock, seed=1)))[0] != front
 
 
 def test_the_pictures_are_from_where_the_camera_is() -> None:
@@ -58,7 +60,7 @@ def test_the_pictures_are_from_where_the_camera_is() -> None:
 
     world = World("fast")
     world.load(Scene((), ()))
-    front = cameras_of(load("bench_policy", ["camera=knocked"])["camera"])[0]
+    front = cameras_of(load(BenchPolicyConfig, ["camera=knocked"]).camera)[0]
     plain, knocked = world.render(FRONT, (64, 48)), world.render(front, (64, 48))
     assert np.array_equal(plain.rgb, knocked.rgb)
     assert np.abs(plain.base_from_camera - knocked.base_from_camera).max() > 0.005
@@ -71,7 +73,7 @@ def test_the_pictures_are_from_where_the_camera_is() -> None:
 )
 def test_a_measurement_that_makes_no_sense_is_refused(words: list[str], said: str, tmp_path) -> None:
     with pytest.raises(UsageError, match=said):
-        bench_corrections(load("bench_corrections", [*words, f"out={tmp_path}"]), lambda *_: None)
+        load(CorrectionsConfig, [*words, f"out={tmp_path}"])
 
 
 def test_the_page_says_what_was_measured_and_needs_nothing_else() -> None:

@@ -1,0 +1,42 @@
+"""`palme bench gate`: runs `bench.gate` on the arms that are asked for, and prints what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from palme.cli.bench.base import Bar, Bench, Figures
+from palme.cli.bench.gate import bench_gate
+from palme.cli.settings.bench import GateConfig
+from robots.spec import ArmSpec
+
+
+def _measure(config: GateConfig, bar: Bar) -> Figures:
+    arms = config.arms or ArmSpec.available()
+    found = bench_gate(arms, config.commands, config.rates, config.seed)
+    return {f"{arm.robot}_{arm.control_hz:g}_hz": arm.as_dict() for arm in found}
+
+
+def _show(figures: Figures) -> None:
+    for arm in figures.values():
+        print(
+            f"{arm['robot']} at {arm['control_hz']:g} Hz: {arm['commands']} commands, "
+            f"{arm['foretold']} predicted, {arm['ticks']} sent, {arm['rate']:.0f} a second"
+        )
+        print("  largest share of a limit  " + _listed(arm["used"], "{:.9f}"))
+        print(
+            "  least margin [mm]         " + _listed({k: 1e3 * v for k, v in arm["room"].items()}, "{:.4f}")
+        )
+        print("  refused                   " + _listed(dict(sorted(arm["refusals"].items()))))
+        print("  held back by              " + _listed(dict(sorted(arm["held"].items()))))
+        print("  violations                " + (_listed(arm["violations"]) or "none"))
+
+
+def _listed(values: dict[str, Any], form: str = "{}") -> str:
+    return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
+
+
+def _has_failed(figures: Figures) -> bool:
+    return any(arm["violations"] for arm in figures.values())
+
+
+BENCH = Bench(GateConfig, _measure, _has_failed, _show)

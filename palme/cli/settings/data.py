@@ -1,0 +1,182 @@
+"""Settings of `palme collect`, `palme data`, `palme replay` and `palme view`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from palme.cli.errors import UsageError
+from palme.cli.rig.planners import OracleConfig, PlannerConfig
+from palme.cli.settings.fields import Count, Range, Seed, Share, Whole
+from palme.cli.settings.groups import BridgeConfig, RobotConfig
+from palme.cli.settings.run import RigConfig
+from robots.teleop.limits import TeleopLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class PractiseConfig(RigConfig):
+    """Single steps by a policy, corrected by a simulated person.
+
+    Attributes:
+        planner: of the rig; the steps are given, so nothing plans.
+        hand: limits of motion by hand (configs/hand/).
+        corrected: number of corrected episodes; those that need no correction are kept too.
+        codec: of the videos.
+        seed: of the first scene.
+    """
+
+    planner: PlannerConfig = OracleConfig()
+    hand: TeleopLimits
+    corrected: Count
+    codec: Literal["h264", "av1"]
+    seed: Seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectConfig(PractiseConfig):
+    """`palme collect`; the groups are of what=corrections.
+
+    Attributes:
+        what: scenes (labelled), demonstrations (chunk policy), perceived (planner, joined training stage) or
+            corrections.
+        out: scenes go to OUT/scenes, demonstrations to OUT/demos, corrections to OUT/corrections.
+        parts: folders of scenes; a finished one is kept, so an interrupted run resumes.
+        pictures: number a part.
+        perceived: scenes that the shipped detector looks at, arm at home.
+        motions: demonstrations.
+        workers: processes.
+    """
+
+    FILE: ClassVar[str] = "collect"
+    what: Literal["scenes", "demonstrations", "perceived", "corrections"]
+    out: Path
+    parts: Count
+    pictures: Count
+    perceived: Count
+    motions: Count
+    workers: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayConfig:
+    """`palme replay PATH`.
+
+    Attributes:
+        robot: another arm to replay on; not given = the recorded world (configs/robot/).
+        bridge: how a remote arm is reached (configs/bridge/).
+        episode: its number.
+        approach: true first moves another arm slowly to where the episode began.
+    """
+
+    FILE: ClassVar[str] = "replay"
+    robot: RobotConfig
+    bridge: BridgeConfig
+    episode: Whole
+    approach: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewConfig:
+    """`palme view PATH`.
+
+    Attributes:
+        episode: its number.
+        out: folder that video.mp4 and episode.rrd are written to.
+        height: [px] of the first camera's picture in the film.
+        rerun: true requires the file for Rerun; false writes none; null writes it if rerun-sdk is installed.
+    """
+
+    FILE: ClassVar[str] = "view"
+    episode: Whole
+    out: Path
+    height: Annotated[int, Range(16, 4320)]
+    rerun: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoConfig:
+    """`palme data info PATH`.
+
+    Attributes:
+        episodes: true prints a line for each episode too.
+    """
+
+    FILE: ClassVar[str] = "data_info"
+    episodes: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckConfig:
+    """`palme data check PATH`.
+
+    Attributes:
+        deep: true decodes every picture, false the first and last of each episode.
+    """
+
+    FILE: ClassVar[str] = "data_check"
+    deep: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairConfig:
+    """`palme data repair PATH`."""
+
+    FILE: ClassVar[str] = "data_repair"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntoConfig:
+    """A command that writes a new data set.
+
+    Attributes:
+        into: its folder.
+    """
+
+    into: str
+
+    @property
+    def target(self) -> Path:
+        """Raises UsageError where none is given."""
+        if not self.into:
+            raise UsageError("missing into=PATH: the folder of the new data set")
+        return Path(self.into)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeConfig(IntoConfig):
+    """`palme data merge PATH PATH ... into=PATH`."""
+
+    FILE: ClassVar[str] = "data_merge"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig(IntoConfig):
+    """`palme data split PATH into=PATH`.
+
+    Attributes:
+        episodes: these only, into INTO; [] = all, into INTO/train and INTO/test.
+        train: share of the episodes that INTO/train gets, more than 0 and less than 1.
+        seed: draws the episodes; null = the first ones go into INTO/train.
+    """
+
+    FILE: ClassVar[str] = "data_split"
+    episodes: tuple[Whole, ...]
+    train: Share
+    seed: Seed | None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.train < 1:
+            raise UsageError(f"train={self.train}: expected a share above 0 and below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatsConfig:
+    """`palme data stats PATH`.
+
+    Attributes:
+        episode: of one episode; null = of all.
+    """
+
+    FILE: ClassVar[str] = "data_stats"
+    episode: Whole | None

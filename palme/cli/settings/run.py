@@ -1,0 +1,168 @@
+"""Settings of `palme run`, `palme eval` and `palme teleop`, and of the rig that each builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from palme.agent import AgentLimits
+from palme.cli.errors import UsageError
+from palme.cli.rig.planners import PlannerConfig
+from palme.cli.rig.policies import PolicyConfig
+from palme.cli.settings.fields import Count, Known, NonEmpty, Seed, Whole
+from palme.cli.settings.groups import (
+    BridgeConfig,
+    CameraConfig,
+    DetectorConfig,
+    OperatorConfig,
+    RecordConfig,
+    RobotConfig,
+    SceneConfig,
+)
+
+DEVICES = "robots.teleop.devices.registry:DEVICES"
+Tasks = Annotated[tuple[Annotated[str, Known("task", "sim.tasks:TASKS")], ...], NonEmpty()]
+Split = Literal["test", "held_out", "train"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RigConfig:
+    """An arm, its cameras, and who plans and acts.
+
+    Attributes:
+        bridge: how a remote arm is reached; None where a command moves none.
+    """
+
+    robot: RobotConfig
+    planner: PlannerConfig
+    policy: PolicyConfig
+    detector: DetectorConfig
+    camera: CameraConfig
+    bridge: BridgeConfig | None = None
+
+    def __post_init__(self) -> None:
+        for part in (self.planner, self.policy):
+            if self.robot.is_remote and part.privileged:
+                raise UsageError(f"{part.name} reads the simulator, which robot=bridge does not have")
+
+    @property
+    def remote(self) -> BridgeConfig:
+        """Raises UsageError where no remote arm can be reached."""
+        if self.bridge is None:
+            raise UsageError("robot=bridge: this command moves no remote arm; run, teleop and eval do")
+        return self.bridge
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
+    """`palme run SENTENCE`.
+
+    Attributes:
+        limits: when the agent gives up (configs/limits/).
+        look: of the video; planner and policy always see `fast`, which they were trained on.
+        video: false writes no film.
+        teleop: a device in a person's hand: keyboard, gamepad, spacemouse; null = none.
+        out: folder for the report, the log and the film.
+    """
+
+    FILE: ClassVar[str] = "run"
+    limits: AgentLimits
+    look: Literal["photo", "fast"]
+    video: bool
+    teleop: Annotated[str, Known("device", DEVICES)] | None
+    out: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.robot.is_remote and self.scene is not None and not self.remote.table:
+            raise UsageError(
+                f"scene={self.scene}: a served arm acts on the table that is there; bridge.table=true sets "
+                "it, where the server was started with table=true"
+            )
+
+    @property
+    def has_operator(self) -> bool:
+        """Whether a person takes part."""
+        return self.console or self.teleop is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalConfig(RigConfig, RecordConfig):
+    """`palme eval`.
+
+    Attributes:
+        limits: when the agent gives up (configs/limits/).
+        tasks: families to evaluate: `palme tasks` lists them.
+        episodes: number for each task.
+        seed: of the first scene.
+        split: phrasings and colour pairs: test, held_out or train.
+        phrasings: YAML file `family: [template, ...]` in place of the split's own.
+        controls: true adds blanked images, swapped instructions and a random policy.
+        workers: processes; results do not depend on them.
+        distractors: number of objects that the goal does not name; null = drawn by the family.
+        out: folder of results.json and report.html.
+    """
+
+    FILE: ClassVar[str] = "eval"
+    limits: AgentLimits
+    tasks: Tasks
+    episodes: Count
+    seed: Seed
+    split: Split
+    phrasings: str | None
+    controls: bool
+    workers: Count
+    distractors: Whole | None
+    out: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.workers > 1 and self.robot.is_remote:
+            raise UsageError(f"workers={self.workers}: the bridge serves one arm; set workers=1")
+        if self.workers > 1 and self.record:
+            raise UsageError(
+                f"workers={self.workers}: one process writes a data set; set workers=1 with record="
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderConfig:
+    """device=leader: the arm that is moved by hand, served by `palme serve` like any other.
+
+    Attributes:
+        address: of the leader's server.
+        key: name of this computer's own key, as in bridge.key; any role will do.
+        server: name of the key that the leader's server must have.
+    """
+
+    address: str
+    key: str
+    server: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionConfig(SceneConfig, OperatorConfig, RecordConfig):
+    """A person alone at an arm.
+
+    Attributes:
+        task: sentence that the recorded episode is stored with.
+    """
+
+    robot: RobotConfig
+    camera: CameraConfig
+    task: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeleopConfig(SessionConfig):
+    """`palme teleop`.
+
+    Attributes:
+        device: keyboard, gamepad, spacemouse or leader; null = the keyboard, or the console alone.
+        leader: device=leader: the arm that is moved by hand, served by `palme serve` like any other.
+    """
+
+    FILE: ClassVar[str] = "teleop"
+    bridge: BridgeConfig
+    device: Annotated[str, Known("device", DEVICES, ("leader",))] | None
+    leader: LeaderConfig
