@@ -1,4 +1,4 @@
-"""Task families on symbolic states: pure Python, nothing of the simulator is loaded.
+"""Task families on symbolic states: pure Python; neither PyBullet nor gymnasium need be installed.
 
 A new family is one file here, one line in `TASKS`, its phrasings and one test.
 """

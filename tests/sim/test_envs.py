@@ -154,13 +154,36 @@ def test_async_workers_step_together():
     envs.close()
 
 
-def test_import_registers_without_opening_pybullet():
+@pytest.mark.parametrize("order", ["gymnasium, sim", "sim, gymnasium"])
+def test_import_registers_without_opening_pybullet(order: str) -> None:
     code = (
-        "import sys, gymnasium, sim; gymnasium.spec('palme/MatchBowls-v0');"
+        f"import sys, {order}; gymnasium.spec('palme/MatchBowls-v0');"
         "print(any(m in sys.modules for m in ('pybullet', 'torch', 'cv2')))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+def test_tasks_are_there_without_gymnasium_and_pybullet() -> None:
+    code = """
+import sys
+sys.modules.update({name: None for name in ("gymnasium", "pybullet", "pybullet_data", "cv2")})
+import numpy, sim.tasks
+task, state = sim.tasks.sample("put_in_bowl", numpy.random.default_rng(0))
+print(len(task.acceptable_steps(state)) > 0)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "True"
+
+
+def test_a_module_that_gymnasium_lacks_is_not_taken_for_its_absence() -> None:
+    code = """
+import sys
+sys.modules["gymnasium.envs.registration"] = None
+import sim
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.returncode != 0 and "gymnasium.envs.registration" in out.stderr
 
 
 @pytest.mark.parametrize("hz", [20, 60])
