@@ -15,8 +15,15 @@ from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import JointCommand
 
-PANDA = ArmSpec.load("panda")
-OPEN = dataclasses.replace(PANDA, workspace_min=np.full(3, -9.0), workspace_max=np.full(3, 9.0))  # no box
+
+@pytest.fixture(params=ArmSpec.available())
+def arm(request: pytest.FixtureRequest) -> ArmSpec:
+    return ArmSpec.load(request.param)
+
+
+def unbounded(arm: ArmSpec) -> ArmSpec:
+    """The same arm without a box for its tool."""
+    return dataclasses.replace(arm, workspace_min=np.full(3, -9.0), workspace_max=np.full(3, 9.0))
 
 
 def room(spec: ArmSpec, path: np.ndarray) -> tuple[float, float]:
@@ -31,7 +38,7 @@ def drive(gate: SafetyGate, goal: np.ndarray, ticks: int = 100, seq: int = 0) ->
     )
 
 
-def begun(spec: ArmSpec = PANDA, q: np.ndarray | None = None) -> SafetyGate:
+def begun(spec: ArmSpec, q: np.ndarray | None = None) -> SafetyGate:
     gate = SafetyGate(spec)
     gate.start(spec.q_home if q is None else q, 1.0)
     return gate
@@ -64,89 +71,98 @@ def test_braking_from_anywhere_on_any_stream_stays_clear(name: str, control_hz: 
 
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("side", [-1.0, 1.0])
-def test_the_tool_goes_to_the_wall_and_no_further(axis: int, side: float) -> None:
-    spec = dataclasses.replace(
-        PANDA, workspace_min=np.array([0.3, -0.2, 0.25]), workspace_max=np.array([0.5, 0.2, 0.5])
-    )
-    gate, beyond = begun(spec), fk(PANDA, PANDA.q_home)
-    wall = (spec.workspace_max if side > 0 else spec.workspace_min)[axis]
-    beyond[axis, 3] = wall + side * 0.04
-    path = drive(gate, ik(PANDA, beyond, PANDA.q_home))
-    tool = fk(PANDA, path)[:, axis, 3]
+def test_the_tool_goes_to_the_wall_and_no_further(arm: ArmSpec, axis: int, side: float) -> None:
+    beyond = fk(arm, arm.q_home)
+    box = beyond[:3, 3] + [[-0.03, -0.2, -0.03], [0.13, 0.2, 0.11]]
+    spec = dataclasses.replace(arm, workspace_min=box[0], workspace_max=box[1])
+    gate, wall = begun(spec), box[1 if side > 0 else 0, axis]
+    beyond[axis, 3] = wall + side * 0.02
+    path = drive(gate, ik(arm, beyond, arm.q_home))
+    tool = fk(arm, path)[:, axis, 3]
     assert (side * (wall - tool) >= 0).all()
     assert side * (wall - tool[-1]) < 0.003  # it is the largest part of the motion that is kept
     assert gate.held_by == f"workspace: tool {'xyz'[axis]} at its {'most' if side > 0 else 'least'}"
     assert gate.envelope.held[gate.held_by] > 0
-    back = drive(gate, PANDA.q_home, 60, seq=200)  # and it comes away again
-    np.testing.assert_allclose(back[-1], PANDA.q_home, atol=1e-6)
+    for seq, target in enumerate(path[::-1]):  # and it comes away again, as it came
+        gate.filter(JointCommand(target, 1.0, 200 + seq, 0.0), gate.q)
+    back = drive(gate, arm.q_home, 30, seq=400)
+    np.testing.assert_allclose(back[-1], arm.q_home, atol=1e-6)
     assert gate.held_by is None
 
 
-def test_the_fingers_reach_the_smallest_block_and_not_the_table() -> None:
-    spots = [(0.33, -0.30), (0.33, 0.30), (0.67, -0.30), (0.67, 0.30), (0.5, 0.0)]
+def test_the_fingers_reach_the_smallest_block_and_not_the_table(arm: ArmSpec) -> None:
+    xs, y = ((0.33, 0.67), 0.30) if arm.name == "panda" else ((0.42, 0.62), 0.25)  # within reach of each
+    spots = [*((x, side * y) for x in xs for side in (-1, 1)), (0.5, 0.0)]
     for x, y in spots:
         for yaw in (0.0, 0.8, 1.6):
-            q = reach_down(PANDA, np.array([x, y, 0.017]), yaw)  # half of a small block's edge
-            walls, itself = room(PANDA, q[None])
+            q = reach_down(arm, np.array([x, y, 0.017]), yaw)  # half of a small block's edge
+            walls, itself = room(arm, q[None])
             assert walls > 0.002 and itself > 0
-    gate = begun(q=reach_down(PANDA, np.array([0.5, 0.0, 0.05]), 0.0))
-    path = drive(gate, ik(PANDA, tool_pose(np.array([0.5, 0.0, -0.05]), 0.0), gate.q))
-    tips = fk(PANDA, path)[:, 2, 3] - PANDA.finger_reach
-    assert (tips >= PANDA.table_margin).all() and tips[-1] < PANDA.table_margin + 0.003
+    gate = begun(arm, q=reach_down(arm, np.array([0.5, 0.0, 0.05]), 0.0))
+    path = drive(gate, ik(arm, tool_pose(np.array([0.5, 0.0, -0.05]), 0.0), gate.q))
+    tips = fk(arm, path)[:, 2, 3] - arm.finger_reach
+    assert (tips >= arm.table_margin).all() and tips[-1] < arm.table_margin + 0.003
     assert gate.held_by == "table: fingers"
 
 
-def test_the_elbow_keeps_off_the_table_too() -> None:
-    gate = begun(OPEN)
-    low = np.array([0.0, 1.75, 0.0, -0.3, 0.0, 2.0, 0.8])  # stretched out over the table's edge and below
-    path = drive(gate, low, 150)
-    assert room(OPEN, path)[0] >= 0
-    assert gate.held_by is not None and gate.held_by.startswith("table")
+def test_the_links_keep_off_the_table_too(arm: ArmSpec) -> None:
+    spec, rng = unbounded(arm), np.random.default_rng(0)
+    walls, low = Walls(spec), spec.q_home
+    links = [k for k, name in enumerate(walls.names) if name.startswith("table: link")]
+    while walls.margins(LinkRows(spec).of(low[None]))[0, links].min() > -0.05:  # stretched out and below
+        low = np.clip(spec.q_home + rng.uniform(-2, 2, spec.n_joints), spec.q_min, spec.q_max)
+        low[0] = spec.q_home[0]
+    gate = begun(spec)
+    path = drive(gate, low, 200)
+    assert min(room(spec, path)) >= 0
+    assert gate.held_by is not None and gate.held_by.startswith(("table", "self-collision"))
 
 
-def test_the_arm_keeps_off_itself() -> None:
+def test_the_arm_keeps_off_itself(arm: ArmSpec) -> None:
     rng, held = np.random.default_rng(1), set()
-    gate, streams = begun(OPEN), Streams.of(OPEN, rng)
+    gate, streams = begun(unbounded(arm)), Streams.of(unbounded(arm), rng)
     path, targets = [], streams.into_itself(gate)
     for k in range(1500):
         path.append(gate.filter(JointCommand(next(targets), 1.0, k, 0.0), gate.q).q_target)
         held.add(gate.held_by)
-    assert room(OPEN, np.array(path))[1] >= 0
+    assert room(unbounded(arm), np.array(path))[1] >= 0
     assert any(name and name.startswith("self-collision") for name in held)
 
 
-def test_outside_is_left_and_not_entered_deeper() -> None:
-    out = fk(PANDA, PANDA.q_home)
-    out[1, 3] = PANDA.workspace_max[1] + 0.05
-    q = ik(PANDA, out, PANDA.q_home)
-    gate = begun(q=q)
+def test_outside_is_left_and_not_entered_deeper(arm: ArmSpec) -> None:
+    arm = dataclasses.replace(arm, workspace_max=np.array([*arm.workspace_max[[0]], 0.2, 0.7]))
+    out = fk(arm, arm.q_home)
+    out[1, 3] = arm.workspace_max[1] + 0.05
+    q = ik(arm, out, arm.q_home)
+    gate = begun(arm, q=q)
     out[1, 3] += 0.1
-    deeper = drive(gate, ik(PANDA, out, q), 40)
-    assert fk(PANDA, deeper)[:, 1, 3].max() <= PANDA.workspace_max[1] + 0.05 + 1e-6
+    deeper = drive(gate, ik(arm, out, q), 40)
+    assert fk(arm, deeper)[:, 1, 3].max() <= arm.workspace_max[1] + 0.05 + 1e-6
     assert gate.held_by == "workspace: tool y at its most"
-    inward = drive(gate, PANDA.q_home, 100, seq=100)
-    np.testing.assert_allclose(inward[-1], PANDA.q_home, atol=1e-6)
+    inward = drive(gate, arm.q_home, 100, seq=100)
+    np.testing.assert_allclose(inward[-1], arm.q_home, atol=1e-6)
     again = drive(gate, q, 100, seq=300)  # once in, it stays in
-    assert fk(PANDA, again)[:, 1, 3].max() <= PANDA.workspace_max[1]
+    assert fk(arm, again)[:, 1, 3].max() <= arm.workspace_max[1]
 
 
-def test_in_the_open_a_far_step_is_not_slowed() -> None:
+def test_in_the_open_a_far_step_is_not_slowed(arm: ArmSpec) -> None:
     nothing = frozenset((a, b) for a in range(9) for b in range(9))
-    free = dataclasses.replace(OPEN, never_meet=nothing, table_z=-9.0)
-    goal = PANDA.q_home + 0.3
-    np.testing.assert_allclose(drive(begun(), goal, 30), drive(begun(free), goal, 30), atol=1e-12)
+    free = dataclasses.replace(unbounded(arm), never_meet=nothing, table_z=-9.0)
+    goal = arm.q_home + (0.3 if arm.name == "panda" else 0.2)
+    np.testing.assert_allclose(drive(begun(arm), goal, 30), drive(begun(free), goal, 30), atol=1e-12)
 
 
-def test_margins_are_told_by_name() -> None:
-    told = begun().envelope.margins(PANDA.q_home)
-    assert told["workspace: tool z at its least"] == pytest.approx(fk(PANDA, PANDA.q_home)[2, 3], abs=1e-6)
-    assert {"table: fingers", "table: hand", "self-collision: link 5 and hand"} <= set(told)
+def test_margins_are_told_by_name(arm: ArmSpec) -> None:
+    told = begun(arm).envelope.margins(arm.q_home)
+    assert told["workspace: tool z at its least"] == pytest.approx(fk(arm, arm.q_home)[2, 3], abs=1e-6)
+    wrist = f"self-collision: link {arm.n_joints - 2} and hand"
+    assert {"table: fingers", "table: hand", wrist} <= set(told)
 
 
-def test_a_margin_used_up_to_the_last_rounding_is_looked_at() -> None:
-    gate = begun()
-    envelope, q, dt = gate.envelope, gate.q, PANDA.dt
-    speed = np.full(PANDA.n_joints, 0.01)
+def test_a_margin_used_up_to_the_last_rounding_is_looked_at(arm: ArmSpec) -> None:
+    gate = begun(arm)
+    envelope, q, dt = gate.envelope, gate.q, arm.dt
+    speed = np.full(arm.n_joints, 0.01)
     far = np.abs(q + speed * dt - envelope._looked_at) + envelope._braking(speed)
     for k in (0, -1):  # a wall, a pair of bodies
         envelope._room, envelope._spare = envelope._reach @ far.ravel() + 1.0, -1.0

@@ -12,6 +12,7 @@ import pytest
 
 from robots.errors import DriverError
 from robots.types import JointCommand
+from robots.spec import ArmSpec
 from sim.data.scene_sampler import layout
 from sim.rendering.async_renderer import AsyncRenderer
 from sim.rendering.camera import CAMERAS
@@ -128,3 +129,16 @@ def test_a_killed_process_is_told_to_who_wants_a_picture_and_to_nobody_else(arm)
 def test_a_world_without_a_scene_is_not_drawn() -> None:
     with pytest.raises(DriverError, match="load"):
         AsyncRenderer(SimulatedArm(World("fast")))
+
+
+def test_an_arm_of_six_joints_is_drawn_as_it_stands() -> None:
+    view = replace(CAMERAS["front"], size=(160, 120))
+    arm = SimulatedArm(World(spec=ArmSpec.load("xarm6")), cameras=[view])
+    arm.world.load(layout(STATE, np.random.default_rng(0)))
+    arm.world.set_arm(arm.spec.q_home + 0.2, 0.5)
+    drawn = AsyncRenderer(arm, depth=False)
+    try:
+        np.testing.assert_array_equal(drawn.fresh("front").rgb, arm.world.render(view, depth=False).rgb)
+    finally:
+        drawn.close()
+        arm.world.close()

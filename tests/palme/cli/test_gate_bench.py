@@ -13,7 +13,10 @@ from robots.safety.envelope import Envelope
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 
-PANDA = ArmSpec.load("panda")
+
+@pytest.fixture(params=ArmSpec.available())
+def arm(request: pytest.FixtureRequest) -> ArmSpec:
+    return ArmSpec.load(request.param)
 
 
 def test_nothing_gets_past_the_gate_of_any_arm() -> None:
@@ -29,13 +32,13 @@ def test_nothing_gets_past_the_gate_of_any_arm() -> None:
     assert all(max(arm.used.values()) > 0.99 for arm in found)  # the streams do reach the limits
 
 
-def test_the_same_seed_offers_the_same_commands() -> None:
-    one, two = (bench_arm(PANDA, 300, seed=4) for _ in range(2))
+def test_the_same_seed_offers_the_same_commands(arm: ArmSpec) -> None:
+    one, two = (bench_arm(arm, 300, seed=4) for _ in range(2))
     assert (one.used, one.room, one.refusals) == (two.used, two.room, two.refusals)
 
 
 @pytest.mark.parametrize("broken", ["envelope", "change", "finite"])
-def test_a_broken_gate_is_found_out(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_gate_is_found_out(arm: ArmSpec, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if broken == "envelope":
         monkeypatch.setattr(Envelope, "part", lambda self, q, dq, after, speed: 1.0)
         wanted = "workspace"
@@ -54,8 +57,8 @@ def test_a_broken_gate_is_found_out(broken: str, monkeypatch: pytest.MonkeyPatch
                 array = np.nan_to_num(np.asarray(values, dtype=np.float64))
             except (TypeError, ValueError) as error:
                 raise CommandRejected(str(what)) from error
-            return (array if array.shape == (7,) else self.q).tolist()
+            return (array if array.shape == (arm.n_joints,) else self.q).tolist()
 
         monkeypatch.setattr(SafetyGate, "_finite", repair)
         wanted = "let through what is CommandNotFinite"
-    assert wanted in bench_arm(PANDA, 600).violations
+    assert wanted in bench_arm(arm, 600).violations

@@ -32,6 +32,15 @@ def test_a_run_writes_log_film_and_page(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "video.mp4").stat().st_size > 1000
 
 
+@pytest.mark.parametrize("robot", ["ur5e", "xarm6", "iiwa7", "iiwa14"])
+def test_any_arm_of_the_configuration_achieves_the_task(robot, tmp_path, monkeypatch):
+    monkeypatch.setattr("palme.cli.rig.filming.FPS", 1)
+    film = f"video={str(robot == 'ur5e').lower()}"
+    assert main(["run", PUT, *PRIVILEGED, f"robot={robot}", film, f"out={tmp_path}"]) == 0
+    assert events(tmp_path)[-1]["achieved"] is True
+    assert (tmp_path / "video.mp4").exists() == (robot == "ur5e")
+
+
 def test_a_sentence_outside_the_skills_gets_an_answer_and_no_motion(tmp_path, capsys):
     assert main(["run", "sing a song", *PRIVILEGED, "video=false", f"out={tmp_path}"]) == 1
     kinds = [line["event"] for line in events(tmp_path)]
