@@ -12,6 +12,7 @@ import numpy as np
 from palme.perception.objects import PerceivedObjects
 from robots.types import RobotState
 
+JOINTS = 7  # of an arm that the state token has room for: the Panda's
 PLACEHOLDER = re.compile(r"<(img:\w+|state|read|obj:\d+)>")
 
 
@@ -70,10 +71,14 @@ class Sentence:
         return tuple(parts)
 
     def state_vector(self) -> np.ndarray:
-        """(D,) float32: joint positions [rad], gripper in [0, 1], tool position in the base frame [m]."""
+        """(D,) float32: joint positions [rad], gripper in [0, 1], tool position in the base frame [m].
+
+        An arm of fewer than `JOINTS` joints has zeros for those it lacks: one network reads them all.
+        """
         if isinstance(self.state, RobotState):
-            place = self.state.base_from_ee[:3, 3]
-            return np.concatenate([self.state.q, [self.state.gripper], place]).astype(np.float32)
+            q, place = self.state.q, self.state.base_from_ee[:3, 3]
+            lacking = np.zeros(max(JOINTS - len(q), 0))
+            return np.concatenate([q, lacking, [self.state.gripper], place]).astype(np.float32)
         if self.state is None:
             raise BadSentence("the sentence has no robot state; give state=")
         return np.asarray(self.state, np.float32)

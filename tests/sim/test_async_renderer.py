@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from robots.errors import DriverError
-from robots.types import JointCommand
 from robots.spec import ArmSpec
+from robots.types import JointCommand
 from sim.data.scene_sampler import layout
 from sim.rendering.async_renderer import AsyncRenderer
 from sim.rendering.camera import CAMERAS

@@ -41,6 +41,23 @@ def test_any_arm_of_the_configuration_achieves_the_task(robot, tmp_path, monkeyp
     assert (tmp_path / "video.mp4").exists() == (robot == "ur5e")
 
 
+def test_an_arm_of_six_joints_is_run_from_pixels(tmp_path):
+    main(
+        [
+            "run",
+            PUT,
+            "robot=ur5e",
+            "video=false",
+            "limits.max_steps=1",
+            "limits.max_replans=0",
+            f"out={tmp_path}",
+        ]
+    )
+    log = events(tmp_path)
+    assert any(line["event"] == "acted" for line in log)
+    assert next(line for line in log if line["event"] == "finished")["cause"] != "error"
+
+
 def test_a_sentence_outside_the_skills_gets_an_answer_and_no_motion(tmp_path, capsys):
     assert main(["run", "sing a song", *PRIVILEGED, "video=false", f"out={tmp_path}"]) == 1
     kinds = [line["event"] for line in events(tmp_path)]
