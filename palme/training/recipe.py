@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -59,7 +59,7 @@ class Recipe(Protocol[B]):
     def parameter_groups(self) -> list[ParameterGroup]:
         """Every parameter of `net` that requires gradients, once."""
 
-    def batches(self, step: int, processes: Processes) -> Iterator[B]:
+    def batches(self, step: int, processes: Processes) -> Generator[B, None, None]:
         """Batches from optimizer step `step` on: of each global batch this process's share, on the CPU.
 
         Random numbers depend on the seed and `step` alone, or come from torch's global generator, whose

@@ -19,7 +19,7 @@ from palme.cli.paths import WEIGHTS
 
 if TYPE_CHECKING:
     from palme.policies.base import Motion
-    from palme.training.trainer import TrainerConfig
+    from palme.training.config import TrainerConfig
 
 
 def main(arguments: Sequence[str]) -> int:

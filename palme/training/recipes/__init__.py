@@ -1,4 +1,4 @@
-"""Training recipes by the name that `palme train` knows them by. One line a recipe; see `trainer.py`."""
+"""Training recipes by the name that `palme train` takes; how to add one: see `palme.training.trainer`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from palme.registry import Registry
 
 if TYPE_CHECKING:
-    from palme.training.trainer import TrainerConfig
+    from palme.training.config import TrainerConfig
 
 RECIPES: Registry[type[TrainerConfig]] = Registry(
     "part to train",

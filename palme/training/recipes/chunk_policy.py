@@ -7,7 +7,7 @@ camera truly is (`camera_correction`, in seconds) and, mixed with the demonstrat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from palme.policies.chunk import WEIGHTS, save_head
+from palme.training.config import TrainerConfig
 from palme.training.datasets.lessons import Lessons, lessons_from
 from palme.training.datasets.motion_ticks import MotionTicks, Ticks, sources
 from palme.training.devices import device_of, to_device
@@ -24,7 +25,6 @@ from palme.training.models.chunk_head import begin_head
 from palme.training.processes import Processes
 from palme.training.recipe import ParameterGroup
 from palme.training.resources import Resources
-from palme.training.trainer import TrainerConfig
 
 Q_NOISE = 0.002  # [rad] standard deviation of the joints that the head sees
 
@@ -95,7 +95,7 @@ class ChunkPolicyRecipe:
     def parameter_groups(self) -> list[ParameterGroup]:
         return [ParameterGroup("head", list(self.net.parameters()), self.c.lr, weight_decay=1e-4)]
 
-    def batches(self, step: int, processes: Processes) -> Iterator[Ticks]:
+    def batches(self, step: int, processes: Processes) -> Generator[Ticks, None, None]:
         c, data, recorded = self.c, self.demonstrations, self.recorded
         n_recorded = 0 if recorded is None else round(c.batch * c.recorded_share)
         while data is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from palme.precision import autocast
 from palme.training.checkpoint import save_halves
+from palme.training.config import TrainerConfig
 from palme.training.datasets.augmentation import drawn
 from palme.training.datasets.rendered_scenes import Labels, RenderedScenes
 from palme.training.datasets.second_looks import SecondLooks, second_looks
@@ -23,7 +24,6 @@ from palme.training.models.detector import DetectorNets, DetectorWithClassifier
 from palme.training.processes import Processes
 from palme.training.recipe import ParameterGroup
 from palme.training.resources import Resources
-from palme.training.trainer import TrainerConfig
 from robots.skills import N_SOLIDS
 
 
@@ -71,7 +71,7 @@ class ClassifierRecipe:
     def parameter_groups(self) -> list[ParameterGroup]:
         return [ParameterGroup("namer", list(self.net.namer.parameters()), self.c.lr)]
 
-    def batches(self, step: int, processes: Processes) -> Iterator[SecondLooks]:
+    def batches(self, step: int, processes: Processes) -> Generator[SecondLooks, None, None]:
         c = self.c
         while True:
             rng = np.random.default_rng([c.seed, 77, step])

@@ -6,7 +6,7 @@ refiner learns points and grasp yaw from crops around jittered true points.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from palme.precision import autocast
 from palme.training.checkpoint import save_halves
+from palme.training.config import TrainerConfig
 from palme.training.datasets.augmentation import drawn
 from palme.training.datasets.detector_batches import DetectorBatch, detector_batch
 from palme.training.datasets.rendered_scenes import RenderedScenes
@@ -27,7 +28,6 @@ from palme.training.models.detector import DetectorNets
 from palme.training.processes import Processes
 from palme.training.recipe import ParameterGroup
 from palme.training.resources import Resources
-from palme.training.trainer import TrainerConfig
 
 WEIGHTS = {
     "heat": 1.0, "class": 0.7, "solid": 1.0, "bowl": 0.5, "in": 0.7, "on": 0.7, "size": 0.3, "holder": 0.5,
@@ -80,7 +80,7 @@ class DetectorRecipe:
             ParameterGroup(name, list(net.parameters()), self.c.lr) for name, net in self.net.named_children()
         ]
 
-    def batches(self, step: int, processes: Processes) -> Iterator[DetectorBatch]:
+    def batches(self, step: int, processes: Processes) -> Generator[DetectorBatch, None, None]:
         c = self.c
         while True:
             rng = np.random.default_rng([c.seed, step])

@@ -7,13 +7,14 @@ which way its blocks are named.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from torch import Tensor
 
+from palme.training.config import TrainerConfig
 from palme.training.datasets.goal_sentences import Sentences, sentences
 from palme.training.datasets.questions import TaskSource
 from palme.training.log import Figures
@@ -22,7 +23,6 @@ from palme.training.models.text_encoder import load_base
 from palme.training.processes import Processes
 from palme.training.recipe import ParameterGroup
 from palme.training.resources import Resources
-from palme.training.trainer import TrainerConfig
 
 POOL = 8  # batches drawn at once and sorted by length: less padding
 
@@ -73,7 +73,7 @@ class InstructionEncoderRecipe:
             ParameterGroup("heads", outside, c.head_lr, c.weight_decay),
         ]
 
-    def batches(self, step: int, processes: Processes) -> Iterator[Sentences]:
+    def batches(self, step: int, processes: Processes) -> Generator[Sentences, None, None]:
         c = self.c
         draw = sentences(self.source, c.seed * 1_000_003 + 7919 * step + 1, "train", c.own_words)
         while True:

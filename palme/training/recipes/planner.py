@@ -7,7 +7,7 @@ rendered. With it the same model goes on, part of its objects from the trained d
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from palme.language.instruction_encoder import FOLDER, InstructionEncoder
+from palme.training.config import TrainerConfig
 from palme.training.datasets.planner_batches import end, serve, taken
 from palme.training.datasets.question_makers import QuestionSources
 from palme.training.datasets.questions import TaskSource
@@ -25,7 +26,6 @@ from palme.training.planner_eval import evaluate
 from palme.training.processes import Processes
 from palme.training.recipe import ParameterGroup
 from palme.training.resources import Resources
-from palme.training.trainer import TrainerConfig
 
 
 @dataclass
@@ -92,7 +92,7 @@ class PlannerRecipe:
         c = self.c
         return planner_groups(self.net, c.lr, c.muon_lr if c.muon else None, c.weight_decay)
 
-    def batches(self, step: int, processes: Processes) -> Iterator[QuestionTensors]:
+    def batches(self, step: int, processes: Processes) -> Generator[QuestionTensors, None, None]:
         c, read = self.c, self.reader and self.reader.read
         part = slice(processes.rank, None, processes.world)
         seeds = [c.seed * 1_000_003 + 7919 * step + 31 * w + 1 for w in range(c.workers)]

@@ -14,8 +14,8 @@ from palme.cli.errors import UsageError
 from palme.cli.main import COMMANDS, main
 from palme.cli.rig.policies import ChunkConfig
 from palme.cli.settings.run import EvalConfig, RunConfig
+from palme.training.config import TrainerConfig
 from palme.training.recipes import RECIPES
-from palme.training.trainer import TrainerConfig
 
 HEAVY = ("torch", "transformers", "pybullet", "hydra", "gymnasium", "cv2", "numpy")
 
