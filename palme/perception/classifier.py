@@ -20,7 +20,7 @@ FOREIGN = -1e4  # logit of names of the other sort: a solid is never called a bo
 
 def of_its_sort(logits: Tensor, bowl: Tensor) -> Tensor:
     """Logits (..., 24) with the names of the other sort silenced; `bowl` (...) bool."""
-    names_bowl = torch.arange(len(ENTITIES)) >= N_SOLIDS
+    names_bowl = torch.arange(len(ENTITIES), device=logits.device) >= N_SOLIDS
     return logits.masked_fill(names_bowl != bowl[..., None], FOREIGN)
 
 

@@ -31,8 +31,8 @@ class CloseLook:
         wrapped = torch.cat([p[:, -2:], p, p[:, :2]], 1)  # (M, 40)
         smooth = wrapped.unfold(1, 5, 1).sum(-1)  # (M, 36): mass within two bins
         best = smooth.argmax(-1)
-        near = wrapped.gather(1, best[:, None] + torch.arange(5))  # (M, 5)
-        centre = best + (near * torch.arange(-2, 3)).sum(1) / near.sum(1).clamp(min=1e-9)
+        near = wrapped.gather(1, best[:, None] + torch.arange(5, device=p.device))  # (M, 5)
+        centre = best + (near * torch.arange(-2, 3, device=p.device)).sum(1) / near.sum(1).clamp(min=1e-9)
         return (centre + 0.5) * (math.pi / YAW_BINS) % math.pi
 
 

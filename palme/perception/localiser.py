@@ -58,7 +58,7 @@ class Localiser(nn.Module):
         f = self.trunk(x)  # (B, D, h, w)
         b, _, h, w = f.shape
         s = self.trunk.stride
-        u, v = pixel_grid(h * s, w * s, s, b)
+        u, v = pixel_grid(h * s, w * s, s, b, f.device)
         anchors = plane_points(intrinsics, base_from_camera, u, v, ANCHOR_Z).permute(
             0, 3, 1, 2
         )  # (B, 3, h, w)
@@ -96,13 +96,13 @@ class Localiser(nn.Module):
         b, m, h, w = heat.shape
         peak = heat.flatten(2).argmax(-1)  # (B, M)
         row, column = peak // w, peak % w
-        step = torch.arange(-reach, reach + 1)
+        step = torch.arange(-reach, reach + 1, device=heat.device)
         rows = (row[..., None, None] + step[:, None]).clamp(0, h - 1)  # (B, M, R, 1)
         columns = (column[..., None, None] + step[None, :]).clamp(0, w - 1)  # (B, M, 1, R)
         cells = (rows * w + columns).flatten(2)  # (B, M, R*R)
         near = F.softmax(heat.flatten(2).gather(2, cells), -1)  # (B, M, R*R)
         points = dense.anchors[:, None] + dense.offsets  # (B, P, 3, h, w)
         points = points.flatten(3).permute(0, 1, 3, 2)  # (B, P, h*w, 3)
-        batch = torch.arange(b)[:, None, None]
+        batch = torch.arange(b, device=heat.device)[:, None, None]
         chosen = points[batch, head[..., None].expand_as(cells), cells]  # (B, M, R*R, 3)
         return (near[..., None] * chosen).sum(2), peak

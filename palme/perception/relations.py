@@ -33,6 +33,6 @@ class HolderNet(nn.Module):
         gap = torch.cat([gap, gap[..., :2].norm(dim=-1, keepdim=True)], -1).clamp(-4, 4)
         pair = torch.cat([own[:, :, None].expand(-1, -1, n, -1), own[:, None].expand(-1, n, -1, -1), gap], -1)
         held = self.score(self.pair(pair))[..., 0].float()  # (B, N, N)
-        never = ~present[:, None, :] | torch.eye(n, dtype=torch.bool)
+        never = ~present[:, None, :] | torch.eye(n, dtype=torch.bool, device=present.device)
         held = held.masked_fill(never, -1e4)
         return torch.cat([held, self.table(own).float()], -1)

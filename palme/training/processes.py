@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from palme.training.devices import part_of
 
 T = TypeVar("T")
+PATIENCE = timedelta(hours=2)  # others wait while the main process evaluates and saves
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Processes:
             return cls()
         if not dist.is_initialized():
             on_gpu = device != "cpu" and torch.cuda.is_available()
-            dist.init_process_group("nccl" if on_gpu else "gloo")
+            dist.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
         return cls(dist.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))
 
     @property

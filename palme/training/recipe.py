@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from palme.training.devices import SettingError
 from palme.training.log import Figures
 from palme.training.muon import Muon
 from palme.training.processes import Processes
@@ -76,8 +77,13 @@ class Recipe(Protocol[B]):
         """Write what is shipped into `folder`; returns the file or folder that `palme run` loads."""
 
 
-def checked(groups: list[ParameterGroup], net: nn.Module) -> list[ParameterGroup]:
-    """`groups`, if they hold every parameter of `net` that requires gradients, once. Raises ValueError."""
+def checked(groups: list[ParameterGroup], net: nn.Module, stages: Sequence[Stage]) -> list[ParameterGroup]:
+    """`groups`, if they hold every parameter of `net` that requires gradients, once.
+
+    Raises:
+        ValueError: if they do not.
+        SettingError: for a stage that names a group which is not there.
+    """
     held = [id(p) for group in groups for p in group.parameters]
     learning = {id(p): name for name, p in net.named_parameters() if p.requires_grad}
     if missing := [name for i, name in learning.items() if i not in held]:
@@ -87,6 +93,10 @@ def checked(groups: list[ParameterGroup], net: nn.Module) -> list[ParameterGroup
     if len(held) != len(set(held)) or set(held) - set(learning):
         names = ", ".join(group.name for group in groups)
         raise ValueError(f"groups {names}: a parameter is in two of them, or requires no gradient")
+    names = [group.name for group in groups]
+    for stage in stages:
+        if unknown := sorted(set(stage.rates) - set(names)):
+            raise SettingError(f"stage {stage.name!r}: no group {unknown[0]!r}; there are {', '.join(names)}")
     return groups
 
 

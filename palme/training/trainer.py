@@ -64,7 +64,7 @@ class Trainer(Generic[B]):
         self.out = Path(config.out)
         self.recipe: Recipe[B] = config.build(resources or Resources())
         self.recipe.net.to(self.device)
-        self.groups = checked(self.recipe.parameter_groups(), self.recipe.net)
+        self.groups = checked(self.recipe.parameter_groups(), self.recipe.net, config.stages)
         learning = {id(p) for group in self.groups for p in group.parameters}
         self.parameters = [p for p in self.recipe.net.parameters() if id(p) in learning]
         self.optimizers = optimizers_of(self.groups)
@@ -81,7 +81,7 @@ class Trainer(Generic[B]):
         """Train to the end, save and evaluate. Returns the last evaluation's figures (main process only).
 
         Raises:
-            NonFiniteLossError: the checkpoint holds the last good state.
+            NonFiniteLossError: the checkpoint stays as it was saved last, with finite weights.
             KeyboardInterrupt: after SIGTERM or Ctrl-C, once everything is saved.
         """
         if self.processes.is_main:
@@ -172,8 +172,8 @@ class Trainer(Generic[B]):
     def _require_finite(self, what: str, value: float) -> None:
         if not math.isfinite(value):
             raise NonFiniteLossError(
-                f"{what} is {value} at step {self.step}; lower the learning rate or clip, and run again: "
-                f"{self.out / 'checkpoint.safetensors'} holds the last good state"
+                f"{what} is {value} at step {self.step}, which was not taken; lower lr and run again, from "
+                f"the last save in {self.out}"
             )
 
     def _evaluate(self, stop: StopRequest, final: bool) -> dict[str, float]:

@@ -69,8 +69,6 @@ class ChunkPolicyTraining(TrainerConfig):
 
 
 class ChunkPolicyRecipe:
-    """See module."""
-
     demonstrations: MotionTicks | None
     recorded: MotionTicks | None
     lessons: Lessons | None

@@ -19,6 +19,7 @@ from palme.training.config import TrainerConfig
 from palme.training.datasets.planner_batches import end, serve, taken
 from palme.training.datasets.question_makers import QuestionSources
 from palme.training.datasets.questions import TaskSource
+from palme.training.devices import device_of
 from palme.training.log import Figures
 from palme.training.losses.answers import QuestionTensors, answer_loss
 from palme.training.models.planner import continued_planner, new_planner, planner_groups, save_planner
@@ -109,7 +110,10 @@ class PlannerRecipe:
 
     def evaluate(self, final: bool) -> dict[str, float]:
         n, seed = (2 * self.c.evaluate_n, 90_002) if final else (self.c.evaluate_n, 90_001)
-        return evaluate(self.net, self.source, n, seed, reader=self.reader)
+        device = device_of(self.net)
+        figures = evaluate(self.net.cpu(), self.source, n, seed, reader=self.reader)  # decoding is of the CPU
+        self.net.to(device)
+        return figures
 
     def save(self, folder: Path) -> Path:
         save_planner(self.net, folder / "model")
