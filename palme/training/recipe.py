@@ -84,6 +84,7 @@ def checked(groups: list[ParameterGroup], net: nn.Module, stages: Sequence[Stage
         ValueError: if they do not.
         SettingError: for a stage that names a group which is not there.
     """
+    names = [group.name for group in groups]
     held = [id(p) for group in groups for p in group.parameters]
     learning = {id(p): name for name, p in net.named_parameters() if p.requires_grad}
     if missing := [name for i, name in learning.items() if i not in held]:
@@ -91,9 +92,7 @@ def checked(groups: list[ParameterGroup], net: nn.Module, stages: Sequence[Stage
             f"{', '.join(missing[:3])}: in no parameter group; add it to one, or requires_grad_(False)"
         )
     if len(held) != len(set(held)) or set(held) - set(learning):
-        names = ", ".join(group.name for group in groups)
-        raise ValueError(f"groups {names}: a parameter is in two of them, or requires no gradient")
-    names = [group.name for group in groups]
+        raise ValueError(f"groups {', '.join(names)}: a parameter is in two of them, or requires no gradient")
     for stage in stages:
         if unknown := sorted(set(stage.rates) - set(names)):
             raise SettingError(f"stage {stage.name!r}: no group {unknown[0]!r}; there are {', '.join(names)}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from palme.language.instruction_encoder import FOLDER, InstructionEncoder
 from palme.training.config import TrainerConfig
@@ -112,7 +112,7 @@ class PlannerRecipe:
         n, seed = (2 * self.c.evaluate_n, 90_002) if final else (self.c.evaluate_n, 90_001)
         device = device_of(self.net)
         figures = evaluate(self.net.cpu(), self.source, n, seed, reader=self.reader)  # decoding is of the CPU
-        self.net.to(device)
+        nn.Module.to(self.net, device)
         return figures
 
     def save(self, folder: Path) -> Path:
