@@ -52,7 +52,8 @@ class ArmSpec:
         self_margin: [m] that capsules of links which are not neighbours keep from one another.
         capsules, finger_capsules: bodies of links and hand, and of the fingers at any opening.
         never_meet: (link, link) pairs, the lower first, that are not looked at.
-        urdf: below pybullet_data, "" where that has none; finger_joints, hand_link: names in it.
+        urdf: below pybullet_data, "" where that has none: how the simulated arm looks (sim/world/urdf.py).
+        finger_joints, hand_link: names of the simulated hand's two joints and its link.
     """
 
     name: str

@@ -198,3 +198,17 @@ def test_a_long_episode_is_truncated_after_the_same_time_at_any_rate(hz: int) ->
         assert not env.step(still)[3]
     finally:
         env.close()
+
+
+@pytest.mark.parametrize("robot", ["xarm6", "iiwa14"])
+def test_another_arm_steps_in_the_same_environment(robot: str) -> None:
+    env = gymnasium.make("palme/PutInBowl-v0", robot=robot, **FAST)
+    obs, _ = env.reset(seed=0)
+    n = env.unwrapped.arm.spec.n_joints
+    assert obs["agent_pos"].shape == env.action_space.shape == (n + 1,)
+    np.testing.assert_allclose(obs["agent_pos"][:n], env.unwrapped.arm.spec.q_home, atol=1e-3)
+    target = np.append(env.unwrapped.arm.spec.q_home + 0.1, 0.5).astype(np.float32)
+    for _ in range(20):
+        obs, *_ = env.step(target)
+    np.testing.assert_allclose(obs["agent_pos"], target, atol=0.02)
+    env.close()
