@@ -64,6 +64,11 @@ class AgentLimits:
     max_steps: int = 24
     max_ticks: int = 600
 
+    def __post_init__(self) -> None:
+        for name, least in (("max_replans", 0), ("max_steps", 1), ("max_ticks", 1)):
+            if not (value := getattr(self, name)) >= least:
+                raise ValueError(f"limits.{name}={value}: expected at least {least}")
+
 
 @dataclass(frozen=True)
 class RunResult:

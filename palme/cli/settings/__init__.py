@@ -27,7 +27,7 @@ CONFIGS: Registry[type[Any]] = Registry(
         "data_stats": "palme.cli.settings.data:StatsConfig",
         "serve_policy": "palme.cli.settings.serve:ServePolicyConfig",
         "serve_gello": "palme.cli.settings.serve:ServeGelloConfig",
-        "bench": "palme.cli.settings.bench:EnvConfig",
+        "bench_env": "palme.cli.settings.bench:EnvConfig",
         "bench_gate": "palme.cli.settings.bench:GateConfig",
         "bench_planner": "palme.cli.settings.bench:BenchPlannerConfig",
         "bench_policy": "palme.cli.settings.bench:BenchPolicyConfig",

@@ -38,7 +38,7 @@ class EnvConfig(BenchConfig):
         picture_steps: control steps a round with one 128 x 128 picture each.
     """
 
-    FILE: ClassVar[str] = "bench"
+    FILE: ClassVar[str] = "bench_env"
     rounds: Count
     steps: Count
     picture_steps: Count
@@ -68,7 +68,7 @@ class BenchPlannerConfig(RigConfig, BenchConfig):
 
     Attributes:
         tasks: families to draw scenes from: `palme tasks` lists them.
-        split: test, held_out (colour pairs never asked for in training) or train.
+        split: phrasings and colour pairs; those of held_out are never asked for in training.
         episodes: scenes for each task.
         seed: of the first scene.
         verbose: true prints every wrong answer.
@@ -115,7 +115,7 @@ class BridgeBenchConfig(BenchConfig):
         silence_tries: number of times that the client falls silent.
         silence_hz: [Hz] of the arm that is tested for silence; 20 is the Panda's own.
         camera_hz: [Hz] of each of two cameras, 640 x 480 with depth.
-        pictures: raw, jpeg (depth in millimetres), or auto: jpeg where OpenCV is installed.
+        pictures: jpeg rounds depth to millimetres; auto is jpeg where OpenCV is installed.
     """
 
     FILE: ClassVar[str] = "bench_bridge"

@@ -38,8 +38,8 @@ class CollectConfig(PractiseConfig):
     """`palme collect`; the groups are of what=corrections.
 
     Attributes:
-        what: scenes (labelled), demonstrations (chunk policy), perceived (planner, joined training stage) or
-            corrections.
+        what: labelled scenes for the detector, demonstrations and corrected episodes for the chunk policy, or
+            perceived objects for the planner.
         out: scenes go to OUT/scenes, demonstrations to OUT/demos, corrections to OUT/corrections.
         parts: folders of scenes; a finished one is kept, so an interrupted run resumes.
         pictures: number a part.

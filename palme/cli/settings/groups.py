@@ -117,7 +117,7 @@ class BridgeConfig:
         server: name of the key that the server must have.
         human: true takes the arm over from a policy; the key must be allowed as human.
         timeout: [s] limit for every answer.
-        pictures: raw is exact; jpeg takes a tenth of the bytes and rounds depth to millimetres.
+        pictures: raw is exact, jpeg takes a tenth of the bytes and rounds depth to millimetres.
         table: true where the far end is our own simulator, served with table=true: scenes and truth for eval.
     """
 

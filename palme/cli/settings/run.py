@@ -95,7 +95,7 @@ class EvalConfig(RigConfig, RecordConfig):
         tasks: families to evaluate: `palme tasks` lists them.
         episodes: number for each task.
         seed: of the first scene.
-        split: phrasings and colour pairs: test, held_out or train.
+        split: phrasings and colour pairs; those of held_out are never asked for in training.
         phrasings: YAML file `family: [template, ...]` in place of the split's own.
         controls: true adds blanked images, swapped instructions and a random policy.
         workers: processes; results do not depend on them.

@@ -30,11 +30,11 @@ class ServePolicyConfig:
     """`palme serve policy=... protocol=...`.
 
     Attributes:
-        protocol: openpi is a websocket, gr00t is ZeroMQ.
+        protocol: a websocket, or ZeroMQ.
         address: host:port; null = 127.0.0.1 and the protocol's own port, 8000 or 5555.
         token_file: a file with the secret that clients must send; required beyond the loopback.
         horizon: rows of an answer; clients must execute all of them.
-        gripper_one: what 1 means to the client's gripper: closed, as in DROID, or open.
+        gripper_one: what 1 means to the client's gripper; closed in DROID.
         calibration: YAML file with intrinsics and base_from_camera, for requests without them.
         max_guests: clients at the same time.
         keys: names of the entries in a client's request; null = the protocol's own, see docs/guests.md.
