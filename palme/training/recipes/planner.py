@@ -1,7 +1,7 @@
 """Recipe of the planner: words, imitated objects, the right words to say.
 
-Without `perceived`, object tokens are made from symbolic states with imitated detector errors; nothing is
-rendered. With it the same model goes on, part of its objects from the trained detector (`PerceivedFile`).
+Object tokens are made from symbolic states with imitated detector errors, nothing is rendered; with
+`perceived` a part of them comes from the trained detector (`PerceivedFile`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ class PlannerTraining(TrainerConfig):
         muon: matrices inside the language model by Muon, the rest by AdamW.
         perceived, perceived_share: a file of what the detector saw, and how often it is used.
         goal_share: part of the questions that only ask what a sentence wants: short, so many can be read.
-        workers: processes that make questions.
         start: weights to begin with (a folder), "" = from nothing.
         reader: a folder with the text encoder that reads instructions, "" = none; it does not learn here.
     """
@@ -59,7 +58,7 @@ class PlannerTraining(TrainerConfig):
     inner: int = 512
     follow_ups: float = 0.8
     goal_share: float = 0.5
-    workers: int = 1
+    workers: int = 1  # processes that make questions
     save_every_s: float = 180.0
     evaluate_every_s: float = 420.0
     evaluate_n: int = 120
@@ -77,8 +76,6 @@ class PlannerTraining(TrainerConfig):
 
 
 class PlannerRecipe:
-    """See module."""
-
     def __init__(self, c: PlannerTraining, source: TaskSource) -> None:
         self.c, self.source = c, source
         self.questions = QuestionSources(

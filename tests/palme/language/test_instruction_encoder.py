@@ -27,6 +27,7 @@ from palme.training.recipes.instruction_encoder import InstructionEncoderTrainin
 from palme.training.recipes.planner import PlannerTraining
 from palme.training.trainer import Trainer
 from robots.skills import COLOURS, Step
+from tests.fake_gpu import GPU, FakeGpu
 from tests.planner_fakes import RESOURCES, SOURCE, observation, scene, seen, tiny_model
 
 TABLE = scene("red block", "blue bowl")
@@ -184,3 +185,15 @@ def test_training_goes_on_where_it_stopped_and_a_planner_learns_with_it(base, tm
     Trainer(config, RESOURCES).fit()
     planner = PalmePlanner.load(lambda _: seen(TABLE), tmp_path / "p" / "model")
     assert planner.model.config.reading_dim == 32
+
+
+def test_it_learns_on_the_gpu_as_on_the_cpu(base, tmp_path, monkeypatch):
+    def config(name: str) -> InstructionEncoderTraining:
+        out = str(tmp_path / name)
+        return InstructionEncoderTraining(out=out, base=base, minutes=9, max_steps=2, batch=4, evaluate_n=50)
+
+    on_cpu = Trainer(config("cpu"), RESOURCES).fit()
+    monkeypatch.setattr("palme.training.trainer.choose_device", lambda name, rank: GPU)
+    with FakeGpu():
+        on_gpu = Trainer(config("gpu"), RESOURCES).fit()
+    assert on_gpu == pytest.approx(on_cpu, abs=0.05)
