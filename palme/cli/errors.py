@@ -1,4 +1,4 @@
-"""What a person typed cannot be used: said in one line that lists what exists, exit code 2."""
+"""Usage errors: one line that lists the legal names, exit code 2."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class UsageError(Exception):
 
 
 def reason(error: Exception) -> str:
-    """What went wrong with a file, without the number and the path that Python tells with it."""
+    """The message of an error of a file, without the number and path that Python adds."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
-    """`UsageError` for a name that does not exist: lists those that do and the nearest of them."""
+    """`UsageError` for an unknown name; lists the known ones and the nearest."""
     return UsageError(str(UnknownName(what, given, known)))

@@ -1,4 +1,4 @@
-"""`palme`: hands each command to its module, which is imported only then."""
+"""`palme`: runs the module of the command that is named; only that module is imported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from robots.errors import RobotError
 COMMANDS = {
     "run": (
         "palme.cli.commands.run",
-        'do what a sentence says: palme run "put the red block in the blue bowl"',
+        'carry out a sentence: palme run "put the red block in the blue bowl"',
     ),
     "teleop": (
         "palme.cli.commands.teleop",
@@ -22,54 +22,54 @@ COMMANDS = {
     ),
     "eval": (
         "palme.cli.commands.eval",
-        "success per task on hard scenes: palme eval tasks=[put_in_bowl] episodes=50",
+        "measure success per task on hard scenes: palme eval tasks=[put_in_bowl] episodes=50",
     ),
-    "collect": ("palme.cli.commands.collect", "render the scenes and record the motions that training needs"),
+    "collect": ("palme.cli.commands.collect", "render the scenes and record the motions for training"),
     "train": (
         "palme.cli.commands.train",
-        "from nothing to the shipped weights: palme train perception | reader | planner | policy",
+        "train a model from its data: palme train perception | reader | planner | policy",
     ),
     "serve": (
         "palme.cli.commands.serve",
-        "let others in: serve robot=panda backend=sim | policy=... | guest=...",
+        "serve an arm or a policy: serve robot=panda backend=sim | policy=... | guest=...",
     ),
     "data": (
         "palme.cli.commands.data",
-        "recorded episodes: data info | check | repair | merge | split | stats PATH",
+        "manage recorded episodes: data info | check | repair | merge | split | stats PATH",
     ),
     "replay": (
         "palme.cli.commands.replay",
-        "the commands of a recorded episode once more: palme replay PATH episode=0",
+        "send the commands of a recorded episode again: palme replay PATH episode=0",
     ),
     "view": (
         "palme.cli.commands.view",
-        "a recorded episode as a film and for Rerun: palme view PATH episode=0",
+        "write a film of a recorded episode, and a Rerun file: palme view PATH episode=0",
     ),
-    "keys": ("palme.cli.commands.keys", "who may reach an arm: palme keys new | allow | list"),
-    "tasks": ("palme.cli.commands.tasks", "the task families, how they are said, and what they hold out"),
-    "doctor": ("palme.cli.commands.doctor", "check Python, packages, weights, rendering and the arm"),
+    "keys": ("palme.cli.commands.keys", "keys of the bridge, one a computer: palme keys new | allow | list"),
+    "tasks": ("palme.cli.commands.tasks", "list the task families, example sentences and held-out pairs"),
+    "doctor": ("palme.cli.commands.doctor", "check Python, packages, weights, rendering and arms"),
     "bench": (
         "palme.cli.commands.bench",
-        "speed, and each part alone: palme bench env | gate | policy | bridge ...",
+        "measure speed, and each part alone: palme bench env | gate | policy | bridge ...",
     ),
 }
 
 HELP = """\
-palme: a sentence, camera images, joint commands, the task done.
+palme: from a sentence and camera images to joint commands.
 
 usage: palme COMMAND [key=value ...]
 
 {commands}
 
-Every setting is `key=value`; `palme COMMAND --help` lists those of a command.
-Exit code: 0 achieved, 1 not achieved, 2 not understood.
+Every setting is `key=value`; `palme COMMAND --help` lists the settings of a command.
+Exit code: 0 success, 1 failure, 2 usage error.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code: 0 done, 1 not done, 2 a usage error, 130 interrupted.
 
-    SIGTERM ends a command as Ctrl-C does: an arm is stopped, what was measured so far is written.
+    SIGTERM has the effect of Ctrl-C: the arm stops, and results so far are written.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, UnknownName) as error:
         print(f"palme: {error}", file=sys.stderr)
         return 2
-    except RobotError as error:  # an arm, or whoever serves it, refused: it says why itself
+    except RobotError as error:  # from an arm or its server; the message names the cause
         print(f"palme: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

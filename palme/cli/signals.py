@@ -1,4 +1,4 @@
-"""How a command ends: SIGTERM is heard as Ctrl-C, and a server is closed whatever happened."""
+"""Treats SIGTERM as KeyboardInterrupt, and closes servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt meanwhile. Only a process's main thread hears signals."""
+    """SIGTERM raises KeyboardInterrupt in the context; only the main thread receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -23,12 +23,12 @@ def stoppable() -> Iterator[None]:
 
 
 def until_asked(server: Any, what: str) -> int:
-    """Serve until Ctrl-C (see `stoppable`), then close the server, whatever happened. Returns 0."""
+    """Serve until Ctrl-C (see `stoppable`), then close the server, also after an error. Returns 0."""
     print(what, flush=True)
     try:
         server.wait()
     except KeyboardInterrupt:
-        print("ended")
+        print("stopped")
     finally:
         server.close()
     return 0

@@ -235,7 +235,7 @@ def test_the_server_starts_only_by_name():
     from palme.cli.errors import UsageError
     from palme.cli.settings.serve import ServeGelloConfig
 
-    with pytest.raises(UsageError, match="say what to serve"):
+    with pytest.raises(UsageError, match="name what to serve"):
         main([])
     assert load(ServeGelloConfig).address.startswith("127.0.0.1:")
 

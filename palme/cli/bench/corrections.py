@@ -33,7 +33,7 @@ def bench_corrections(config: CorrectionsConfig, bar: Bar) -> dict[str, Any]:
     Raises:
         UsageError: a number makes no sense, or there is nothing to correct.
     """
-    from palme.cli.evaluation.results import commit
+    from palme.cli.version import commit
     from palme.policies.chunk import WEIGHTS
     from palme.report.corrections_page import corrections_page
 

@@ -62,7 +62,7 @@ def _info(paths: list[Path], config: InfoConfig) -> int:
     late = sum(len(one.timing.late_frames) for one in side.values())
     repeated = sum(len(one.timing.repeated) for one in side.values())
     if side:
-        print(f"  cadence: {late} frames late by more than 5 ms, {repeated} pictures repeated")
+        print(f"  timing: {late} frames late by more than 5 ms, {repeated} pictures repeated")
     for entry in dataset.entries if config.episodes else ():
         told = f", {side[entry.episode].timing.sentence}" if entry.episode in side else ""
         print(f"  episode {entry.episode}: {entry.length} frames, {entry.tasks[0]!r}{told}")
@@ -78,7 +78,7 @@ def _check(paths: list[Path], config: CheckConfig) -> int:
     if problems:
         print(f"{len(problems)} problem(s); `palme data repair {paths[0]}` keeps what is whole")
     else:
-        print(f"{paths[0]}: nothing wrong")
+        print(f"{paths[0]}: no problems")
     return 1 if problems else 0
 
 
@@ -86,7 +86,7 @@ def _repair(paths: list[Path], config: RepairConfig) -> int:
     from palme.data.repair import repair
 
     done = repair(paths[0])
-    for line in done or ["nothing was wrong"]:
+    for line in done or ["nothing to repair"]:
         print(f"{paths[0]}: {line}")
     return 0
 
@@ -112,7 +112,7 @@ def _split(paths: list[Path], config: SplitConfig) -> int:
     order = np.arange(n) if config.seed is None else np.random.default_rng(config.seed).permutation(n)
     at = min(max(round(config.train * n), 1), n - 1)
     if n < 2:
-        raise UsageError(f"{paths[0]}: {n} episode(s) cannot be split in two")
+        raise UsageError(f"{paths[0]}: {n} episode(s) cannot be split; record at least 2")
     for name, part in (("train", order[:at]), ("test", order[at:])):
         _compose([(dataset, sorted(part.tolist()))], into / name)
     return 0

@@ -1,4 +1,4 @@
-"""`palme doctor`: what works here and what does not, each with its remedy. Exit code 0 if everything does."""
+"""`palme doctor`: checks this installation; each failure names its remedy. Exit code 0 if all pass."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def main(arguments: Sequence[str]) -> int:
     for name, check in checks:
         try:
             print(f"  ok    {name:<18} {check()}")
-        except Exception as error:  # whatever it is, it is a finding
+        except Exception as error:  # any error is a failed check
             bad += 1
             print(f"  FAIL  {name:<18} {type(error).__name__}: {error}")
-    print("all is well" if not bad else f"{bad} of {len(checks)} checks failed")
+    print("all checks passed" if not bad else f"{bad} of {len(checks)} checks failed")
     return 1 if bad else 0
 
 
 def _python() -> str:
     if not sys.version_info >= (3, 11):
-        raise RuntimeError(f"Python {sys.version.split()[0]}; 3.11 or newer is needed")
+        raise RuntimeError(f"Python {sys.version.split()[0]}; install 3.11 or newer")
     return f"{sys.version.split()[0]} at {sys.executable}"
 
 
@@ -78,7 +78,7 @@ def _version(distribution: str) -> str:
 def _configs() -> str:
     files = list(CONFIGS.rglob("*.yaml"))
     if not files:
-        raise FileNotFoundError(f"nothing in {CONFIGS}; install from a checkout")
+        raise FileNotFoundError(f"no YAML file in {CONFIGS}; install from a checkout")
     return f"{len(files)} files in {CONFIGS}"
 
 
@@ -89,7 +89,7 @@ def _arm() -> str:
     names = ArmSpec.available()
     for name in names:
         SafetyGate(ArmSpec.load(name))
-    return f"{', '.join(names)}: limits read, gate ready"
+    return f"{', '.join(names)}: limits valid, gate ready"
 
 
 def _physics() -> str:
@@ -128,7 +128,7 @@ def _pictures() -> str:
         frame = world.render("front")
         took = 1e3 * (time.perf_counter() - begin)
         if not frame.rgb.std() > 5:
-            raise RuntimeError("the picture is blank")
+            raise RuntimeError("the rendered image is blank; check OpenGL and PyBullet")
         return f"{frame.rgb.shape[1]} x {frame.rgb.shape[0]} with depth in {took:.1f} ms"
     finally:
         world.close()
@@ -138,7 +138,7 @@ def _film() -> str:
     import av
 
     av.codec.Codec("libx264", "w")
-    return "H.264 can be written"
+    return "H.264 encoder available"
 
 
 def _detector() -> str:

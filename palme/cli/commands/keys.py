@@ -1,4 +1,4 @@
-"""`palme keys new name=NAME | allow file=PATH role=ROLE | list`: who may reach an arm. Base install only."""
+"""`palme keys new name=NAME | allow file=PATH role=ROLE | list`: access to arms. Base install only."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from robots.bridge.errors import KeyProblem
 WANTED = {"name": "...", "file": "NAME.public.json", "role": "|".join(keys.ROLES)}
 HELP = (
     "palme keys new takes:",
-    "  name=NAME                     # of the pair, such as me, or server for an arm's own",
+    "  name=NAME                     # of the key pair, such as me, or server for an arm's own",
     "palme keys allow takes:",
-    "  file=PATH                     # NAME.public.json of who is to be let in",
-    "  role=ROLE                     # viewer: look and stop | policy: command too | human: take over too",
+    "  file=PATH                     # NAME.public.json of the computer to allow",
+    "  role=ROLE                     # viewer: read and stop | policy: command too | human: take over too",
     "palme keys list takes nothing. Each of them takes:",
-    "  keys=FOLDER                   # none named = $PALME_KEYS, or .palme/keys in the home directory",
+    "  keys=FOLDER                   # default: $PALME_KEYS, or .palme/keys in the home directory",
 )
 
 
 def help_lines() -> tuple[str, ...]:
-    """What `palme keys --help` says."""
+    """Lines for `palme keys --help`."""
     return HELP
 
 
@@ -35,7 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     }
     words = [word for word in arguments if "=" not in word]
     if len(words) != 1:
-        raise UsageError("one of: palme keys new name=NAME | allow file=PATH role=policy | list; keys=FOLDER")
+        raise UsageError(
+            "expected one of: palme keys new name=NAME | allow file=PATH role=policy | list; keys=FOLDER"
+        )
     if words[0] not in commands:
         raise unknown("command of palme keys", words[0], commands)
     act, takes = commands[words[0]]
@@ -44,7 +46,9 @@ def main(arguments: Sequence[str]) -> int:
         if key not in (*takes, "keys"):
             raise unknown("key", key, (*takes, "keys"))
     if missing := [key for key in takes if not given.get(key)]:
-        raise UsageError(f"palme keys {words[0]}: say {' '.join(f'{key}={WANTED[key]}' for key in missing)}")
+        raise UsageError(
+            f"palme keys {words[0]}: missing {' '.join(f'{key}={WANTED[key]}' for key in missing)}"
+        )
     try:
         act(Path(given["keys"]).expanduser() if given.get("keys") else keys.default_folder(), given)
     except KeyProblem as error:
@@ -55,14 +59,14 @@ def main(arguments: Sequence[str]) -> int:
 def _new(folder: Path, given: dict[str, str]) -> None:
     key = keys.new(folder, given["name"])
     print(f"{folder / key.name}.secret.json  keep it on this computer")
-    print(f"{folder / key.name}.public.json  give it to whom it may concern: {key.public}")
+    print(f"{folder / key.name}.public.json  copy it to the computer at the other end: {key.public}")
 
 
 def _allow(folder: Path, given: dict[str, str]) -> None:
     if given["role"] not in keys.ROLES:
         raise unknown("role", given["role"], keys.ROLES)
     key = keys.allow(folder, keys.load_public(Path(given["file"]).expanduser()), given["role"])
-    print(f"{key.name} may reach the arms of this computer as {key.role}")
+    print(f"allowed {key.name} as {key.role} on the arms of this computer")
 
 
 def _list(folder: Path, given: dict[str, str]) -> None:
@@ -72,7 +76,7 @@ def _list(folder: Path, given: dict[str, str]) -> None:
     for key in allowed:
         print(f"    {key.name:<16} {key.role:<8} {key.public}")
     if not allowed:
-        print("    nobody: every client is refused")
+        print("    none: every client is refused")
     if broken := entries.broken():
-        print("  cannot be read, and so lets nobody in; remove it, or allow its key anew:")
+        print("  unreadable entries grant no access; remove them, or allow their keys again:")
         print("\n".join(f"    {problem}" for problem in broken))

@@ -1,4 +1,4 @@
-"""`palme replay PATH episode=N`: the commands of a recorded episode once more.
+"""`palme replay PATH episode=N`: sends the commands of a recorded episode again.
 
 Without `robot=`, in the world it was recorded in: on the machine that recorded it, the same commands give the
 same final state to the last bit. Elsewhere the difference is printed. With `robot=`, on another arm: it must
@@ -20,14 +20,14 @@ from robots.robot import Robot
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 where the end is the same, or the whole episode was sent; else 1."""
+    """Returns 0 if the final state is equal, or the whole episode was sent; else 1."""
     from palme.data.reader import Dataset
 
     paths = [word for word in arguments if not is_override(word)]
     words = [word for word in arguments if is_override(word)]
     config = load(ReplayConfig, words)
     if len(paths) != 1:
-        raise UsageError("name one data set: palme replay PATH episode=0")
+        raise UsageError("expected one PATH: palme replay PATH episode=0")
     try:
         episode = Dataset(paths[0]).episode(config.episode)
         print(f"episode {config.episode}: {episode.task!r}, {len(episode)} frames")
@@ -47,26 +47,21 @@ def _exactly(episode: Any) -> int:
     quiet()
     final, surprise = replay_exactly(side)
     if surprise:
-        print(f"not the same: {surprise}")
+        print(f"differs: {surprise}")
         return 1
     if len(final) != len(side.run.final):
-        print(
-            f"not the same: the final state is {len(final)} numbers, of which {len(side.run.final)} were kept"
-        )
+        print(f"differs: the final state has {len(final)} numbers, the recording {len(side.run.final)}")
         return 1
     different = np.flatnonzero(~(np.array(final) == np.array(side.run.final)))
     if different.size:
-        print(
-            f"not the same: {different.size} of {len(final)} numbers of the final state differ, "
-            f"first {different[0]}"
-        )
+        print(f"differs: {different.size} of {len(final)} numbers of the final state, first {different[0]}")
         return 1
-    print(f"final state: {len(final)} numbers, the same to the last bit")
+    print(f"final state: {len(final)} numbers, equal to the last bit")
     return 0
 
 
 def replay_exactly(side: Any) -> tuple[list[float], str]:
-    """Set the recorded world, give every order again. Returns the final state, and what went otherwise."""
+    """Rebuild the simulation and send every order. Returns the final state and the first difference."""
     from palme.cli.rig.scene_snapshot import Setting, final_state
     from robots.errors import CommandRejected
     from robots.types import JointCommand
@@ -87,7 +82,9 @@ def replay_exactly(side: Any) -> tuple[list[float], str]:
             except CommandRejected:
                 accepted = False
             if accepted != order.accepted:
-                surprise = f"order {number} was {'accepted' if accepted else 'refused'} this time"
+                surprise = (
+                    f"order {number} is {'accepted' if accepted else 'refused'} now, unlike in the recording"
+                )
                 break
         return final_state(arm), surprise
     finally:
@@ -135,8 +132,8 @@ def _sent(arm: Any, episode: Any, approach: bool) -> int:
     try:
         n, furthest = replay_on(arm, episode, approach)
     except RobotError as error:
-        arm.stop("the replay broke off")
-        print(f"broke off: {type(error).__name__}: {error}; the arm holds")
+        arm.stop("the replay was interrupted")
+        print(f"interrupted: {type(error).__name__}: {error}; the arm holds")
         return 1
     except KeyboardInterrupt:
         arm.stop("stopped by Ctrl-C")
@@ -147,7 +144,7 @@ def _sent(arm: Any, episode: Any, approach: bool) -> int:
 
 
 def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, float]:
-    """Send what was sent then, through `arm`'s gate.
+    """Send the recorded commands through `arm`'s gate.
 
     Returns:
         How many commands, and the largest distance of a measured joint from the recorded one in [rad].
@@ -179,7 +176,7 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
         raise ReplayError(
             f"{spec.joint_names[worst]} is at {q[worst]:.3f} rad, the episode begins at "
             f"{actions[0, worst]:.3f}, limit {spec.first_command_tolerance:g} rad apart; move it there, or "
-            "say approach=true"
+            "set approach=true"
         )
     furthest = 0.0
     for action, state in zip(actions, states, strict=True):

@@ -271,20 +271,15 @@ def _film(film: Path, record: RunRecord, trajectory: TrajectoryLog, stage: _Stag
 
 def _details(config: RunConfig) -> dict[str, Any]:
     from datetime import date
-    from importlib.metadata import PackageNotFoundError, version
 
-    from palme.cli.evaluation.results import commit
+    from palme.cli.version import commit, release
 
-    try:
-        release = version("palme-stack")
-    except PackageNotFoundError:
-        release = "checkout"
     return {
         "date": date.today().isoformat(),
         "seed": config.seed,
         "arm": config.robot.name,
         "planner": config.planner.name,
         "policy": config.policy.name,
-        "version": release,
+        "version": release(),
         "commit": commit(),
     }

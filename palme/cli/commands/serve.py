@@ -1,4 +1,4 @@
-"""`palme serve robot=... backend=...`, `policy=...` or `guest=...`: hands on to the server that is meant."""
+"""`palme serve robot=... backend=...`, `policy=...` or `guest=...`: starts the server of that kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from palme.cli.errors import UsageError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 when the server was asked to end."""
+    """Returns 0 after the server is stopped."""
     keys = {word.partition("=")[0] for word in arguments}
     if "guest" in keys:
         from palme.cli.commands.serve_gello import main as serve
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str]) -> int:
         from palme.cli.commands.serve_arm import main as serve
     else:
         raise UsageError(
-            "say what to serve: palme serve robot=panda backend=sim, "
+            "name what to serve: palme serve robot=panda backend=sim, "
             "policy=keypose protocol=openpi, or guest=gello"
         )
     return serve(arguments)

@@ -24,12 +24,12 @@ BACKENDS = {"sim": "sim.world.driver:SimulatedDriver"}
 
 @dataclass
 class Settings(serve.Settings):
-    """And of the simulated arm:
+    """Settings of any arm, and of the simulated one.
 
     Attributes:
-        sentence: what it names stands on the table at first; "" = nothing does. `backend.scene` comes before.
-        seed: of where it stands, among what else.
-        table: true also serves what only a simulation can be asked, on the loopback, at the port plus 3.
+        sentence: names the objects on the simulated table; empty = none; `backend.scene` overrides it.
+        seed: of the simulated scene.
+        table: true also serves the simulation's ground truth, on the loopback, at the port plus 3.
     """
 
     sentence: str = "put the red block in the blue bowl"
@@ -45,9 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(str(error)) from error
     assert isinstance(settings, Settings)
     if settings.table and settings.backend != "sim":
-        raise UsageError(
-            f"table=true: backend={settings.backend} has no table that can be asked; use backend=sim"
-        )
+        raise UsageError(f"table=true: backend={settings.backend} has no simulated table; use backend=sim")
     if settings.backend == "sim":
         from palme.cli.rig.build import quiet
 
@@ -56,21 +54,23 @@ def main(arguments: Sequence[str]) -> int:
             from palme.cli.rig.scene_from_text import scene_for
 
             settings.backend_settings["scene"] = scene_for(settings.sentence, settings.seed, DISTRACTORS)
-            print(f"on its table: what {settings.sentence!r} names, and other things (sentence=, seed=)")
+            print(f"scene: the objects that {settings.sentence!r} names, and distractors (sentence=, seed=)")
     try:
         codec = Jpeg() if Jpeg.is_available() else None
         server = serve.build(settings, BACKENDS, codec)
 
         def started() -> None:
             if codec is not None and server.driver.camera_names:
-                codec.encode(np.zeros((8, 8, 3), np.uint8))  # loading OpenCV keeps every thread from its tick
+                codec.encode(
+                    np.zeros((8, 8, 3), np.uint8)
+                )  # loading OpenCV delays every thread, so do it now
             if settings.table:
                 from palme.cli.rig.tabletop_frames import PORT
                 from palme.cli.rig.tabletop_server import TableServer
 
                 _, port = sockets.parse(settings.address)
                 table = TableServer(server, port and port + PORT)
-                print(f"serving its table at tcp://127.0.0.1:{table.port}: privileged, for evaluation")
+                print(f"serving ground truth at tcp://127.0.0.1:{table.port}: privileged, for evaluation")
 
         serve.serve(server, settings, started)
     except serve.BadSetting as error:
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def help_lines() -> list[str]:
-    """What `palme serve --help` says of it."""
+    """Lines for `palme serve --help`."""
     title = "palme serve robot=... backend=... takes:"
     return [title, *serve.listed(Settings(), sorted(DRIVERS | BACKENDS))]
 

@@ -68,7 +68,7 @@ def _listen(server: GelloServer) -> None:
         if line.strip() == "rearm":
             try:
                 server.rearm()
-                print("re-armed; the next command must lie near where the arm is")
+                print("re-armed; the next command must be near the measured joints")
             except RobotError as error:
                 print(error)
 

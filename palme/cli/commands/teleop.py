@@ -1,4 +1,4 @@
-"""`palme teleop`: a person alone at an arm, simulated or at the other end of the bridge. Nobody plans."""
+"""`palme teleop`: a person moves an arm, simulated or across the bridge. Nothing plans."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sim.world.arm import SimulatedArm
     from sim.world.scene import Scene
 
-LINE = 0.2  # [s] between lines of where the arm is
+LINE = 0.2  # [s] between status lines
 SETTLE_TICKS = 5
 
 
@@ -92,7 +92,7 @@ def person_at(
         ) as assisted:
             if recording is not None:
                 robot.is_intervention = assisted.by_hand
-            with raised_priority():  # who tells where the arm is must not keep it waiting
+            with raised_priority():  # printing must not delay the control loop
                 yield assisted
     finally:
         pictures.close()
@@ -102,7 +102,7 @@ def person_at(
 
 
 def _watch(assisted: OperatorSession) -> None:
-    """Tell where the arm is until Ctrl-C or SIGTERM; then stop it."""
+    """Print the arm's state until Ctrl-C or SIGTERM; then stop it."""
     from robots.errors import RobotError
 
     shared, line, alive = assisted.shared, "", sys.stdout.isatty()
@@ -111,9 +111,9 @@ def _watch(assisted: OperatorSession) -> None:
             shared.tasks.check_alive()
             takeover, state = shared.takeover, shared.state
             x, y, z = state.base_from_ee[:3, 3]
-            held = f" · held back by {shared.held_by}" if shared.held_by else ""
+            held = f" · limited by {shared.held_by}" if shared.held_by else ""
             now = f"{takeover.mode}: {takeover.message}{held}"
-            where = f"tool {x:+.3f} {y:+.3f} {z:+.3f} m, fingers {100 * state.gripper:3.0f} %"
+            where = f"tool {x:+.3f} {y:+.3f} {z:+.3f} m, gripper {100 * state.gripper:3.0f} %"
             if alive:
                 print(f"\r\033[K{where} · {now}"[:200], end="", flush=True)
             elif now != line:

@@ -24,14 +24,14 @@ def main(arguments: Sequence[str]) -> int:
     paths = [word for word in arguments if not is_override(word)]
     config = load(ViewConfig, [word for word in arguments if is_override(word)])
     if len(paths) != 1:
-        raise UsageError("name one data set: palme view PATH episode=0")
+        raise UsageError("expected one PATH: palme view PATH episode=0")
     wanted = rerun_log.installed() if config.rerun is None else config.rerun
     if wanted and not rerun_log.installed():
         raise UsageError(INSTALL)
     try:
         episode = Dataset(paths[0]).episode(config.episode)
         if not episode.dataset.cameras:
-            raise UsageError(f"{paths[0]}: has no camera, so there is nothing to see")
+            raise UsageError(f"{paths[0]}: the data set has no camera; record one with cameras")
         out = config.out
         out.mkdir(parents=True, exist_ok=True)
         with tqdm(total=(1 + wanted) * len(episode), unit="frame", file=sys.stderr, leave=False) as bar:
@@ -41,5 +41,5 @@ def main(arguments: Sequence[str]) -> int:
     except DataError as error:
         raise UsageError(str(error)) from error
     print(out / "video.mp4")
-    print(out / "episode.rrd" if wanted else f"no file for Rerun: {INSTALL}")
+    print(out / "episode.rrd" if wanted else f"no Rerun file: {INSTALL}")
     return 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from palme.cli.evaluation.episode import EpisodeResult
-from palme.cli.paths import ROOT
+from palme.cli.version import commit
 from palme.report.stats import wilson
 
 SCHEMA = "palme-eval/1"
@@ -103,19 +102,3 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
 
 def _mean(values: Sequence[int]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
-
-
-def commit() -> str:
-    """Of this checkout, with "+" where files differ from it; "unknown" outside of one."""
-    try:
-        sha = _git("rev-parse", "HEAD").strip()
-        return sha + ("+" if _git("status", "--porcelain", "--untracked-files=no").strip() else "")
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ("git", "-C", str(ROOT), *arguments), capture_output=True, text=True, check=True, timeout=10
-    )
-    return done.stdout

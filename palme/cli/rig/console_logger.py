@@ -1,4 +1,4 @@
-"""Tells a run in the terminal, a line an event, with colours where they can be seen."""
+"""Prints a run, a line an event; coloured on a terminal."""
 
 from __future__ import annotations
 

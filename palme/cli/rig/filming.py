@@ -1,4 +1,4 @@
-"""The film of a run: every moment of the tape seen again, from the side and through the robot's cameras."""
+"""The film of a run: its trajectory rendered again, from the side and through the arm's cameras."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ STAGE_SIZE, FRONT_SIZE, WRIST_SIZE = (640, 480), (320, 234), (234, 234)
 
 
 def make_film(
-    path: Path, tape: TrajectoryLog, scene: Any, control_hz: float, look: str
+    path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: float, look: str
 ) -> tuple[Picture, Picture]:
-    """Write the film of `tape` to `path`.
+    """Write the film of `trajectory` to `path`.
 
     Returns:
         The first and the last picture from the side, uint8 (H, W, 3).
@@ -31,10 +31,10 @@ def make_film(
 
     from sim.rendering.replay_renderer import STAGE, ReplayRenderer
 
-    moments = tape.moments[:: max(1, round(control_hz / FPS))]
+    moments = trajectory.moments[:: max(1, round(control_hz / FPS))]
     side = replace(STAGE, hfov_deg=STAGE_HFOV)
-    outside = ReplayRenderer(scene, tape.spec, look, scale=1)
-    inside = ReplayRenderer(scene, tape.spec, "fast")
+    outside = ReplayRenderer(scene, trajectory.spec, look, scale=1)
+    inside = ReplayRenderer(scene, trajectory.spec, "fast")
     first: Picture | None = None
     before: Moment | None = None
     pictures: dict[str, Picture] = {}
@@ -56,7 +56,7 @@ def make_film(
         outside.close()
         inside.close()
     if first is None:
-        raise ValueError("the tape is empty")
+        raise ValueError("the trajectory is empty; nothing to film")
     return first, pictures["stage"]
 
 

@@ -1,4 +1,4 @@
-"""A run with a person in it: the shared arm, the loop that ticks it, the desk, a device, a console."""
+"""A run with a person: the shared arm, its control loop, the operator, a device, the console."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def beside(arm: Any, ours: bool) -> Pictures:
 
 
 class OperatorSession:
-    """From `start` to `close` its loop alone touches the arm. A context manager.
+    """From `start` to `close` only its loop commands the arm. A context manager.
 
     Args:
         arm: what the loop ticks: the rig's arm, or a tape around it.
@@ -92,8 +92,8 @@ class OperatorSession:
                 raise UsageError(str(error)) from error
             self.shared.devices.append(self._device)
         gc.collect()
-        gc.freeze()  # networks and tables are not looked through again while the arm moves ...
-        gc.disable()  # ... nor is what a session gathers, minutes of it at a stroke: `_tidy` sees to the rest
+        gc.freeze()  # the collector skips networks and tables while the arm moves ...
+        gc.disable()  # ... and never pauses for all that a session gathers: `_tidy` collects young objects
         sys.setswitchinterval(SWITCH)
         self.loop.start()
         if self._config.console:
@@ -105,11 +105,11 @@ class OperatorSession:
         return self
 
     def close(self) -> None:
-        """End console, loop, pictures and device, in this order. Twice does no harm."""
+        """End console, loop, pictures and device, in this order. Idempotent."""
         if self.console is not None:
             self.console.stop()
             self.console = None
-        # it need not wait for a server that has died
+        # `give_up` ends a wait for a server that does not answer
         self.loop.close(None if self._remote is None else self._remote.give_up)
         if self.shared.pictures is not None:
             self.shared.pictures.close()
@@ -129,7 +129,7 @@ class OperatorSession:
         self.close()
 
     def alone(self, part: Any) -> Any:
-        """`part` (a planner, a policy, a listener) that reads the simulator, asked between two ticks only."""
+        """`part` (planner, policy, listener) that reads the simulator, called between two ticks only."""
         return _Alone(part, self.shared.tasks.between_ticks)
 
     def by_hand(self) -> bool:
@@ -137,7 +137,7 @@ class OperatorSession:
         return self.shared.takeover.mode == CORRECTING
 
     def _tidy(self, tick: Any) -> None:
-        """What is young and in circles goes, once a second: a fraction of a millisecond."""
+        """Collect young cyclic garbage once a second: a fraction of a millisecond."""
         if self.loop.pace.ticks % TIDY == 0:
             gc.collect(1)
 
@@ -208,7 +208,7 @@ def _serve(desk: RunOperator, config: OperatorConfig) -> Any:
 
 
 class _Alone:
-    """Every method of what it stands for runs between two ticks."""
+    """A proxy: every method of the wrapped object runs between two ticks."""
 
     def __init__(self, part: Any, alone: Callable[[Callable[[], Any]], Any]) -> None:
         self._part, self._alone_ = part, alone

@@ -48,8 +48,8 @@ class Recording:
         Raises:
             UsageError: the data set cannot be written to, or is of another arm.
         """
-        from palme.cli.evaluation.results import commit
         from palme.cli.rig.scene_snapshot import Setting, final_state, rgb_look
+        from palme.cli.version import commit
         from palme.data.encoding import MAX_WAIT, EncoderProcess
         from palme.data.recorder import CAMERA_TIMEOUT, BackgroundCameras, Recorder, latest_images, schema_of
         from palme.data.sidecar import Run
@@ -103,12 +103,12 @@ class Recording:
         finally:
             self._unwatch()
         if saved is None:
-            return "record: nothing was commanded, so there is no episode"
+            return "record: no command was sent, so no episode is saved"
         entry, side = saved
         return f"record: {self.path} episode {entry.episode}, {entry.length} frames, {side.timing.sentence}"
 
     def close(self) -> None:
-        """Let others write."""
+        """Close the data set, so that another process can write to it."""
         self._unwatch()
         if self._dataset is not None:
             self._dataset.close()

@@ -1,4 +1,4 @@
-"""A world of our own, as an episode keeps it: enough to set it up again, and to compare how it ended."""
+"""A simulation as an episode stores it: enough to rebuild it, and to compare its final state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sim.world.world import World
 
 @dataclass(frozen=True)
 class Setting:
-    """What was there before the first command.
+    """The simulation before the first command.
 
     Attributes:
         scene: YAML of what stood on the table.
@@ -32,12 +32,12 @@ class Setting:
     robot: Mapping[str, Any]
 
     def to_json(self) -> str:
-        """What `Run.world` holds."""
+        """The text of `Run.world`."""
         return json.dumps({"scene": self.scene, "ticks": self.ticks, "robot": dict(self.robot)})
 
     @staticmethod
     def from_json(text: str) -> Setting:
-        """Raises ReplayError where the episode is not of a world of ours."""
+        """Raises ReplayError where the episode was not recorded in simulation."""
         if not text:
             raise ReplayError(
                 "the episode was recorded on an arm whose world was not ours to set; name the arm to replay "
@@ -47,7 +47,7 @@ class Setting:
             raw = json.loads(text)
             return Setting(str(raw["scene"]), int(raw["ticks"]), raw["robot"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ReplayError(f"what was kept of the world cannot be read: {error}") from error
+            raise ReplayError(f"the stored simulation is unreadable: {error}") from error
 
     def build(self) -> SimulatedArm:
         """The arm in that world, as it was before the first command."""
@@ -63,7 +63,7 @@ class Setting:
 
 
 def final_state(arm: SimulatedArm) -> list[float]:
-    """Every number that tells one end from another: time, joints, their speeds, fingers, objects' poses."""
+    """Numbers of the final state: time, joints, their speeds, gripper, objects' poses."""
     state = arm.state()
     positions, quats = arm.world.poses()
     parts = [[arm.time], state.q, state.dq, [state.gripper], positions.ravel(), quats.ravel()]

@@ -1,4 +1,4 @@
-"""Table: what stands before an arm, where it can be set and asked: here, or at a simulated far end."""
+"""Table: sets scenes and reads ground truth, of the simulation in this process or behind the bridge."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Table(Protocol):
 
     @property
     def time(self) -> float:
-        """[s] the arm has worked since `load`."""
+        """[s] arm time since `load`."""
         ...
 
     def load(self, scene: Scene, ticks: int) -> None:
-        """Set the table, the arm home; let `ticks` pass, for things to settle."""
+        """Load the scene with the arm at home; simulate `ticks` at rest, so that objects settle."""
         ...
 
     def hold(self, ticks: int) -> None:
-        """Let time pass at rest."""
+        """Simulate `ticks` at rest."""
         ...
 
     def truth(self) -> SceneState:
-        """What truly rests where."""
+        """Ground truth: what rests in or on what."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""The table's own endpoint of `palme serve backend=sim table=true`: scenes in, truth out, for evaluation.
+"""The table's endpoint of `palme serve backend=sim table=true`: takes scenes, gives ground truth.
 
 Opt-in, and on the loopback whatever address the arm is served at: it teleports objects and knows answers.
-Only the commander of the arm is heard.
+It serves only the client that commands the arm.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Joins `sim.tasks` to the planner's training, which may not import it."""
+"""Gives `sim.tasks` to the planner's training, which may not import it."""
 
 from __future__ import annotations
 

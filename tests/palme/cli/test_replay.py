@@ -68,7 +68,7 @@ def test_the_same_commands_give_the_same_final_state_bit_for_bit(run, capsys):
     final, surprise = replay_exactly(side)
     assert surprise == "" and len(final) > 40 and tuple(final) == side.run.final
     assert main(["replay", str(run / "d"), "episode=0"]) == 0
-    assert "the same to the last bit" in capsys.readouterr().out
+    assert "equal to the last bit" in capsys.readouterr().out
 
 
 def test_a_command_changed_by_a_billionth_is_noticed(run):

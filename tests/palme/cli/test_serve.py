@@ -70,7 +70,7 @@ def test_keys_are_made_allowed_and_listed(tmp_path, capsys) -> None:
     assert main(["keys", "new", "name=server", folder]) == 0
     assert main(["keys", "new", "name=me", f"keys={tmp_path / 'mine'}"]) == 0
     assert main(["keys", "list", folder]) == 0
-    assert "nobody" in capsys.readouterr().out
+    assert "none: every client" in capsys.readouterr().out
     assert main(["keys", "allow", f"file={tmp_path / 'mine' / 'me.public.json'}", "role=human", folder]) == 0
     assert main(["keys", "list", folder]) == 0
     said = capsys.readouterr().out
@@ -84,7 +84,11 @@ def test_an_entry_that_cannot_be_read_is_named_in_the_list(tmp_path, capsys) -> 
     (tmp_path / "allowed" / "x.json").write_text("{")
     assert main(["keys", "list", f"keys={tmp_path}"]) == 0
     said = capsys.readouterr().out
-    assert "nobody" in said and "lets nobody in" in said and str(tmp_path / "allowed" / "x.json") in said
+    assert (
+        "none: every client" in said
+        and "grant no access" in said
+        and str(tmp_path / "allowed" / "x.json") in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -291,7 +295,7 @@ def test_a_simulated_arm_is_served_with_what_its_sentence_names(tmp_path, capsys
     monkeypatch.setattr(serve_arm.serve, "serve", look)
     words = ["serve", "robot=panda", "backend=sim", "address=tcp://127.0.0.1:0"]
     assert main(words) == 0 and main([*words, "sentence="]) == 0
-    assert "what 'put the red block in the blue bowl' names" in capsys.readouterr().out
+    assert "the objects that 'put the red block in the blue bowl' names" in capsys.readouterr().out
     named = {(o.spec.colour, o.spec.kind) for o in seen[0].objects}
     assert {("red", "block"), ("blue", "bowl")} <= named and len(seen[1].objects) == 0
 

@@ -64,7 +64,7 @@ def test_a_session_is_one_episode_by_the_real_clock_and_replays_to_the_last_bit(
     assert [order.kind for order in side.commands if order.kind != "command"] == ["stop", "rearm"]
     dataset.close()
     assert main(["replay", str(root), "episode=0"]) == 0
-    assert "the same to the last bit" in capsys.readouterr().out
+    assert "equal to the last bit" in capsys.readouterr().out
 
 
 def test_a_picture_that_is_too_old_to_be_recorded_is_named() -> None:

@@ -153,7 +153,7 @@ def test_the_commands_say_what_they_did(three, tmp_path, capsys):
         out = capsys.readouterr()
         return code, out.out + out.err
 
-    assert said("check", three) == (0, f"{three}: nothing wrong\n")
+    assert said("check", three) == (0, f"{three}: no problems\n")
     code, text = said("info", three, "episodes=true")
     assert code == 0 and "3 episodes, 72 frames at 20 Hz" in text and "camera wrist: 64x48, h264" in text
     assert "frame interval 50.00 ms" in text and "MB a minute" in text
@@ -176,13 +176,13 @@ def test_the_commands_say_what_they_did(three, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["data"], "one of: palme data info"),
+        (["data"], "expected one of: palme data info"),
         (["data", "chek", "x"], "did you mean 'check'"),
         (["data", "check", "nowhere"], "nowhere/meta/info.json does not exist"),
-        (["data", "split", "x"], "say where to: into=PATH"),
-        (["data", "check"], "0 paths given, it takes one"),
+        (["data", "split", "x"], "missing into=PATH"),
+        (["data", "check"], "missing PATH"),
         (["replay", "nowhere"], "nowhere/meta/info.json does not exist"),
-        (["view"], "name one data set"),
+        (["view"], "expected one PATH"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(words, told, capsys, tmp_path, monkeypatch, three):
