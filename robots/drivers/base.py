@@ -21,9 +21,7 @@ class Driver(Protocol):
     """
 
     spec: ArmSpec
-
-    @property
-    def camera_names(self) -> Sequence[str]: ...
+    camera_names: Sequence[str]
 
     def connect(self) -> None:
         """Connect and read the state once; nothing moves. Raises DriverError, naming what is missing."""

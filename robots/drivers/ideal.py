@@ -50,7 +50,8 @@ class IdealArm:
         size: tuple[int, int] = (640, 480),
         keep: int = 100_000,
     ) -> None:
-        self.spec, self.camera_names, self.size = spec, tuple(cameras), size
+        self.spec, self.size = spec, size
+        self.camera_names: Sequence[str] = tuple(cameras)
         self.sent: deque[tuple[float, JointCommand]] = deque(maxlen=keep)
         self.fails: str | None = None
         self.stops = 0
