@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -39,6 +40,14 @@ class Registry(Mapping[str, T], Generic[T]):
         self.what = what
         self._entries = dict(entries)
         self._loaded: dict[str, T] = {}
+
+    @classmethod
+    def of_package(
+        cls, what: str, package: str, path: Iterable[str], attribute: str, leave_out: Iterable[str] = ()
+    ) -> Registry[T]:
+        """One entry a file of `package`, by the file's name: its `attribute`. No file is imported yet."""
+        names = sorted({module.name for module in iter_modules(path)} - set(leave_out))
+        return cls(what, {name: f"{package}.{name}:{attribute}" for name in names})
 
     def register(self, name: str, entry: str | Callable[[], T]) -> None:
         """Add `name`.

@@ -10,6 +10,7 @@ import torch
 from palme.cli.rig.task_source import task_source
 from palme.language.tokenizer import build_tokenizer
 from palme.models.embodied_lm import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
+from palme.models.modality import Modality, modality
 from palme.perception.objects import PerceivedObjects
 from palme.training.datasets.detection_noise import SHARP, perceive
 from palme.training.resources import Resources
@@ -28,9 +29,14 @@ SOURCE = task_source()
 RESOURCES = Resources(task_source=lambda: SOURCE)
 
 
-def tiny_model(**kwargs) -> EmbodiedLM:
+SENSES = (modality("object"), modality("state"))
+
+
+def tiny_model(*more: Modality, **kwargs) -> EmbodiedLM:
+    """A model of the small kind whose sentence holds objects, the arm's state and `more`."""
     torch.manual_seed(0)
-    return EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), TINY, **kwargs)).eval()
+    config = EmbodiedConfig.for_tokenizer(build_tokenizer(), TINY, (*SENSES, *more), **kwargs)
+    return EmbodiedLM(config).eval()
 
 
 def scene(*rows: str) -> SceneState:
@@ -42,7 +48,7 @@ def scene(*rows: str) -> SceneState:
 
 
 def seen(state: SceneState, seed: int = 0, order=None) -> PerceivedObjects:
-    """What perfect detector report of `state`."""
+    """What a perfect detector reports of `state`."""
     order = list(range(len(state.objects))) if order is None else order
     fields = perceive(state, order, random.Random(seed), SHARP)
     n = len(order)

@@ -95,7 +95,7 @@ class Scene:
         chain: list[str] = []
         i: int | None = self.place[word]
         while i in self.holder:
-            i = self.holder.index(i)  # type: ignore[attr-defined]
+            i = self.holder.index(i)
             if self.word[i] not in self.place:
                 break
             chain.append(self.word[i])

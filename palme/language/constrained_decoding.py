@@ -7,16 +7,16 @@ out: the goal in the sentence, where each thing is, what lies on it, which block
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from palme.language.answers import DONE, NO, NOWHERE, UNKNOWN, YES
-from palme.language.vocabulary import BOS, ENTITY_WORDS, EOS, NOTHING, TABLE, VOCABULARY
+from palme.language.vocabulary import BOS, ENTITY_WORDS, EOS, NOTHING, TABLE, Trie, Vocabulary
 from robots.skills import COLOURS
 
 Words = tuple[str, ...]
@@ -157,7 +157,7 @@ def _after(segment: Words, begun: Words) -> Words:
     head, n = segment[0], len(begun)
     if head == "put":
         what, target = segment[1:]
-        fixed = ("put", what, "in" if target in BOWLS else "on", target, ".")
+        fixed: Words = ("put", what, "in" if target in BOWLS else "on", target, ".")
     elif head == NOWHERE:
         fixed = (segment[1], NOWHERE, ";")
     elif head in (DONE, UNKNOWN):
@@ -183,29 +183,99 @@ def _after(segment: Words, begun: Words) -> Words:
     return (YES,) if last == target else (NO,)
 
 
+Follow = Callable[[Words], Words]
+"""What has been said -> the words that may follow."""
+
+
+class Walk:
+    """One answer under way: which tokens may come next, and the words that the tokens so far make.
+
+    It walks the trie of the words that may follow. Where one word's tokens begin another's, both readings are
+    kept until a token tells which it was.
+
+    Args:
+        follow: the grammar.
+        said: words that stand before the answer; they are not part of it.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, follow: Follow, said: Words = ()) -> None:
+        self._vocabulary, self._follow, self._before = vocabulary, follow, len(said)
+        self._n = 0
+        self._readings = [_Reading(said, (), vocabulary.trie(follow(said)))]
+
+    def allowed(self) -> list[int]:
+        """Tokens that may come next; none after the end."""
+        return list(dict.fromkeys(t for reading in self._readings for t in reading.node.children))
+
+    def push(self, token: int) -> None:
+        """Goes on by `token`.
+
+        Raises:
+            ValueError: if it is none of those allowed.
+        """
+        self._n += 1
+        after: list[_Reading] = []
+        for words, ends, node in self._readings:
+            if (there := node.children.get(token)) is None:
+                continue
+            if there.children:
+                after.append(_Reading(words, ends, there))
+            if there.word is not None:
+                said = (*words, there.word)
+                more = Trie() if there.word == EOS else self._vocabulary.trie(self._follow(said))
+                after.append(_Reading(said, (*ends, self._n), more))
+        if not after:
+            raise ValueError(f"token {token} is none of those that may follow: {self.allowed()}")
+        self._readings = after
+
+    @property
+    def words(self) -> Words:
+        """The whole words so far, without the end."""
+        said = self._whole().words[self._before :]
+        return said[:-1] if said[-1:] == (EOS,) else said
+
+    def start(self, word: int) -> int:
+        """How many tokens stand before word number `word` of `words`."""
+        return self._whole().ends[word - 1] if word else 0
+
+    def _whole(self) -> _Reading:
+        return max(self._readings, key=lambda r: len(r.words))
+
+
+class _Reading(NamedTuple):
+    words: Words
+    ends: tuple[int, ...]  # after how many tokens each word of the answer ended
+    node: Trie
+
+
 class AnswerGrammar:
-    """`allowed` by the token ids of a vocabulary."""
+    """The grammar of answers in the tokens of one vocabulary.
 
-    def __init__(self, vocabulary: Sequence[str] = VOCABULARY) -> None:
-        self.words = tuple(vocabulary)
-        self._id = {w: i for i, w in enumerate(self.words)}
+    Args:
+        seen: what the detector allows to be said.
+    """
 
-    def follow(self, said: Sequence[int], seen: Evidence = UNSEEN) -> tuple[int, ...]:
-        """Tokens that may follow in an answer to "next:"; `seen` as in `allowed`."""
-        return self.ids(allowed(tuple(self.words[i] for i in said), seen))
+    def __init__(self, vocabulary: Vocabulary, seen: Evidence = UNSEEN) -> None:
+        self._vocabulary, self._seen = vocabulary, seen
 
-    def follow_check(self, said: Sequence[int]) -> tuple[int, ...]:
-        """Tokens that may follow in an answer to a success question; what it asks comes first in `said`."""
-        return self.ids(check_words(tuple(self.words[i] for i in said)))
+    def walk(self) -> Walk:
+        """An answer to "next:"."""
+        return Walk(self._vocabulary, lambda said: allowed(said, self._seen))
 
-    def ids(self, words: Words) -> tuple[int, ...]:
-        return tuple(self._id[w] for w in words)
+    def check_walk(self, target: str, what: str) -> Walk:
+        """An answer to a success question that begins with `target what`."""
+        return Walk(self._vocabulary, check_words, (target, what))
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """As a `LogitsProcessor` of `transformers`; with `inputs_embeds`, `input_ids` is what was said."""
         out = torch.full_like(scores, float("-inf"))
+        begin = self._vocabulary.pieces(BOS)
         for row, line in enumerate(input_ids.tolist()):
-            said = [i for i in line if self.words[i] != BOS]
-            may = [] if any(self.words[i] == EOS for i in said) else list(self.follow(said))
+            walk = self.walk()
+            for token in line[len(begin) :] if tuple(line[: len(begin)]) == begin else line:
+                if not walk.allowed():
+                    break
+                walk.push(token)
+            may = walk.allowed()
             out[row, may or slice(None)] = scores[row, may or slice(None)]
         return out

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from palme.language.vocabulary import recoloured
+from palme.language.text import recoloured
 
 MAX_PIECES = 96  # word pieces of a sentence that are read; the rest is cut off
 SHARD = "24MB"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from palme.language.vocabulary import BOS, READING_TOKEN, split_words
+from palme.language.text import split_words
+from palme.language.vocabulary import BOS, ENTITY_WORDS
 
 MAX_HISTORY = 3  # steps said before; training never shows more
 
@@ -28,14 +29,22 @@ def prompt_words(
     Args:
         history: steps so far and whether each was judged successful.
         ask: "next" for a step, "answer" for anything else.
-        read: whether what a text encoder made of the question stands behind it.
+        read: whether a text encoder's features of the question stand behind it.
     """
-    words = [BOS, "human", ":", *split_words(question), *([READING_TOKEN] if read else ()), "robot", ":"]
+    words = [BOS, "human", ":", *split_words(question), *(["<read>"] if read else ()), "robot", ":"]
     for text, success in history[-MAX_HISTORY:]:
         words += [*step_words(text)[:-1], "yes" if success else "no", ";"]
     return [*words, "<state>", "i", "see", *(f"<obj:{k + 1}>" for k in range(n_objects)), ".", ask, ":"]
 
 
+def prompt_text(words: Sequence[str]) -> str:
+    """A prompt as a `Sentence` has it: plain English, without the word that begins it."""
+    return " ".join(w.replace("_", " ") if w in _ENTITIES else w for w in words if w != BOS)
+
+
 def success_question(step_text: str) -> str:
     """Was this step successful?"""
     return f"was {' '.join(step_words(step_text)[:-1])} successful ?"
+
+
+_ENTITIES = frozenset(ENTITY_WORDS)

@@ -5,19 +5,53 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-import numpy as np
+from palme.models.modality import Modality, modalities, modality_at
 
-from palme.perception.objects import PerceivedObjects
-from robots.types import RobotState
-
-JOINTS = 7  # of an arm that the state token has room for: the Panda's
-PLACEHOLDER = re.compile(r"<(img:\w+|state|read|obj:\d+)>")
+PLACEHOLDER = re.compile(r"<([a-z][a-z_]*)(?::(\w+))?>")
+"""`<state>`, `<img:front>`, `<obj:3>`: the modality's word, then its name or its index."""
 
 
 class BadSentence(ValueError):
-    """A placeholder without an observation."""
+    """A placeholder without an observation, or of a modality that does not exist."""
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """One placeholder of a sentence.
+
+    Attributes:
+        modality: what kind of observation it stands for.
+        which: the name or the index after the colon, "" = there is only one.
+    """
+
+    modality: Modality
+    which: str = ""
+
+    @property
+    def source(self) -> str:
+        """Key of its observation in `Sentence.observations`: "state", "img:front", "obj"."""
+        named = self.modality.addressing == "name"
+        return f"{self.modality.placeholder}:{self.which}" if named else self.modality.placeholder
+
+    @property
+    def index(self) -> int:
+        """Which of the observation's soft tokens it begins with: 2 for `<obj:3>`, else 0."""
+        return int(self.which) - 1 if self.modality.addressing == "index" else 0
+
+    def __str__(self) -> str:
+        which = f":{self.which}" if self.which else ""
+        return f"<{self.modality.placeholder}{which}>"
+
+
+@cache
+def placeholder(word: str) -> Placeholder | None:
+    """The placeholder that `word` is ("<obj:3>"), None = it is none of a known modality."""
+    match = PLACEHOLDER.fullmatch(word)
+    kind = modality_at(match[1]) if match else None
+    return Placeholder(kind, match[2] or "") if match and kind else None
 
 
 @dataclass(frozen=True)
@@ -26,59 +60,60 @@ class Sentence:
 
     Attributes:
         text: words and placeholders, such as "human : where is obj_2 ? robot : <state> i see <img:front>".
-            `<img:NAME>`: a picture's features; `<state>`: the arm; `<obj:k>`: object k, counted from 1.
-        images: features (K, D) of each picture by its name.
-        state: the arm's measured state, or (D,) numbers.
-        objects: what the detector found.
-        reading: (D,) what a text encoder made of the instruction; it stands at `<read>`.
+        observations: what stands at the placeholders, by source ("state", "img:front", "obj"); any modality
+            of `palme.models.modality`.
+        instruction: what was asked, for connectors that look at observations with it in mind.
+
+    Raises:
+        BadSentence: if a placeholder has no modality or no observation; the message says which there are.
     """
 
     text: str
-    images: Mapping[str, Any] = field(default_factory=dict)
-    state: RobotState | np.ndarray | None = None
-    objects: PerceivedObjects | None = None
-    reading: np.ndarray | None = None
+    observations: Mapping[str, Any] = field(default_factory=dict)
+    instruction: str = ""
 
     def __post_init__(self) -> None:
-        for name in self.placeholders:
-            kind, _, which = name.partition(":")
-            if kind == "img" and which not in self.images:
-                raise BadSentence(f"<{name}>: no such picture; there are {sorted(self.images) or 'none'}")
-            if kind == "state" and self.state is None:
-                raise BadSentence("<state>: the sentence has no robot state; give state=")
-            if kind == "read" and self.reading is None:
-                raise BadSentence("<read>: nobody has read the sentence; give reading=")
-            if kind == "obj" and not 1 <= int(which) <= (0 if self.objects is None else len(self.objects)):
-                n = 0 if self.objects is None else len(self.objects)
-                raise BadSentence(f"<{name}>: the detector found {n} objects; use <obj:1> to <obj:{n}>")
+        for part in self.parts:
+            if isinstance(part, Placeholder):
+                self._check(part)
+
+    def _check(self, part: Placeholder) -> None:
+        kind = part.modality
+        if bool(part.which) != (kind.addressing != "one"):
+            example = {"one": "", "name": ":NAME", "index": ":1"}[kind.addressing]
+            raise BadSentence(f"{part}: write <{kind.placeholder}{example}>")
+        if part.source not in self.observations and kind.addressing != "index":
+            given = ", ".join(sorted(self.observations)) or "none"
+            raise BadSentence(f"{part}: the sentence has no such observation; it has {given}")
+        if kind.addressing == "index":
+            n = len(self.observations.get(part.source, ()))
+            if not (part.which.isdigit() and 1 <= int(part.which) <= n):
+                last = f"use <{kind.placeholder}:1> to <{kind.placeholder}:{n}>" if n else "there is none"
+                raise BadSentence(f"{part}: {n} of modality {kind.name} were found; {last}")
 
     @property
-    def placeholders(self) -> tuple[str, ...]:
-        """Names of the placeholders, in their order."""
-        return tuple(PLACEHOLDER.findall(self.text))
+    def parts(self) -> tuple[str | Placeholder, ...]:
+        """Stretches of words and placeholders in turn.
 
-    @property
-    def parts(self) -> tuple[tuple[str, str], ...]:
-        """("words", text) and ("img", "state", "read" or "obj", placeholder) in turn, for reports."""
-        parts, at = [], 0
+        Raises:
+            BadSentence: for a placeholder of an unknown modality.
+        """
+        parts: list[str | Placeholder] = []
+        at = 0
         for match in PLACEHOLDER.finditer(self.text):
-            if self.text[at : match.start()].strip():
-                parts.append(("words", self.text[at : match.start()].strip()))
-            parts.append((match[1].partition(":")[0], match[0]))
+            kind = modality_at(match[1])
+            if kind is None:
+                known = ", ".join(sorted(f"<{m.placeholder}>" for m in modalities()))
+                raise BadSentence(f"{match[0]}: no modality is called {match[1]!r}; there are {known}")
+            if words := self.text[at : match.start()].strip():
+                parts.append(words)
+            parts.append(Placeholder(kind, match[2] or ""))
             at = match.end()
-        if self.text[at:].strip():
-            parts.append(("words", self.text[at:].strip()))
+        if words := self.text[at:].strip():
+            parts.append(words)
         return tuple(parts)
 
-    def state_vector(self) -> np.ndarray:
-        """(D,) float32: joint positions [rad], gripper in [0, 1], tool position in the base frame [m].
-
-        An arm of fewer than `JOINTS` joints has zeros for those it lacks: one network reads them all.
-        """
-        if isinstance(self.state, RobotState):
-            q, place = self.state.q, self.state.base_from_ee[:3, 3]
-            lacking = np.zeros(max(JOINTS - len(q), 0))
-            return np.concatenate([q, lacking, [self.state.gripper], place]).astype(np.float32)
-        if self.state is None:
-            raise BadSentence("the sentence has no robot state; give state=")
-        return np.asarray(self.state, np.float32)
+    @property
+    def placeholders(self) -> tuple[Placeholder, ...]:
+        """The placeholders, in their order."""
+        return tuple(p for p in self.parts if isinstance(p, Placeholder))

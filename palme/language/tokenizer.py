@@ -1,10 +1,12 @@
-"""A word-level tokenizer, built in code: every word of `VOCABULARY` is one token, every entity too."""
+"""A word-level tokenizer, built in code: every word of `small_vocabulary` is one token, every entity too."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from palme.language.vocabulary import BOS, EOS, PAD, READING_TOKEN, SPECIAL, UNK, VOCABULARY
+from palme.language.small_vocabulary import READ, SPECIAL, small_vocabulary
+from palme.language.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from robots.skills import ENTITIES
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    table = {word: i for i, word in enumerate(VOCABULARY)}
+    table = {word: i for i, word in enumerate(small_vocabulary())}
     tokenizer = Tokenizer(models.WordLevel(table, unk_token=UNK))
     merge = [normalizers.Replace(Regex(rf"\b{name}\b"), name.replace(" ", "_")) for name in ENTITIES]
     tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *merge])
@@ -34,6 +36,12 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         unk_token=UNK,
         bos_token=BOS,
         eos_token=EOS,
-        additional_special_tokens=[t for t in (*SPECIAL, READING_TOKEN) if t not in (PAD, UNK, BOS, EOS)],
+        additional_special_tokens=[t for t in (*SPECIAL, READ) if t not in (PAD, UNK, BOS, EOS)],
         clean_up_tokenization_spaces=False,
     )
+
+
+@cache
+def small_words() -> Vocabulary:
+    """The port to that tokenizer; the same object at each call."""
+    return Vocabulary(build_tokenizer())

@@ -1,37 +1,52 @@
-"""Greedy decoding with a key-value cache, one sentence or many at once."""
+"""Greedy decoding with a key-value cache inside a grammar, one sentence or many at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from palme.language.constrained_decoding import Walk
+from palme.language.vocabulary import Vocabulary
 from palme.models.embodied_lm import EmbodiedLM
-
-Follow = Callable[[Sequence[int]], Sequence[int]]
-"""What has been said -> the tokens that may follow."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What the model wrote: token ids without the end, and the probability of each among what was allowed."""
+    """What the model wrote.
+
+    Attributes:
+        ids: tokens without the end.
+        words: what they say.
+        probabilities: of each token among those that were allowed.
+        walk: how they were found, None = nothing was ruled out.
+    """
 
     ids: tuple[int, ...]
+    words: tuple[str, ...]
     probabilities: tuple[float, ...]
+    walk: Walk | None = None
+
+    def probability(self, start: int = 0, end: int | None = None) -> float:
+        """Of words number `start` to `end` (None = the last), given those before. Needs a `walk`."""
+        assert self.walk is not None
+        until = None if end is None else self.walk.start(end)
+        return math.prod(self.probabilities[self.walk.start(start) : until])
 
 
 @torch.inference_mode()
-def say_one(model: EmbodiedLM, embeds: Tensor, follow: Follow, eos: int, max_new: int = 320) -> Said:
-    """Continues one sentence (1, T, D). A word that the grammar leaves no choice about costs no look.
+def say_one(model: EmbodiedLM, embeds: Tensor, walk: Walk, max_new: int = 320) -> Said:
+    """Continues one sentence (1, T, D). A token that the grammar leaves no choice about costs no look.
 
-    Several such words are fed at once, which is what keeps a step's plan within 150 ms on one core.
+    Several such tokens are fed at once, which is what keeps a step's plan within 150 ms on one core.
     """
     ids: list[int] = []
     probabilities: list[float] = []
     cache, x, position = None, embeds, 0
-    while len(ids) < max_new:
+    while len(ids) < max_new and (may := walk.allowed()):
         out = model.lm(
             inputs_embeds=x,
             position_ids=torch.arange(position, position + x.shape[1])[None],
@@ -41,20 +56,19 @@ def say_one(model: EmbodiedLM, embeds: Tensor, follow: Follow, eos: int, max_new
         )
         cache = out.past_key_values
         position += x.shape[1]
-        may = torch.tensor(follow(ids))
         chances = out.logits[0, -1].float()[may].softmax(-1)
         best = int(chances.argmax())
-        new = [int(may[best])]
+        new = [may[best]]
         probabilities.append(float(chances[best]))
-        while new[-1] != eos and len(forced := follow([*ids, *new])) == 1:
+        walk.push(new[-1])
+        while len(forced := walk.allowed()) == 1:
             new.append(forced[0])
             probabilities.append(1.0)
+            walk.push(forced[0])
         ids += new
-        if ids[-1] == eos:
-            break
         x = model.get_input_embeddings()(torch.tensor([new]))
-    n = len(ids) - (ids[-1:] == [eos])
-    return Said(tuple(ids[:n]), tuple(probabilities[:n]))
+    ended = not walk.allowed()
+    return Said(tuple(ids[: len(ids) - ended]), walk.words, tuple(probabilities[: len(ids) - ended]), walk)
 
 
 @torch.inference_mode()
@@ -62,8 +76,8 @@ def say(
     model: EmbodiedLM,
     embeds: Tensor,
     lengths: Sequence[int],
-    follow: Follow | Sequence[Follow] | None,
-    eos: int,
+    vocabulary: Vocabulary,
+    walks: Sequence[Walk] | None = None,
     max_new: int = 320,
 ) -> list[Said]:
     """Continues each of B sentences.
@@ -71,8 +85,7 @@ def say(
     Args:
         embeds: (B, T, D) prompts, padded on the right.
         lengths: how long each prompt is.
-        follow: for all, or one for each sentence; None = anything may follow.
-        eos: the token that ends an answer.
+        walks: one for each sentence; None = anything may follow.
     """
     b, t, _ = embeds.shape
     shift = torch.tensor([t - n for n in lengths])  # left padding keeps the last token last
@@ -94,17 +107,19 @@ def say(
             logits_to_keep=1,
         )
         cache, logits = out.past_key_values, out.logits[:, -1].float()  # (B, V)
-        if follow is not None:
+        if walks is not None:
             for i in range(b):
                 if running[i]:
-                    may = list((follow if callable(follow) else follow[i])(ids[i]))
+                    may = walks[i].allowed()
                     only = torch.full_like(logits[i], float("-inf"))
                     only[may] = logits[i, may]
                     logits[i] = only
         best = logits.softmax(-1).max(-1)
         for i, (token, p) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True)):
             if running[i]:
-                running[i] = token != eos
+                if walks is not None:
+                    walks[i].push(token)
+                running[i] = token != vocabulary.eos
                 if running[i]:
                     ids[i].append(token)
                     probabilities[i].append(p)
@@ -113,4 +128,10 @@ def say(
         x = model.get_input_embeddings()(best.indices[:, None])
         attention = torch.cat([attention, torch.ones(b, 1, dtype=torch.long)], 1)
         position = position[:, -1:] + 1
-    return [Said(tuple(i), tuple(p)) for i, p in zip(ids, probabilities, strict=True)]
+    if walks is None:
+        return [
+            Said(tuple(i), tuple(vocabulary.words(i)), tuple(p))
+            for i, p in zip(ids, probabilities, strict=True)
+        ]
+    rows = zip(ids, probabilities, walks, strict=True)
+    return [Said(tuple(i), walk.words, tuple(p), walk) for i, p, walk in rows]

@@ -1,12 +1,13 @@
 """EmbodiedLM: a causal language model whose sentence holds observations among its words (PaLM-E, 2023).
 
-Text x_i = E[w_i]; where a placeholder stands, the soft token of the observation stands instead. The language
-model is any `AutoModelForCausalLM`; it sees one sequence of vectors and its own positions.
+Text x_i = E[w_i]; where a placeholder stands, the soft tokens of the observation stand instead. The language
+model is any `AutoModelForCausalLM`; it sees one sequence of vectors and its own positions. Which kinds of
+observation there are is said by the configuration (`palme.models.modality`); nothing here knows one by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,18 +15,12 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from palme.language.vocabulary import (
-    ENTITY_WORDS,
-    IMAGE_TOKEN,
-    NOTHING,
-    OBJECT_TOKENS,
-    OBJECT_WORDS,
-    READING_TOKEN,
-    STATE_TOKEN,
-    TABLE,
-)
-from palme.models.connectors.basic import LinearConnector, ObjectConnector
-from palme.models.object_batch import ObjectBatch
+from palme.language.vocabulary import Vocabulary
+from palme.models.build import build_connector, build_encoder
+from palme.models.connectors.base import Connector, Instruction
+from palme.models.encoders.base import Encoder, EncoderInputError
+from palme.models.modality import Modality
+from palme.models.processor import Observations
 
 SMALL_BACKBONE = {
     "model_type": "llama",
@@ -44,12 +39,10 @@ class EmbodiedConfig(PretrainedConfig):
 
     Args:
         backbone: keywords of any causal LM's config, `model_type` among them.
-        words: token ids by word: entities, table, nothing, obj_k and the placeholders (from the tokenizer).
-        feature_dim: width of the detector's visual feature of an object, 0 = not used.
-        state_dim: numbers in a robot state (7 joints, gripper, 3 of the tool's place).
-        image_dim: width of an image encoder's features, 0 = no image tokens.
-        reading_dim: width of the `InstructionEncoder`'s features of the instruction, 0 = none.
-        freeze_backbone: only connectors learn.
+        modalities: `Modality.to_dict` of each kind of observation, by the placeholder that it answers to
+            ("img"), or by one source alone ("img:wrist") where that has an encoder of its own.
+        words: token ids of each word whose embedding a connector needs (`Connector.names`).
+        freeze_backbone: only encoders and connectors learn.
         lora: keywords of `peft.LoraConfig` (r, target_modules ...); the backbone learns through these alone.
     """
 
@@ -58,34 +51,34 @@ class EmbodiedConfig(PretrainedConfig):
     def __init__(
         self,
         backbone: Mapping[str, Any] | None = None,
-        words: Mapping[str, int] | None = None,
-        feature_dim: int = 0,
-        state_dim: int = 11,
-        image_dim: int = 0,
-        reading_dim: int = 0,
+        modalities: Mapping[str, Mapping[str, Any]] | None = None,
+        words: Mapping[str, Sequence[int]] | None = None,
         freeze_backbone: bool = False,
         lora: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.backbone = dict(backbone or SMALL_BACKBONE)
-        self.words = dict(words or {})
-        self.feature_dim = feature_dim
-        self.state_dim = state_dim
-        self.image_dim = image_dim
-        self.reading_dim = reading_dim
+        self.modalities = {source: dict(m) for source, m in (modalities or {}).items()}
+        self.words = {word: list(ids) for word, ids in (words or {}).items()}
         self.freeze_backbone = freeze_backbone
         self.lora = dict(lora) if lora else None
         self.tie_word_embeddings = self.backbone.get("tie_word_embeddings", True)
         super().__init__(**{"tie_word_embeddings": self.tie_word_embeddings, **kwargs})
 
     @classmethod
-    def for_tokenizer(cls, tokenizer: Any, backbone: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
-        """The config whose word ids and vocabulary size are those of `tokenizer`."""
-        named = (
-            *ENTITY_WORDS, TABLE, NOTHING, *OBJECT_WORDS, *OBJECT_TOKENS, IMAGE_TOKEN, STATE_TOKEN,
-            READING_TOKEN,
-        )  # fmt: skip
-        ids = {word: tokenizer.convert_tokens_to_ids(word) for word in named}
+    def for_tokenizer(
+        cls,
+        tokenizer: Any,
+        backbone: Mapping[str, Any] | None = None,
+        modalities: Iterable[Modality] | Mapping[str, Modality] = (),
+        **kwargs: Any,
+    ) -> EmbodiedConfig:
+        """The config whose word ids and vocabulary size are those of `tokenizer`.
+
+        Args:
+            modalities: what a sentence may hold; a mapping also names single sources ("img:wrist").
+        """
+        given = modalities if isinstance(modalities, Mapping) else {m.placeholder: m for m in modalities}
         backbone = {
             **(backbone or SMALL_BACKBONE),
             "vocab_size": len(tokenizer),
@@ -93,18 +86,39 @@ class EmbodiedConfig(PretrainedConfig):
             "bos_token_id": tokenizer.bos_token_id,
             "eos_token_id": tokenizer.eos_token_id,
         }
-        return cls(backbone=backbone, words=ids, **kwargs)
+        config = cls(backbone, {source: m.to_dict() for source, m in given.items()}, **kwargs)
+        config.name_words(Vocabulary(tokenizer))
+        return config
+
+    def name_words(self, vocabulary: Vocabulary) -> None:
+        """Notes the token ids of the words that the connectors need."""
+        from palme.models.connectors import CONNECTORS
+
+        for modality in self.modalities.values():
+            for word in CONNECTORS[modality["connector"]["kind"]].names:
+                self.words[word] = list(vocabulary.pieces(word))
+
+
+class Sense(nn.Module):
+    """An encoder and the connector behind it: one modality's observations become soft tokens."""
+
+    def __init__(self, encoder: Encoder, connector: Connector) -> None:
+        super().__init__()
+        self.encoder, self.connector = encoder, connector
+
+    def forward(
+        self, batch: Mapping[str, Tensor], instruction: Instruction | None, names: Tensor | None
+    ) -> Tensor:
+        """Soft tokens (M, K, D_lm) of M observations."""
+        features = self.encoder(batch)  # (M, N, D)
+        return self.connector(features, batch.get("mask"), instruction, names)
 
 
 class EmbodiedLM(PreTrainedModel):
-    """Words and observations in, words out.
+    """Words and observations in, words out; inputs as `EmbodiedProcessor` makes them.
 
-    Observations reach `forward` and `generate` as keywords beside `input_ids` (B, T), in which their
-    placeholders stand:
-        objects: `ObjectBatch`; `<obj:k>` is row k - 1.
-        state: (B, state_dim); `<state>`.
-        image: (B, K, image_dim) features of an encoder; K times `<img>` in a row, all pictures joined.
-        reading: (B, reading_dim); `<read>`.
+    `forward` and `generate` take `input_ids` (B, T); `observations`, which say where in it each soft token
+    stands; and `instruction_ids`, `instruction_mask` (B, L) for connectors that look with it in mind.
     """
 
     config_class = EmbodiedConfig
@@ -118,114 +132,145 @@ class EmbodiedLM(PreTrainedModel):
         lm_config = AutoConfig.for_model(keywords.pop("model_type"), **keywords)
         self.lm = AutoModelForCausalLM.from_config(lm_config, attn_implementation="eager")
         width = self.lm.get_input_embeddings().embedding_dim
-        self.object_connector = ObjectConnector(width, config.feature_dim)
-        self.state_connector = LinearConnector(config.state_dim, width)
-        self.image_connector = LinearConnector(config.image_dim, width) if config.image_dim else None
-        self.reading_connector = LinearConnector(config.reading_dim, width) if config.reading_dim else None
-        words = config.words
-
-        def ids(names: Any) -> Tensor:
-            return torch.tensor([words.get(w, 0) for w in names])
-
-        self.register_buffer("entity_ids", ids((*ENTITY_WORDS, TABLE, NOTHING)), persistent=True)
-        self.register_buffer("referral_ids", ids(OBJECT_WORDS), persistent=True)
-        self.register_buffer("object_ids", ids(OBJECT_TOKENS), persistent=True)
-        self.register_buffer("other_ids", ids((IMAGE_TOKEN, STATE_TOKEN)), persistent=True)
-        if config.reading_dim:
-            self.register_buffer("reading_ids", ids((READING_TOKEN,)), persistent=True)
-        self._keys_to_ignore_on_load_missing = ["object_connector.centre", "object_connector.scale"]
+        self.senses = nn.ModuleDict()
+        for source, described in config.modalities.items():
+            modality = Modality.from_dict(described)
+            encoder = build_encoder(modality.encoder)
+            described["encoder"] = {"kind": modality.encoder["kind"], **encoder.config()}
+            self.senses[source] = Sense(encoder, build_connector(modality.connector, encoder.dim, width))
         self.post_init()
         if config.freeze_backbone:
             self.lm.requires_grad_(False)
         if config.lora:
-            from peft import LoraConfig, inject_adapter_in_model
-
-            inject_adapter_in_model(LoraConfig(**config.lora), self.lm)
+            self._inject_lora()
 
     @classmethod
     def from_backbone(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> EmbodiedLM:
-        """Around a pretrained causal LM (a folder, a name, or the model); `add_words` taught its tokenizer.
+        """Around a pretrained causal LM: a folder, a name, or the model. Its vocabulary stays as it is.
 
-        Entity words begin as the mean of the pieces they were written with before. `kwargs` as the config's.
+        Args:
+            tokenizer: the backbone's own.
+            kwargs: of `EmbodiedConfig.for_tokenizer`.
+
+        Raises:
+            ValueError: if the tokenizer has more words than the backbone.
         """
-        lm = backbone if isinstance(backbone, nn.Module) else AutoModelForCausalLM.from_pretrained(backbone)
-        lm.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        lm: Any = backbone
+        if not isinstance(backbone, nn.Module):
+            lm = AutoModelForCausalLM.from_pretrained(backbone)
         keywords = {k: v for k, v in lm.config.to_diff_dict().items() if k not in ("dtype", "torch_dtype")}
         lora = kwargs.pop("lora", None)
         config = EmbodiedConfig.for_tokenizer(tokenizer, keywords, **kwargs)
+        rows = lm.get_input_embeddings().num_embeddings
+        if len(tokenizer) > rows:
+            raise ValueError(
+                f"the tokenizer has {len(tokenizer)} tokens, the backbone {rows}; resize the backbone first"
+            )
+        config.backbone["vocab_size"] = rows  # some backbones have more rows than words
         model = cls(config)
         model.lm.load_state_dict(lm.state_dict())
-        table = model.get_input_embeddings().weight
-        with torch.no_grad():
-            for word in (*ENTITY_WORDS, *OBJECT_WORDS):
-                parts = [tokenizer(part, add_special_tokens=False)["input_ids"] for part in word.split("_")]
-                pieces = [i for part in parts for i in part]
-                if pieces:
-                    table[tokenizer.convert_tokens_to_ids(word)] = table[pieces].mean(0)
         if lora:
-            from peft import LoraConfig, inject_adapter_in_model
-
             config.lora = dict(lora)
-            inject_adapter_in_model(LoraConfig(**config.lora), model.lm)
+            model._inject_lora()
         return model
 
+    def _inject_lora(self) -> None:
+        from peft import LoraConfig, inject_adapter_in_model
+
+        inject_adapter_in_model(LoraConfig(**self.config.lora), self.lm)
+
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, ObjectConnector):
-            module.reset_parameters()
-        elif isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
+        elif isinstance(module, Connector):  # after its layers: children come first
+            module.reset_parameters()
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.lm.get_input_embeddings()
+    def get_input_embeddings(self) -> nn.Embedding:
+        """Of the language model."""
+        table: nn.Embedding = self.lm.get_input_embeddings()
+        return table
 
     def set_input_embeddings(self, value: nn.Module) -> None:
+        """Of the language model."""
         self.lm.set_input_embeddings(value)
 
     def get_output_embeddings(self) -> nn.Module:
+        """Of the language model."""
         return self.lm.get_output_embeddings()
+
+    def resize_token_embeddings(
+        self,
+        new_num_tokens: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        mean_resizing: bool = True,
+    ) -> nn.Embedding:
+        """As the language model's own; what is saved afterwards has the new size."""
+        table = self.lm.resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
+        self.config.backbone["vocab_size"] = self.lm.config.vocab_size
+        return table
 
     def embed(
         self,
         input_ids: Tensor,
-        objects: ObjectBatch | None = None,
-        state: Tensor | None = None,
-        image: Tensor | None = None,
-        reading: Tensor | None = None,
+        observations: Observations | None = None,
+        instruction_ids: Tensor | None = None,
+        instruction_mask: Tensor | None = None,
     ) -> Tensor:
-        """The sentence as vectors (B, T, D_lm): words, and soft tokens where their placeholders stand."""
-        x = self.get_input_embeddings()(input_ids)  # (B, T, D)
-        if objects is not None:
-            soft = self.object_tokens(objects)  # (B, N, D)
-            hit = input_ids[..., None] == self.object_ids[: soft.shape[1]]  # (B, T, N)
-            x = _stand_in(x, hit.any(-1), hit.int().argmax(-1), soft)
-        if image is not None and self.image_connector is not None:
-            here = input_ids == self.other_ids[0]  # (B, T)
-            x = _stand_in(x, here, (here.cumsum(-1) - 1).clamp(0), self.image_connector(image))
-        if state is not None:
-            here = input_ids == self.other_ids[1]
-            x = _stand_in(x, here, torch.zeros_like(input_ids), self.state_connector(state[:, None]))
-        if reading is not None and self.reading_connector is not None:
-            here = input_ids == self.reading_ids[0]
-            x = _stand_in(x, here, torch.zeros_like(input_ids), self.reading_connector(reading[:, None]))
+        """The sentence as vectors (B, T, D_lm): words, and soft tokens where observations stand.
+
+        Raises:
+            EncoderInputError: if an observation has no modality here, or fewer soft tokens than places.
+        """
+        words = self.get_input_embeddings()
+        x = words(input_ids)  # (B, T, D)
+        instruction = None
+        if instruction_ids is not None:
+            here = instruction_ids != -1 if instruction_mask is None else instruction_mask.bool()
+            instruction = Instruction(instruction_ids, here, words(instruction_ids))
+        for source, batch in (observations or {}).items():
+            soft = self.soft_tokens(source, batch, instruction)  # (M, K, D)
+            row, column, item, token = batch["place"].unbind(-1)  # (P,) each
+            if len(token) and not int(token.max()) < soft.shape[1]:
+                raise EncoderInputError(
+                    f"{source}: the sentence keeps {int(token.max()) + 1} places for it and it has "
+                    f"{soft.shape[1]} soft tokens; set tokens of its modality to that number"
+                )
+            x = x.index_put((row, column), soft[item, token].to(x.dtype))
         return x
 
-    def object_tokens(self, objects: ObjectBatch) -> Tensor:
-        """Soft tokens (B, N, D_lm) of perceived objects."""
+    def soft_tokens(
+        self, source: str, batch: Mapping[str, Tensor], instruction: Instruction | None = None
+    ) -> Tensor:
+        """Soft tokens (M, K, D_lm) of M observations of one source ("state", "img:front", "obj").
+
+        Args:
+            batch: the arrays of its encoder's `prepare`, and `row` (M,), the sentence that each stands in.
+            instruction: of the B sentences.
+
+        Raises:
+            EncoderInputError: if the model has no modality for it.
+        """
+        name = source if source in self.senses else source.partition(":")[0]
+        if name not in self.senses:
+            known = ", ".join(self.senses) or "none"
+            raise EncoderInputError(f"{source}: this model has no such modality; it has {known}")
+        sense = self.senses[name]
+        assert isinstance(sense, Sense)
+        names = self.word_embeddings(sense.connector.names) if sense.connector.names else None
+        told = None if instruction is None else instruction.rows(batch["row"])
+        return sense(batch, told, names)
+
+    def word_embeddings(self, words: Sequence[str]) -> Tensor:
+        """(len(words), D_lm): of each word the mean of its tokens' input embeddings."""
         table = self.get_input_embeddings().weight
-        named = table[self.entity_ids]  # (24 + 2, D)
-        n = objects["score"].shape[1]
-        fields = {"feature": None, **objects}
-        return self.object_connector(
-            **fields,
-            entities=named[:-2],
-            table=named[-2],
-            nothing=named[-1],
-            referrals=table[self.referral_ids[:n]],
-        )
+        ids = [self.config.words[word] for word in words]
+        if all(len(i) == 1 for i in ids):
+            return table[torch.tensor([i[0] for i in ids], device=table.device)]
+        return torch.stack([table[i].mean(0) for i in ids])
 
     def forward(
         self,
@@ -233,17 +278,16 @@ class EmbodiedLM(PreTrainedModel):
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
-        objects: ObjectBatch | None = None,
-        state: Tensor | None = None,
-        image: Tensor | None = None,
-        reading: Tensor | None = None,
+        observations: Observations | None = None,
+        instruction_ids: Tensor | None = None,
+        instruction_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits (B, T, V) and, with `labels` (-100 on the prefix), the cross-entropy on the rest."""
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("EmbodiedLM needs input_ids or inputs_embeds")
-            inputs_embeds = self.embed(input_ids, objects, state, image, reading)
+            inputs_embeds = self.embed(input_ids, observations, instruction_ids, instruction_mask)
         return self.lm(inputs_embeds=inputs_embeds, attention_mask=attention_mask, labels=labels, **kwargs)
 
     def hidden(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Tensor:
@@ -256,23 +300,22 @@ class EmbodiedLM(PreTrainedModel):
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
-        objects: ObjectBatch | None = None,
-        state: Tensor | None = None,
-        image: Tensor | None = None,
-        reading: Tensor | None = None,
+        observations: Observations | None = None,
+        instruction_ids: Tensor | None = None,
+        instruction_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        """New token ids (B, T_new). Keywords as `transformers`' generate; prompts pad on the left."""
-        x = self.embed(input_ids, objects, state, image, reading)
+        """New token ids (B, T_new). Keywords as `transformers`' generate.
+
+        Raises:
+            ValueError: if a prompt is padded on the right, where the model would go on after padding.
+        """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
+        if not bool(attention_mask[:, -1].all()):
+            raise ValueError("generate: prompts are padded on the right; use the processor with side='left'")
+        x = self.embed(input_ids, observations, instruction_ids, instruction_mask)
         return self.lm.generate(inputs_embeds=x, attention_mask=attention_mask, **kwargs)
-
-
-def _stand_in(x: Tensor, here: Tensor, which: Tensor, soft: Tensor) -> Tensor:
-    """x (B, T, D) with soft[b, which[b, t]] wherever here[b, t]."""
-    picked = soft.gather(1, which[..., None].expand(-1, -1, soft.shape[-1]))  # (B, T, D)
-    return torch.where(here[..., None], picked.to(x.dtype), x)
 
 
 AutoConfig.register("palme", EmbodiedConfig)

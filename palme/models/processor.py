@@ -2,90 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import BatchFeature, ProcessorMixin
 
-from palme.language.sentence import PLACEHOLDER, Sentence
-from palme.language.vocabulary import (
-    ENTITY_WORDS,
-    IMAGE_TOKEN,
-    OBJECT_TOKENS,
-    OBJECT_WORDS,
-    READING_TOKEN,
-    STATE_TOKEN,
-)
-from palme.models.object_batch import collate_objects
+from palme.language.sentence import Placeholder, Sentence
+from palme.models.encoders import ENCODERS
+from palme.models.encoders.base import Arrays
+from palme.models.modality import Modality
+
+Observations = Mapping[str, Mapping[str, Tensor]]
+"""M observations by source ("state", "img:front", "obj"): the arrays of `Encoder.prepare`; `row` (M,), the
+sentence that each stands in; `place` (P, 4), for each soft token its row and column in the batch, its
+observation, and which of that observation's soft tokens it is."""
+
+
+@dataclass
+class Placed:
+    """Gathers, over a batch of sentences, what stands where; see `Observations`."""
+
+    items: dict[str, list[Any]] = field(default_factory=dict)
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    place: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)
+
+    def add(
+        self, row: int, column: int, part: Placeholder, observation: Any, kind: Modality | None = None
+    ) -> int:
+        """`part` of sentence `row` begins at `column`; returns how many soft tokens it takes.
+
+        Args:
+            kind: the modality as the model has it; None = as it is registered.
+        """
+        source, kind = part.source, kind or part.modality
+        rows = self.rows.setdefault(source, [])
+        if not rows or rows[-1] != row:
+            rows.append(row)
+            self.items.setdefault(source, []).append(observation)
+            self.kinds[source] = str(kind.encoder["kind"])
+        n = kind.n_tokens(observation)
+        places = self.place.setdefault(source, [])
+        places += [(row, column + k, len(rows) - 1, part.index + k) for k in range(n)]
+        return n
+
+    def arrays(self) -> dict[str, Arrays]:
+        """The batch, as numpy arrays."""
+        out: dict[str, Arrays] = {}
+        for source, items in self.items.items():
+            encoder = ENCODERS[self.kinds[source]]
+            out[source] = {
+                **encoder.prepare(items),
+                "row": np.array(self.rows[source], np.int64),
+                "place": np.array(self.place[source], np.int64).reshape(-1, 4),
+            }
+        return out
+
+
+def tensors(arrays: Mapping[str, Arrays]) -> dict[str, dict[str, Tensor]]:
+    """The same batch as tensors."""
+    return {k: {n: torch.from_numpy(a) for n, a in each.items()} for k, each in arrays.items()}
 
 
 class EmbodiedProcessor(ProcessorMixin):
-    """Tokenizes sentences and lays their observations beside them, ready for `EmbodiedLM`."""
+    """Tokenizes sentences with any tokenizer and lays their observations beside them, for `EmbodiedLM`.
+
+    Words between placeholders are tokenized on their own; where an observation stands, the padding token
+    keeps the place of each of its soft tokens. The tokenizer needs no words for placeholders.
+
+    Args:
+        tokenizer: any tokenizer of `transformers`.
+        modalities: those of the model (`EmbodiedConfig.modalities`), by placeholder or source; what is not
+            among them is as it is registered.
+    """
 
     attributes = ["tokenizer"]
     tokenizer_class = "AutoTokenizer"
 
-    def __init__(self, tokenizer: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, tokenizer: Any, modalities: Mapping[str, Mapping[str, Any]] | None = None, **kwargs: Any
+    ) -> None:
+        self.modalities = {source: dict(m) for source, m in (modalities or {}).items()}
         super().__init__(tokenizer, **kwargs)
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
 
     def __call__(
-        self, sentences: Sentence | Sequence[Sentence], side: str = "right", feature_dim: int = 0
+        self, sentences: Sentence | Sequence[Sentence], side: str = "right", begin: bool = False
     ) -> BatchFeature:
-        """input_ids, attention_mask (B, T); where there are any, objects, state and reading (B, D), image
-        (B, K, D).
+        """input_ids, attention_mask (B, T), observations (see `Observations`) and, where a sentence has an
+        instruction, instruction_ids, instruction_mask (B, L).
 
         Args:
             side: of padding; "left" for `generate`.
-            feature_dim: width of the object features that the model uses (its config's).
+            begin: whether the tokenizer's token for the beginning comes first, where it has one.
         """
         batch = [sentences] if isinstance(sentences, Sentence) else list(sentences)
-        rows = [self.tokenizer(self.expand(s), add_special_tokens=False)["input_ids"] for s in batch]
+        start = [self.tokenizer.bos_token_id] if begin and self.tokenizer.bos_token_id is not None else []
+        pad, placed = self.tokenizer.pad_token_id, Placed()
+        rows: list[list[int]] = []
+        for i, sentence in enumerate(batch):
+            row = list(start)
+            for part in sentence.parts:
+                if isinstance(part, Placeholder):
+                    observation = sentence.observations[part.source]
+                    row += [pad] * placed.add(i, len(row), part, observation, self._kind(part))
+                else:
+                    row += self.words(part)
+            rows.append(row)
+        ids, mask = self._padded(rows, side)
+        if side == "left":
+            shift = [ids.shape[1] - len(row) for row in rows]
+            for places in placed.place.values():
+                places[:] = [(r, c + shift[r], item, token) for r, c, item, token in places]
+        out: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+        if any(s.instruction for s in batch):
+            told = self._padded([self.words(s.instruction) for s in batch], "right")
+            out["instruction_ids"], out["instruction_mask"] = told
+        return BatchFeature({**out, "observations": tensors(placed.arrays())})
+
+    def _kind(self, part: Placeholder) -> Modality | None:
+        described = self.modalities.get(part.source) or self.modalities.get(part.modality.placeholder)
+        return None if described is None else Modality.from_dict(described)
+
+    def words(self, text: str) -> list[int]:
+        """Token ids of a stretch of words, written as in the middle of a sentence."""
+        return list(self.tokenizer(f" {text}", add_special_tokens=False)["input_ids"]) if text else []
+
+    def _padded(self, rows: Sequence[Sequence[int]], side: str) -> tuple[Tensor, Tensor]:
         t = max(len(r) for r in rows)
         ids = torch.full((len(rows), t), self.tokenizer.pad_token_id)
         mask = torch.zeros(len(rows), t, dtype=torch.long)
         for i, row in enumerate(rows):
             at = slice(t - len(row), t) if side == "left" else slice(0, len(row))
-            ids[i, at] = torch.tensor(row)
+            ids[i, at] = torch.tensor(row, dtype=torch.long)
             mask[i, at] = 1
-        out: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-        if any(s.objects is not None for s in batch):
-            out["objects"] = collate_objects([s.objects for s in batch], feature_dim)  # type: ignore[misc]
-        if any(s.state is not None for s in batch):
-            out["state"] = torch.from_numpy(np.stack([s.state_vector() for s in batch]))
-        if any(s.reading is not None for s in batch):
-            out["reading"] = torch.from_numpy(np.stack([s.reading for s in batch]))  # type: ignore[arg-type]
-        pictures = [self._pictures(s) for s in batch]
-        if any(len(p) for p in pictures):
-            k, d = max(len(p) for p in pictures), pictures[0].shape[-1]
-            out["image"] = torch.stack([torch.cat([p, p.new_zeros(k - len(p), d)]) for p in pictures])
-        return BatchFeature(out)
-
-    def expand(self, sentence: Sentence) -> str:
-        """The text with `<img:NAME>` written once for each feature of that picture."""
-
-        def write(match: Any) -> str:
-            name = match[1]
-            return IMAGE_TOKEN * len(sentence.images[name[4:]]) if name.startswith("img:") else match[0]
-
-        return PLACEHOLDER.sub(write, sentence.text)
+        return ids, mask
 
     def decode(self, ids: Any, **kwargs: Any) -> str:
+        """Text of token ids."""
         return self.tokenizer.decode(ids, **kwargs)
-
-    @staticmethod
-    def _pictures(sentence: Sentence) -> torch.Tensor:
-        named = [p[4:] for p in sentence.placeholders if p.startswith("img:")]
-        features = [torch.as_tensor(np.asarray(sentence.images[n]), dtype=torch.float32) for n in named]
-        return torch.cat(features) if features else torch.zeros(0, 1)
-
-
-def add_words(tokenizer: Any) -> Any:
-    """Teaches the tokenizer of a pretrained model the placeholders, entities and `obj_k`; returns it."""
-    tokenizer.add_tokens([*ENTITY_WORDS, *OBJECT_WORDS])
-    special = [*OBJECT_TOKENS, IMAGE_TOKEN, STATE_TOKEN, READING_TOKEN]
-    tokenizer.add_special_tokens({"additional_special_tokens": special})
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer

@@ -18,8 +18,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from palme.language.vocabulary import SHADES
-from robots.skills import COLOURS, KINDS, BadStep, Step
+from robots.skills import COLOURS, KINDS, SHADES, BadStep, Step
 
 _NO = re.compile(
     r"^\s*(?:(?:no|nope|wrong|stop|wait|sorry|actually|rather|instead|i meant?|i said|please)\b[\s,.:;!]*)+",

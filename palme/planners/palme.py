@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from palme.errors import NoMotion
-from palme.language.constrained_decoding import AnswerGrammar, Evidence
+from palme.language.constrained_decoding import AnswerGrammar, Evidence, Walk
 from palme.language.explain import explain
 from palme.language.instruction_encoder import FOLDER, InstructionEncoder
-from palme.language.prompts import prompt_words, success_question
-from palme.language.sentence import Sentence
-from palme.language.vocabulary import EOS, READING_TOKEN
-from palme.models.decoding import Follow, Said, say_one
+from palme.language.prompts import prompt_text, prompt_words, success_question
+from palme.language.sentence import BadSentence, Sentence
+from palme.language.vocabulary import Vocabulary
+from palme.models.decoding import Said, say_one
 from palme.models.embodied_lm import EmbodiedLM
 from palme.models.processor import EmbodiedProcessor
 from palme.perception.objects import PerceivedObjects
@@ -24,6 +24,7 @@ from palme.planners.base import Context, PlannedStep, Verdict
 from robots.skills import TABLE, Step
 from robots.types import Observation
 
+READ = "read"  # the placeholder of the instruction as a text encoder reads it
 WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
 _REFUSAL = (
     "I cannot do that. I can put a block or cylinder into a bowl, stack blocks in an order, "
@@ -49,9 +50,10 @@ class PalmePlanner:
         detector: Callable[[Observation], PerceivedObjects],
         reader: InstructionEncoder | None = None,
     ) -> None:
-        if bool(model.config.reading_dim) != (reader is not None):
+        reads = READ in model.senses
+        if reads != (reader is not None):
             raise ValueError(
-                f"the model has reading_dim {model.config.reading_dim} and is given "
+                f"the model has {'a' if reads else 'no'} modality <{READ}> and is given "
                 f"{'no reader' if reader is None else 'a reader'}; load both from one folder"
             )
         self.model = model.eval()
@@ -61,9 +63,7 @@ class PalmePlanner:
         self._detector = detector
         self._reader = reader
         self._read: tuple[str, np.ndarray] | None = None  # the last instruction and what was made of it
-        self._words: list[str] = processor.tokenizer.convert_ids_to_tokens(range(len(processor.tokenizer)))
-        self._ids = {w: i for i, w in enumerate(self._words)}
-        self._grammar = AnswerGrammar(self._words)
+        self._vocabulary = Vocabulary(processor.tokenizer)
         self._seen: tuple[Observation, PerceivedObjects] | None = None
 
     @classmethod
@@ -76,7 +76,7 @@ class PalmePlanner:
                 f"{folder}: no planner weights there; train them with `palme train planner`"
             )
         model = EmbodiedLM.from_pretrained(folder, dtype=torch.float32)
-        reader = InstructionEncoder.load(Path(folder) / FOLDER) if model.config.reading_dim else None
+        reader = InstructionEncoder.load(Path(folder) / FOLDER) if READ in model.senses else None
         return cls(model, EmbodiedProcessor.from_pretrained(folder), detector, reader)
 
     def next_step(self, context: Context) -> PlannedStep:
@@ -84,19 +84,19 @@ class PalmePlanner:
         # Where several steps are right, the first thing listed decides. Another start at every step keeps a
         # block that fell onto another one from being lifted off and put back for ever.
         objects = self.last_objects = self._look(context.observation).turned(len(context.history))
+        if not len(objects):
+            raise NoMotion("I see nothing on the table.")
         history = [(step.text, success) for step, success in context.history]
         prompt = prompt_words(context.instruction, len(objects), history, read=self._reader is not None)
         seen = Evidence.of(objects.class_probs)
-        said = self._say(context, objects, prompt, lambda so_far: self._grammar.follow(so_far, seen))
-        words = [self._words[i] for i in said.ids]
+        said = self._say(context, objects, prompt, AnswerGrammar(self._vocabulary, seen).walk())
+        words = said.words
         start = len(words) - words[::-1].index(";") if ";" in words else 0
         step_words = [w.replace("_", " ") for w in words[start:] if w != "."]
         if "unknown" in step_words or not step_words:
             raise NoMotion(self._refusal(words))
         step = Step.parse(" ".join(step_words))
-        return PlannedStep(
-            step, explain(words[:start]), math.prod(said.probabilities[start:]), self.last_sentence, objects
-        )
+        return PlannedStep(step, explain(words[:start]), said.probability(start), self.last_sentence, objects)
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """Asks the model where the thing is now. "done" is judged by asking for the next step again."""
@@ -111,18 +111,13 @@ class PalmePlanner:
         question = success_question(step.text)
         prompt = [*prompt_words(question, len(objects), ask="answer"), *start]
 
-        asked = [self._ids[w] for w in start]
-
-        def follow(said: Sequence[int]) -> Sequence[int]:
-            return self._grammar.follow_check([*asked, *said])
-
-        said = self._say(context, objects, prompt, follow)
-        words = [self._words[i] for i in said.ids]
+        said = self._say(context, objects, prompt, AnswerGrammar(self._vocabulary).check_walk(*start))
+        words = said.words
         verdict = next((k for k, w in enumerate(words) if w in ("yes", "no")), None)
         if verdict is None:
             return Verdict(False, 0.5, "no answer")
         success = words[verdict] == "yes"
-        p = math.prod(said.probabilities[: verdict + 1])
+        p = said.probability(0, verdict + 1)
         return Verdict(success, p if success else 1 - p, explain([*start, *words[: verdict + 1], ";"]))
 
     def _look(self, observation: Observation) -> PerceivedObjects:
@@ -131,20 +126,24 @@ class PalmePlanner:
         self.last_objects = self._seen[1]
         return self._seen[1]
 
-    def _say(
-        self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], follow: Follow
-    ) -> Said:
-        reading = self._reading(context.instruction) if READING_TOKEN in prompt else None
-        sentence = Sentence(
-            " ".join(prompt), state=context.observation.robot, objects=objects, reading=reading
-        )
+    def _say(self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], walk: Walk) -> Said:
+        observations: dict[str, Any] = {"state": context.observation.robot, "obj": objects}
+        if self._reader is not None:
+            observations[READ] = self._reading(context.instruction)
+        try:
+            sentence = Sentence(prompt_text(prompt), observations, context.instruction)
+        except BadSentence as error:  # what a person typed looks like a placeholder and is none
+            raise NoMotion(str(error)) from error
         self.last_sentence = sentence
-        inputs = self.processor(sentence, feature_dim=self.model.config.feature_dim)
+        inputs = self.processor(sentence, begin=True)
         with torch.inference_mode():
             x = self.model.embed(
-                inputs["input_ids"], inputs["objects"], inputs["state"], reading=inputs.get("reading")
+                inputs["input_ids"],
+                inputs["observations"],
+                inputs.get("instruction_ids"),
+                inputs.get("instruction_mask"),
             )
-        return say_one(self.model, x, follow, self._ids[EOS])
+        return say_one(self.model, x, walk)
 
     def _reading(self, instruction: str) -> np.ndarray:
         assert self._reader is not None

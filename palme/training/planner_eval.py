@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
 import torch
 
 from palme.language.constrained_decoding import AnswerGrammar, Evidence
 from palme.language.instruction_encoder import InstructionEncoder
-from palme.language.vocabulary import EOS, PAD, VOCABULARY
-from palme.models.decoding import Follow, say
+from palme.language.tokenizer import small_words
+from palme.language.vocabulary import Vocabulary
+from palme.models.decoding import say
 from palme.models.embodied_lm import EmbodiedLM
-from palme.models.object_batch import collate_arrays
+from palme.models.processor import tensors
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise
-from palme.training.datasets.questions import ID, Example, QuestionMaker, TaskSource
+from palme.training.datasets.planner_batches import observations
+from palme.training.datasets.questions import Example, QuestionMaker, TaskSource
 from robots.skills import DONE
 
 FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
@@ -25,34 +27,30 @@ def answers(
     examples: Sequence[Example],
     constrained: bool = True,
     reader: InstructionEncoder | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> list[list[str]]:
-    """What the model writes after each example's prompt, in words."""
+    """What the model writes after each example's prompt, in words of `vocabulary` (the small model's)."""
+    vocabulary = vocabulary or small_words()
+    read = None if reader is None else reader.read
     was_training = model.training
     model.eval()
-    grammar = AnswerGrammar()
     said: list[list[str]] = []
     for k in range(0, len(examples), 100):
         part = examples[k : k + 100]
         t = max(e.prompt for e in part)
-        ids = torch.full((len(part), t), ID[PAD])
+        ids = torch.full((len(part), t), vocabulary.pad)
         for i, e in enumerate(part):
             ids[i, : e.prompt] = torch.tensor(e.ids[: e.prompt])
-        arrays = collate_arrays([e.objects for e in part], model.config.feature_dim)
-        state = torch.from_numpy(np.stack([e.robot for e in part]))
-        objects = {n: torch.from_numpy(a) for n, a in arrays.items()}
-        reading = None if reader is None else torch.from_numpy(reader.read([e.heard for e in part]))
+        prompts = [replace(e, places=[(c, p) for c, p in e.places if c < e.prompt]) for e in part]
         with torch.inference_mode():
-            x = model.embed(ids, objects, state, reading=reading)
-        follow = [_bound(grammar, e) for e in part] if constrained else None
-        for one in say(model, x, [e.prompt for e in part], follow, ID[EOS], max_new=80):
-            said.append([VOCABULARY[i] for i in one.ids])
+            x = model.embed(ids, tensors(observations(prompts, read)))
+        walks = None
+        if constrained:
+            seen = [Evidence.of(e.objects["class_probs"]) for e in part]
+            walks = [AnswerGrammar(vocabulary, s).walk() for s in seen]
+        said += [list(s.words) for s in say(model, x, [e.prompt for e in part], vocabulary, walks, 80)]
     model.train(was_training)
     return said
-
-
-def _bound(grammar: AnswerGrammar, example: Example) -> Follow:
-    seen = Evidence.of(example.objects["class_probs"])
-    return lambda said: grammar.follow(said, seen)
 
 
 def step_text(said: Sequence[str]) -> str:
@@ -102,7 +100,7 @@ def evaluate(
         maker = QuestionMaker(source, seed, "train", noise, 0.0, {kind: 1.0}, read=reader is not None)
         examples = [maker.example("put_in_bowl" if kind == "absent" else None) for _ in range(n)]
         said = answers(model, examples, kind in ("nonsense", "absent"), reader)
-        truth = [[VOCABULARY[i] for i in e.ids[e.said[0][2] : e.said[0][3] - 1]] for e in examples]
+        truth = [maker.vocabulary.words(e.ids[e.said[0][2] : e.said[0][3] - 1]) for e in examples]
         results[f"question/{kind}"] = sum(s[-2:] == t[-2:] for s, t in zip(said, truth, strict=True)) / n
     return {name: round(value, 4) for name, value in results.items()}
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
+import torch
+from transformers import AutoModelForCausalLM, LlamaConfig
 
+from palme.agent import AgentLimits
 from palme.errors import NoMotion
+from palme.events import Judged, Planned
 from palme.language.tokenizer import build_tokenizer
+from palme.models.embodied_lm import EmbodiedLM
 from palme.models.processor import EmbodiedProcessor
 from palme.planners.base import Context, Verdict
 from palme.planners.palme import PalmePlanner
@@ -16,7 +23,9 @@ from sim.tasks import make_task
 from sim.tasks.match_bowls import Matched
 from sim.tasks.put_in_bowl import InBowl
 from sim.tasks.stack_tower import Tower
-from tests.planner_fakes import observation, scene, seen, tiny_model
+from tests.agent_fakes import FakeArm, FakePolicy, agent
+from tests.bpe import bpe_tokenizer
+from tests.planner_fakes import SENSES, SOURCE, observation, scene, seen, tiny_model
 
 TABLE = scene("red block", "green block > red block", "blue bowl", "blue block > blue bowl", "pink bowl")
 
@@ -48,19 +57,20 @@ class PlannerContract:
             assert isinstance(verdict, Verdict) and bool(verdict) == verdict.success
             assert 0 <= verdict.probability <= 1
 
-    def test_history_is_taken_in(self):
-        step = Step.parse("put the green block on the table")
-        context = Context("put the red block in the blue bowl", observation(), ((step, False),) * 9)
+    def test_an_answer_stays_one_after_many_steps(self):
+        failed = Step.parse("put the green block on the table")
+        context = Context("put the red block in the blue bowl", observation(), ((failed, False),) * 9)
         try:
-            self.planner(TABLE).next_step(context)
-        except NoMotion:
-            pass
+            planned = self.planner(TABLE).next_step(context)
+        except NoMotion as answer:
+            assert len(str(answer)) > 10
+        else:
+            assert Step.parse(planned.step.text) == planned.step
 
-    def test_an_empty_table_is_no_crash(self):
-        planner = self.planner(scene())
-        with pytest.raises(NoMotion):
-            planner.next_step(Context("put the red block in the blue bowl", observation()))
-            raise NoMotion("an untrained model may write a step about nothing")
+    @pytest.mark.parametrize("sentence", ["put the red block in the blue bowl", "stack red on blue"])
+    def test_nothing_is_done_with_what_is_not_there(self, sentence):
+        with pytest.raises(NoMotion, match="see"):
+            self.planner(scene()).next_step(Context(sentence, observation()))
 
 
 class TestPalmePlanner(PlannerContract):
@@ -73,8 +83,24 @@ class TestPalmePlanner(PlannerContract):
             planner.next_step(Context("put obj_1 in the blue bowl", observation()))
         except (NoMotion, BadStep):
             pass
-        assert planner.last_sentence.placeholders == ("state", *(f"obj:{k}" for k in range(1, 6)))
+        placeholders = [str(p) for p in planner.last_sentence.placeholders]
+        assert placeholders == ["<state>", *(f"<obj:{k}>" for k in range(1, 6))]
         assert len(planner.last_objects) == 5
+
+    def test_reads_the_last_three_steps_and_how_they_went(self):
+        planner = self.planner(TABLE)
+        step = Step.parse("put the green block on the table")
+        history = ((step, True), (step, False), (step, True), (step, False))
+        with contextlib.suppress(NoMotion):
+            planner.next_step(Context("sort", observation(), history))
+        said = planner.last_sentence.text
+        assert [w for w in said.split() if w in ("yes", "no")] == ["no", "yes", "no"]
+        assert said.count("put green block on table") == 3
+
+    @pytest.mark.parametrize("typed", ["put <b>red</b> in blue", "<img:goal>", "<obj:99>", "<audio:mic>"])
+    def test_what_looks_like_an_observation_and_is_none_is_refused(self, typed):
+        with pytest.raises(NoMotion, match="<"):
+            self.planner(TABLE).next_step(Context(typed, observation()))
 
     def test_comes_back_from_a_folder_and_says_how_to_get_weights(self, tmp_path):
         planner = self.planner(TABLE)
@@ -86,6 +112,31 @@ class TestPalmePlanner(PlannerContract):
         assert a == b
         with pytest.raises(FileNotFoundError, match="palme train planner"):
             PalmePlanner.load(lambda _: seen(TABLE), tmp_path / "nothing")
+
+
+class TestPalmePlannerOfAnotherTokenizer(PlannerContract):
+    """A backbone with a byte-level BPE, as pretrained models have."""
+
+    def planner(self, state):
+        torch.manual_seed(0)
+        tokenizer = bpe_tokenizer(SOURCE)
+        lm = AutoModelForCausalLM.from_config(
+            LlamaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                        num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=2048)
+        )  # fmt: skip
+        model = EmbodiedLM.from_backbone(lm, tokenizer, modalities=SENSES)
+        return PalmePlanner(model, EmbodiedProcessor(tokenizer), lambda _: seen(state))
+
+    def test_it_plans_through_the_whole_loop(self):
+        """Untrained, it plans something legal or refuses; the loop plans, acts, judges and plans again."""
+        events = []
+        arm = FakeArm()
+        for sentence in ("put the red block in the blue bowl", "stack red on green", "sort the blocks"):
+            limits = AgentLimits(max_steps=3, max_replans=3)
+            agent(self.planner(TABLE), FakePolicy(), arm, (events.append,), limits).run(sentence)
+        planned = [e for e in events if isinstance(e, Planned)]
+        assert planned and any(isinstance(e, Judged) for e in events) and arm.sent
+        assert all(Step.parse(e.text).text == e.text for e in planned)
 
 
 class TestReadoutPlanner(PlannerContract):

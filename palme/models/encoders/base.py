@@ -1,55 +1,70 @@
-"""The protocol that every encoder keeps, and what goes into one."""
+"""What every encoder keeps, and what goes into one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
-from torch import Tensor
+import numpy as np
+from torch import Tensor, nn
+
+Arrays = dict[str, np.ndarray]
+"""M observations of one modality as arrays whose first axis is M. `mask` (M, N), where it is there, says
+which of N features are real; the rest is padding."""
 
 
 class EncoderInputError(ValueError):
     """An encoder was given a batch without its modality, or in another shape."""
 
 
-@dataclass(frozen=True)
-class ObservationBatch:
-    """B observations; None = not measured.
+class Encoder(nn.Module):
+    """Base of encoders: typed observations -> arrays (`prepare`) -> features (`forward`).
 
     Attributes:
-        rgb: uint8 (B, H, W, 3).
-        xyz: (B, 3, H, W) base-frame coordinates of every pixel in [m].
-        state: (B, D_state) robot state.
-    """
-
-    rgb: Tensor | None = None
-    xyz: Tensor | None = None
-    state: Tensor | None = None
-
-
-class Encoder(Protocol):
-    """A `torch.nn.Module` that turns one modality into features.
-
-    Attributes:
-        dim: width D of its features.
+        dim: width D of the features.
     """
 
     dim: int
 
-    def forward(self, batch: ObservationBatch) -> Tensor:
+    @classmethod
+    def from_config(cls, **keywords: Any) -> Self:
+        """The encoder that `keywords` of a configuration describe."""
+        return cls(**keywords)
+
+    def config(self) -> dict[str, Any]:
+        """Keywords that build an untrained encoder of this shape, for what is saved beside its weights."""
+        raise NotImplementedError
+
+    @staticmethod
+    def prepare(observations: Sequence[Any]) -> Arrays:
+        """M observations of this modality as arrays.
+
+        Raises:
+            EncoderInputError: if one of them is no such observation, or has another shape.
+        """
+        raise NotImplementedError
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Features (B, N, D). N may depend on the size of what comes in, never on its content.
 
         Raises:
             EncoderInputError: if the modality is missing or has another shape.
         """
-        ...
+        raise NotImplementedError
 
 
-def rgb_of(batch: ObservationBatch) -> Tensor:
+def entry(batch: Mapping[str, Tensor], name: str, shape: str) -> Tensor:
+    """`batch[name]`. Raises EncoderInputError, which says what is wanted, where it is missing."""
+    if name not in batch:
+        raise EncoderInputError(
+            f"this encoder needs {name} {shape}; the batch has {', '.join(sorted(batch))}"
+        )
+    return batch[name]
+
+
+def rgb_of(batch: Mapping[str, Tensor]) -> Tensor:
     """The pictures of `batch`, uint8 (B, H, W, 3). Raises EncoderInputError where they are not that."""
-    rgb = batch.rgb
-    if rgb is None:
-        raise EncoderInputError("this encoder looks at pictures, and the batch has no rgb")
+    rgb = entry(batch, "rgb", "(B, H, W, 3)")
     if rgb.dim() != 4 or rgb.shape[-1] != 3 or rgb.is_floating_point():
         raise EncoderInputError(f"rgb must be uint8 (B, H, W, 3), got {rgb.dtype} {tuple(rgb.shape)}")
     return rgb

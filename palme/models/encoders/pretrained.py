@@ -7,15 +7,17 @@ contrastive loss.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.models.encoders.base import ObservationBatch, rgb_of
+from palme.models.encoders.base import Arrays, Encoder, rgb_of
+from robots.types import CameraFrame
 
 # Means and standard deviations of the pixels that these backbones were trained on, for a checkpoint
 # that does not say (each from the model's own published image processor).
@@ -29,7 +31,7 @@ class NotAVisionBackbone(ValueError):
     """A model that has no patch tokens, so that it cannot serve as an image encoder."""
 
 
-class PretrainedEncoder(nn.Module):
+class PretrainedEncoder(Encoder):
     """Pictures of any size -> patch tokens (B, N, `dim`) of a vision backbone.
 
     Args:
@@ -50,7 +52,7 @@ class PretrainedEncoder(nn.Module):
         image_size: int | None = None,
     ) -> None:
         super().__init__()
-        self.tower = getattr(backbone, "vision_model", backbone)
+        self.tower: Any = getattr(backbone, "vision_model", backbone)
         config: Any = getattr(self.tower, "config", None)
         if not all(isinstance(getattr(config, k, None), int) for k in ("hidden_size", "patch_size")):
             raise NotAVisionBackbone(
@@ -67,8 +69,7 @@ class PretrainedEncoder(nn.Module):
         if self.image_size % self.patch:
             raise ValueError(f"image_size {self.image_size} is no multiple of the patch, {self.patch}")
         usual = next((v for k, v in PIXELS.items() if config.model_type.startswith(k)), _IMAGENET)
-        self.register_buffer("mean", torch.tensor(mean or usual[0]), persistent=False)
-        self.register_buffer("std", torch.tensor(std or usual[1]), persistent=False)
+        self.mean, self.std = tuple(mean or usual[0]), tuple(std or usual[1])
         if freeze:
             self.tower.requires_grad_(False).eval()
 
@@ -88,6 +89,41 @@ class PretrainedEncoder(nn.Module):
         statistics = {"mean": read.get("image_mean"), "std": read.get("image_std")}
         return cls(AutoModel.from_pretrained(name), **{**statistics, **kwargs})
 
+    @classmethod
+    def from_config(
+        cls, model: str = "", backbone: Mapping[str, Any] | None = None, **keywords: Any
+    ) -> PretrainedEncoder:
+        """`model`: a pretrained backbone by folder or name; or `backbone`: the keywords of its configuration,
+        `model_type` among them, for an untrained one whose weights come from a checkpoint.
+
+        Raises:
+            ValueError: if neither is named.
+        """
+        if model:
+            return cls.from_pretrained(model, **keywords)
+        if backbone is None:
+            raise ValueError("encoder pretrained needs model=: a folder or the name of a vision backbone")
+        from transformers import AutoConfig, AutoModel
+
+        shape = dict(backbone)
+        return cls(AutoModel.from_config(AutoConfig.for_model(shape.pop("model_type"), **shape)), **keywords)
+
+    def config(self) -> dict[str, Any]:
+        """See `Encoder.config`."""
+        return {
+            "backbone": {"model_type": self.tower.config.model_type, **self.tower.config.to_diff_dict()},
+            "layer": self.layer,
+            "freeze": self.frozen,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "image_size": self.image_size,
+        }
+
+    @staticmethod
+    def prepare(observations: Sequence[CameraFrame]) -> Arrays:
+        """`rgb` (M, H, W, 3) uint8."""
+        return {"rgb": np.stack([o.rgb for o in observations])}
+
     def train(self, mode: bool = True) -> PretrainedEncoder:
         """As usual, but a frozen backbone stays in evaluation mode."""
         super().train(mode)
@@ -100,9 +136,10 @@ class PretrainedEncoder(nn.Module):
         x = rgb.permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
         size = (self.image_size, self.image_size)
         x = F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-        return (x - self.mean[:, None, None]) / self.std[:, None, None]
+        mean, std = x.new_tensor(self.mean), x.new_tensor(self.std)  # (3,)
+        return (x - mean[:, None, None]) / std[:, None, None]
 
-    def forward(self, batch: ObservationBatch) -> Tensor:
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Patch tokens (B, (S / patch)^2, dim), row by row. Raises EncoderInputError without pictures."""
         pixels = self.pixels(rgb_of(batch))
         keywords: dict[str, Any] = {"output_hidden_states": True}
@@ -112,3 +149,6 @@ class PretrainedEncoder(nn.Module):
             states = self.tower(pixel_values=pixels, **keywords).hidden_states
         n = (self.image_size // self.patch) ** 2
         return states[self.layer][:, -n:]  # patches come last, after class and register tokens
+
+
+ENCODER = PretrainedEncoder

@@ -1,17 +1,22 @@
-"""The small image encoder trained here: the detector's own trunk, its feature map averaged into patches."""
+"""The small image encoder trained here: the detector's own U-Net, its feature map averaged into patches."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from palme.models.encoders.base import EncoderInputError, ObservationBatch, rgb_of
-from palme.perception.rgbd import network_input
+from palme.models.encoders.base import Arrays, Encoder, EncoderInputError, entry, rgb_of
+from palme.perception.rgbd import network_input, xyz_map
 from palme.perception.unet import UNet
+from robots.types import CameraFrame
 
 
-class SmallEncoder(nn.Module):
+class SmallEncoder(Encoder):
     """RGB and base-frame coordinates -> features (B, rows * columns, `dim`), row by row.
 
     Args:
@@ -25,15 +30,35 @@ class SmallEncoder(nn.Module):
         self.dim: int = self.trunk.out.out_channels
         self.grid = (rows, columns)
 
-    def forward(self, batch: ObservationBatch) -> Tensor:
+    def config(self) -> dict[str, Any]:
+        """See `Encoder.config`."""
+        return {"dim": self.dim, "rows": self.grid[0], "columns": self.grid[1]}
+
+    @staticmethod
+    def prepare(observations: Sequence[CameraFrame]) -> Arrays:
+        """`rgb` (M, H, W, 3) uint8 and `xyz` (M, 3, H, W), base-frame coordinates of each pixel in [m]."""
+        if any(o.depth is None for o in observations):
+            raise EncoderInputError("this encoder needs pictures with depth, and one has none")
+        depth, k, pose = (
+            torch.from_numpy(np.stack([np.asarray(getattr(o, name), np.float32) for o in observations]))
+            for name in ("depth", "intrinsics", "base_from_camera")
+        )
+        return {"rgb": np.stack([o.rgb for o in observations]), "xyz": xyz_map(depth, k, pose).numpy()}
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Features (B, rows * columns, dim). Raises EncoderInputError for missing or unequal pictures."""
         rgb = rgb_of(batch)
         b, h, w, _ = rgb.shape
         if h % 16 or w % 16:
             raise EncoderInputError(f"rgb must have a height and width that 16 divides, got {h} x {w}")
-        if batch.xyz is None or tuple(batch.xyz.shape) != (b, 3, h, w):
-            found = None if batch.xyz is None else tuple(batch.xyz.shape)
-            raise EncoderInputError(f"xyz must be ({b}, 3, {h}, {w}) like the pictures, got {found}")
-        xyz = torch.nan_to_num(batch.xyz)
+        xyz = entry(batch, "xyz", f"({b}, 3, {h}, {w})")
+        if tuple(xyz.shape) != (b, 3, h, w):
+            raise EncoderInputError(
+                f"xyz must be ({b}, 3, {h}, {w}) like the pictures, got {tuple(xyz.shape)}"
+            )
+        xyz = torch.nan_to_num(xyz)
         x = self.trunk(network_input(rgb.permute(0, 3, 1, 2), xyz))  # (B, D, H/4, W/4)
         return F.adaptive_avg_pool2d(x, self.grid).flatten(2).transpose(1, 2)  # (B, N, D)
+
+
+ENCODER = SmallEncoder

@@ -108,11 +108,11 @@ class SeenQuestions:
     ) -> None:
         if source.on_state is None or source.make_state is None:
             raise ValueError("stage joined needs a TaskSource with on_state and make_state")
-        self.feature_dim = file.feature_dim
         self._on_state, self._make_state = source.on_state, source.make_state
         self._file = file
         self._questions = QuestionMaker(source, seed, follow_ups=follow_ups, read=read)
         self.rng = self._questions.rng
+        self.vocabulary = self._questions.vocabulary
 
     def example(self, split: str = "train", scene: int | None = None, kind: str = "") -> Example:
         """One sequence about scene number `scene`; None and "" draw the scene and the kind of question."""

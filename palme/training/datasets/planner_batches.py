@@ -13,40 +13,53 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from palme.language.constrained_decoding import WAYS
-from palme.language.vocabulary import PAD
-from palme.models.object_batch import collate_arrays
-from palme.training.datasets.questions import ID, Example
+from palme.language.vocabulary import Vocabulary
+from palme.models.encoders.base import Arrays
+from palme.models.processor import Placed
+from palme.training.datasets.questions import Example
 
 HEAVY = 4  # up or down: one word among thirty, on which the whole tower hangs
-_WAY_IDS = frozenset(ID[w] for w in WAYS)
+
+
+Read = Callable[[Sequence[str]], np.ndarray]
+"""Sentences -> (B, D), as `InstructionEncoder.read`."""
 
 
 @dataclass
 class Batch:
-    """Q sequences, padded. `at` (M,) flat positions whose next token is to be said, `target` (M,) it,
-    `weight` (M,), `kind` (M,) index into `kinds`; `alternative` (M, A) further right tokens, -1 = none;
-    `heard` the instructions of Q and `reading` (Q, D) what a text encoder made of them."""
+    """Q sequences, padded on the right.
+
+    Attributes:
+        ids: (Q, T) token ids; `length` (Q,) of them are real.
+        at: (M,) flat positions whose next token is to be said.
+        target: (M,) that token.
+        weight: (M,) of each.
+        kind: (M,) index into `kinds`.
+        observations: what stands where, see `palme.models.processor.Observations`, as numpy arrays.
+        heard: the instructions that a text encoder reads, in the order of `observations["read"]`.
+    """
 
     ids: np.ndarray
     length: np.ndarray
     at: np.ndarray
     target: np.ndarray
-    alternative: np.ndarray
     weight: np.ndarray
     kind: np.ndarray
     kinds: list[str]
-    objects: dict[str, np.ndarray]
-    state: np.ndarray
+    observations: dict[str, Arrays]
     heard: list[str]
-    reading: np.ndarray | None = None
 
 
-def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
-    """Pads on the right; each question weighs the same however long its answer (but see `HEAVY`)."""
+def collate(examples: Sequence[Example], pad: int, read: Read | None = None) -> Batch:
+    """Pads on the right; each question weighs the same however long its answer (but see `HEAVY`).
+
+    Args:
+        pad: token id of padding.
+        read: makes features of the instructions; None = no example has a place for them.
+    """
     t = max(len(e.ids) for e in examples)
-    ids = np.full((len(examples), t), ID[PAD], np.int64)
-    at, target, weight, kind, options = [], [], [], [], []
+    ids = np.full((len(examples), t), pad, np.int64)
+    at, target, weight, kind = [], [], [], []
     kinds = sorted({s[0] for e in examples for s in e.said})
     for i, e in enumerate(examples):
         ids[i, : len(e.ids)] = e.ids
@@ -54,42 +67,58 @@ def collate(examples: Sequence[Example], feature_dim: int = 0) -> Batch:
             for p in range(start, end):
                 at.append(i * t + p - 1)
                 target.append(e.ids[p])
-                weight.append(w / (end - start) * (HEAVY if e.ids[p] in _WAY_IDS else 1))
+                weight.append(w / (end - start) * (HEAVY if p in e.heavy else 1))
                 kind.append(kinds.index(name))
-                options.append(e.options.get(p, ()))
-    alternative = np.full((len(at), max(1, *(len(o) for o in options), 1)), -1, np.int64)
-    for i, o in enumerate(options):
-        alternative[i, : len(o)] = o
     return Batch(
         ids,
         np.array([len(e.ids) for e in examples]),
         np.array(at),
         np.array(target),
-        alternative,
         np.array(weight, np.float32),
         np.array(kind),
         kinds,
-        collate_arrays([e.objects for e in examples], feature_dim),
-        np.stack([e.robot for e in examples]),
-        [e.heard for e in examples],
+        observations(examples, read),
+        [e.heard for e in examples if e.heard],
     )
+
+
+def observations(examples: Sequence[Example], read: Read | None = None) -> dict[str, Arrays]:
+    """What stands where in `examples`; `read` as in `collate`."""
+    heard = [e.heard for e in examples if e.heard]
+    if heard and read is None:
+        raise ValueError("these examples hold <read>: give read=, what makes features of an instruction")
+    features = iter([] if read is None or not heard else read(heard))
+    placed = Placed()
+    for row, e in enumerate(examples):
+        given: dict[str, Any] = {"obj": e.objects, "state": e.robot}
+        if e.heard:
+            given["read"] = next(features)
+        for column, part in e.places:
+            placed.add(row, column, part, given[part.source])
+    return placed.arrays()
 
 
 class Maker(Protocol):
     """Where questions come from."""
 
-    feature_dim: int
+    vocabulary: Vocabulary
 
     def example(self) -> Example:
         """One training sequence."""
 
 
 def batches(
-    makers: Sequence[Maker], shares: Sequence[float], tokens: int, seed: int, part: slice = slice(None)
+    makers: Sequence[Maker],
+    shares: Sequence[float],
+    tokens: int,
+    seed: int,
+    read: Read | None = None,
+    part: slice = slice(None),
 ) -> Iterator[Batch]:
     """Endless batches of about `tokens` padded tokens. Sorting by length in a pool keeps padding low.
 
     Args:
+        read: as in `collate`.
         part: questions of each batch that are kept, one process's share.
     """
     rng = random.Random(seed)
@@ -105,15 +134,11 @@ def batches(
             chunk.append(e)
         rng.shuffle(cuts)  # the last, unfinished chunk is dropped with its length bias
         shared = [c for c in cuts if len(c) >= (part.step or 1)]  # each process gets a question
-        yield from (collate(c[part], makers[0].feature_dim) for c in shared)
+        yield from (collate(c[part], makers[0].vocabulary.pad, read) for c in shared)
 
 
 Makers = tuple[Sequence[Maker], Sequence[float]]
 """Where questions come from, and how often from each."""
-
-
-Read = Callable[[Sequence[str]], np.ndarray]
-"""Sentences -> (B, D), as `InstructionEncoder.read`."""
 
 
 def serve(
@@ -171,6 +196,5 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the trainer ends its workers
     queue.cancel_join_thread()
     os.nice(5)
-    for batch in batches(*make(seed), tokens, seed, part):
-        batch.reading = None if read is None else read(batch.heard)
+    for batch in batches(*make(seed), tokens, seed, read, part):
         queue.put(batch)

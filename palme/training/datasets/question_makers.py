@@ -33,7 +33,6 @@ class QuestionSources:
     def __call__(self, seed: int) -> Makers:
         noise, rates = DetectionNoise(), RATES | {"goal": self.goal_share}
         imitated = QuestionMaker(self.source, seed, "train", noise, self.follow_ups, rates, read=self.read)
-        imitated.feature_dim = self.feature_dim
         if not self.perceived:
             return [imitated], [1.0]
         file = PerceivedFile(self.perceived, self.feature_dim)

@@ -8,34 +8,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 
 from palme.language.answers import NO, NOTHING, UNKNOWN, YES, Goal, Scene, State, answer, check, put
+from palme.language.constrained_decoding import WAYS
 from palme.language.prompts import prompt_words, success_question
-from palme.language.vocabulary import (
-    ANSWER_WORDS,
-    ENTITY_WORDS,
-    EOS,
-    OBJECT_WORDS,
-    PLAIN_WORDS,
-    READING_TOKEN,
-    SHADES,
-    TABLE,
-    UNK,
-    VOCABULARY,
-    mentions,
-    split_words,
-)
+from palme.language.sentence import Placeholder, placeholder
+from palme.language.small_vocabulary import ANSWER_WORDS, plain_words, small_vocabulary
+from palme.language.text import mentions, split_words
+from palme.language.tokenizer import small_words
+from palme.language.vocabulary import ENTITY_WORDS, EOS, OBJECT_WORDS, PAD, TABLE, UNK, Vocabulary
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
 from palme.training.datasets.out_of_scope import nonsense
 from palme.training.datasets.phrasings import say
-from robots.skills import COLOURS, Step
-
-ID = {word: i for i, word in enumerate(VOCABULARY)}
-_UNK = ID[UNK]
+from robots.skills import COLOURS, SHADES, Step
 
 
 class Task(Protocol):
@@ -72,23 +62,32 @@ class Example:
     """One training sequence.
 
     Attributes:
-        ids: token ids.
+        words: the whole sequence; where an observation stands, its placeholder.
+        ids: the same as token ids; a placeholder keeps the place of its soft token.
         said: positions in `ids` that the model has to say, by question: (kind, weight, start, end).
+        places: (position in `ids`, placeholder) of each observation.
+        heavy: positions in `ids` of words on which a whole tower hangs (`WAYS`).
         objects: fields of `PerceivedObjects`.
         robot: (11,) robot state.
         task, state: what it was made from.
         heard: the instruction that a text encoder reads for `<read>`, "" = the sequence has none.
     """
 
+    words: list[str]
     ids: list[int]
     said: list[tuple[str, float, int, int]]
+    places: list[tuple[int, Placeholder]]
+    heavy: frozenset[int]
     objects: dict[str, Any]
     robot: np.ndarray
     task: Any = None
     state: Any = None
-    prompt: int = 0
-    options: dict[int, tuple[int, ...]] = field(default_factory=dict)
     heard: str = ""
+
+    @property
+    def prompt(self) -> int:
+        """How many of `ids` come before the first answer."""
+        return self.said[0][2]
 
 
 def goal_of(task: Task, instruction: str = "", names: dict[str, str] | None = None) -> Goal:
@@ -114,8 +113,30 @@ def _entity(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def encode(words: Sequence[str]) -> list[int]:
-    return [ID.get(w, _UNK) for w in words]
+Span = tuple[str, float, int, int]
+"""What is to be said: (kind of question, weight, first word, first word after it)."""
+
+
+def encode(
+    vocabulary: Vocabulary, words: Sequence[str], spans: Sequence[Span]
+) -> tuple[list[int], list[Span], list[tuple[int, Placeholder]], frozenset[int]]:
+    """`ids`, `said`, `places` and `heavy` of an `Example` of `words`; `spans` count in words."""
+    ids: list[int] = []
+    starts: list[int] = []
+    heavy: set[int] = set()
+    places: list[tuple[int, Placeholder]] = []
+    for word in words:
+        starts.append(len(ids))
+        if word[0] == "<" and (part := placeholder(word)) is not None:
+            places.append((len(ids), part))
+            ids.append(vocabulary.pieces(PAD)[0])
+        else:
+            ids += vocabulary.pieces(word)
+            if word in WAYS:
+                heavy.update(range(starts[-1], len(ids)))
+    starts.append(len(ids))
+    said = [(kind, weight, starts[a], starts[b]) for kind, weight, a, b in spans]
+    return ids, said, places, frozenset(heavy)
 
 
 @dataclass(frozen=True)
@@ -140,6 +161,7 @@ class QuestionMaker:
         own_words: share of training sentences said by `palme.training.datasets.phrasings`, not by the task.
         rates: as `RATES`, in its place.
         read: whether a text encoder reads the instruction too.
+        vocabulary: words as tokens; None = the small model's.
     """
 
     def __init__(
@@ -152,13 +174,14 @@ class QuestionMaker:
         rates: dict[str, float] | None = None,
         own_words: float = 0.12,
         read: bool = False,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self.source = source
+        self.vocabulary = vocabulary or small_words()
         self.rng = random.Random(seed)
         self.split = split
         self.noise = noise or DetectionNoise()
         self.follow_ups = follow_ups
-        self.feature_dim = 0
         self.own_words = own_words
         self.read = read
         self.rates = dict(RATES if rates is None else rates)
@@ -249,25 +272,30 @@ class QuestionMaker:
             words += ["human", ":", *split_words(question), "robot", ":", "answer", ":"]
             spans.append((name, 0.35, len(words), len(words) + len(said) + 1))
             words += [*said, EOS]
-        ids = encode(words)
-        self._drop_words(ids, words, prompt)
+        kept = self._drop_words(words, prompt)
         if heard and goal.kind == "stack":
-            self._deafen(ids, words)
-        return Example(ids, spans, objects, self._robot(), task, state, prompt, heard=heard)
+            kept = self._deafen(kept, words.index("robot", 3))
+        return self._example(kept, spans, objects, task, state, heard)
 
     def _goal_only(self, goal: Goal, task: Task) -> Example:
         """Only what the sentence asks for, no objects: short, so that many sentences can be read."""
         words = prompt_words(task.instruction, 0, read=self.read)
         prompt, said = len(words), goal.words()
         words += said
-        ids = encode(words)
-        self._drop_words(ids, words, prompt)
+        kept = self._drop_words(words, prompt)
         nothing = perceive(_EMPTY, (), self.rng, SHARP)
-        spans = [(f"goal_{goal.kind}", 1.0, prompt, prompt + len(said))]
         heard = task.instruction if self.read else ""
         if heard and goal.kind == "stack":
-            self._deafen(ids, words)
-        return Example(ids, spans, nothing, self._robot(), task, None, prompt, heard=heard)
+            kept = self._deafen(kept, words.index("robot", 3))
+        spans = [(f"goal_{goal.kind}", 1.0, prompt, prompt + len(said))]
+        return self._example(kept, spans, nothing, task, None, heard)
+
+    def _example(
+        self, words: list[str], spans: list[Span], objects: dict[str, Any], task: Any, state: Any, heard: str
+    ) -> Example:
+        ids, said, places, heavy = encode(self.vocabulary, words, spans)
+        robot = self._robot()
+        return Example(words, ids, said, places, heavy, objects, robot, task, state, heard=heard)
 
     def _refer(self, goal: Goal, state: State, listed: Sequence[int]) -> str:
         """The goal said with `obj_k` for some of its objects."""
@@ -322,12 +350,12 @@ class QuestionMaker:
         solids = [w for w in scene.listed if not w.endswith("_bowl")]
         u = rng.random()
         if u < 0.4 or not solids:
-            said = rng.choice(("where is {} ?", "what does {} rest on ?", "what is under {} ?"))
-            return said.format(word), [word, scene.below(word), "."], "vqa_below"
+            asked = rng.choice(("where is {} ?", "what does {} rest on ?", "what is under {} ?"))
+            return asked.format(word), [word, scene.below(word), "."], "vqa_below"
         solid = rng.choice(solids)
         if u < 0.75:
-            said = rng.choice(("what is on {} ?", "what lies on top of {} ?", "what covers {} ?"))
-            return said.format(solid), ["under", solid, *scene.up(solid), NOTHING, "."], "vqa_above"
+            asked = rng.choice(("what is on {} ?", "what lies on top of {} ?", "what covers {} ?"))
+            return asked.format(solid), ["under", solid, *scene.up(solid), NOTHING, "."], "vqa_above"
         targets = [w for w in scene.listed if w != solid and not w.endswith("_cylinder")]
         target = rng.choice(targets) if targets else TABLE
         covers = scene.up(solid)
@@ -340,23 +368,26 @@ class QuestionMaker:
         text = " ".join(put(solid, target)[:-1])
         return f"is it possible to {text} now ?", [*said, YES if possible else NO, "."], "vqa_possible"
 
-    def _drop_words(self, ids: list[int], words: list[str], prompt: int) -> None:
+    def _drop_words(self, words: list[str], prompt: int) -> list[str]:
         """Now and then a plain word of the question is unknown or another one: new words will come."""
         rng = self.rng
         if rng.random() > 0.3:
-            return
+            return words
+        droppable, fillers = _droppable()
+        kept = list(words)
         for i in range(3, prompt):
             if words[i] == "robot":
                 break
-            if words[i] in _DROPPABLE and rng.random() < 0.12:
-                ids[i] = _UNK if rng.random() < 0.6 else rng.choice(_FILLERS)
+            if words[i] in droppable and rng.random() < 0.12:
+                kept[i] = UNK if rng.random() < 0.6 else rng.choice(fillers)
+        return kept
 
-    def _deafen(self, ids: list[int], words: list[str]) -> None:
-        """Now and then only the names in the sentence are heard: the way is taken from the reading."""
-        if self.rng.random() < DEAF:
-            for i in range(3, words.index("robot", 3)):
-                if words[i] not in _NAMES:
-                    ids[i] = _UNK
+    def _deafen(self, words: list[str], robot: int) -> list[str]:
+        """Now and then only the names in the sentence, the words before `robot`, are heard: the way is taken
+        from the text encoder's features."""
+        if self.rng.random() >= DEAF:
+            return words
+        return [UNK if 3 <= i < robot and w not in _NAMES else w for i, w in enumerate(words)]
 
     def _robot(self) -> np.ndarray:
         rng = self.rng
@@ -367,7 +398,7 @@ class QuestionMaker:
 
 
 _NAMES = frozenset((
-    *COLOURS, *(w for shade in SHADES for w in shade.split()), *ENTITY_WORDS, *OBJECT_WORDS, READING_TOKEN,
+    *COLOURS, *(w for shade in SHADES for w in shade.split()), *ENTITY_WORDS, *OBJECT_WORDS, "<read>",
 ))  # fmt: skip
 _CONTENT = frozenset(
     """
@@ -388,8 +419,13 @@ _CONTENT = frozenset(
     descending increasing decreasing rising falling growing sinking topped
     """.split()
 )
-_DROPPABLE = PLAIN_WORDS - _CONTENT - frozenset(ANSWER_WORDS)  # never an image: "attic" is a way up
-_FILLERS = sorted(ID[w] for w in _DROPPABLE if w.isalpha())
+
+
+@cache
+def _droppable() -> tuple[frozenset[str], tuple[str, ...]]:
+    """Words that may be lost (no image: "attic" is a way up), and those that may take their place."""
+    words = frozenset(plain_words()) - _CONTENT - frozenset(ANSWER_WORDS)
+    return words, tuple(w for w in small_vocabulary() if w in words and w.isalpha())
 
 
 def sharp(source: TaskSource, seed: int, split: str) -> QuestionMaker:

@@ -1,4 +1,4 @@
-"""The planner's loss: which tokens may be said next, all right ones together."""
+"""The planner's loss: the cross-entropy of the tokens that are to be said."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from palme.models.embodied_lm import EmbodiedLM
+from palme.models.processor import tensors
 from palme.training.datasets.planner_batches import Batch
 from palme.training.processes import global_mean
 
@@ -20,13 +21,10 @@ class QuestionTensors:
     attention: Tensor
     at: Tensor
     target: Tensor
-    alternative: Tensor
     weight: Tensor
     kind: Tensor
     kinds: tuple[str, ...]
-    objects: dict[str, Tensor]
-    state: Tensor
-    reading: Tensor | None
+    observations: dict[str, dict[str, Tensor]]
 
     @classmethod
     def of(cls, batch: Batch) -> QuestionTensors:
@@ -36,25 +34,17 @@ class QuestionTensors:
             attention=(torch.arange(ids.shape[1]) < torch.from_numpy(batch.length)[:, None]).long(),
             at=torch.from_numpy(batch.at),
             target=torch.from_numpy(batch.target),
-            alternative=torch.from_numpy(batch.alternative),
             weight=torch.from_numpy(batch.weight),
             kind=torch.from_numpy(batch.kind),
             kinds=tuple(batch.kinds),
-            objects={k: torch.from_numpy(v) for k, v in batch.objects.items()},
-            state=torch.from_numpy(batch.state),
-            reading=None if batch.reading is None else torch.from_numpy(batch.reading),
+            observations=tensors(batch.observations),
         )
 
 
 def answer_loss(model: EmbodiedLM, batch: QuestionTensors) -> tuple[Tensor, Tensor]:
-    """(weighted loss, loss of each said token (M,)): -log of the probability of all right tokens together."""
-    x = model.embed(batch.ids, batch.objects, batch.state, reading=batch.reading)  # (Q, T, D)
+    """(weighted loss, loss of each said token (M,))."""
+    x = model.embed(batch.ids, batch.observations)  # (Q, T, D)
     h = model.hidden(x, batch.attention).flatten(0, 1)[batch.at]  # (M, D)
     logits = model.get_output_embeddings()(h).float()  # (M, V)
-    right = logits.gather(1, batch.target[:, None])  # (M, 1)
-    other = batch.alternative
-    if (other >= 0).any():
-        more = logits.gather(1, other.clamp(0)).masked_fill(other < 0, float("-inf"))
-        right = torch.cat([right, more], 1)
-    each = logits.logsumexp(1) - right.logsumexp(1)  # (M,)
+    each = logits.logsumexp(1) - logits.gather(1, batch.target[:, None])[:, 0]  # (M,)
     return global_mean((each * batch.weight).sum(), batch.weight.sum()), each.detach()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from palme.language.tokenizer import build_tokenizer
 from palme.models.embodied_lm import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
+from palme.models.modality import Modality, modality
 from palme.models.processor import EmbodiedProcessor
 from palme.training.checkpoint import grown
 from palme.training.recipe import ParameterGroup
@@ -34,31 +36,42 @@ def new_planner(
         "num_key_value_heads": heads,
         "intermediate_size": inner,
     }
-    dims = {"feature_dim": feature_dim, "reading_dim": reading_dim}
-    return EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), backbone, **dims))
+    senses = senses_of(feature_dim, reading_dim)
+    return EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), backbone, senses))
 
 
 def continued_planner(start: str, feature_dim: int, reading_dim: int) -> EmbodiedLM:
     """The planner in the folder `start`, its vocabulary as it is now: new words begin untrained."""
     began = EmbodiedLM.from_pretrained(start, dtype=torch.float32)
-    dims = {"feature_dim": feature_dim, "reading_dim": reading_dim}
-    model = EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), began.config.backbone, **dims))
+    senses = senses_of(feature_dim, reading_dim)
+    model = EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), began.config.backbone, senses))
     fresh = model.state_dict()
-    ids = {k: v for k, v in fresh.items() if k.endswith("_ids")}
     kept = {k: grown(v, fresh[k]) for k, v in began.state_dict().items() if k in fresh}
-    model.load_state_dict({**fresh, **kept, **ids})
+    model.load_state_dict({**fresh, **kept})
     return model
+
+
+def senses_of(feature_dim: int, reading_dim: int) -> list[Modality]:
+    """What the planner's sentence holds: objects, the arm's state and a text encoder's features."""
+    objects = modality("object")
+    senses = [replace(objects, encoder={**objects.encoder, "feature_dim": feature_dim}), modality("state")]
+    if reading_dim:
+        read = modality("read")
+        senses.append(replace(read, encoder={**read.encoder, "dim": reading_dim}))
+    return senses
 
 
 def planner_groups(
     model: EmbodiedLM, lr: float, muon_lr: float | None, weight_decay: float
 ) -> list[ParameterGroup]:
-    """Matrices inside the language model (by Muon, if it has a rate), connectors, and the rest: "words"."""
+    """Matrices inside the language model (by Muon, if it has a rate), encoders and connectors, "words"."""
     groups: dict[str, list[nn.Parameter]] = {"matrices": [], "connectors": [], "words": []}
     for name, p in model.named_parameters():
         if p.requires_grad:
             inside = ".layers." in name and p.ndim == 2
-            groups["matrices" if inside else "connectors" if "connector" in name else "words"].append(p)
+            groups["matrices" if inside else "connectors" if name.startswith("senses.") else "words"].append(
+                p
+            )
     matrices = ParameterGroup(
         "matrices", groups.pop("matrices"), muon_lr or lr, weight_decay, BETAS, muon=muon_lr is not None
     )
@@ -71,4 +84,4 @@ def save_planner(model: EmbodiedLM, folder: Path) -> None:
     if model.config.tie_word_embeddings:
         halves.pop("lm.lm_head.weight", None)  # equal to the embeddings
     model.save_pretrained(folder, state_dict=halves)
-    EmbodiedProcessor(build_tokenizer()).save_pretrained(folder)
+    EmbodiedProcessor(build_tokenizer(), model.config.modalities).save_pretrained(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ import torch
 
 from palme.errors import NoMotion
 from palme.language.instruction_encoder import FOLDER, InstructionEncoder, InstructionEncoderMissing
-from palme.language.prompts import prompt_words
+from palme.language.prompts import prompt_text, prompt_words
 from palme.language.sentence import BadSentence, Sentence
+from palme.language.small_vocabulary import plain_words, small_vocabulary
 from palme.language.tokenizer import build_tokenizer
-from palme.language.vocabulary import PLAIN_WORDS, READING_TOKEN, VOCABULARY
+from palme.models.modality import Modality, modality
 from palme.models.processor import EmbodiedProcessor
 from palme.planners.base import Context
 from palme.planners.palme import PalmePlanner
@@ -33,13 +35,18 @@ from tests.planner_fakes import RESOURCES, SOURCE, observation, scene, seen, tin
 TABLE = scene("red block", "blue bowl")
 
 
+def read_of(dim: int) -> Modality:
+    """The features of a text encoder of width `dim`, as a sentence holds them."""
+    return replace(modality("read"), encoder={"kind": "features", "dim": dim})
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> str:
     """A BERT of two layers that was never trained, with a word-piece tokenizer, as a folder on disk."""
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("bert")
-    words = [w for w in VOCABULARY if w.isalpha()][:900]
+    words = [w for w in small_vocabulary() if w.isalpha()][:900]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.,!?", *words]
     (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(pieces)))
     tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), do_lower_case=True)
@@ -79,27 +86,27 @@ def test_a_folder_without_an_encoder_says_how_to_get_one(tmp_path, monkeypatch):
 
 def test_the_reading_stands_behind_what_the_person_said_and_nowhere_else():
     words = prompt_words("stack red on blue", 2, read=True)
-    assert words[: words.index("robot")][-1] == READING_TOKEN
-    assert READING_TOKEN not in prompt_words("stack red on blue", 2)
+    assert words[: words.index("robot")][-1] == "<read>"
+    assert "<read>" not in prompt_words("stack red on blue", 2)
     with pytest.raises(BadSentence, match="<read>"):
-        Sentence(" ".join(words), state=np.zeros(11), objects=seen(TABLE))
+        Sentence(prompt_text(words), {"state": np.zeros(11), "obj": seen(TABLE)})
 
 
 def test_the_reading_changes_what_the_model_sees_at_its_place_alone():
-    model, processor = tiny_model(reading_dim=5), EmbodiedProcessor(build_tokenizer())
-    words = " ".join(prompt_words("stack red on blue", 2, read=True))
+    model, processor = tiny_model(read_of(5)), EmbodiedProcessor(build_tokenizer())
+    text = prompt_text(prompt_words("stack red on blue", 2, read=True))
     rows = []
-    for reading in (np.zeros(5, np.float32), np.ones(5, np.float32)):
-        inputs = processor(Sentence(words, {}, np.zeros(11), seen(TABLE), reading))
-        rows.append(model.embed(**{k: v for k, v in inputs.items() if k != "attention_mask"})[0])
+    for reading in (np.zeros(5), np.ones(5)):
+        inputs = processor(Sentence(text, {"state": np.zeros(11), "obj": seen(TABLE), "read": reading}))
+        rows.append(model.embed(inputs["input_ids"], inputs["observations"])[0])
     changed = (rows[0] - rows[1]).abs().amax(-1) > 1e-6
-    at = inputs["input_ids"][0] == VOCABULARY.index(READING_TOKEN)
-    assert (changed == at).all() and at.sum() == 1
+    column = inputs["observations"]["read"]["place"][:, 1]
+    assert changed.nonzero()[:, 0].tolist() == column.tolist() and len(column) == 1
 
 
 def test_a_planner_reads_each_instruction_once(base, tmp_path):
     reader = InstructionEncoder.load(base)
-    save_planner(tiny_model(reading_dim=reader.dim), tmp_path)
+    save_planner(tiny_model(read_of(reader.dim)), tmp_path)
     reader.save(tmp_path / FOLDER)
     planner = PalmePlanner.load(lambda _: seen(TABLE), tmp_path)
     assert planner._reader is not None
@@ -116,9 +123,9 @@ def test_a_planner_reads_each_instruction_once(base, tmp_path):
 
 def test_a_planner_and_its_reader_belong_together(base):
     processor = EmbodiedProcessor(build_tokenizer())
-    with pytest.raises(ValueError, match="reading_dim"):
-        PalmePlanner(tiny_model(reading_dim=32), processor, lambda _: seen(TABLE))
-    with pytest.raises(ValueError, match="reading_dim"):
+    with pytest.raises(ValueError, match="<read>"):
+        PalmePlanner(tiny_model(read_of(32)), processor, lambda _: seen(TABLE))
+    with pytest.raises(ValueError, match="<read>"):
         PalmePlanner(tiny_model(), processor, lambda _: seen(TABLE), InstructionEncoder.load(base))
 
 
@@ -126,7 +133,7 @@ def test_what_is_to_be_read_is_the_instruction_whatever_noise_is_on_the_words():
     maker = QuestionMaker(SOURCE, 3, noise=SHARP, follow_ups=0.0, read=True)
     for _ in range(60):
         e = maker.example()
-        here = e.ids[: e.prompt].count(VOCABULARY.index(READING_TOKEN))
+        here = e.words[: e.prompt].count("<read>")
         assert here == (1 if e.heard else 0)
         if e.task is not None and e.said[0][0] in ("put_in_bowl", "stack_tower", "match_bowls"):
             assert e.heard
@@ -134,13 +141,13 @@ def test_what_is_to_be_read_is_the_instruction_whatever_noise_is_on_the_words():
 
 def test_a_model_that_hears_the_names_alone_still_has_the_whole_sentence_read():
     maker = QuestionMaker(SOURCE, 4, noise=SHARP, follow_ups=0.0, rates={"goal": 1.0}, read=True)
-    deaf = 0
+    deaf, known = 0, frozenset(plain_words())
     for _ in range(150):
         e = maker.example("stack_tower")
-        words = [VOCABULARY[i] for i in e.ids[3 : e.ids.index(VOCABULARY.index("robot"), 3)]]
-        plain = [w for w in words if w in PLAIN_WORDS and w not in COLOURS and w not in ("light", "dark")]
+        words = e.words[3 : e.words.index("robot", 3)]
+        plain = [w for w in words if w in known and w not in COLOURS and w not in ("light", "dark")]
         deaf += not plain
-        assert words[-1] == READING_TOKEN and len(e.heard.split()) > 2
+        assert words[-1] == "<read>" and len(e.heard.split()) > 2
     assert 20 < deaf < 90
 
 
@@ -184,7 +191,7 @@ def test_training_goes_on_where_it_stopped_and_a_planner_learns_with_it(base, tm
     )
     Trainer(config, RESOURCES).fit()
     planner = PalmePlanner.load(lambda _: seen(TABLE), tmp_path / "p" / "model")
-    assert planner.model.config.reading_dim == 32
+    assert planner.model.senses["read"].encoder.dim == 32
 
 
 def test_it_learns_on_the_gpu_as_on_the_cpu(base, tmp_path, monkeypatch):

@@ -11,29 +11,34 @@ import pytest
 import torch
 
 from palme.language.answers import Goal
+from palme.language.prompts import prompt_text
 from palme.language.sentence import Sentence
-from palme.language.tokenizer import build_tokenizer
-from palme.language.vocabulary import PLAIN_WORDS, UNK, VOCABULARY, mentions
-from palme.models.decoding import say
-from palme.models.processor import EmbodiedProcessor
+from palme.language.small_vocabulary import plain_words
+from palme.language.text import mentions
+from palme.language.tokenizer import build_tokenizer, small_words
+from palme.language.vocabulary import EOS, UNK, Vocabulary
+from palme.models.embodied_lm import EmbodiedConfig, EmbodiedLM
+from palme.models.processor import EmbodiedProcessor, tensors
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
 from palme.training.datasets.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
 from palme.training.datasets.planner_batches import Batch, collate, end, serve
-from palme.training.datasets.questions import QuestionMaker, encode, goal_of
+from palme.training.datasets.questions import QuestionMaker, goal_of
 from palme.training.losses.answers import QuestionTensors, answer_loss
 from palme.training.planner_eval import closed_loop, step_text
 from palme.training.recipes.planner import PlannerTraining
 from palme.training.trainer import Trainer
 from robots.skills import ENTITIES
 from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
-from tests.planner_fakes import RESOURCES, SOURCE, scene, seen, tiny_model
+from tests.bpe import bpe_tokenizer
+from tests.planner_fakes import RESOURCES, SENSES, SOURCE, TINY, scene, seen, tiny_model
 
+PAD_ID = small_words().pad
 FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
 
 
 def answer_of(example) -> list[str]:
     _, _, start, end = example.said[0]
-    return [VOCABULARY[i] for i in example.ids[start : end - 1]]
+    return small_words().words(example.ids[start : end - 1])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -54,12 +59,10 @@ def test_noise_on_words_neither_takes_nor_brings_one_that_tells_the_way():
     telling = {"cellar", "attic", "top", "last", "from", "to"}
     changed = 0
     for _ in range(400):
-        ids = encode(words)
-        maker._drop_words(ids, words, len(words))
-        now = [VOCABULARY[i] for i in ids]
+        now = maker._drop_words(words, len(words))
         assert [w for w in now if w in telling] == [w for w in words if w in telling]
         new = set(now) - set(words) - {UNK}
-        assert new <= PLAIN_WORDS
+        assert new <= frozenset(plain_words())
         changed += now != words
     assert changed > 40
 
@@ -89,7 +92,7 @@ def test_history_does_not_tell_the_answer():
     told = same = 0
     for _ in range(600):
         e = maker.example("put_in_bowl")
-        words = [VOCABULARY[i] for i in e.ids[: e.prompt]]
+        words = e.words[: e.prompt]
         said = answer_of(e)
         if ";" not in words[words.index("robot") :] or said[-2] == "done":
             continue
@@ -111,7 +114,7 @@ def test_objects_come_in_any_order_and_keep_their_meaning():
         assert fields["holder_probs"][order.index(2)].argmax() == 3
 
 
-def test_imitated_detector_err_as_often_as_they_say():
+def test_an_imitated_detector_errs_as_often_as_it_says():
     state = scene("red block", "green block > red block", "blue bowl")
     rng, noise = random.Random(0), DetectionNoise(wrong=0.1, extra=0.2)
     rows = [perceive(state, [0, 1, 2], rng, noise) for _ in range(1500)]
@@ -131,19 +134,21 @@ def test_mentions_are_read_in_their_order_shades_included():
 
 def test_each_question_weighs_the_same_however_long():
     maker = QuestionMaker(SOURCE, 8, rates={}, follow_ups=0.0)
-    batch = collate([maker.example(f) for f in ("put_in_bowl", "match_bowls") for _ in range(6)])
+    batch = collate([maker.example(f) for f in ("put_in_bowl", "match_bowls") for _ in range(6)], PAD_ID)
     rows = batch.at // batch.ids.shape[1]
     sums = np.bincount(rows, batch.weight)
     assert np.allclose(sums, 1, atol=1e-5)
 
 
-def test_loss_counts_all_right_words_together():
+def test_the_loss_is_the_cross_entropy_of_what_is_to_be_said():
     model = tiny_model()
-    batch = collate([QuestionMaker(SOURCE, 9, follow_ups=0.0).example()])
-    alone, each = answer_loss(model, QuestionTensors.of(batch))
-    batch.alternative[0] = (batch.target[0] + 1) % len(VOCABULARY)
-    both, fewer = answer_loss(model, QuestionTensors.of(batch))
-    assert both < alone and fewer[0] < each[0] and torch.allclose(fewer[1:], each[1:])
+    example = QuestionMaker(SOURCE, 9, follow_ups=0.0).example()
+    batch = collate([example], PAD_ID)
+    each = answer_loss(model, QuestionTensors.of(batch))[1]
+    x = model.embed(torch.from_numpy(batch.ids), tensors(batch.observations))
+    logits = model(inputs_embeds=x).logits[0, batch.at]
+    expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(batch.target), reduction="none")
+    torch.testing.assert_close(each, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_rate_warms_up_holds_and_decays_to_zero():
@@ -159,7 +164,7 @@ def test_it_learns_to_say_what_is_asked_for():
     maker = QuestionMaker(SOURCE, 10, rates={"goal": 1.0})
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     first = last = 0.0
-    batch: Batch = collate([maker.example("put_in_bowl") for _ in range(8)])
+    batch: Batch = collate([maker.example("put_in_bowl") for _ in range(8)], PAD_ID)
     for _ in range(25):
         loss, _ = answer_loss(model, QuestionTensors.of(batch))
         loss.backward()
@@ -210,12 +215,27 @@ def test_prompt_of_training_and_of_the_planner_are_the_same_tokens():
     processor = EmbodiedProcessor(build_tokenizer())
     for _ in range(20):
         e = maker.example()
-        if VOCABULARY.index("<unk>") in e.ids[: e.prompt]:
+        if UNK in e.words[: e.prompt]:
             continue
-        text = " ".join(VOCABULARY[i] for i in e.ids[: e.prompt])
-        objects = seen(e.state) if len(e.state.objects) else None
-        again = processor(Sentence(text, {}, np.zeros(11), objects))
+        sentence = Sentence(prompt_text(e.words[: e.prompt]), {"obj": seen(e.state), "state": np.zeros(11)})
+        again = processor(sentence, begin=True)
         assert again["input_ids"][0].tolist() == e.ids[: e.prompt]
+        places = [column for column, _ in e.places]
+        assert sorted(again["observations"]["obj"]["place"][:, 1].tolist()) == places[1:]
+
+
+def test_questions_are_asked_in_the_tokens_of_any_tokenizer():
+    vocabulary = Vocabulary(bpe_tokenizer(SOURCE))
+    small, large = (QuestionMaker(SOURCE, 12, rates={}, vocabulary=v) for v in (small_words(), vocabulary))
+    for _ in range(20):
+        a, b = small.example(), large.example()
+        assert a.words == b.words and len(b.ids) > len(a.ids)
+        for (kind, _, begin, stop), (_, _, first, last) in zip(b.said, a.said, strict=True):
+            assert vocabulary.words(b.ids[begin:stop]) == [w for w in a.words[first:last] if w != EOS], kind
+        assert [part for _, part in a.places] == [part for _, part in b.places]
+    batch = collate([large.example() for _ in range(4)], vocabulary.pad)
+    config = EmbodiedConfig.for_tokenizer(vocabulary.tokenizer, TINY, SENSES)
+    assert torch.isfinite(answer_loss(EmbodiedLM(config), QuestionTensors.of(batch))[0])
 
 
 def test_perceived_scenes_come_back_with_true_answers(tmp_path):
@@ -243,4 +263,3 @@ def test_what_the_detector_missed_is_not_asked_for(tmp_path):
     maker = SeenQuestions(SOURCE, PerceivedFile(path), seed=1)
     for _ in range(30):
         assert "red_block" not in goal_of(maker.example(kind="next").task).order
-    assert say  # the decoder is exercised by every evaluation above

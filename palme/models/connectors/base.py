@@ -1,0 +1,58 @@
+"""What every connector keeps, and what an instruction is to one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+
+class Instruction(NamedTuple):
+    """The instruction of each of B sentences, for connectors that look at features with it in mind.
+
+    Attributes:
+        ids: (B, L) token ids of the language model's tokenizer, padded on the right.
+        mask: (B, L) bool, True where there is a token.
+        embeddings: (B, L, D_lm) the language model's input embeddings of `ids`.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    embeddings: Tensor
+
+    def rows(self, index: Tensor) -> Instruction:
+        """The instructions of the sentences at `index` (M,)."""
+        return Instruction(self.ids[index], self.mask[index], self.embeddings[index])
+
+
+class Connector(nn.Module):
+    """Base of connectors.
+
+    Attributes:
+        names: words whose embeddings it needs; `forward` then gets them as `names`, (len(names), D_lm), each
+            the mean of the word's pieces in the tokenizer at hand.
+        tokens: soft tokens of one observation, None = one a feature.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()
+    tokens: int | None = None
+
+    def forward(
+        self,
+        features: Tensor,
+        mask: Tensor | None = None,
+        instruction: Instruction | None = None,
+        names: Tensor | None = None,
+    ) -> Tensor:
+        """Soft tokens (B, K, D_lm).
+
+        Args:
+            features: (B, N, D_enc) from an encoder.
+            mask: (B, N) bool, True where there is a feature; None = everywhere.
+            instruction: of the sentence that each of the B observations stands in; None = there is none.
+            names: see `names`.
+        """
+        raise NotImplementedError
+
+    def reset_parameters(self) -> None:
+        """Initial weights beyond those of its linear layers, which `EmbodiedLM` sets."""
