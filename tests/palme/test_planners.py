@@ -136,7 +136,7 @@ class TestPalmePlannerOfAnotherTokenizer(PlannerContract):
             agent(self.planner(TABLE), FakePolicy(), arm, (events.append,), limits).run(sentence)
         planned = [e for e in events if isinstance(e, Planned)]
         assert planned and any(isinstance(e, Judged) for e in events) and arm.sent
-        assert all(Step.parse(e.text).text == e.text for e in planned)
+        assert all(Step.parse(e.step.text) == e.step for e in planned)
 
 
 class TestReadoutPlanner(PlannerContract):
