@@ -2,7 +2,8 @@
 #
 #   make setup   a virtual environment in .venv with everything in it
 #   make demo    a sentence, pixels, joint commands: one run on a fresh scene, then a video and a page
-#   make test    the tests
+#   make test    the tests, without those that measure wall-clock time
+#   make test-timing   the tests that measure wall-clock time: on an otherwise idle machine
 #   make lint    ruff, and mypy on robots/, sim/ and palme/data/
 #   make judge   the published openpi-client against our policy server, in an environment of its own
 #   make judge-lerobot   LeRobotDataset reads what we record, in an environment of its own (Python 3.12, 8 GB)
@@ -21,7 +22,7 @@ OUT ?= out/demo
 export OMP_NUM_THREADS ?= 1
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test lint judge judge-lerobot judge-lerobot-env clean
+.PHONY: setup demo test test-timing lint judge judge-lerobot judge-lerobot-env clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -43,7 +44,10 @@ demo: setup
 	@$(VENV)/bin/palme run "$(SENTENCE)" seed=$(SEED) out=$(OUT)
 
 test: setup
-	@$(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST)
+	@$(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not timing" $(PYTEST)
+
+test-timing: setup
+	@$(VENV)/bin/python -m pytest -m timing $(PYTEST)
 
 lint: setup
 	@$(VENV)/bin/ruff check .

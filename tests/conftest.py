@@ -1,10 +1,11 @@
-"""A test that fails while the machine stands still says nothing: it is run again, and that is told.
+"""Limits of a test run: a hard timeout for every test, and retries for timing tests on a stalled machine.
 
-Many promises here are about milliseconds. Where this process itself got no time for longer than the shortest
-of those limits allows, neither end of a wire could keep it, and nobody can tell whose fault a failure is.
+Tests marked `timing` measure wall-clock time; `make test` leaves them out, `make test-timing` runs them. While
+this process itself gets no CPU time for longer than the shortest limit under test, a timing test proves
+nothing: it is run again, and pytest reports the rerun. No other test is ever rerun.
 
-No try lasts for ever. pytest-timeout watches only the first one, and cannot break off a thread that waits in
-C: each try has a limit of its own here, at which the process says where all its threads are, and ends.
+pytest-timeout watches only the first attempt, and cannot interrupt a thread that waits in C. Each attempt
+therefore has a second limit, at which faulthandler prints all stacks and ends the process.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ import time
 import pytest
 
 NAP = 0.005  # [s]
-LONGEST = 0.050  # [s] by which a nap may be late: half of the silence that stops an arm
-TRIES = 3  # more, after the first
-GRACE = 30.0  # [s] that a try has after pytest-timeout's limit: what that could not break off
+MAX_STALL = 0.050  # [s] half of the silence that stops an arm
+RERUNS = 3
+GRACE = 30.0  # [s] beyond pytest-timeout's limit
 
 stderr = pytest.StashKey[int]()
 
 
-class Standstill(threading.Thread):
-    """Sleeps and sees how late it wakes. `worst`: [s] the latest since it was last set to 0."""
+class StallMonitor(threading.Thread):
+    """Measures how late this process wakes from short sleeps.
+
+    Attributes:
+        worst: largest delay in [s] since it was last set to 0.
+    """
 
     def __init__(self) -> None:
-        super().__init__(name="standstill", daemon=True)
+        super().__init__(name="stall-monitor", daemon=True)
         self.worst = 0.0
 
     def run(self) -> None:
@@ -39,31 +44,29 @@ class Standstill(threading.Thread):
             self.worst, last = max(self.worst, now - last - NAP), now
 
 
-watch = Standstill()
+monitor = StallMonitor()
 
 
-def stood_still(error: BaseException | None = None) -> bool:
-    """Whether the machine did, since the present test began; what hung for minutes did so by itself."""
-    return watch.worst > LONGEST and "pytest-timeout" not in str(error)
+def stalled(error: BaseException | None = None) -> bool:
+    """Whether the machine stalled during the present test; a test that hung for minutes is no stall."""
+    return monitor.worst > MAX_STALL and "pytest-timeout" not in str(error)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[stderr] = os.dup(2)  # before what tests print is caught
-
-
-def pytest_sessionstart() -> None:
-    if not watch.is_alive():
-        watch.start()
+    config.stash[stderr] = os.dup(2)  # before pytest captures the output
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.flaky(reruns=TRIES, reruns_delay=1, condition=stood_still))
+    timing = [item for item in items if item.get_closest_marker("timing")]
+    for item in timing:
+        item.add_marker(pytest.mark.flaky(reruns=RERUNS, reruns_delay=1, condition=stalled))
+    if timing and not monitor.is_alive():
+        monitor.start()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    watch.worst = 0.0
+    monitor.worst = 0.0
     limit = float(item.config.getini("timeout")) + GRACE
     faulthandler.dump_traceback_later(limit, exit=True, file=item.config.stash[stderr])
 
