@@ -1,6 +1,6 @@
 """Limits of a test run: a hard timeout for every test, and retries for timing tests on a stalled machine.
 
-Tests marked `timing` measure wall-clock time; `make test` leaves them out, `make test-timing` runs them. While
+Tests marked `timing` measure wall-clock time; `make test` omits them, `make test-timing` runs them. While
 this process itself gets no CPU time for longer than the shortest limit under test, a timing test proves
 nothing: it is run again, and pytest reports the rerun. No other test is ever rerun.
 

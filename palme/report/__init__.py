@@ -1,1 +1,1 @@
-"""What a run or an evaluation leaves behind for people: a log, a page, a film."""
+"""Reports of runs, evaluations and recorded episodes: event log, HTML pages, films."""

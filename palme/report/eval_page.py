@@ -1,75 +1,74 @@
-"""report.html of an evaluation: success per task with intervals, controls, time, and every failure."""
+"""report.html of an evaluation: success by task with intervals, controls, time, and every failure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 from palme.report.parts import brand, facts, footer, page
+from palme.report.results import EvalResults, TaskResult
 
 MAX_FAILURES = 200
 
 
-def eval_page(results: Mapping[str, Any]) -> str:
-    """The page as one HTML string, from the content of results.json."""
-    settings, overall = results["settings"], results["overall"]
-    won, n = overall["success_at_end"], overall["episodes"]
-    title = f"{won} of {n} tasks achieved" if n else "nothing was played"
-    stopped = "" if settings["complete"] else "<p class='lead'>Stopped by Ctrl-C; this was played.</p>"
+def eval_page(results: EvalResults) -> str:
+    """The page as one HTML string that needs no other file."""
+    settings, overall = results.settings, results.overall
+    won, n = overall.success_at_end, overall.episodes
+    title = f"{won} of {n} tasks achieved" if n else "No episode was run"
+    stopped = "" if settings["complete"] else "<p class='lead'>Stopped by Ctrl-C before the last episode.</p>"
     body = "".join((
-        brand("evaluation", results["commit"][:12]),
+        brand("evaluation", results.commit[:12]),
         f'<h1 class="plain">{title}</h1>',
-        "<p>Closed loop from camera images and joint state, on hard scenes: clutter, free yaw, two sizes, "
-        "camera, light and colour jitter. Success is what the simulator finds at the end.</p>",
+        "<p>Closed loop from camera images and joint state. Scenes vary in clutter, yaw, object size, camera "
+        "pose, light and colour. Success is judged by the simulator at the end of the episode.</p>",
         stopped,
         _facts(results),
         _tasks(results),
         _controls(results),
         _time(results),
         _failures(results),
-        footer(settings | {"commit": results["commit"]}),
+        footer({**settings, "commit": results.commit}),
     ))  # fmt: skip
     return page("palme: evaluation", body)
 
 
-def _facts(results: Mapping[str, Any]) -> str:
-    settings, timing = results["settings"], results["timing"]
+def _facts(results: EvalResults) -> str:
+    settings, timing = results.settings, results.timing
     pairs = [
-        ("Planner", settings["planner"], ""),
-        ("Policy", settings["policy"], ""),
-        ("Seed", str(settings["seed"]), settings["split"]),
+        ("Planner", str(settings["planner"]), ""),
+        ("Policy", str(settings["policy"]), ""),
+        ("Seed", str(settings["seed"]), str(settings["split"])),
     ]
-    if timing["planner_ms"]:
-        pairs.append(("A plan", f"{timing['planner_ms']['median']:.0f}", "ms"))
-    if timing["policy_ms"]:
-        pairs.append(("A policy call", f"{timing['policy_ms']['median']:.0f}", "ms"))
-    if timing["times_real_time"]:
-        pairs.append(("Speed", f"{timing['times_real_time']:.1f}", "× real time"))
+    if timing.planner_ms:
+        pairs.append(("Planner call", f"{timing.planner_ms.median:.0f}", "ms"))
+    if timing.policy_ms:
+        pairs.append(("Policy call", f"{timing.policy_ms.median:.0f}", "ms"))
+    if timing.times_real_time:
+        pairs.append(("Speed", f"{timing.times_real_time:.1f}", "× real time"))
     return facts(pairs)
 
 
-def _tasks(results: Mapping[str, Any]) -> str:
-    rows = "".join(_row(name, row) for name, row in results["tasks"].items())
-    if len(results["tasks"]) > 1:
-        rows += _row("all", results["overall"], "total")
+def _tasks(results: EvalResults) -> str:
+    rows = "".join(_row(name, row) for name, row in results.tasks.items())
+    if len(results.tasks) > 1:
+        rows += _row("all", results.overall, "total")
     return (
-        "<h2>Tasks</h2><p class='lead'>Bars: share achieved at the end, with Wilson's 95 % interval.</p>"
+        "<h2>Tasks</h2><p class='lead'>Bars: share of success at the end, with Wilson's 95 % interval.</p>"
         '<div class="scroll"><table><tr><th>task</th><th>at the end</th><th></th><th>95 %</th><th>ever</th>'
-        "<th>wrongly said done</th><th>steps</th><th>replans</th></tr>"
+        "<th>falsely reported done</th><th>steps</th><th>replans</th></tr>"
         f"{rows}</table></div>"
     )
 
 
-def _row(name: str, row: Mapping[str, Any], tone: str = "") -> str:
-    low, high = row["wilson95"]
-    share = row["success_at_end"] / row["episodes"] if row["episodes"] else 0.0
+def _row(name: str, row: TaskResult, tone: str = "") -> str:
+    low, high = row.wilson95
+    share = row.success_at_end / row.episodes if row.episodes else 0.0
     return (
         f'<tr class="{tone}"><td><code>{escape(name)}</code></td>'
-        f"<td>{row['success_at_end']} of {row['episodes']}</td><td>{_range(share, low, high)}</td>"
-        f"<td>{100 * low:.1f} – {100 * high:.1f} %</td><td>{row['success_ever']}</td>"
-        f"<td>{row['said_done_but_was_not']}</td><td>{_number(row['steps_mean'])}</td>"
-        f"<td>{_number(row['replans_mean'])}</td></tr>"
+        f"<td>{row.success_at_end} of {row.episodes}</td><td>{_range(share, low, high)}</td>"
+        f"<td>{100 * low:.1f} – {100 * high:.1f} %</td><td>{row.success_ever}</td>"
+        f"<td>{row.said_done_but_was_not}</td><td>{_number(row.steps_mean)}</td>"
+        f"<td>{_number(row.replans_mean)}</td></tr>"
     )
 
 
@@ -82,68 +81,68 @@ def _range(share: float, low: float, high: float) -> str:
     )
 
 
-def _controls(results: Mapping[str, Any]) -> str:
-    controls = results.get("controls")
+def _controls(results: EvalResults) -> str:
+    controls = results.controls
     if not controls:
         return ""
-    said = {
-        "blanked": "black pictures: what is left without seeing",
-        "swapped": "another instruction, judged by the first goal: what is left without listening",
-        "random": "random motions with the same planner: what luck does",
+    meaning = {
+        "blanked": "black images: success without vision",
+        "swapped": "another instruction, judged by the first goal: success without language",
+        "random": "random motions with the same planner: success by chance",
     }
     rows = ""
     for control, tasks in controls.items():
         for name, row in tasks.items():
-            low, high = row["wilson95"]
+            low, high = row.wilson95
             rows += (
-                f'<tr><td>{escape(control)}</td><td class="text quiet">{said.get(control, "")}</td>'
-                f"<td><code>{escape(name)}</code></td><td>{row['success_at_end']} of {row['episodes']}</td>"
+                f'<tr><td>{escape(control)}</td><td class="text quiet">{meaning.get(control, "")}</td>'
+                f"<td><code>{escape(name)}</code></td><td>{row.success_at_end} of {row.episodes}</td>"
                 f"<td>{100 * low:.1f} – {100 * high:.1f} %</td></tr>"
             )
     return (
-        "<h2>Controls</h2><p class='lead'>The same scenes with something taken away. These should fail.</p>"
+        "<h2>Controls</h2><p class='lead'>The same scenes with one input removed; they should fail.</p>"
         '<div class="scroll"><table><tr><th>control</th><th class="text">what it shows</th><th>task</th>'
-        f"<th>achieved</th><th>95 %</th></tr>{rows}</table></div>"
+        f"<th>success</th><th>95 %</th></tr>{rows}</table></div>"
     )
 
 
-def _time(results: Mapping[str, Any]) -> str:
-    timing = results["timing"]
-    total = sum(timing["parts_s"].values())
+def _time(results: EvalResults) -> str:
+    timing = results.timing
+    total = sum(timing.parts_s.values())
     if not total:
         return ""
     names = ("observe", "plan", "policy", "execute", "judge")
-    shares = [(k, part, 100 * timing["parts_s"].get(part, 0) / total) for k, part in enumerate(names)]
+    shares = [(k, part, 100 * timing.parts_s.get(part, 0) / total) for k, part in enumerate(names)]
     bars = "".join(f'<i class="k{k}" style="width:{x:.2f}%" title="{part}"></i>' for k, part, x in shares)
     legend = " · ".join(f'<span class="dot k{k}"></span>{part} {x:.0f} %' for k, part, x in shares)
     return (
-        f"<h2>Time</h2><p class='lead'>{timing['arm_s']:.0f} s of arm time in {timing['wall_s']:.0f} s of "
+        f"<h2>Time</h2><p class='lead'>{timing.arm_s:.0f} s of arm time took {timing.wall_s:.0f} s in "
         f'one process.</p><div class="stack">{bars}</div><p class="timeline">{legend}</p>'
     )
 
 
-def _failures(results: Mapping[str, Any]) -> str:
+def _failures(results: EvalResults) -> str:
     rows, n = "", 0
-    for name, task in results["tasks"].items():
-        for failure in task.get("failures", ()):
+    for name, task in results.tasks.items():
+        for failure in task.failures:
             n += 1
             if n > MAX_FAILURES:
                 continue
             steps = "".join(
                 f"<br><span class='quiet'>{'✓' if success else '✗'} {escape(text)}</span>"
-                for text, success in failure["steps"]
+                for text, success in failure.steps
             )
             rows += (
-                f"<tr><td><code>{escape(name)}</code></td><td>{failure['index']}</td>"
-                f'<td class="text">{escape(failure["instruction"])}{steps}</td>'
-                f'<td class="text">{escape(failure["reason"])}</td></tr>'
+                f"<tr><td><code>{escape(name)}</code></td><td>{failure.index}</td>"
+                f'<td class="text">{escape(failure.instruction)}{steps}</td>'
+                f'<td class="text">{escape(failure.reason)}</td></tr>'
             )
     if not n:
         return "<h2>Failures</h2><p class='lead'>None.</p>"
     return (
-        f"<h2>Failures</h2><p class='lead'>{n} in all; the index is the episode's, under the seed above.</p>"
+        f"<h2>Failures</h2><p class='lead'>{n} in total; the index counts episodes under the seed above.</p>"
         '<div class="scroll"><table><tr><th>task</th><th>index</th><th class="text">instruction, steps</th>'
-        f'<th class="text">how it ended</th></tr>{rows}</table></div>'
+        f'<th class="text">reason</th></tr>{rows}</table></div>'
     )
 
 

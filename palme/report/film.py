@@ -1,16 +1,23 @@
-"""video.mp4: cameras side by side, the sentence above, the plan below as it is made and judged."""
+"""Films: cameras side by side, the sentence above, the plan and its verdicts below."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from palme.report.pictures import Picture
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+    from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 INK, QUIET, PAPER = (238, 237, 231), (160, 158, 149), (23, 23, 21)
 GOOD, BAD, NOW = (116, 196, 147), (236, 139, 120), (138, 184, 230)
@@ -20,7 +27,12 @@ HEADER, LINE, MAX_LINES = 74, 30, 4
 
 @dataclass(frozen=True)
 class PlanLine:
-    """One step in the film: `state` is "now", "done" or "failed"."""
+    """One step of the plan.
+
+    Attributes:
+        text: the step text.
+        state: "now", "done" or "failed".
+    """
 
     text: str
     state: str
@@ -28,7 +40,13 @@ class PlanLine:
 
 @dataclass(frozen=True)
 class Caption:
-    """What is written around the pictures: the sentence, the plan so far, and a remark (the reason)."""
+    """The text around the images.
+
+    Attributes:
+        sentence: the instruction, above.
+        plan: the steps so far, below.
+        remark: the planner's rationale, at the bottom.
+    """
 
     sentence: str
     plan: tuple[PlanLine, ...] = ()
@@ -36,36 +54,45 @@ class Caption:
 
 
 class Film:
-    """Writes frames to an H.264 mp4 that browsers play (yuv420p, index at the front).
+    """Writes frames to an H.264 mp4 that browsers play (yuv420p, index at the front). A context manager.
 
-    Use as a context manager; `add` each frame. Cameras keep the order of the first frame; see `compose`.
+    Cameras keep the order of the first frame; see `compose`.
     """
 
     def __init__(self, path: Path, fps: int = 20, height: int = 480) -> None:
+        """Set up a film; the file is created with the first frame.
+
+        Args:
+            path: the file.
+            fps: frames a second.
+            height: of the first camera's image in [px].
+        """
         self._path, self._fps, self._height = path, fps, height
-        self._container = None
+        self._container: OutputContainer | None = None
         self._names: tuple[str, ...] = ()
 
     def __enter__(self) -> Film:
+        """Return the film."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Finish the file."""
         if self._container is not None:
             for packet in self._stream.encode():
                 self._container.mux(packet)
             self._container.close()
 
     def add(self, pictures: Mapping[str, Picture], caption: Caption) -> None:
-        """One frame: uint8 (H, W, 3) by camera."""
+        """Append a frame; `pictures` are uint8 (H, W, 3) by camera."""
         import av
 
         canvas = self.compose(pictures, caption)
         if self._container is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._path), "w", options={"movflags": "faststart"})
-            self._stream = self._container.add_stream("libx264", rate=self._fps)
+            self._stream: VideoStream = self._container.add_stream("libx264", rate=self._fps)
             self._stream.height, self._stream.width = canvas.shape[:2]
             self._stream.pix_fmt = "yuv420p"
             self._stream.options = {"crf": "21", "preset": "veryfast"}
@@ -101,7 +128,7 @@ class Film:
 def write_film(
     path: Path, frames: Iterable[tuple[Mapping[str, Picture], Caption]], fps: int = 20, height: int = 480
 ) -> int:
-    """All `frames` to `path`. Returns how many there were."""
+    """Write all `frames` to `path`. Returns their number."""
     n = 0
     with Film(path, fps, height) as film:
         for pictures, caption in frames:
@@ -124,7 +151,7 @@ def _even(n: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def _font(size: int):  # type: ignore[no-untyped-def]  # PIL has two font classes
+def _font(size: int) -> FreeTypeFont | ImageFont:
     from PIL import ImageFont
 
     return ImageFont.load_default(size)
@@ -164,32 +191,31 @@ def _plan(plan: tuple[PlanLine, ...], remark: str, width: int) -> Picture:
     return np.asarray(image)
 
 
-def _mark(draw, x: int, y: int, state: str, colour: Sequence[int]) -> None:  # type: ignore[no-untyped-def]
-    """A tick, a cross or a dot, drawn: fonts do not all have them."""
-    ink = tuple(colour)
+def _mark(draw: ImageDraw, x: int, y: int, state: str, colour: tuple[int, int, int]) -> None:
+    """A tick, a cross or a dot, drawn, since not all fonts have them."""
     if state == "done":
-        draw.line([(x - 6, y), (x - 1, y + 5), (x + 7, y - 6)], fill=ink, width=3)
+        draw.line([(x - 6, y), (x - 1, y + 5), (x + 7, y - 6)], fill=colour, width=3)
     elif state == "failed":
-        draw.line([(x - 5, y - 5), (x + 5, y + 5)], fill=ink, width=3)
-        draw.line([(x - 5, y + 5), (x + 5, y - 5)], fill=ink, width=3)
+        draw.line([(x - 5, y - 5), (x + 5, y + 5)], fill=colour, width=3)
+        draw.line([(x - 5, y + 5), (x + 5, y - 5)], fill=colour, width=3)
     else:
-        draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=ink)
+        draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=colour)
 
 
-def _wrapped(text: str, size: int, room: float, draw) -> list[str]:  # type: ignore[no-untyped-def]
+def _wrapped(text: str, size: int, width: float, draw: ImageDraw) -> list[str]:
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and draw.textlength(longer, font=_font(size)) <= room:
+        if lines and draw.textlength(longer, font=_font(size)) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     return lines
 
 
-def _shortened(text: str, size: int, room: float, draw) -> str:  # type: ignore[no-untyped-def]
-    if draw.textlength(text, font=_font(size)) <= room:
+def _shortened(text: str, size: int, width: float, draw: ImageDraw) -> str:
+    if draw.textlength(text, font=_font(size)) <= width:
         return text
-    while text and draw.textlength(text + "…", font=_font(size)) > room:
+    while text and draw.textlength(text + "…", font=_font(size)) > width:
         text = text[:-1]
     return text.rstrip() + "…"

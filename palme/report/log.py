@@ -1,6 +1,6 @@
-"""events.jsonl: one line an event, written as it happens, so that a killed run still tells its story.
+"""events.jsonl: one line an event, flushed at once, so that a killed run leaves a complete log.
 
-Pictures are left out (the page and the film have them); joint targets that were sent are kept in full.
+Images are left out (the page and the film have them); every joint target sent is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from palme.events import Acted, Corrected, Event, Finished, HandedBack, Judged, Planned, Started, TakenOver
+from palme.perception.objects import PerceivedObjects
 from robots.skills import Step
 from robots.types import JointCommand
 
@@ -20,24 +21,28 @@ SCHEMA = "palme-events/1"
 
 
 class EventLog:
-    """Listener that appends every event to `path`. Use as a context manager."""
+    """Listener that writes every event to a file. A context manager."""
 
     def __init__(self, path: Path, **header: Any) -> None:
+        """Create the file, with `header` in its first line."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", encoding="utf-8")
         self._write({"event": "header", "schema": SCHEMA, **header})
 
     def __call__(self, event: Event) -> None:
+        """Write an event."""
         self._write({"event": type(event).__name__.lower(), "t": round(event.t, 4), **_fields(event)})
 
     def __enter__(self) -> EventLog:
+        """Return the log."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close the file."""
         self._file.close()
 
     def note(self, kind: str, **values: Any) -> None:
-        """A line that is no event of the agent: what the simulator judged, where files went."""
+        """Write a line that is no event of the agent: the simulator's verdict, the files written."""
         self._write({"event": kind, **values})
 
     def _write(self, line: dict[str, Any]) -> None:
@@ -105,7 +110,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "n_replans": event.n_replans,
             "seconds": event.seconds,
         }
-    raise TypeError(f"{type(event).__name__} is no event of palme.events")
+    raise TypeError(f"{type(event).__name__} is not an event of palme.events")
 
 
 def _text(step: Step | None) -> str:
@@ -120,7 +125,7 @@ def _sent(commands: Sequence[JointCommand]) -> dict[str, Any]:
     }
 
 
-def _seen(objects: Any) -> list[dict[str, Any]]:
+def _seen(objects: PerceivedObjects | None) -> list[dict[str, Any]]:
     if objects is None:
         return []
     names = [objects.name(i) for i in range(len(objects))]
@@ -135,4 +140,4 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in events.jsonl")
+    raise TypeError(f"{type(value).__name__} cannot be written to events.jsonl")

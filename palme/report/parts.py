@@ -1,4 +1,4 @@
-"""Pieces that every page is made of: the frame, facts, verdict pills, the multimodal sentence."""
+"""Parts of every page: the frame, facts, verdict pills, the multimodal sentence."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
-from typing import Any
 
-from palme.report.pictures import crop, data_address
+from palme.language.sentence import PLACEHOLDER
+from palme.perception.objects import PerceivedObjects
+from palme.report.pictures import Picture, crop, data_url
 from robots.types import Observation
 
 _HUMAN = re.compile(r"(human : )(.*?)(?= robot :|$)", re.DOTALL)
 _ONE_TOKEN = re.compile(r"\b([a-z]+)_(block|cylinder|bowl)\b")
-_PLACEHOLDER = re.compile(r"<(obj|img|state|audio)(?::(\w+))?>")
 
 
 @cache
@@ -23,7 +23,7 @@ def _style() -> str:
 
 
 def page(title: str, body: str) -> str:
-    """A whole HTML document that needs nothing beside itself."""
+    """An HTML document that needs no other file."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -32,7 +32,7 @@ def page(title: str, body: str) -> str:
 
 
 def brand(kind: str, note: str) -> str:
-    """The line above everything."""
+    """The header line."""
     return f'<div class="brand"><span><b>palme</b> · {escape(kind)}</span><span>{escape(note)}</span></div>'
 
 
@@ -50,29 +50,27 @@ def facts(pairs: Sequence[tuple[str, str, str]]) -> str:
     return f'<dl class="facts">{cells}</dl>'
 
 
-def footer(details: Mapping[str, Any]) -> str:
-    """What it takes to get the same again."""
+def footer(details: Mapping[str, object]) -> str:
+    """The settings that reproduce the result."""
     return "<footer>" + " · ".join(f"{escape(k)} {escape(str(v))}" for k, v in details.items()) + "</footer>"
 
 
-def sentence_html(text: str, observation: Observation, objects: Any) -> str:
-    """The sentence as the language model reads it, with what stands at each placeholder.
+def sentence_html(text: str, observation: Observation, objects: PerceivedObjects | None) -> str:
+    """The sentence as the language model reads it, with the observation at each placeholder.
 
     Args:
-        text: words with `<obj:k>`, `<img:camera>` and `<state>` where observations stand; what follows
-            "human :" is set apart by colour.
-        observation: what they were taken from.
-        objects: `PerceivedObjects` or None; row k - 1 stands at `<obj:k>`.
+        text: words and placeholders (`palme.language.sentence`); the text after "human :" is highlighted.
+        observation: what the placeholders stand for.
+        objects: row k - 1 stands at `<obj:k>`, None without a detector.
     """
     parts: list[str] = []
     end = 0
     text = text.removeprefix("<s>").strip()
-    for match in _PLACEHOLDER.finditer(text):
-        parts.append(_words(text[end : match.start()]))
-        parts.append(_token(match.group(1), match.group(2), observation, objects))
+    for match in PLACEHOLDER.finditer(text):
+        kind, _, which = match[0][1:-1].partition(":")
+        parts += [_words(text[end : match.start()]), _token(kind, which, observation, objects)]
         end = match.end()
-    parts.append(_words(text[end:]))
-    return f'<p class="sentence">{"".join(parts)}</p>'
+    return f'<p class="sentence">{"".join(parts)}{_words(text[end:])}</p>'
 
 
 def _words(text: str) -> str:
@@ -80,24 +78,24 @@ def _words(text: str) -> str:
     return _ONE_TOKEN.sub(r'<span class="one">\1&nbsp;\2</span>', shown)
 
 
-def _token(kind: str, which: str | None, observation: Observation, objects: Any) -> str:
-    if kind == "obj" and which and which.isdigit() and objects is not None and int(which) <= len(objects):
+def _token(kind: str, which: str, observation: Observation, objects: PerceivedObjects | None) -> str:
+    if kind == "obj" and objects is not None and which.isdigit() and 1 <= int(which) <= len(objects):
         i = int(which) - 1
-        xyz = objects.xyz[i]
-        cut = crop(next(iter(observation.images.values())), xyz)
-        picture = f'<img alt="" src="{data_address(cut)}">' if cut is not None else ""
-        sure = 100 * float(objects.class_probs[i].max())
-        label = f"{objects.name(i)} <small>obj_{which} · {sure:.0f} %</small>"
-        tone = "token" if picture else "token text-only"
-        where = f"at x {xyz[0]:.3f}, y {xyz[1]:.3f}, z {xyz[2]:.3f} m"
-        return f'<span class="{tone}" title="{where}">{picture}<span>{label}</span></span>'
+        x, y, z = objects.xyz[i]
+        note = f"obj_{which} · {100 * float(objects.class_probs[i].max()):.0f} %"
+        cut = crop(next(iter(observation.images.values())), objects.xyz[i])
+        return _chip(objects.name(i), note, cut, title=f"at x {x:.3f}, y {y:.3f}, z {z:.3f} m")
     if kind == "img" and observation.images:
         name = which if which in observation.images else next(iter(observation.images))
-        picture = f'<img alt="" src="{data_address(observation.images[name].rgb)}">'
-        return f'<span class="token wide">{picture}<span>{escape(name)} <small>picture</small></span></span>'
-    if kind == "read":
-        return '<span class="token text-only"><span>the sentence <small>read as a whole</small></span></span>'
+        return _chip(name, "image", observation.images[name].rgb, "token wide")
     if kind == "state":
-        q = " ".join(f"{value:+.2f}" for value in observation.robot.q)
-        return f'<span class="token text-only"><span>arm <small>{q} rad</small></span></span>'
-    return f'<span class="token text-only"><span>{escape(kind)} {escape(which or "")}</span></span>'
+        return _chip("arm", " ".join(f"{value:+.2f}" for value in observation.robot.q) + " rad")
+    return _chip(kind, which)
+
+
+def _chip(label: str, note: str, picture: Picture | None = None, tone: str = "token", title: str = "") -> str:
+    image = "" if picture is None else f'<img alt="" src="{data_url(picture)}">'
+    tone = tone if image else "token text-only"
+    title = f' title="{escape(title)}"' if title else ""
+    text = f"{escape(label)} <small>{escape(note)}</small>"
+    return f'<span class="{tone}"{title}>{image}<span>{text}</span></span>'

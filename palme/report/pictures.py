@@ -1,4 +1,4 @@
-"""Pictures for pages: JPEG data addresses, crops around a point, heat laid over a picture."""
+"""Images for pages: JPEG data URLs, crops around a point, heat maps over an image."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from robots.types import CameraFrame
 
 Picture = NDArray[np.uint8]
 
-# Dark violet over red to pale yellow: reads on any picture and without colour vision.
+# Dark violet over red to pale yellow: legible on any image and without colour vision.
 _HEAT = np.array([[20, 11, 52], [132, 32, 107], [229, 92, 48], [252, 190, 60], [252, 254, 190]], float)
 _MARK = {"pick": (255, 255, 255), "place": (120, 240, 255)}
 
 
-def data_address(rgb: Picture, quality: int = 88) -> str:
-    """`data:image/jpeg;base64,...` of a uint8 (H, W, 3) picture."""
+def data_url(rgb: Picture, quality: int = 88) -> str:
+    """`data:image/jpeg;base64,...` of a uint8 (H, W, 3) image."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -28,7 +28,7 @@ def data_address(rgb: Picture, quality: int = 88) -> str:
 
 
 def enlarged(rgb: Picture, factor: int) -> Picture:
-    """`factor` times the size, smoothly."""
+    """The image enlarged `factor` times by bicubic interpolation."""
     from PIL import Image
 
     h, w = rgb.shape[:2]
@@ -36,7 +36,15 @@ def enlarged(rgb: Picture, factor: int) -> Picture:
 
 
 def project(frame: CameraFrame, xyz: NDArray[np.floating]) -> tuple[float, float, float]:
-    """(u, v, depth): where base-frame point `xyz` (3,) in [m] shows in the picture, [px] and [m]."""
+    """Project a point into an image.
+
+    Args:
+        frame: the image with its calibration.
+        xyz: (3,) in [m], base frame.
+
+    Returns:
+        (u, v) in [px] and depth in [m]; u and v are NaN behind the camera.
+    """
     camera_from_base = np.linalg.inv(frame.base_from_camera)
     x, y, z = camera_from_base[:3, :3] @ np.asarray(xyz, float) + camera_from_base[:3, 3]
     u, v, _ = frame.intrinsics @ np.array([x, y, z]) / z if z > 1e-6 else (np.nan, np.nan, 1.0)
@@ -46,7 +54,17 @@ def project(frame: CameraFrame, xyz: NDArray[np.floating]) -> tuple[float, float
 def crop(
     frame: CameraFrame, xyz: NDArray[np.floating], extent: float = 0.10, size: int = 72
 ) -> Picture | None:
-    """Square picture of what lies within `extent` [m] of a base-frame point; None if it is out of sight."""
+    """Square crop around a point.
+
+    Args:
+        frame: the image with its calibration.
+        xyz: (3,) in [m], base frame.
+        extent: side of the crop at the point in [m].
+        size: side of the result in [px].
+
+    Returns:
+        uint8 (size, size, 3), or None if the point is outside the image.
+    """
     from PIL import Image
 
     u, v, depth = project(frame, xyz)
@@ -59,7 +77,7 @@ def crop(
 
 
 def _inside(box: tuple[float, float, float, float], w: int, h: int) -> tuple[float, float, float, float]:
-    """The box moved (not squeezed) into the picture, where it fits."""
+    """The box moved, not resized, into the image as far as it fits."""
     left, top, right, bottom = box
     dx = max(0.0, -left) - max(0.0, right - w)
     dy = max(0.0, -top) - max(0.0, bottom - h)
@@ -67,7 +85,16 @@ def _inside(box: tuple[float, float, float, float], w: int, h: int) -> tuple[flo
 
 
 def with_heat(rgb: Picture, looks: tuple[Look, ...], factor: int = 2) -> Picture:
-    """`rgb` `factor` times larger, dimmed where nothing was looked at, with a ring at each chosen point."""
+    """Overlay of where a policy looked.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        looks: heat maps and chosen points.
+        factor: enlargement of the result.
+
+    Returns:
+        The enlarged image, dimmed outside the heat, with a ring at each chosen point.
+    """
     from PIL import Image, ImageDraw
 
     big = enlarged(rgb, factor).astype(float)

@@ -1,4 +1,4 @@
-"""A listener that keeps what the page is made from."""
+"""The record of one run, from which its page is made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palme.events import Acted, Event, Finished, HandedBack, Judged, Planned, Started
 from palme.report.pictures import Picture
@@ -15,9 +16,13 @@ from robots.types import JointCommand
 
 @dataclass
 class StepRecord:
-    """One step: its plan, the chunks it took, and the verdict (None where the run ended first).
+    """One step.
 
-    `by_hand` was sent for a person who took the arm in the middle of it, after the chunks.
+    Attributes:
+        planned: its plan.
+        acted: its action chunks.
+        judged: the verdict, None if the run ended first.
+        by_hand: commands sent for a person who took over after the chunks.
     """
 
     planned: Planned
@@ -27,18 +32,19 @@ class StepRecord:
 
     @property
     def sent(self) -> list[JointCommand]:
+        """Every command sent, in order."""
         return [*(c for a in self.acted for c in a.sent), *self.by_hand]
 
 
 @dataclass
 class RunRecord:
-    """Everything about one run, by call order. Call it with each event.
+    """Listener that collects a run.
 
     Attributes:
-        picture: a larger picture of the scene at the start, or None.
-        final_picture: the same at the end.
-        truth: what the simulator says of the goal: True, False, or None where it cannot tell.
-        details: shown at the foot of the page.
+        started, steps, finished: the events.
+        picture: a larger image of the scene at the start, or None.
+        truth: the simulator's verdict on the goal, None without one.
+        details: shown in the page's footer.
         warnings: sentences shown beside the verdict.
     """
 
@@ -46,12 +52,12 @@ class RunRecord:
     steps: list[StepRecord] = field(default_factory=list)
     finished: Finished | None = None
     picture: Picture | None = None
-    final_picture: Picture | None = None
     truth: bool | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def __call__(self, event: Event) -> None:
+        """Add an event."""
         if isinstance(event, Started):
             self.started = event
         elif isinstance(event, Planned):
@@ -67,18 +73,18 @@ class RunRecord:
             self.finished = event
 
     @property
-    def q_sent(self) -> np.ndarray:
-        """(T, n_joints) every target sent, in [rad]; (0, 0) if there was none."""
+    def q_sent(self) -> NDArray[np.float64]:
+        """(T, n_joints) every target sent in [rad]; (0, 0) if there was none."""
         targets = [c.q_target for step in self.steps for c in step.sent]
         return np.array(targets) if targets else np.zeros((0, 0))
 
     @property
-    def gripper_sent(self) -> np.ndarray:
-        """(T,) every opening sent, in [0, 1]."""
+    def gripper_sent(self) -> NDArray[np.float64]:
+        """(T,) every gripper opening sent, in [0, 1]."""
         return np.array([c.gripper for step in self.steps for c in step.sent])
 
     def boundaries(self, control_hz: float) -> list[float]:
-        """Arm time in [s] at which each step began."""
+        """Arm time in [s] at the start of each step."""
         at, ticks = [], 0
         for step in self.steps:
             at.append(ticks / control_hz)
@@ -86,7 +92,7 @@ class RunRecord:
         return at
 
     def timings(self) -> dict[str, list[float]]:
-        """Seconds of each call, by part."""
+        """Duration of each call in [s], by part of the loop."""
         acted = [a for step in self.steps for a in step.acted]
         return {
             "plan": [step.planned.seconds for step in self.steps],

@@ -1,4 +1,4 @@
-"""A recorded episode for the Rerun viewer: cameras, joints, and the plan as text, on its own time."""
+"""Exports a recorded episode to the Rerun viewer: cameras, joints, and the plan as text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from palme.report.episode_film import captions_of
 
 
 def installed() -> bool:
-    """Whether rerun-sdk is there."""
+    """Whether rerun-sdk is installed."""
     from importlib.util import find_spec
 
     return find_spec("rerun") is not None
 
 
-def episode_rrd(path: Path, episode: Episode, tell: Callable[[int], None] = id) -> None:
-    """Write a .rrd file. Raises ImportError without rerun-sdk. `tell` is called with 1 after each frame."""
+def episode_rrd(path: Path, episode: Episode, progress: Callable[[int], object] = id) -> None:
+    """Write a .rrd file.
+
+    Args:
+        path: the file.
+        episode: the episode.
+        progress: called with 1 after each frame.
+
+    Raises:
+        ImportError: rerun-sdk is not installed.
+    """
     import rerun as rr
 
     recording = rr.RecordingStream("palme", recording_id=f"episode-{episode.entry.episode}")
@@ -25,7 +34,7 @@ def episode_rrd(path: Path, episode: Episode, tell: Callable[[int], None] = id) 
     names = [str(name) for name in episode.dataset.features["action"].get("names") or ()]
     numbers, captions = episode.numbers, captions_of(episode)
     recording.log("task", rr.TextDocument(episode.task), static=True)
-    before = None
+    shown = None
     for number in range(len(episode)):
         frame = episode[number]
         recording.set_time("time", duration=frame.timestamp)
@@ -36,10 +45,10 @@ def episode_rrd(path: Path, episode: Episode, tell: Callable[[int], None] = id) 
             for name, value in zip(names, numbers[key][number] if key in numbers else (), strict=False):
                 recording.log(f"{key.replace('observation.', '')}/{name}", rr.Scalars(float(value)))
         caption = captions[number]
-        if caption != before:
+        if caption != shown:
             lines = [f"{i}. {line.text} ({line.state})" for i, line in enumerate(caption.plan, 1)]
             recording.log("plan", rr.TextDocument("\n".join([*lines, "", caption.remark])))
-            before = caption
-        tell(1)
+            shown = caption
+        progress(1)
     recording.flush()
     recording.disconnect()

@@ -1,4 +1,4 @@
-"""report.html of one run: the scene, what the model read, every step, the arm, the time it took."""
+"""report.html of a run: the scene, the model's input, every step, the joints, the time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 from palme.report.joints import JointLimits, joint_charts
 from palme.report.parts import brand, facts, footer, page, pill, sentence_html
-from palme.report.pictures import Picture, data_address, with_heat
+from palme.report.pictures import Picture, data_url, with_heat
 from palme.report.record import RunRecord, StepRecord
 
-MAX_FILM_BYTES = 12_000_000  # a larger film is linked, not built in: phones choke on the page
+MAX_FILM_BYTES = 12_000_000  # a larger film is linked, since phones cannot load the page with it
 _PARTS = {
-    "observe": "looking (rendering the cameras)",
+    "observe": "observation (rendering the cameras)",
     "plan": "planning",
     "policy": "policy",
-    "execute": "moving (physics, gate, pictures on the way)",
-    "judge": "judging",
+    "execute": "execution (physics, safety gate, images)",
+    "judge": "success check",
 }
 
 
@@ -27,16 +27,16 @@ def run_page(record: RunRecord, limits: JointLimits, control_hz: float, film: Pa
     """The page as one HTML string.
 
     Args:
-        record: of a run that has at least started.
-        limits: the arm's, for the joint charts.
+        record: of a run that has started.
+        limits: of the arm, for the joint charts.
         control_hz: targets a second.
-        film: an mp4 to build in.
+        film: an mp4 to embed.
 
     Raises:
-        ValueError: if nothing was recorded.
+        ValueError: the record is empty.
     """
     if record.started is None:
-        raise ValueError("nothing was recorded: give the RunRecord to the agent as a listener")
+        raise ValueError("the record is empty: add the RunRecord to the agent's listeners")
     instruction = record.started.instruction
     body = "".join((
         brand("report of a run", str(record.details.get("date", ""))),
@@ -56,7 +56,7 @@ def run_page(record: RunRecord, limits: JointLimits, control_hz: float, film: Pa
 def _verdict(record: RunRecord) -> str:
     finished = record.finished
     if finished is None:
-        return f'<p class="verdict">{pill("broken off", "bad")} The run ended before it could say why.</p>'
+        return f'<p class="verdict">{pill("interrupted", "bad")} The run ended without a Finished event.</p>'
     achieved = finished.done and record.truth is not False
     pills = pill("Achieved" if achieved else "Not achieved", "good" if achieved else "bad")
     reason = finished.reason.rstrip(".")
@@ -65,7 +65,7 @@ def _verdict(record: RunRecord) -> str:
         agrees = "agrees" if record.truth == finished.done else "disagrees"
         words.append(f"The simulator {agrees}: the goal is {'reached' if record.truth else 'not reached'}.")
     elif record.truth is None and finished.done:
-        words.append("This is the model's own belief; the simulator cannot check a sentence of this form.")
+        words.append("This is the model's own verdict; the simulator cannot check a sentence of this form.")
     pills += "".join(pill(text, "note") for text in record.warnings)
     return f'<p class="verdict">{pills}<span>{escape(" ".join(words))}</span></p>'
 
@@ -77,7 +77,7 @@ def _hero(record: RunRecord, film: Path | None) -> str:
     front = record.picture
     if front is None:
         front = next(iter(started.observation.images.values())).rgb
-    poster = data_address(front, 90)
+    poster = data_url(front, 90)
     if film is not None and film.exists():
         if film.stat().st_size <= MAX_FILM_BYTES:
             source = "data:video/mp4;base64," + base64.b64encode(film.read_bytes()).decode("ascii")
@@ -120,10 +120,10 @@ def _reading(record: RunRecord) -> str:
         + sentence_html(plan.sentence.text, plan.observation, plan.objects)
         for plan in rest
     )
-    more = f"<details><summary>The same before every later step</summary>{later}</details>" if later else ""
+    more = f"<details><summary>Input before each later step</summary>{later}</details>" if later else ""
     return (
-        "<h2>What the model read</h2><p class='lead'>One sentence for the language model. Where a picture "
-        "stands, it read a soft token made from that object's pixels.</p>"
+        "<h2>Model input</h2><p class='lead'>The sentence that the language model reads. Each image is "
+        "one soft token computed from these pixels.</p>"
         f'<div class="card">{shown}{more}</div>'
     )
 
@@ -132,8 +132,8 @@ def _steps(record: RunRecord) -> str:
     if not record.steps:
         return ""
     cards = "".join(_step(step, n + 1) for n, step in enumerate(record.steps))
-    lead = "The planner's words, its reason, and what the cameras saw."
-    return f"<h2>Step by step</h2><p class='lead'>{lead}</p>{cards}"
+    lead = "The planner's step, its rationale, and the camera images."
+    return f"<h2>Steps</h2><p class='lead'>{lead}</p>{cards}"
 
 
 def _step(step: StepRecord, number: int) -> str:
@@ -142,11 +142,11 @@ def _step(step: StepRecord, number: int) -> str:
     if judged is not None:
         sure = "" if judged.probability is None else f" · {100 * judged.probability:.0f} %"
         word, tone = ("done", "good") if judged.success else ("failed", "bad")
-        verdict = pill(f"judged {word}{sure}", tone)
+        verdict = pill(f"{word}{sure}", tone)
     elif planned.step.is_done:
-        verdict = pill("nothing left to do", "good")
+        verdict = pill("task complete", "good")
     elif step.acted:
-        verdict = pill("not judged", "note")
+        verdict = pill("not checked", "note")
     why = f'<p class="why">{escape(planned.rationale)}</p>' if planned.rationale else ""
     words = (judged.reason or judged.found) if judged else ""
     reason = f'<p class="why found">{escape(words)}</p>' if words else ""
@@ -159,7 +159,7 @@ def _step(step: StepRecord, number: int) -> str:
     if step.by_hand:
         times.append(f"{len(step.by_hand)} control ticks by hand")
     if judged is not None and not judged.reason:
-        times.append(f"judged in {1e3 * judged.seconds:.0f} ms")
+        times.append(f"checked in {1e3 * judged.seconds:.0f} ms")
     title = f"<h3>{escape(planned.step.text)} {verdict}</h3>"
     return (
         f'<div class="card step"><div class="n">{number}</div><div>{title}'
@@ -174,7 +174,7 @@ def _views(step: StepRecord) -> str:
     if step.judged is not None:
         shown.append(("after", next(iter(step.judged.observation.images.values())).rgb))
     figures = "".join(
-        f'<figure><img alt="{escape(name)}" src="{data_address(rgb)}">'
+        f'<figure><img alt="{escape(name)}" src="{data_url(rgb)}">'
         f"<figcaption>{escape(name)}</figcaption></figure>"
         for name, rgb in shown
     )
@@ -182,7 +182,7 @@ def _views(step: StepRecord) -> str:
 
 
 def _looks(step: StepRecord) -> list[tuple[str, Picture]]:
-    """The first look for each role, those through one picture together."""
+    """The first look for each role; looks through one image are drawn together."""
     shown: list[tuple[str, Picture]] = []
     roles: set[str] = set()
     for acted in step.acted:
@@ -201,13 +201,13 @@ def _looks(step: StepRecord) -> list[tuple[str, Picture]]:
 
 def _arm(record: RunRecord, limits: JointLimits, control_hz: float) -> str:
     if len(record.q_sent) < 2:
-        return "<h2>The arm</h2><p class='lead'>No command was sent.</p>"
+        return "<h2>Joints</h2><p class='lead'>No command was sent.</p>"
     charts = joint_charts(
         record.q_sent, record.gripper_sent, control_hz, limits, record.boundaries(control_hz)
     )
     return (
-        "<h2>The arm</h2><p class='lead'>What the safety gate let through: each joint between its limits "
-        "(dashed), and below, its speed as a share of the fastest allowed. Vertical lines: a new step.</p>"
+        "<h2>Joints</h2><p class='lead'>Targets sent by the safety gate: each joint between its limits "
+        "(dashed), below it the speed as a share of its limit. Vertical lines: start of a step.</p>"
         f'<div class="card">{charts}</div>'
     )
 
@@ -230,7 +230,7 @@ def _time(record: RunRecord) -> str:
             f"<td>{slowest}</td><td>{spent:.2f} s</td><td>{100 * spent / total:.0f} %</td></tr>"
         )
     return (
-        f'<h2>Time</h2><p class="lead">Where {total:.1f} s went.</p><div class="stack">{"".join(bars)}</div>'
+        f'<h2>Time</h2><p class="lead">Shares of {total:.1f} s.</p><div class="stack">{"".join(bars)}</div>'
         '<div class="scroll"><table><tr><th>part</th><th>calls</th><th>median</th><th>slowest</th>'
-        f"<th>in all</th><th>share</th></tr>{''.join(rows)}</table></div>"
+        f"<th>total</th><th>share</th></tr>{''.join(rows)}</table></div>"
     )

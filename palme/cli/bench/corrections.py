@@ -36,6 +36,7 @@ def bench_corrections(config: CorrectionsConfig, bar: Bar) -> dict[str, Any]:
     from palme.cli.version import commit
     from palme.policies.chunk import WEIGHTS
     from palme.report.corrections_page import corrections_page
+    from palme.report.results import CorrectionResults
 
     out = config.out
     out.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,7 @@ def bench_corrections(config: CorrectionsConfig, bar: Bar) -> dict[str, Any]:
         "undisturbed_gain": _gain(found["undisturbed, head alone"], found["undisturbed, before"]),
     }  # fmt: skip
     (out / "results.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(corrections_page(content), encoding="utf-8")
+    (out / "report.html").write_text(corrections_page(CorrectionResults.from_json(content)), encoding="utf-8")
     for name, row in content["trials"].items():
         low, high = row["wilson95"]
         print(f"{name:<34} {row['success']:>4} of {row['episodes']:<4} 95 % [{low:.3f}, {high:.3f}]")

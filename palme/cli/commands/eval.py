@@ -55,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
 def _write(out: Path, config: EvalConfig, results: list[EpisodeResult], finished: bool) -> None:
     from palme.cli.evaluation.results import summary
     from palme.report.eval_page import eval_page
+    from palme.report.results import EvalResults
 
     settings = {
         "seed": config.seed, "episodes": config.episodes, "split": config.split,
@@ -65,7 +66,7 @@ def _write(out: Path, config: EvalConfig, results: list[EpisodeResult], finished
     results.sort(key=lambda r: (r.spec.control, r.spec.family, r.spec.index))
     content = summary(results, config.tasks, settings)
     (out / "results.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(eval_page(content), encoding="utf-8")
+    (out / "report.html").write_text(eval_page(EvalResults.from_json(content)), encoding="utf-8")
     for name, row in content["tasks"].items():
         low, high = row["wilson95"]
         print(f"{name:<14} {row['success_at_end']:>4} of {row['episodes']:<4} 95 % [{low:.3f}, {high:.3f}]")

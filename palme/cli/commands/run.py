@@ -259,8 +259,7 @@ def _film(film: Path, record: RunRecord, trajectory: TrajectoryLog, stage: _Stag
 
     control_hz = stage.rig.arm.spec.control_hz
     try:
-        first, last = make_film(film, trajectory, stage.scene, control_hz, stage.config.look)
-        record.picture, record.final_picture = first, last
+        record.picture = make_film(film, trajectory, stage.scene, control_hz, stage.config.look)
     except KeyboardInterrupt:
         film.unlink(missing_ok=True)
         print("film: stopped by Ctrl-C; the report has no film", file=sys.stderr)

@@ -19,13 +19,11 @@ STAGE_HFOV = 54.0  # [deg] wide enough for the table's near corner
 STAGE_SIZE, FRONT_SIZE, WRIST_SIZE = (640, 480), (320, 234), (234, 234)
 
 
-def make_film(
-    path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: float, look: str
-) -> tuple[Picture, Picture]:
+def make_film(path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: float, look: str) -> Picture:
     """Write the film of `trajectory` to `path`.
 
     Returns:
-        The first and the last picture from the side, uint8 (H, W, 3).
+        The first image from the side, uint8 (H, W, 3).
     """
     from tqdm import tqdm
 
@@ -57,7 +55,7 @@ def make_film(
         inside.close()
     if first is None:
         raise ValueError("the trajectory is empty; nothing to film")
-    return first, pictures["stage"]
+    return first
 
 
 def _same(a: Moment, b: Moment) -> bool:

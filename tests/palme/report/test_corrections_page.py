@@ -14,6 +14,7 @@ from palme.cli.errors import UsageError
 from palme.cli.rig.build import cameras_of
 from palme.cli.settings.bench import BenchPolicyConfig, CorrectionsConfig
 from palme.report.corrections_page import corrections_page
+from palme.report.results import CorrectionResults
 from palme.report.stats import newcombe_paired
 from sim.rendering.camera import FRONT, look_at
 
@@ -82,13 +83,19 @@ def test_the_page_says_what_was_measured_and_needs_nothing_else() -> None:
         "pairs": 90, "pairs_by_person": 80, "off_before_mm": 26.9, "off_after_mm": 5.2, "motions": 50,
         "mrad": 1.5, "offsets": [[0.5, 0.03, 0.5, 0.005, 0.5, 0.0]],
     }  # fmt: skip
-    page = corrections_page({
+    page = corrections_page(CorrectionResults.from_json({
         "commit": "abc",
         "settings": {"seed": 0, "knock": {"camera": "front", "shift_mm": 20, "turn_deg": 1.5}},
         "collected": {"episodes": 70, "corrected": 50, "achieved_by_hand": 47},
         "training": {"taught": trained, "own": {"mrad": 1.4, "offsets": [], "why_no_correction": "few"}},
         "trials": {"before": _counted(before), "after": _counted(after)}, "gain": _gain(after, before),
-    })  # fmt: skip
-    for words in ("3 of 10 steps before, 9 after 50 corrections", "+60", "26.9", "nobody corrected", "<svg"):
+    }))  # fmt: skip
+    for words in (
+        "3 of 10 steps succeed before, 9 after 50 corrections",
+        "+60",
+        "26.9",
+        "uncorrected episodes",
+        "<svg",
+    ):
         assert words in page, words
     assert "http" not in page.replace("http://www.w3.org", "")

@@ -7,6 +7,7 @@ import pytest
 from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec
 from palme.cli.evaluation.results import summary
 from palme.report.eval_page import eval_page
+from palme.report.results import EvalResults
 from robots.skills import Step
 
 SETTINGS = {"seed": 1, "split": "test", "planner": "palme", "policy": "keypose", "complete": True}
@@ -41,12 +42,12 @@ def test_controls_are_counted_apart():
     content = summary(played, ["put_in_bowl"], SETTINGS)
     assert content["overall"]["episodes"] == 1
     assert content["controls"]["blanked"]["put_in_bowl"]["success_at_end"] == 0
-    page = eval_page(content)
+    page = eval_page(EvalResults.from_json(content))
     assert "blanked" in page and "1 of 1 tasks achieved" in page
 
 
 def test_the_page_lists_failures_and_fetches_nothing():
-    page = eval_page(summary([result(3, False)], ["put_in_bowl"], SETTINGS))
+    page = eval_page(EvalResults.from_json(summary([result(3, False)], ["put_in_bowl"], SETTINGS)))
     assert "do &lt;it&gt;" in page and "because" in page
     assert "http" not in page and "src=" not in page
 
@@ -54,4 +55,4 @@ def test_the_page_lists_failures_and_fetches_nothing():
 def test_nothing_played_is_still_a_page():
     content = summary([], ["put_in_bowl"], SETTINGS | {"complete": False})
     assert content["tasks"]["put_in_bowl"]["wilson95"] == [0.0, 1.0]
-    assert "nothing was played" in eval_page(content)
+    assert "No episode was run" in eval_page(EvalResults.from_json(content))

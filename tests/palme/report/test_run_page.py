@@ -79,7 +79,7 @@ def test_the_page_is_one_file_that_fetches_nothing():
 def test_the_page_shows_sentence_steps_reasons_and_verdicts():
     record, limits = a_run()
     page = run_page(record, limits, 20.0)
-    assert page.count("judged failed") == 1 and page.count("judged done") == 1
+    assert page.count(">failed</span>") == 1 and page.count(">done</span>") == 1
     assert "red block on table no" in page and PUT in page and "Achieved" in page
     assert "obj_1 · 98 %" in page and "blue bowl <small>obj_2" in page
     assert page.count("<figcaption>where the policy looked") == 2
