@@ -276,6 +276,7 @@ class VendorContract(DriverContract):
         driver.connect()
         driver.read()
 
+    @pytest.mark.timing
     def test_silence_of_the_server_brings_the_arm_to_rest(self, driver: VendorDriver) -> None:
         driver.connect()
         self.follow(driver, 1.2, 6)  # and not a word more

@@ -47,6 +47,7 @@ class Blocking:
         self.at = max(opening, 0.4)
 
 
+@pytest.mark.timing
 def test_an_opening_one_tick_ahead_of_the_fingers_still_closes_them() -> None:
     hand = Slow()
     gripper = GripperThread(hand, "test")
@@ -60,6 +61,7 @@ def test_an_opening_one_tick_ahead_of_the_fingers_still_closes_them() -> None:
     gripper.halt()
 
 
+@pytest.mark.timing
 def test_a_noisy_opening_never_releases_the_object() -> None:
     hand, rng = Slow(), np.random.default_rng(0)
     hand.floor = 0.4  # a block between the fingers

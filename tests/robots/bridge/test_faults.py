@@ -69,6 +69,7 @@ def test_one_kind_of_fault_at_a_time_moves_nothing_unasked(served: Bench, kind: 
     assert not any("ServerFailed" in name for name in served.server.counts())
 
 
+@pytest.mark.timing
 def test_all_faults_together_and_then_silence_ends_at_rest(served: Bench) -> None:
     with through(served, rate=0.0) as proxy:
         client = served.client(address=proxy.address)
@@ -135,6 +136,7 @@ def test_a_stream_over_a_dead_link_says_so_and_for_which_command(served: Bench) 
     assert_within_limits(served.arm)
 
 
+@pytest.mark.timing
 def test_a_stream_through_all_faults_executes_nothing_twice_and_nothing_out_of_order(served: Bench) -> None:
     with through(served, rate=0.0) as proxy:
         client = served.client(address=proxy.address)

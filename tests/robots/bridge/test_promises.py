@@ -467,6 +467,7 @@ class SlowlyEnabled(IdealArm):
         super().send(command)
 
 
+@pytest.mark.timing
 def test_an_arm_that_is_slow_to_enable_is_enabled_before_it_listens(tmp_path) -> None:
     ring = KeyRing(tmp_path)
     arm = SlowlyEnabled(spec_at(20.0))
