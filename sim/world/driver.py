@@ -44,16 +44,12 @@ class SimulatedDriver(Driver, HasClock):
         self._scene = given if isinstance(given, Scene) else _read(Path(given))
         self.world = World("fast", spec)
         self.arm = SimulatedArm(self.world, cameras)
+        self.camera_names: Sequence[str] = tuple(self.arm.cameras)
         self._lock = threading.Lock()
 
     def connect(self) -> None:
         """Build the world."""
         self.load(self._scene)
-
-    @property
-    def camera_names(self) -> tuple[str, ...]:
-        """See `Driver`."""
-        return tuple(self.arm.cameras)
 
     @property
     def time(self) -> float:
