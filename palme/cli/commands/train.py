@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from palme.cli.config import compose, is_override
 from palme.cli.errors import UsageError, unknown
 from palme.cli.paths import WEIGHTS
+from palme.cli.settings.fields import fill
 
 if TYPE_CHECKING:
     from palme.policies.base import Motion
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     from palme.training.trainer import NonFiniteLossError
 
     try:
-        for path in _trained(RECIPES[names[0]](**settings)):
+        for path in _trained(fill(RECIPES[names[0]], settings, "")):
             print(path)
     except (FileNotFoundError, DataError, SettingError) as error:
         raise UsageError(str(error)) from error

@@ -1,7 +1,7 @@
 """Limits of a setting, and `decode`: from what Hydra composed to a frozen dataclass.
 
-A field is a bool, int, float (finite), str, Path, Literal, tuple, dataclass, any of them `| None`, or
-`Annotated` with the limits below. A class that reads its own raw value derives from `Decoded`.
+A field is a bool, int, float (finite), str, Path, Literal, tuple, list, dataclass, a union of these and None,
+or `Annotated` with the limits below. A class that reads its own raw value derives from `Decoded`.
 """
 
 from __future__ import annotations
@@ -119,14 +119,15 @@ def decode(kind: Any, raw: Any, path: str = "") -> Any:
             limit.check(path, value)
         return value
     if origin in (Union, types.UnionType):
-        inner = [one for one in get_args(kind) if one is not type(None)]
-        return None if raw is None else decode(inner[0], raw, path)
+        return _union(get_args(kind), raw, path)
     if origin is Literal:
         if raw not in get_args(kind):
             raise unknown(path, str(raw), map(str, get_args(kind)))
         return raw
     if origin is tuple:
         return _tuple(get_args(kind), raw, path)
+    if origin is list:
+        return list(_tuple((*get_args(kind), ...), raw, path))
     if issubclass(kind, Decoded):
         return kind.decode(raw, path)
     if isinstance(kind, type) and is_dataclass(kind):
@@ -154,6 +155,20 @@ def fill(kind: type[T], raw: Any, path: str) -> T:
         return kind(**values)
     except (RobotError, ValueError) as error:  # what a domain's own dataclass refuses, in its own words
         raise UsageError(str(error)) from error
+
+
+def _union(kinds: tuple[Any, ...], raw: Any, path: str) -> Any:
+    """`raw` as the first of `kinds` that it fits; the error is the first one's."""
+    if raw is None and type(None) in kinds:
+        return None
+    errors = []
+    for kind in kinds:
+        try:
+            if kind is not type(None):
+                return decode(kind, raw, path)
+        except UsageError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _tuple(kinds: tuple[Any, ...], raw: Any, path: str) -> tuple[Any, ...]:

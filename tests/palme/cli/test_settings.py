@@ -35,16 +35,20 @@ class Toy:
     rates: tuple[Annotated[float, Range(1.0, 10.0)], ...] = ()
     switch: bool = False
     colour: Annotated[str, Known("colour", "robots.skills:COLOURS")] | None = None
+    data: str | list[str] = ""
 
 
 GOOD = {"count": 2, "speed": 1, "inner": {"share": 0.5}, "mode": "slow", "names": ["a"], "size": [3, 4]}
 
 
 def test_plain_values_become_typed_ones() -> None:
-    toy = decode(Toy, GOOD | {"rates": [2, 3.5], "inner": {"share": 1, "path": "a/b"}, "colour": "red"})
+    toy = decode(
+        Toy,
+        GOOD | {"rates": [2, 3.5], "inner": {"share": 1, "path": "a/b"}, "colour": "red", "data": ["x", "y"]},
+    )
     assert toy == Toy(
         count=2, speed=1.0, inner=Inner(share=1.0, path=Path("a/b")), mode="slow", names=("a",), size=(3, 4),
-        rates=(2.0, 3.5), colour="red",
+        rates=(2.0, 3.5), colour="red", data=["x", "y"],
     )  # fmt: skip
     assert isinstance(toy.speed, float) and isinstance(toy.rates[0], float)
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -74,6 +78,7 @@ def test_plain_values_become_typed_ones() -> None:
         ({"rates": [2, 20]}, "rates=20.0: expected 1 to 10"),
         ({"switch": 1}, "switch=1: expected true or false"),
         ({"colour": "rad"}, "unknown colour 'rad'; did you mean 'red'?"),
+        ({"data": 5}, "data=5: expected text"),
         ({"cuont": 2}, "unknown key 'cuont'; did you mean 'count'?"),
     ],
 )
