@@ -4,7 +4,7 @@
 #   make demo    a sentence, pixels, joint commands: one run on a fresh scene, then a video and a page
 #   make test    the tests, without those that measure wall-clock time
 #   make test-timing   the tests that measure wall-clock time: on an otherwise idle machine
-#   make lint    ruff, and mypy on robots/, sim/ and palme/data/
+#   make lint    ruff, mypy, and import-linter: who may import whom
 #   make judge   the published openpi-client against our policy server, in an environment of its own
 #   make judge-lerobot   LeRobotDataset reads what we record, in an environment of its own (Python 3.12, 8 GB)
 #   make judge-lerobot-env   lerobot-eval runs our environments, in an environment of its own (Python 3.11, 8 GB)
@@ -52,6 +52,7 @@ test-timing: setup
 lint: setup
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
 
 judge: setup
 	@$(VENV)/bin/python -m tests.judges.openpi

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,3 +90,15 @@ def test_symbolic_tasks_need_no_physics() -> None:
     for path in [*(ROOT / "sim" / "tasks").rglob("*.py"), ROOT / "sim" / "world" / "state.py"]:
         for name, _ in imports(path):
             assert name not in {"pybullet", "cv2", "gymnasium"}, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Imports inside functions count too: a circle is a circle wherever it is closed."""
+    graph = grimp.build_graph("robots", "sim", "palme")
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(imported) > 300
+    order = TopologicalSorter(imported)
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))

@@ -7,7 +7,8 @@ the lamp tells which parts of the table it does not see.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,9 +16,7 @@ from numpy.typing import NDArray
 
 from robots.types import Array
 from sim.rendering.camera import Camera, gl_projection, gl_view, intrinsics, look_at, project
-
-if TYPE_CHECKING:
-    from sim.world.world import World
+from sim.world.appearance import Light
 
 PX_PER_M = 800  # of the table's texture
 TABLE = (-0.45, 0.95, -0.75, 0.75)  # x, y range of the table top in [m]
@@ -27,7 +26,34 @@ SHADOW = 0.55  # what is left of the light in full shadow
 Image = NDArray[np.uint8]
 
 
-def photo(world: World, camera: Camera, size: tuple[int, int], pose: Array) -> Image:
+class LitWorld(Protocol):
+    """What a photo needs of a `sim.world.world.World`.
+
+    Attributes:
+        p, client: PyBullet and the client in which the world stands.
+        photo_scale: how much larger a picture is drawn before it is shrunk.
+    """
+
+    photo_scale: int
+
+    @property
+    def p(self) -> ModuleType:
+        """See above."""
+
+    @property
+    def client(self) -> int:
+        """See above."""
+
+    @property
+    def light(self) -> Light:
+        """Where the lamp stands, and its colour."""
+
+    @property
+    def table_rgb(self) -> tuple[float, float, float]:
+        """Colour of the table, each in [0, 1]."""
+
+
+def photo(world: LitWorld, camera: Camera, size: tuple[int, int], pose: Array) -> Image:
     """What `camera` at `pose` (4, 4) sees: uint8 (H, W, 3)."""
     w, h = size[0] * world.photo_scale, size[1] * world.photo_scale
     k = intrinsics(camera.hfov_deg, (w, h))
@@ -64,7 +90,7 @@ def _ground_cached(
     return ground
 
 
-def _light_on_table(world: World, size: tuple[int, int], k: Array, pose: Array) -> Image:
+def _light_on_table(world: LitWorld, size: tuple[int, int], k: Array, pose: Array) -> Image:
     """How much of the lamp reaches the table at each pixel, 255 = all, (H, W, 3)."""
     direction = np.asarray(world.light.direction, float)
     direction /= np.linalg.norm(direction)

@@ -6,6 +6,7 @@ steps are right in a given state and when the goal is reached, and how its goals
 
 from __future__ import annotations
 
+import difflib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class NoOtherGoal(ValueError):
 
 
 class Family(Protocol[GoalT]):
-    """One kind of task. `TASKS` in `sim.tasks` lists the families by name."""
+    """One kind of task. `TASKS` lists the families by name."""
 
     name: str
     summary: str
@@ -77,6 +78,25 @@ class Family(Protocol[GoalT]):
         ...
 
 
+TASKS: dict[str, Family[Any]] = {}
+"""Every family by name; `sim.tasks` registers them."""
+
+
+class UnknownTask(KeyError):
+    """No family has this name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def family_named(name: str) -> Family[Any]:
+    """The family called `name`. Raises UnknownTask, listing what exists and the nearest match."""
+    if name in TASKS:
+        return TASKS[name]
+    near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.0)
+    raise UnknownTask(f"no task {name!r}; there are {', '.join(TASKS)}; nearest: {near[0]}")
+
+
 @dataclass(frozen=True)
 class Task(Generic[GoalT]):
     """A goal and the sentence that asks for it.
@@ -93,35 +113,11 @@ class Task(Generic[GoalT]):
 
     def acceptable_steps(self, state: SceneState) -> frozenset[Step]:
         """Every right next step in `state`; {DONE} when the goal is reached."""
-        return _family(self.family).acceptable_steps(self.goal, state)
+        return family_named(self.family).acceptable_steps(self.goal, state)
 
     def is_success(self, state: SceneState) -> bool:
         """Whether `state` fulfils the goal."""
-        return _family(self.family).is_success(self.goal, state)
-
-    def swapped(self, rng: Rng, state: SceneState) -> Task[Any]:
-        """A task with another goal on the same objects: told in place of this one, it is the control
-        that shows whether the words count. Reaching it does not reach this one.
-
-        Where the family has no other goal here, it is another family's.
-
-        Raises:
-            NoOtherGoal: if these objects allow none.
-        """
-        from sim.tasks import TASKS
-        from sim.tasks.symbolic import way
-
-        draw = as_random(rng)
-        for name in (self.family, *(name for name in TASKS if name != self.family)):
-            family = TASKS[name]
-            for _ in range(8):
-                goal = family.other_goal(self.goal, state, draw)
-                if goal is None:
-                    break
-                other = Task(name, goal, family.say(goal, draw, "test"))
-                if not self.is_success(way(other, state, draw)[-1]):
-                    return other
-        raise NoOtherGoal(f"{self.instruction!r}: these objects allow no other goal; add a distractor")
+        return family_named(self.family).is_success(self.goal, state)
 
 
 def make_task(family: str, goal: Any, template: str | None = None, rng: Rng | None = None) -> Task[Any]:
@@ -132,7 +128,7 @@ def make_task(family: str, goal: Any, template: str | None = None, rng: Rng | No
         BadPhrasing: if `template` has slots that the family does not fill.
     """
     draw = random.Random(0) if rng is None else as_random(rng)
-    kind = _family(family)
+    kind = family_named(family)
     text = kind.say(goal, draw, "test") if template is None else kind.phrase(template, goal, draw)
     return Task(family, goal, text)
 
@@ -154,16 +150,10 @@ def sample(
     """
     check_split(split)
     draw = as_random(rng)
-    kind = _family(family)
+    kind = family_named(family)
     goal, state = kind.draw(draw, split, n_distractors)
     if templates is None:
         text = kind.say(goal, draw, split)
     else:
         text = kind.phrase(draw.choice(templates), goal, draw)
     return Task(family, goal, text), state
-
-
-def _family(name: str) -> Any:
-    from sim.tasks import family_named
-
-    return family_named(name)

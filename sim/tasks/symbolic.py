@@ -10,7 +10,7 @@ import random
 from typing import Any
 
 from robots.skills import DONE, TABLE, Step
-from sim.tasks.base import Rng, Task, as_random, sample
+from sim.tasks.base import TASKS, NoOtherGoal, Rng, Task, as_random, sample
 from sim.tasks.steps import apply_step
 from sim.tasks.table import MAX_PILE, random_state
 from sim.world.state import SceneState
@@ -60,6 +60,28 @@ def way(task: Task[Any], state: SceneState, rng: random.Random) -> list[SceneSta
         state = apply_step(state, rng.choice(sorted(steps, key=str)))
         states.append(state)
     raise RuntimeError(f"{task.instruction!r}: not done after {MAX_STEPS} right steps from {states[0]}")
+
+
+def swapped(task: Task[Any], rng: Rng, state: SceneState) -> Task[Any]:
+    """A task with another goal on the same objects: told in place of `task`, it is the control that shows
+    whether the words count. Reaching it does not reach `task`.
+
+    Where the family has no other goal here, it is another family's.
+
+    Raises:
+        NoOtherGoal: if these objects allow none.
+    """
+    draw = as_random(rng)
+    for name in (task.family, *(name for name in TASKS if name != task.family)):
+        family = TASKS[name]
+        for _ in range(8):
+            goal = family.other_goal(task.goal, state, draw)
+            if goal is None:
+                break
+            other = Task(name, goal, family.say(goal, draw, "test"))
+            if not task.is_success(way(other, state, draw)[-1]):
+                return other
+    raise NoOtherGoal(f"{task.instruction!r}: these objects allow no other goal; add a distractor")
 
 
 def astray(state: SceneState, rng: random.Random) -> SceneState:

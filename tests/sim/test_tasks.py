@@ -18,7 +18,7 @@ from sim.tasks.put_in_bowl import InBowl
 from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
 from sim.tasks.stack_tower import Tower
 from sim.tasks.steps import IllegalStep, apply_step, topmost
-from sim.tasks.symbolic import feasible_steps, random_state, sample_midway, way
+from sim.tasks.symbolic import feasible_steps, random_state, sample_midway, swapped, way
 from sim.tasks.table import MAX_BOWLS, MAX_OBJECTS, MAX_PILE
 from sim.world.state import ObjectSpec, SceneState
 
@@ -94,7 +94,7 @@ class FamilyContract:
         for _ in range(100):
             task, state = sample(self.name, rng, "test", n_distractors=4)
             try:
-                other = task.swapped(rng, state)
+                other = swapped(task, rng, state)
             except NoOtherGoal:
                 continue  # four bowls and cylinders allow no other goal
             n += 1

@@ -23,6 +23,7 @@ from robots.skills import Step
 from robots.types import CameraFrame, Observation
 from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.tasks import NoOtherGoal, Task, sample
+from sim.tasks.symbolic import swapped
 from sim.world.scene import Scene
 
 SETTLE_TICKS = 10  # what was let go of comes to rest before it is judged
@@ -80,7 +81,7 @@ def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
         task, state = sample(spec.family, rng, spec.split, spec.distractors, templates)
         if spec.control == "swapped":
             try:
-                task.swapped(np.random.default_rng(spec.entropy), state)
+                swapped(task, np.random.default_rng(spec.entropy), state)
             except NoOtherGoal:
                 continue
         try:
@@ -105,7 +106,7 @@ def run_episode(
     _seed(spec)
     told = task
     if spec.control == "swapped":
-        told = task.swapped(np.random.default_rng(spec.entropy), scene.state)
+        told = swapped(task, np.random.default_rng(spec.entropy), scene.state)
     instruction = told.instruction
     rig.set_goal(told)
     watch = _Watch(table, task)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from sim.tasks.base import family_named
+
 _SLOT = re.compile(r"\{(\w*)\}")
 _DETERMINER_BEFORE = re.compile(
     r"\b(the|a|an|that|this|these|those|your|our|my|his|her|their|its|some|any|each|every|one)\s+$",
@@ -72,8 +74,6 @@ def load_phrasings(path: Path | str) -> dict[str, tuple[str, ...]]:
         BadPhrasing: if the file is not of that form or a template has the wrong slots.
         UnknownTask: if it names a family that does not exist.
     """
-    from sim.tasks import family_named
-
     try:
         read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
