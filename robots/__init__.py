@@ -1,1 +1,1 @@
-"""Arms without any learning: types, limits, kinematics, trajectories, the safety gate."""
+"""Robot arms without learned models: types, limits, kinematics, safety, drivers, teleoperation."""

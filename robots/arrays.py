@@ -1,6 +1,6 @@
-"""Arrays from untrusted bytes: allowed types only, byte counts checked, nothing unpickled.
+"""Arrays from untrusted bytes: only allowed types, byte counts checked, no pickle.
 
-Every array that comes in over a wire (bridge, policy servers, GELLO) is made here.
+Every array received from a network (bridge, policy servers, GELLO) is decoded here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HEADER_BYTES = 1024  # of a .npy; numpy writes 128
 
 
 def array_from(data: object, dtype: object, shape: object, order: Literal["C", "F"] = "C") -> NDArray[Any]:
-    """A new array that owns its memory; arguments and errors as of `view_of`."""
+    """A new array that owns its memory. Arguments and errors: see `view_of`."""
     return view_of(data, dtype, shape, order).copy("K")
 
 
@@ -34,10 +34,10 @@ def view_of(
     order: Literal["C", "F"] = "C",
     allowed_types: Collection[str] = DTYPES,
 ) -> NDArray[Any]:
-    """An array over the memory of `data`, read-only where that is.
+    """An array that shares the memory of `data`; read-only where `data` is.
 
     Args:
-        data: bytes, exactly as many as `dtype` and `shape` need.
+        data: exactly the number of bytes that `dtype` and `shape` need.
         dtype: one of `allowed_types`.
         shape: sizes, each >= 0, at most `MAX_AXES`.
 
@@ -53,24 +53,24 @@ def view_of(
         raise ArrayRefused(f"array has {len(shape)} axes; {MAX_AXES} are allowed")
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise ArrayRefused(f"array data are {type(data).__name__}, expected bytes")
-    wanted = math.prod(shape) * kind.itemsize  # Python integers: nothing overflows
+    wanted = math.prod(shape) * kind.itemsize  # Python integers do not overflow
     if not len(data) == wanted:
-        raise ArrayRefused(f"array of {kind.str} {tuple(shape)} takes {wanted} bytes; {len(data)} were sent")
+        raise ArrayRefused(f"array of {kind.str} {tuple(shape)} needs {wanted} bytes; received {len(data)}")
     return np.frombuffer(data, kind).reshape(tuple(shape), order=order)
 
 
 def allowed(dtype: object, allowed_types: Collection[str] = DTYPES) -> np.dtype[Any]:
-    """The type named `dtype` (text or bytes). Raises ArrayRefused for all but `allowed_types`."""
+    """The dtype named `dtype` (text or bytes). Raises ArrayRefused if it is not in `allowed_types`."""
     name = dtype.decode("latin-1") if isinstance(dtype, bytes) else dtype
     if not isinstance(name, str) or name not in allowed_types:
         shown = repr(name)[:40]
         why = " (objects are never unpacked)" if isinstance(name, str) and "O" in name else ""
-        raise ArrayRefused(f"array type {shown} is not allowed{why}; there are {', '.join(allowed_types)}")
+        raise ArrayRefused(f"array type {shown} is not allowed{why}; allowed: {', '.join(allowed_types)}")
     return np.dtype(name)
 
 
 def sendable(array: object) -> NDArray[Any]:
-    """`array` contiguous and little-endian. Raises ArrayRefused for a type that is not allowed."""
+    """`array` as a contiguous little-endian array. Raises ArrayRefused if its type is not allowed."""
     out = np.asarray(array)
     if out.dtype.byteorder == ">":
         out = out.astype(out.dtype.newbyteorder("<"))
@@ -79,7 +79,7 @@ def sendable(array: object) -> NDArray[Any]:
 
 
 def from_npy(data: object) -> NDArray[Any]:
-    """A new array from the bytes of a .npy file, version 1 or 2, without unpickling. Raises ArrayRefused."""
+    """A new array from the bytes of a .npy file, version 1 or 2, without pickle. Raises ArrayRefused."""
     if not isinstance(data, (bytes, bytearray)):
         raise ArrayRefused(f"npy data are {type(data).__name__}, expected bytes")
     stream = io.BytesIO(data)
@@ -98,7 +98,7 @@ def from_npy(data: object) -> NDArray[Any]:
 
 
 def to_npy(array: object) -> bytes:
-    """The bytes of a .npy file, version 1. Raises ArrayRefused for a type that is not allowed."""
+    """The bytes of a .npy file, version 1. Raises ArrayRefused if the type is not allowed."""
     stream = io.BytesIO()
     np.lib.format.write_array(stream, sendable(array), version=(1, 0), allow_pickle=False)
     return stream.getvalue()

@@ -1,10 +1,10 @@
-"""What can go wrong with an arm: one named exception a cause, each saying thing, value, limit, remedy."""
+"""Errors of arms: one exception a cause. A message names the thing, its value, the limit and the remedy."""
 
 from __future__ import annotations
 
 
 class RobotError(Exception):
-    """Base of everything an arm refuses or cannot do."""
+    """Base of all errors of arms."""
 
 
 class SpecError(RobotError):
@@ -12,15 +12,15 @@ class SpecError(RobotError):
 
 
 class UnknownRobot(SpecError):
-    """There is no description of that name."""
+    """No robot description has that name."""
 
 
 class Unreachable(RobotError):
-    """No joint configuration within the limits puts the tool where it was asked."""
+    """No joint configuration within the limits reaches the requested tool pose."""
 
 
 class CommandRejected(RobotError):
-    """A command was refused; nothing of it was sent and the arm holds."""
+    """A command was refused; no part of it was sent and the arm holds."""
 
 
 class CommandNotFinite(CommandRejected):
@@ -28,7 +28,7 @@ class CommandNotFinite(CommandRejected):
 
 
 class CommandShape(CommandRejected):
-    """A target has the wrong number of joints or is no array of numbers."""
+    """A target has the wrong number of joints or is not an array of numbers."""
 
 
 class CommandOutOfOrder(CommandRejected):
@@ -36,35 +36,35 @@ class CommandOutOfOrder(CommandRejected):
 
 
 class CommandFromFuture(CommandRejected):
-    """The command's timestamp is in the future of the receiver's clock."""
+    """The command's timestamp is in the future on the receiver's clock."""
 
 
 class CommandJumps(CommandRejected):
-    """The first target of a session is too far from where the arm is."""
+    """The first target of a session is too far from the measured joints."""
 
 
 class ArmLatched(CommandRejected):
-    """The arm was stopped and stays so until `rearm`."""
+    """The arm was stopped and accepts no commands until `rearm`."""
 
 
 class DriverError(RobotError):
-    """An arm's own interface is missing, silent, or refuses."""
+    """The arm's own interface is missing, does not answer, or refuses."""
 
 
 class ArmMoving(CommandRejected):
-    """Not while the arm still decelerates."""
+    """The request needs an arm at rest, and the arm still decelerates."""
 
 
 class LeaseHeld(CommandRejected):
-    """Another client commands this arm."""
+    """Another client holds the lease of this arm."""
 
 
 class LeaseMissing(CommandRejected):
-    """The sender does not, or no longer, command this arm."""
+    """The sender does not hold the lease of this arm, or holds it no longer."""
 
 
 class LinkDead(RobotError):
-    """No answer in time. Says for how long nothing has been received from the other end."""
+    """No answer in time. The message says how long ago anything was received from the other end."""
 
 
 class SessionLost(RobotError):
@@ -76,20 +76,20 @@ class NotAutonomous(CommandRejected):
 
 
 class StoppedByPerson(NotAutonomous, ArmLatched):
-    """A person stopped the arm: it holds until `rearm`, and the plan is stale."""
+    """A person stopped the arm: it holds until `rearm`, and the plan is out of date."""
 
 
 class TakeoverRefused(RobotError):
-    """A person's request is not possible now; the message says why and what is."""
+    """An operator's request is not possible now; the message says why and what is possible."""
 
 
 class DeviceError(RobotError):
-    """A teleoperation device is missing, its library is, or it was unplugged."""
+    """A teleoperation device or its library is missing, or the device was unplugged."""
 
 
 class MessageRefused(RobotError):
-    """Bytes that are not a message of the protocol, or exceed its limits of size or depth."""
+    """Bytes that are not a message of the protocol, or that exceed its size or depth limits."""
 
 
 class ArrayRefused(MessageRefused):
-    """An array of a type that is not allowed, or whose bytes do not fit its shape."""
+    """An array whose type is not allowed, or whose byte count does not match its shape."""

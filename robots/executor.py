@@ -1,4 +1,4 @@
-"""Executor: sends chunks of joint targets one control tick at a time."""
+"""Executor: sends action chunks to a robot, one target a control tick."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from robots.types import ActionChunk, Array, JointCommand
 
 
 class Executor:
-    """Numbers, stamps and sends; where a new chunk takes over from the old one it fades in.
+    """Numbers, timestamps and sends commands, and blends consecutive chunks.
 
-    Commands are stamped with the receiver's own last stamp, so no two clocks are compared.
+    A command carries the receiver's last timestamp, so clocks of two computers are never compared.
 
     Args:
-        robot: where commands go.
-        blend: ticks over which a new chunk takes over from what the last one still held.
+        robot: receives the commands.
+        blend: number of ticks over which a new chunk is blended with the unsent rest of the previous one.
     """
 
     def __init__(self, robot: Robot, blend: int = 3) -> None:
@@ -26,10 +26,10 @@ class Executor:
         self.blend = blend
         self._seq = -1
         self._t_mono = -np.inf
-        self._rest = np.empty((0, robot.spec.n_joints))  # what the last chunk still wanted
+        self._rest = np.empty((0, robot.spec.n_joints))  # unsent targets of the last chunk
 
     def reset(self) -> None:
-        """Forget the last chunk. Numbers and stamps go on."""
+        """Discard the last chunk. Sequence numbers and timestamps continue."""
         self._rest = np.empty((0, self.robot.spec.n_joints))
 
     def run(
@@ -38,17 +38,17 @@ class Executor:
         n: int | None = None,
         on_sent: Callable[[JointCommand], None] | None = None,
     ) -> list[JointCommand]:
-        """Send the first `n` targets of `chunk` (None = all), fading over from the chunk before.
+        """Send the first `n` targets of `chunk` (None = all), blended with the previous chunk.
 
         Args:
-            on_sent: called after each tick with what was really sent.
+            on_sent: called after each tick with the command really sent.
 
         Returns:
-            What was really sent, one a tick.
+            The commands really sent, one a tick.
 
         Raises:
             CommandShape: the chunk does not fit the arm or its rate.
-            CommandRejected: from the gate; what was sent before stands, the arm holds.
+            CommandRejected: from the gate; earlier targets were sent, the arm holds.
         """
         targets, gripper = self._checked(chunk)
         shared = min(self.blend, len(self._rest), len(targets))
@@ -66,7 +66,7 @@ class Executor:
         return sent
 
     def send(self, q_target: Array, gripper: float) -> JointCommand:
-        """One numbered and stamped target; returns what was really sent."""
+        """Number, timestamp and send one target (n_joints,) in [rad]. Returns the command really sent."""
         self._seq += 1
         stamp = self._t_mono if np.isfinite(self._t_mono) else 0.0
         sent = self.robot.command(JointCommand(q_target, gripper, self._seq, stamp))

@@ -1,7 +1,7 @@
-"""Robot: an arm that is observed, commanded and stopped. RobotWrapper stands before one and delegates to it.
+"""Robot: the interface of an arm. RobotWrapper delegates to another robot.
 
-What only some arms can do is a capability: a small protocol that the arm's class inherits, which declares it.
-Callers ask `robot.capability(Rearmable)` and get the object that does it, or None. Nothing is probed for.
+A capability is a small protocol for what only some arms can do; the class of such an arm inherits it.
+`robot.capability(Rearmable)` returns the object that implements it, or None.
 """
 
 from __future__ import annotations
@@ -16,52 +16,60 @@ if TYPE_CHECKING:
     from robots.spec import ArmSpec
 
 C = TypeVar("C")
-LINK_TIMEOUT = 1.0  # [s] without anything received, after which nobody waits for the other end any more
+LINK_TIMEOUT = 1.0  # [s] without anything received after which the other end counts as lost
 
 
 class Robot(Protocol):
-    """An arm, simulated or real; every implementation inherits this class, and its capabilities beside it.
+    """An arm, simulated or real. Implementations inherit this class and the capabilities they have.
 
     Attributes:
-        spec: limits, chain and hand of the arm.
+        spec: limits, kinematic chain and hand of the arm.
     """
 
     spec: ArmSpec
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """State and images now. `cameras`: names to capture; None = all, () = state only."""
+        """Measure the state and capture images.
+
+        Args:
+            cameras: names of the cameras; None = all, () = state only.
+        """
         ...
 
     def command(self, command: JointCommand) -> JointCommand:
         """Send one target through the safety gate and wait for the next control tick.
 
-        Returns what was really sent. Raises `CommandRejected` (arm holds) on a bad command.
+        Returns:
+            The command really sent.
+
+        Raises:
+            CommandRejected: the command was refused; the arm holds.
         """
         ...
 
     def stop(self, reason: str) -> None:
-        """Decelerate within limits and hold; latched until re-armed (`Rearmable`)."""
+        """Decelerate within the limits and hold. Latched until `Rearmable.rearm`."""
         ...
 
     @property
     def unwrapped(self) -> Robot:
-        """The arm itself, without the wrappers before it."""
+        """The arm itself, without wrappers."""
         return self
 
     def capability(self, kind: type[C]) -> C | None:
-        """What does `kind` for this robot, or None where no class here declares it.
+        """The object that implements `kind` for this robot, or None.
 
         Args:
-            kind: a capability of this module, or the class of an arm, such as the simulated one.
+            kind: a capability of this module, or the class of an arm.
         """
         return cast(C, self) if kind in type(self).__mro__ else None
 
 
 class RobotWrapper(Robot):
-    """A `Robot` before another one. Subclasses override what they change; the rest is delegated.
+    """A `Robot` that delegates to another one. Subclasses override what they change.
 
-    Capabilities are those of the wrapped robot. A wrapper that takes part in one inherits its protocol and
-    is then what `capability` returns, provided that the wrapped robot has it.
+    It has the capabilities of the wrapped robot. A wrapper that changes one inherits its protocol; then
+    `capability` returns the wrapper, provided that the wrapped robot has that capability.
 
     Args:
         robot: an arm, or another wrapper.
@@ -84,9 +92,11 @@ class RobotWrapper(Robot):
 
     @property
     def unwrapped(self) -> Robot:
+        """The arm itself, without wrappers."""
         return self.robot.unwrapped
 
     def capability(self, kind: type[C]) -> C | None:
+        """This wrapper where it inherits `kind` and the wrapped robot has it; otherwise delegated."""
         wrapped = self.robot.capability(kind)
         return cast(C, self) if wrapped is not None and kind in type(self).__mro__ else wrapped
 
@@ -95,10 +105,14 @@ class RobotWrapper(Robot):
 
 
 class Rearmable(Protocol):
-    """Takes commands again after a stop."""
+    """Can accept commands again after a stop."""
 
     def rearm(self) -> None:
-        """Begin a new session: its first target must lie near where the arm is. Raises what refuses it."""
+        """Begin a new session; its first target must be near the measured joints.
+
+        Raises:
+            RobotError: the arm cannot be rearmed now.
+        """
         ...
 
 
@@ -106,48 +120,48 @@ class HasCameras(Protocol):
     """Captures images.
 
     Attributes:
-        cameras: names that `observe` captures when none are given.
+        cameras: names of the cameras.
     """
 
     cameras: Collection[str]
 
 
 class HasGate(Protocol):
-    """Its safety gate is in this process.
+    """Has its safety gate in this process.
 
     Attributes:
-        gate: the present one; a new session may bring another.
+        gate: the current gate; a new session may replace it.
     """
 
     gate: SafetyGate
 
 
 class Closable(Protocol):
-    """Holds a connection that its owner closes."""
+    """Has resources that its owner closes."""
 
     def close(self) -> None:
-        """Release it. Idempotent."""
+        """Release the resources. Idempotent."""
         ...
 
 
 class Leased(Protocol):
-    """One of several clients commands it: whoever holds the lease."""
+    """Accepts commands only from the client that holds its lease."""
 
     def acquire(self) -> None:
-        """Take the lease, which disarms the arm. Raises LeaseHeld, RoleNotAllowed."""
+        """Acquire the lease and disarm the arm. Raises LeaseHeld, RoleNotAllowed."""
         ...
 
     def release(self, timeout: float | None = None) -> None:
-        """Give the lease back. `timeout`: [s] to wait for an answer, None = the client's own."""
+        """Release the lease. `timeout`: [s] to wait for the answer; None = the client's default."""
         ...
 
 
 class Remote(Protocol):
-    """An arm behind a connection, with a control loop of its own.
+    """An arm behind a network connection, with its own control loop.
 
     Attributes:
-        realtime: whether that loop ticks by the wall clock; False = one command, one tick.
-        paced: whether `command` waits for its tick; False where the caller keeps the time.
+        realtime: whether that loop ticks by the wall clock; False = one tick a command.
+        paced: whether `command` waits for its tick; False = the caller keeps the time.
     """
 
     realtime: bool
@@ -158,5 +172,5 @@ class Remote(Protocol):
         ...
 
     def give_up(self) -> bool:
-        """Where nothing was received for `LINK_TIMEOUT`: end calls under way. Returns whether it did."""
+        """Abort pending calls if nothing was received for `LINK_TIMEOUT`. Returns whether it did."""
         ...

@@ -1,11 +1,11 @@
-"""Names of things and the grammar of steps: what planner, policy, tasks, logs and wires share.
+"""Object names and the grammar of steps, shared by planner, policy, tasks, logs and network messages.
 
     put the red block in the blue bowl | put the red block on the green block
     put the red block on the table     | done
 
-`obj_3` may stand for "the red block"; `resolve` replaces it by the name that the detector gave. Where two
-things look alike, a location says which one is meant: "put the red block at (0.450, 0.100, 0.042) in the blue
-bowl". `Step.parse` is the only parser of this text and `Step.text` the only printer.
+`obj_3` may stand for "the red block"; `resolve` replaces it by the detector's name. Where two objects look
+alike, a location selects one: "put the red block at (0.450, 0.100, 0.042) in the blue bowl". `Step.parse` is
+the only parser of this text and `Step.text` the only printer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHADES = {
     "aqua": "cyan", "teal": "cyan", "light blue": "cyan", "navy": "blue", "dark blue": "blue",
     "azure": "blue", "violet": "purple", "lilac": "purple", "magenta": "pink", "rose": "pink",
 }  # fmt: skip
-"""What people also call the colours; a step has the colour's own name."""
+"""Other names of the colours; a step uses the colour's name in `COLOURS`."""
 
 Location = tuple[float, float, float]
 Skill = Literal["put_in", "put_on", "done"]
@@ -44,7 +44,7 @@ _STEP = re.compile(
 
 
 class BadStep(ValueError):
-    """Not a step of the grammar; the message names the nearest legal thing."""
+    """Text or parts that are not a step of the grammar. The message names the closest legal one."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Step:
     """One step of a plan.
 
     Attributes:
-        skill: "put_in" (a bowl), "put_on" (a solid or the table) or "done" (nothing is left to do).
+        skill: "put_in" (a bowl), "put_on" (a solid or the table) or "done" (no steps remain).
         what, target: "red block", "table" or "obj_3"; "" for done.
-        what_at, target_at: (x, y, z) in the base frame in [m], to the millimetre: which of several alike
-            things is meant, or where on the table. None = any.
+        what_at, target_at: (x, y, z) in [m] in the base frame, rounded to 1 mm: selects one of several
+            similar objects, or a place on the table. None = any.
 
     Raises:
-        BadStep: the parts make no step; the message names what comes nearest.
+        BadStep: the parts are not a step; the message names the closest legal one.
     """
 
     skill: Skill
@@ -89,7 +89,7 @@ class Step:
 
     @property
     def text(self) -> str:
-        """Canonical text; it parses back to the same step."""
+        """Canonical text, which `parse` reads as the same step."""
         if self.skill == "done":
             return "done"
         what = f"{_the(self.what)}{_at(self.what_at)}"
@@ -97,7 +97,7 @@ class Step:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the plan has no further steps."""
         return self.skill == "done"
 
     @property
@@ -112,10 +112,10 @@ class Step:
 
     @classmethod
     def parse(cls, text: str) -> Step:
-        """Read a step; case, spaces, a full stop and "red_block" for "red block" do not matter.
+        """Read a step; ignores case, spaces and a full stop, and accepts "red_block" for "red block".
 
         Raises:
-            BadStep: `text` is not in the grammar; the message names what comes nearest.
+            BadStep: `text` is not in the grammar; the message names the closest legal name.
         """
         words = " ".join(text.lower().split())
         for kind in KINDS:
@@ -134,7 +134,7 @@ class Step:
         """The same step with `obj_k` replaced by `names[k - 1]`.
 
         Raises:
-            BadStep: an `obj_k` has no name, or the step makes no sense with the names.
+            BadStep: an `obj_k` has no name, or the step with the names is not in the grammar.
         """
         if self.is_done:
             return self

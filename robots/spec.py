@@ -1,4 +1,4 @@
-"""ArmSpec: what an arm is (names, limits, chain, hand), read from configs/robot/*.yaml."""
+"""ArmSpec: names, limits, kinematic chain and hand of an arm, read from configs/robot/*.yaml."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ GRIPPER_SCALARS = (
 GRIPPER = (*GRIPPER_SCALARS, "finger_joints", "hand_link", "finger_capsules")  # all of them, or no hand
 CHAIN = ("mdh", "joint_origins")
 OPTIONAL = (*GRIPPER, *CHAIN, "urdf", "never_meet")
-OUTSIDE = 2e-3  # [rad] beyond a limit that a measured joint may be: vendors round to tenths of a degree
+OUTSIDE = 2e-3  # [rad] by which a measured joint may exceed a limit: vendors round to 0.1 degree
 
 
 @dataclass(frozen=True, eq=False)
 class ArmSpec:
-    """One arm with its hand, or without one. Arrays are read-only.
+    """One arm, with or without a hand. Arrays are read-only.
 
     Attributes:
         joint_names: (n_joints,) of the actuated arm joints, base to tip.
@@ -45,14 +45,14 @@ class ArmSpec:
         finger_width, finger_thickness: [m] footprint of a finger tip, across and along closing.
         finger_reach: [m] of the finger tips beyond the `ee` frame.
         control_hz: commands a second.
-        first_command_tolerance: [rad] largest distance of a session's first target.
+        first_command_tolerance: [rad] largest distance of a session's first target from the measured joints.
         workspace_min, workspace_max: (3,) in [m], box the tool may move in, base frame.
         table_z: [m] height of the table in the base frame.
-        table_margin: [m] that every part of the arm but its first link keeps above the table.
-        self_margin: [m] that capsules of links which are not neighbours keep from one another.
+        table_margin: [m] smallest height above the table of every part of the arm but its first link.
+        self_margin: [m] smallest distance between capsules of links that are not neighbours.
         capsules, finger_capsules: bodies of links and hand, and of the fingers at any opening.
-        never_meet: (link, link) pairs, the lower first, that are not looked at.
-        urdf: below pybullet_data, "" where that has none: how the simulated arm looks (sim/world/urdf.py).
+        never_meet: (link, link) pairs, the lower first, that are not checked for self-collision.
+        urdf: path below pybullet_data of the simulated arm's URDF (sim/world/urdf.py); "" = none there.
         finger_joints, hand_link: names of the simulated hand's two joints and its link.
     """
 
@@ -89,19 +89,21 @@ class ArmSpec:
 
     @property
     def n_joints(self) -> int:
+        """Number of actuated arm joints."""
         return len(self.joint_names)
 
     @property
     def has_gripper(self) -> bool:
+        """Whether the arm has a hand."""
         return self.gripper_width > 0
 
     @property
     def dt(self) -> float:
-        """Seconds between two commands."""
+        """Control period in [s]."""
         return 1.0 / self.control_hz
 
     def outside(self, q: Array) -> str:
-        """Which joint of `q` (n_joints,), measured in [rad], is beyond its limits, in words; "" for none."""
+        """Describes the first joint of measured `q` (n_joints,) in [rad] outside its limits; "" = none."""
         inside = (self.q_min - OUTSIDE <= q) & (q <= self.q_max + OUTSIDE)
         if inside.all():
             return ""
@@ -113,19 +115,19 @@ class ArmSpec:
 
     @staticmethod
     def available() -> list[str]:
-        """Names that `load` knows."""
+        """Names that `load` accepts."""
         return sorted(p.stem for p in CONFIG_DIR.glob("*.yaml"))
 
     @classmethod
     def load(cls, name: str) -> ArmSpec:
-        """The arm called `name`. Raises UnknownRobot (with the nearest name) or SpecError."""
+        """The arm `name`. Raises UnknownRobot, which names the closest match, or SpecError."""
         if name not in (known := cls.available()):
-            raise UnknownRobot(f"no robot {name!r}; there are {known}{_nearest(name, known)}")
+            raise UnknownRobot(f"no robot {name!r}; available: {known}{_nearest(name, known)}")
         return cls.from_dict(yaml.safe_load((CONFIG_DIR / f"{name}.yaml").read_text(encoding="utf-8")))
 
     @classmethod
     def from_dict(cls, raw: Any) -> ArmSpec:
-        """Check and freeze a description as the YAML holds it. Raises SpecError naming the entry."""
+        """Validate a description read from YAML. Raises SpecError, which names the entry."""
         if not isinstance(raw, dict):
             raise SpecError(f"a robot description is a mapping of names to values, not {type(raw).__name__}")
         derived = {"joint_origins", "tool"}
@@ -140,7 +142,7 @@ class ArmSpec:
                 "give the chain once: `mdh` rows [a, d, alpha] or `joint_origins` rows [xyz, rpy]"
             )
         needed = [k for k in known if k not in OPTIONAL]
-        if any(k in raw for k in GRIPPER):  # half a hand is a mistake
+        if any(k in raw for k in GRIPPER):  # all entries of a hand, or none
             needed += GRIPPER
         if missing := [k for k in needed if k not in raw]:
             raise SpecError(f"missing entries {missing}")

@@ -1,8 +1,8 @@
-"""The nouns that flow between cameras, models and arms: frozen, decoded once at the edge.
+"""Immutable data types shared by cameras, models and arms.
 
 Frames: `a_from_b` maps coordinates of b into a. `base` is the arm's own base; `camera` is
 OpenCV's (x right, y down, z forward); `ee` is the tool frame between the finger tips,
-z pointing out of the hand. SI units throughout.
+z pointing out of the hand. SI units.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """One picture with its calibration.
+    """One camera image with its calibration.
 
     Attributes:
         rgb: uint8 (H, W, 3).
@@ -36,11 +36,11 @@ class CameraFrame:
 
 @dataclass(frozen=True)
 class RobotState:
-    """What the arm measures of itself.
+    """Measured state of an arm.
 
     Attributes:
         q, dq: (n_joints,) in [rad], [rad/s].
-        gripper: opening in [0, 1], 1 = open.
+        gripper: opening in [0, 1]; 1 = open.
         base_from_ee: (4, 4) tool frame from forward kinematics of `q`.
     """
 
@@ -60,7 +60,7 @@ class AudioClip:
 
 @dataclass(frozen=True)
 class Observation:
-    """Everything a planner or a policy may know of the world at `t_mono` [s]."""
+    """Input of planners and policies: images by camera name, robot state and audio at `t_mono` [s]."""
 
     images: Mapping[str, CameraFrame]
     robot: RobotState
@@ -69,9 +69,9 @@ class Observation:
 
 
 class JointCommand(NamedTuple):
-    """Where the joints should be: `q_target` (n_joints,) in [rad], `gripper` in [0, 1].
+    """Target joint positions `q_target` (n_joints,) in [rad] and gripper opening in [0, 1].
 
-    A tuple, for two are made every tick and a frozen dataclass takes three times as long.
+    A tuple, because two are made every tick and a frozen dataclass takes three times as long to make.
     """
 
     q_target: Array
@@ -80,25 +80,33 @@ class JointCommand(NamedTuple):
     t_mono: float
 
 
-class Asked(Protocol):
-    """What a gate is asked for: a `JointCommand`, or what came over a wire, its target a tuple of floats."""
+class CommandLike(Protocol):
+    """A `JointCommand`, or a command decoded from the wire, whose target is a tuple of floats."""
 
     @property
-    def q_target(self) -> Array | tuple[float, ...]: ...
+    def q_target(self) -> Array | tuple[float, ...]:
+        """(n_joints,) in [rad]."""
+        ...
 
     @property
-    def gripper(self) -> float: ...
+    def gripper(self) -> float:
+        """Opening in [0, 1]."""
+        ...
 
     @property
-    def seq(self) -> int: ...
+    def seq(self) -> int:
+        """Sequence number."""
+        ...
 
     @property
-    def t_mono(self) -> float: ...
+    def t_mono(self) -> float:
+        """Timestamp in [s] on the receiver's clock."""
+        ...
 
 
 @dataclass(frozen=True)
 class ActionChunk:
-    """A stretch of joint targets: `q_targets` (T, n_joints), `gripper` (T,), at `control_hz`."""
+    """T consecutive targets at `control_hz`: `q_targets` (T, n_joints) in [rad], `gripper` (T,) in [0, 1]."""
 
     q_targets: Array
     gripper: Array

@@ -14,7 +14,7 @@ from robots.bridge.errors import CommandStale, CommandTooSoon
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import SILENCE
 from robots.errors import CommandOutOfOrder, CommandRejected
-from robots.types import Asked, JointCommand
+from robots.types import CommandLike, JointCommand
 
 PLACES = 32  # commands in the queue: at 1 kHz, as long as a busy machine often stalls
 OLDEST = SILENCE  # [s] age limit: nothing is executed that is older than the silence that latches
@@ -32,7 +32,7 @@ class Early:
     key: AllowedKey
     session: str
     token: int
-    command: Asked
+    command: CommandLike
     heard: float
     arrived: float
     answer: Callable[[JointCommand | CommandRejected], None]

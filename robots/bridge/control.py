@@ -29,7 +29,7 @@ from robots.control_tasks import ControlTasks
 from robots.drivers.base import Driver, Enabled, HasClock
 from robots.errors import ArmMoving, CommandRejected, DriverError, RobotError
 from robots.safety.gate import SafetyGate
-from robots.types import Asked, JointCommand, RobotState
+from robots.types import CommandLike, JointCommand, RobotState
 
 T = TypeVar("T")
 STILL = 0.03  # [s] between states published while simulated time is stopped
@@ -76,7 +76,7 @@ class Controller:
         self._turn = threading.Condition(self._lock)
         self._pending: JointCommand | None = None
         # The command, the state and the time of a promised `_pending`, which the gate has yet to process.
-        self._promised: tuple[Asked, RobotState, float] | None = None
+        self._promised: tuple[CommandLike, RobotState, float] | None = None
         self._dropped = False  # lock-step: whether `_pending` was, by a restart
         self._early = CommandQueue()
         self._ticks = 0
@@ -143,7 +143,7 @@ class Controller:
         key: AllowedKey,
         session: str,
         token: int,
-        command: Asked,
+        command: CommandLike,
         heard: float,
         later: Callable[[JointCommand | CommandRejected], None],
     ) -> tuple[JointCommand, float] | None:
@@ -195,7 +195,7 @@ class Controller:
 
         # in lock-step what moves stands still until the next tick, and `hold` brakes it
         try:
-            return self._tasks.between_ticks(work, timeout, rested=lambda: not self.realtime or self.at_rest)
+            return self._tasks.between_ticks(work, timeout, at_rest=lambda: not self.realtime or self.at_rest)
         except TimeoutError as error:
             raise CommandTooSoon(str(error)) from error
 
@@ -271,7 +271,7 @@ class Controller:
             early.answer(said)
         elif self.realtime:  # the next one may come between two ticks, and its sender waits
             with self._lock:
-                self._gate.foresee()
+                self._gate.precompute()
         if self._tasks.waiting and self.snapshot.at_rest:
             with self._turn:
                 self._turn.notify_all()
@@ -359,7 +359,7 @@ class Controller:
 
     # -- with the lock held -------------------------------------------------------------------
 
-    def _gated(self, command: Asked, arrived: float, now: float) -> JointCommand:
+    def _gated(self, command: CommandLike, arrived: float, now: float) -> JointCommand:
         """What may be sent for a command that the lease accepts. The commander was alive when it arrived."""
         here = self.snapshot.state
         sent = self._gate.filter(command, here.q, here.gripper, now)
@@ -367,10 +367,10 @@ class Controller:
         self.counts["command"] += 1
         return sent
 
-    def _promise(self, command: Asked, now: float) -> JointCommand | None:
+    def _promise(self, command: CommandLike, now: float) -> JointCommand | None:
         """As `_gated`, where the gate foresaw the command: the sender waits, the gate runs in the tick."""
         here = self.snapshot.state
-        gripper = self._gate.foretell(command, here.gripper, now)
+        gripper = self._gate.predict(command, here.gripper, now)
         if gripper is None:
             return None
         self._promised = command, here, now

@@ -1,1 +1,1 @@
-"""What stands before every arm: limits, workspace, clearance, and a stop within them."""
+"""Safety layer of every arm: joint limits, workspace, clearance, and stops within the limits."""

@@ -152,8 +152,8 @@ class SharedArm(RobotWrapper, Rearmable):
             self.took[camera] = max(self.took.get(camera, 0.0) * FORGET, took)
             return frame
 
-        needs = min(self.took.get(camera, 0.0) + MARGIN, 0.8 * self.spec.dt)  # late, but taken
-        return self.tasks.between_ticks(take, needs=needs)
+        duration = min(self.took.get(camera, 0.0) + MARGIN, 0.8 * self.spec.dt)  # late, but taken
+        return self.tasks.between_ticks(take, duration=duration)
 
     def command(self, command: JointCommand) -> JointCommand:
         """The agent's next target. Returns what was sent, at its tick.

@@ -11,7 +11,7 @@ import pytest
 
 from robots.motion.kinematics import joint_frames
 from robots.safety.capsules import segment_distance
-from robots.safety.clearance import LinkRows, SelfDistance, Walls
+from robots.safety.clearance import LinkPoses, SelfMargins, WorkspaceMargins
 from robots.spec import ArmSpec
 
 ARMS = ArmSpec.available()
@@ -44,7 +44,7 @@ def test_segment_distance_is_that_of_the_nearest_points() -> None:
 def test_link_rows_are_the_forward_kinematics(name: str) -> None:
     spec = ArmSpec.load(name)
     q = postures(spec, np.random.default_rng(1), 7)
-    rows = LinkRows(spec).of(q).reshape(7, spec.n_joints + 2, 3, 4)
+    rows = LinkPoses(spec).of(q).reshape(7, spec.n_joints + 2, 3, 4)
     np.testing.assert_allclose(rows[:, 1:], joint_frames(spec, q)[:, :, :3], atol=1e-12)
     np.testing.assert_array_equal(rows[:, 0], np.broadcast_to(np.eye(3, 4), (7, 3, 4)))
 
@@ -52,26 +52,26 @@ def test_link_rows_are_the_forward_kinematics(name: str) -> None:
 @pytest.mark.parametrize("name", ARMS)
 def test_no_margin_falls_faster_than_its_bounds(name: str) -> None:
     spec, rng = ArmSpec.load(name), np.random.default_rng(2)
-    rows, walls, itself = LinkRows(spec), Walls(spec), SelfDistance(spec)
+    rows, walls, itself = LinkPoses(spec), WorkspaceMargins(spec), SelfMargins(spec)
     for size in (1e-3, 0.03, 0.3, 1.0):
         q = postures(spec, rng, 60)
         step = rng.normal(0, size, q.shape) * (rng.uniform(size=q.shape) < 0.5)
         before, after = rows.of(q), rows.of(q + step)
         for kind in (walls, itself):
             fall = kind.margins(before) - kind.margins(after)
-            assert (fall <= np.abs(step) @ kind.reach.T + 1e-12).all()
+            assert (fall <= np.abs(step) @ kind.rate.T + 1e-12).all()
         for k in range(len(q)):
             size_k = np.abs(step[k])
-            linear = walls.margins(before[k][None])[0] + walls.slopes(before[k]) @ step[k]
+            linear = walls.margins(before[k][None])[0] + walls.gradients(before[k]) @ step[k]
             off = np.abs(walls.margins(after[k][None])[0] - linear)
-            assert (off <= size_k @ walls.bend @ size_k / 2 + 1e-12).all()
+            assert (off <= size_k @ walls.curvature @ size_k / 2 + 1e-12).all()
 
 
 @pytest.mark.parametrize("name", ARMS)
 def test_home_is_clear_of_everything(name: str) -> None:
     spec = ArmSpec.load(name)
-    row = LinkRows(spec).of(spec.q_home[None])
-    for kind in (Walls(spec), SelfDistance(spec)):
+    row = LinkPoses(spec).of(spec.q_home[None])
+    for kind in (WorkspaceMargins(spec), SelfMargins(spec)):
         margins = kind.margins(row)[0]
         assert margins.min() > 0.005, kind.names[int(np.argmin(margins))]
 
@@ -79,8 +79,8 @@ def test_home_is_clear_of_everything(name: str) -> None:
 @pytest.mark.parametrize("name", ARMS)
 def test_pairs_that_are_not_looked_at_do_not_meet(name: str) -> None:
     spec = ArmSpec.load(name)
-    every = SelfDistance(dataclasses.replace(spec, never_meet=frozenset()))
-    margins = every.margins(LinkRows(spec).of(postures(spec, np.random.default_rng(3), 4000))).min(0)
+    every = SelfMargins(dataclasses.replace(spec, never_meet=frozenset()))
+    margins = every.margins(LinkPoses(spec).of(postures(spec, np.random.default_rng(3), 4000))).min(0)
     for k, (a, b) in enumerate(zip(every.first, every.second, strict=True)):
         pair = int(every.capsules.links[a]), int(every.capsules.links[b])
         if pair in spec.never_meet and pair not in WIDER_THAN_THE_ARM[name]:

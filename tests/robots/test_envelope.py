@@ -10,7 +10,7 @@ import pytest
 
 from palme.cli.bench.gate_streams import Streams
 from robots.motion.kinematics import fk, ik, reach_down, tool_pose
-from robots.safety.clearance import ROUNDING, SAG, LinkRows, SelfDistance, Walls
+from robots.safety.clearance import ROUNDING, SAG, LinkPoses, SelfMargins, WorkspaceMargins
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import JointCommand
@@ -28,8 +28,8 @@ def unbounded(arm: ArmSpec) -> ArmSpec:
 
 def room(spec: ArmSpec, path: np.ndarray) -> tuple[float, float]:
     """Least margin to walls and table, and to itself, along `path` (T, n_joints)."""
-    rows = LinkRows(spec).of(path)
-    return float(Walls(spec).margins(rows).min()), float(SelfDistance(spec).margins(rows).min())
+    rows = LinkPoses(spec).of(path)
+    return float(WorkspaceMargins(spec).margins(rows).min()), float(SelfMargins(spec).margins(rows).min())
 
 
 def drive(gate: SafetyGate, goal: np.ndarray, ticks: int = 100, seq: int = 0) -> np.ndarray:
@@ -107,9 +107,9 @@ def test_the_fingers_reach_the_smallest_block_and_not_the_table(arm: ArmSpec) ->
 
 def test_the_links_keep_off_the_table_too(arm: ArmSpec) -> None:
     spec, rng = unbounded(arm), np.random.default_rng(0)
-    walls, low = Walls(spec), spec.q_home
+    walls, low = WorkspaceMargins(spec), spec.q_home
     links = [k for k, name in enumerate(walls.names) if name.startswith("table: link")]
-    while walls.margins(LinkRows(spec).of(low[None]))[0, links].min() > -0.05:  # stretched out and below
+    while walls.margins(LinkPoses(spec).of(low[None]))[0, links].min() > -0.05:  # stretched out and below
         low = np.clip(spec.q_home + rng.uniform(-2, 2, spec.n_joints), spec.q_min, spec.q_max)
         low[0] = spec.q_home[0]
     gate = begun(spec)
@@ -163,8 +163,11 @@ def test_a_margin_used_up_to_the_last_rounding_is_looked_at(arm: ArmSpec) -> Non
     gate = begun(arm)
     envelope, q, dt = gate.envelope, gate.q, arm.dt
     speed = np.full(arm.n_joints, 0.01)
-    far = np.abs(q + speed * dt - envelope._looked_at) + envelope._braking(speed)
+    far = np.abs(q + speed * dt - envelope._checked_at) + envelope._braking(speed)
     for k in (0, -1):  # a wall, a pair of bodies
-        envelope._room, envelope._spare = envelope._reach @ far.ravel() + 1.0, -1.0
-        envelope._room[k] -= 1.0 - ROUNDING / 2
-        assert envelope.part(q.tolist(), [0.0] * len(q), (q + speed * dt).tolist(), speed.tolist()) == 1.0
+        envelope._known_margins, envelope._slack = envelope._rate @ far.ravel() + 1.0, -1.0
+        envelope._known_margins[k] -= 1.0 - ROUNDING / 2
+        assert (
+            envelope.feasible_fraction(q.tolist(), [0.0] * len(q), (q + speed * dt).tolist(), speed.tolist())
+            == 1.0
+        )

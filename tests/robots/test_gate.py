@@ -120,13 +120,13 @@ def test_the_gate_sends_the_same_whether_it_looked_ahead_or_not(arm: ArmSpec, ge
         if rng.uniform() < 0.005:
             offset = rng.normal(0, 0.002 * size, spec.n_joints)
         target = spec.q_home + offset + 1e-4 * size * k * (1 - np.cos(2 * np.pi * k / 6000))
-        gates[1].foresee()
+        gates[1].precompute()
         if rng.uniform() < 0.002:
             a, b = (gate.brake().q_target for gate in gates)
         else:
             command = JointCommand(target, float(rng.uniform(-0.2, 1.2)), k, 0.0)
             held = rng.choice([np.nan, 0.4, 0.9])  # where the fingers are
-            told = gates[1].foretell(command._replace(q_target=tuple(target.tolist())), held, 0.0)
+            told = gates[1].predict(command._replace(q_target=tuple(target.tolist())), held, 0.0)
             sent = [gate.filter(command, spec.q_home, held, 0.0) for gate in gates]
             a, b = sent[0].q_target, sent[1].q_target
             if told is not None:
@@ -145,17 +145,17 @@ def test_nothing_is_foretold_of_what_filter_refuses_or_changes(arm: ArmSpec) -> 
         gate.filter(JointCommand(spec.q_home + 1e-6 * pace(spec) * k, 1.0, k, 0.0), spec.q_home)
     here = tuple(gate.q.tolist())
     good = JointCommand(here, 1.0, 3, 0.0)  # type: ignore[arg-type]
-    assert gate.foretell(good, 1.0, 0.0) is None  # it has not looked ahead
-    gate.foresee()
-    assert gate.foretell(good, 1.0, 0.0) == 1.0
+    assert gate.predict(good, 1.0, 0.0) is None  # it has not looked ahead
+    gate.precompute()
+    assert gate.predict(good, 1.0, 0.0) == 1.0
     for bad in (
         {"q_target": (np.nan, *here[1:])}, {"q_target": (np.inf, *here[1:])}, {"q_target": here[1:]},
         {"q_target": (here[0] + 0.1, *here[1:])}, {"q_target": ()}, {"gripper": np.nan}, {"gripper": -np.inf},
         {"seq": 2}, {"t_mono": 1.0}, {"t_mono": np.nan},
     ):  # fmt: skip
-        assert gate.foretell(good._replace(**bad), 1.0, 0.0) is None, bad
+        assert gate.predict(good._replace(**bad), 1.0, 0.0) is None, bad
     gate.stop("a test")
-    assert gate.foretell(good, 1.0, 0.0) is None
+    assert gate.predict(good, 1.0, 0.0) is None
 
 
 def test_a_stream_that_lost_a_tick_is_followed_exactly_again_within_a_few(arm: ArmSpec) -> None:
@@ -180,7 +180,7 @@ def test_braking_from_every_state_ends_within_the_position_limits(arm: ArmSpec, 
     passed = 0
     for seq, target in enumerate(targets):
         gate.filter(JointCommand(target, 1.0, seq, 0.0), spec.q_home)
-        passed += gate._followed
+        passed += gate._reached
         ticks = np.arange(1, np.ceil(np.abs(gate.dq) / change).max() + 1)[:, None]
         slower = np.maximum(np.abs(gate.dq) - change * ticks, 0.0)  # (ticks to rest, n_joints)
         rest = gate.q + np.sign(gate.dq) * slower.sum(0) * spec.dt

@@ -71,7 +71,7 @@ def test_object_arrays_are_refused_before_anything_is_unpacked_or_crashes():
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ([2], "takes 8 bytes; 4 were sent"), ([2**31 - 1] * 5, "bytes; 4 were sent"), ([-1], "sizes"), ([1.0],
+        ([2], "needs 8 bytes; received 4"), ([2**31 - 1] * 5, "bytes; received 4"), ([-1], "sizes"), ([1.0],
         "sizes"), ([True], "sizes"), ("1", "sizes"), ([2**40], "sizes"), ([1] * 7, "axes"), (None, "sizes"),
     ],
 )  # fmt: skip

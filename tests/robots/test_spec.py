@@ -18,7 +18,7 @@ def panda() -> dict:
 
 
 def test_unknown_robot_lists_what_exists_and_the_nearest() -> None:
-    with pytest.raises(UnknownRobot, match="there are .*panda.*did you mean 'panda'"):
+    with pytest.raises(UnknownRobot, match="available: .*panda.*did you mean 'panda'"):
         ArmSpec.load("pnada")
 
 

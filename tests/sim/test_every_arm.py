@@ -13,7 +13,7 @@ from robots.errors import SpecError
 from robots.executor import Executor
 from robots.motion.kinematics import fk, joint_frames
 from robots.motion.pick_place import go_to
-from robots.safety.clearance import LinkRows, SelfDistance, Walls
+from robots.safety.clearance import LinkPoses, SelfMargins, WorkspaceMargins
 from robots.skills import Step
 from robots.spec import CONFIG_DIR, ArmSpec
 from sim.data.oracle import Oracle, Tick
@@ -114,7 +114,8 @@ def test_at_home_it_hides_nothing_of_the_table_and_is_clear_of_itself(arm: Simul
     world.set_arm(fk_over_the_table(spec), 1.0)
     assert (world._look("front", None, False)[1] == world.arm.body).any()  # it is drawn where it does hide
     margins = [
-        kind.margins(LinkRows(spec).of(spec.q_home[None])) for kind in (Walls(spec), SelfDistance(spec))
+        kind.margins(LinkPoses(spec).of(spec.q_home[None]))
+        for kind in (WorkspaceMargins(spec), SelfMargins(spec))
     ]
     assert min(m.min() for m in margins) > 0.005
 

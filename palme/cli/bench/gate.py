@@ -18,7 +18,7 @@ from palme.cli.bench.gate_streams import Streams
 from robots.errors import CommandRejected
 from robots.motion.kinematics import joint_frames
 from robots.safety.capsules import segment_distance
-from robots.safety.clearance import SelfDistance, hand_points
+from robots.safety.clearance import SelfMargins, lowest_finger_points
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
@@ -101,7 +101,7 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
         told: float | None = None
         begin = clock()
         if ahead:
-            gate.foresee()
+            gate.precompute()
             told = _foretold(gate, ask, now)
         try:
             answer = gate.filter(ask, measured, None, now)
@@ -141,11 +141,11 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
 
 
 def _foretold(gate: SafetyGate, ask: JointCommand, now: float) -> float | None:
-    """See `SafetyGate.foretell`; None for what cannot come over the wire."""
+    """See `SafetyGate.predict`; None for what cannot come over the wire."""
     q, opening = ask.q_target, ask.gripper
     if not (isinstance(q, np.ndarray) and q.ndim == 1 and isinstance(opening, float)):
         return None
-    return gate.foretell(ask._replace(q_target=tuple(q.tolist())), None, now)  # type: ignore[arg-type]
+    return gate.predict(ask._replace(q_target=tuple(q.tolist())), None, now)  # type: ignore[arg-type]
 
 
 class _Judge:
@@ -153,9 +153,9 @@ class _Judge:
 
     def __init__(self, spec: ArmSpec) -> None:
         self.spec, self.found = spec, GateBench(spec.name, spec.control_hz)
-        self._pairs = SelfDistance(spec)
+        self._pairs = SelfMargins(spec)
         low = spec.capsules.links >= 2
-        tip, tip_radii = hand_points(spec)
+        tip, tip_radii = lowest_finger_points(spec)
         self._links = np.concatenate([np.repeat(spec.capsules.links[low], 2), [spec.n_joints + 1] * len(tip)])
         self._points = np.concatenate([spec.capsules.ends[low].reshape(-1, 3), tip])
         self._radii = np.concatenate([np.repeat(spec.capsules.radii[low], 2), tip_radii])

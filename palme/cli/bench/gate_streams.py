@@ -20,7 +20,7 @@ from robots.errors import (
     CommandShape,
 )
 from robots.motion.kinematics import jacobian
-from robots.safety.clearance import LinkRows, SelfDistance
+from robots.safety.clearance import LinkPoses, SelfMargins
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
@@ -39,7 +39,7 @@ class Streams:
     @classmethod
     def of(cls, spec: ArmSpec, rng: np.random.Generator) -> Streams:
         postures = rng.uniform(spec.q_min, spec.q_max, (4000, spec.n_joints))
-        meets = (SelfDistance(spec).margins(LinkRows(spec).of(postures)) < 0).any(1)
+        meets = (SelfMargins(spec).margins(LinkPoses(spec).of(postures)) < 0).any(1)
         return cls(spec, rng, postures[meets])
 
     def ticks(self, low: int, high: int) -> int:

@@ -259,11 +259,11 @@ def test_a_leader_of_another_kind_is_followed_through_the_tool_frame() -> None:
 
 
 def test_braking_distances_are_the_gate_s() -> None:
-    from robots.safety.gate import _brakes_within
+    from robots.safety import joint_limits
 
     for distance in np.linspace(0, 0.5, 40):
         mine = float(brakes_within(np.array(distance), np.array(0.375), 0.05))
-        assert mine == pytest.approx(_brakes_within(distance, 0.375, 0.05), abs=1e-12)
+        assert mine == pytest.approx(joint_limits.brakes_within(distance, 0.375, 0.05), abs=1e-12)
     step = follow(np.zeros(2), np.array([1.0, 0.001]), np.zeros(2), np.ones(2), np.full(2, 0.4), 0.05)
     np.testing.assert_allclose(step, [0.05, 0.001])
 
