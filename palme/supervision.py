@@ -1,4 +1,4 @@
-"""How the loop learns that a person has stepped in; `palme.operator.run_operator` tells it."""
+"""The agent's view of a person who intervenes; implemented by `palme.operator.run_operator`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from robots.types import JointCommand
 
 @dataclass(frozen=True)
 class Correction:
-    """What happened from the moment that the agent was broken off until it may go on.
+    """What happened while a person interrupted the agent.
 
     Attributes:
         who, why: "anna", and "taken", "paused", "stopped" or "told".
-        seconds: how long it took.
-        commands: what was sent for a person's hand.
-        words: what was typed, "" for nothing.
-        step: what is to be done now, in place of the step that was broken off; None = plan.
-        instruction: what the planner is to work on from now on; None = the same.
+        seconds: duration in [s].
+        commands: sent by the person.
+        words: verbal correction, "" for none.
+        step: to do now in place of the interrupted step; None = replan.
+        instruction: what the planner works on from now on; None = unchanged.
     """
 
     who: str
@@ -31,7 +31,7 @@ class Correction:
     instruction: str | None = None
 
     def then(self, later: Correction) -> Correction:
-        """Both, as one: the later words count, and so do all motions."""
+        """Both in one: the later words count, and all commands."""
         return replace(
             later,
             seconds=self.seconds + later.seconds,
@@ -43,17 +43,17 @@ class Correction:
 
 
 class Supervisor(Protocol):
-    """A person beside the loop."""
+    """A person who may interrupt the agent."""
 
     @property
     def interrupted(self) -> bool:
-        """Whether a person has the arm, or has had it or spoken since the last `wait`."""
+        """Whether a person has control, or has intervened since the last `wait`."""
         ...
 
     def wait(self) -> Correction:
-        """Returns when the agent may look and plan anew."""
+        """Wait until the agent may observe and replan."""
         ...
 
     def ask(self, message: str) -> None:
-        """The agent cannot go on by itself: pause, and tell why."""
+        """Pause the run and show `message`: the agent cannot continue by itself."""
         ...

@@ -1,4 +1,4 @@
-"""A desk that writes down what it is asked, and the ways to a console's sockets."""
+"""An operator that records its calls, and access to a console's sockets."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from palme.operator.operator import Jog, Joint, Picture, Reply, Status, StepLine
+from palme.operator.operator import Jog, Joint, Picture, Reply, Status, StepStatus
 from palme.operator.server import Console
 
 STATUS = Status(
     mode="autonomous", holder="policy", instruction="put the red block in the blue bowl",
-    steps=(StepLine("pick the red block", "now", 0.9),), sentence="<p>human : put it there</p>", sure=0.9,
-    joints=(Joint("elbow", np.float64(0.1), -1.0, 1.0, 0.0, 2.0),), gripper=1.0, cameras=("front", "side"),
-    held_by="", age=0.01, loop_ticks=100, loop_late=0, message="begun", t_mono=1.0,
+    steps=(StepStatus("pick the red block", "now", 0.9),), sentence="<p>human : put it there</p>",
+    probability=0.9, joints=(Joint("elbow", np.float64(0.1), -1.0, 1.0, 0.0, 2.0),), gripper=1.0,
+    cameras=("front", "side"), limited_by="", state_age=0.01, ticks=100, missed_ticks=0, message="started",
+    t_mono=1.0,
 )  # fmt: skip
 
 
-class FakeDesk:
+class FakeOperator:
     """`calls`: (name, arguments, when). `status` and `pictures` are what the test puts there."""
 
     def __init__(self) -> None:
         self.called = threading.Condition()
-        self.begin_anew()
+        self.reset()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         self.now = STATUS
         self.pictures: dict[str, Picture] = {}
         self.calls: list[tuple[str, tuple[Any, ...], float]] = []
@@ -54,7 +55,7 @@ class FakeDesk:
 
     def take(self, who: str) -> Reply:
         if self.now.holder not in ("", "policy", who):
-            return Reply(False, f"{self.now.holder} holds the arm")
+            return Reply(False, f"{self.now.holder} has control")
         self.now = replace(self.now, holder=who, mode="correcting")
         return self._note("take", who)
 
@@ -86,7 +87,7 @@ class FakeDesk:
             return [t for n, arguments, t in self.calls if n == name and who in (None, arguments[0])]
 
     def wait(self, name: str, who: str | None = None, seconds: float = 5.0) -> float:
-        """When it was called first; fails where it is not."""
+        """Wait for a call; returns the time of the first."""
         with self.called:
             found = self.called.wait_for(
                 lambda: [t for n, arguments, t in self.calls if n == name and who in (None, arguments[0])],
@@ -97,26 +98,26 @@ class FakeDesk:
 
 
 class Page:
-    """What a page does on its sockets, without a browser."""
+    """A page's sockets, without a browser."""
 
     def __init__(self, socket: Any) -> None:
         self.socket = socket
 
-    def say(self, do: str, **fields: Any) -> None:
+    def send(self, do: str, **fields: Any) -> None:
         self.socket.send(json.dumps({"do": do, **fields}))
 
-    def hear(self, kind: str, seconds: float = 5.0) -> Any:
-        """The next message of a kind; what comes before it is passed over. Status is acknowledged."""
+    def receive(self, kind: str, seconds: float = 5.0) -> Any:
+        """The next message of a kind, skipping others; a status is confirmed."""
         end = time.monotonic() + seconds
         while True:
             message = json.loads(self.socket.recv(timeout=max(end - time.monotonic(), 0.001)))
             if "status" in message:
-                self.say("seen", n=message["n"])
+                self.send("seen", n=message["n"])
             if kind in message:
                 return message
 
     def picture(self, seconds: float = 5.0) -> dict[str, Any]:
-        """The next picture's head, with its bytes as `jpeg`."""
+        """The next image's header, with its bytes as `jpeg`."""
         data = self.socket.recv(timeout=seconds)
         length = int.from_bytes(data[:2], "little")
         return json.loads(data[2 : 2 + length]) | {"jpeg": data[2 + length :]}
@@ -124,7 +125,7 @@ class Page:
 
 @contextmanager
 def opened(console: Console, path: str = "/control", **other: str | None) -> Iterator[Page]:
-    """A socket as our own page opens it; `token`, `origin`, `host` say otherwise."""
+    """A socket as our own page opens it; `token`, `origin` and `host` override its defaults."""
     from websockets.sync.client import connect
 
     host = f"{other.get('host', '127.0.0.1')}:{console.port}"
@@ -134,15 +135,15 @@ def opened(console: Console, path: str = "/control", **other: str | None) -> Ite
     with connect(
         f"ws://{host}{path}{query}", sock=line, origin=other.get("origin", f"http://{host}"),
         compression=None, close_timeout=1, max_size=2**24, proxy=None,
-    ) as talk:  # fmt: skip
-        yield Page(talk)
+    ) as connection:  # fmt: skip
+        yield Page(connection)
 
 
 def eventually(true: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """What `true` answers once it is true; fails where it never is."""
+    """Wait until `true` returns a true value, and return it."""
     end = time.monotonic() + seconds
     while not (answer := true()):
-        assert time.monotonic() < end, "it never came true"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.01)
     return answer
 

@@ -1,1 +1,1 @@
-"""The console: what a person sees of a run and does about it, in a browser."""
+"""The operator's console: a web page that shows a run, and through which a person controls it."""

@@ -1,37 +1,37 @@
-"""`python -m palme.operator`: the console with an arm of lines behind it; nothing real moves."""
+"""`python -m palme.operator`: the console with a drawn rehearsal arm; no robot moves."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from palme.operator.errors import ConsoleError
 from palme.operator.rehearsal.operator import RehearsalOperator
 from palme.operator.server import serve
 
 USAGE = """\
-python -m palme.operator: try the console on an arm of lines; nothing real moves. Ctrl-C ends it.
+python -m palme.operator: try the console with a drawn rehearsal arm; no robot moves. Ctrl-C ends it.
 
-It takes:
-  port=0                  # 0 = any free one
-  host=127.0.0.1          # the address that it listens on
-  beyond_loopback=false   # true = a host that other computers reach is meant
-  token=                  # the secret in the address, 16 to 128 letters, digits, - or _; none = one is drawn
+Settings:
+  port=0                  # 0 = any free port
+  host=127.0.0.1          # address to listen on
+  beyond_loopback=false   # true = allow a host that other computers can reach
+  token=                  # secret in the address: 16 to 128 letters, digits, - or _; empty = random
 """
 KEYS = ("port", "host", "beyond_loopback", "token")
 SWITCH = {"true": True, "false": False}
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Until Ctrl-C. Returns 0, or 2 for what was not understood or cannot be listened at."""
+    """Run until Ctrl-C. Returns 0, or 2 after a wrong setting or an address that cannot be used."""
     if any(word in ("-h", "--help", "help") for word in arguments):
         print(USAGE, end="")
         return 0
     try:
         given = settings(arguments)
-        with RehearsalOperator() as desk, serve(desk, **given):
+        with RehearsalOperator() as operator, serve(operator, **asdict(given)):
             threading.Event().wait()
     except ConsoleError as error:
         print(f"palme.operator: {error}", file=sys.stderr)
@@ -41,24 +41,36 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
-def settings(arguments: Sequence[str]) -> dict[str, Any]:
-    """What `serve` is given; a number alone is the port. Raises ConsoleError for what is not understood."""
-    found: dict[str, Any] = {}
+@dataclass(frozen=True)
+class Settings:
+    """Arguments of `serve`, see there."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str | None = None
+    beyond_loopback: bool = False
+
+
+def settings(arguments: Sequence[str]) -> Settings:
+    """Parse `key=value` arguments; a number alone is the port. Raises ConsoleError for any other."""
+    found = Settings()
     for word in arguments:
         key, equals, value = (f"port={word}" if word.isdigit() else word).partition("=")
         if not equals or key not in KEYS:
             known = ", ".join(f"{name}=" for name in KEYS)
-            raise ConsoleError(f"{word!r} is none of {known}; --help tells more")
+            raise ConsoleError(f"unknown setting {word!r}; known are {known}; see --help")
         if key == "port":
             if not (value.isascii() and value.isdigit() and len(value) < 10):
-                raise ConsoleError(f"port={value}: expected a number from 0 to 65535; 0 = any free one")
-            found[key] = int(value)
+                raise ConsoleError(f"port={value}: expected a number from 0 to 65535; 0 = any free port")
+            found = replace(found, port=int(value))
         elif key == "beyond_loopback":
             if value not in SWITCH:
                 raise ConsoleError(f"beyond_loopback={value}: expected true or false")
-            found[key] = SWITCH[value]
+            found = replace(found, beyond_loopback=SWITCH[value])
+        elif key == "host":
+            found = replace(found, host=value)
         else:
-            found[key] = value
+            found = replace(found, token=value)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The ASGI application: one page, the files it is made of, two sockets; the door stands before all of it."""
+"""The ASGI application: one page, its files and two sockets, behind authentication."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from functools import cache
 from html import escape
 from importlib.resources import files
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,12 +17,12 @@ from starlette.websockets import WebSocket
 
 from palme.operator import sockets
 from palme.operator.auth import Auth
-from palme.operator.cameras import Encoder
+from palme.operator.cameras import JpegEncoder
 from palme.operator.clients import Clients
 from palme.operator.errors import RequestRefusedError
 
 TYPES = {"css": "text/css", "js": "text/javascript"}
-# Nothing but our own files, and pictures that stand in the sentence itself.
+# Only our own files, and images embedded in the sentence.
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -31,19 +30,19 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
-    "referrer-policy": "no-referrer",  # the token stands in the address
+    "referrer-policy": "no-referrer",  # the address contains the token
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
 
 
-def build_app(clients: Clients, door: Auth) -> ASGIApp:
-    """Everything between a connection and the desk."""
-    encoder, lookers = Encoder(), set[WebSocket]()
+def build_app(clients: Clients, auth: Auth) -> ASGIApp:
+    """The application: serves `clients`, after `auth` has admitted the request."""
+    encoder, viewers = JpegEncoder(), set[WebSocket]()
 
     @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[None]:
-        async with clients.watching():
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with clients.checking():
             yield
         encoder.close()
 
@@ -60,21 +59,21 @@ def build_app(clients: Clients, door: Auth) -> ASGIApp:
     async def control(websocket: WebSocket) -> None:
         await sockets.control(websocket, clients)
 
-    async def pictures(websocket: WebSocket) -> None:
-        await sockets.pictures(websocket, clients, encoder, lookers)
+    async def images(websocket: WebSocket) -> None:
+        await sockets.images(websocket, clients, encoder, viewers)
 
     routes = [
         Route("/", page),
         Route("/files/{name}", file),
         WebSocketRoute("/control", control),
-        WebSocketRoute("/pictures", pictures),
+        WebSocketRoute("/images", images),
     ]
-    return _AuthMiddleware(Starlette(routes=routes, lifespan=lifespan), door)
+    return _AuthMiddleware(Starlette(routes=routes, lifespan=lifespan), auth)
 
 
 @cache
 def page_files() -> dict[str, bytes]:
-    """What the page is made of, by name: read once, so that no path is ever made from a request."""
+    """The page's files by name, read once, so that no path is made from a request."""
     found = {
         part.name: part.read_bytes()
         for part in (files("palme.operator") / "page").iterdir()
@@ -84,24 +83,26 @@ def page_files() -> dict[str, bytes]:
 
 
 class _AuthMiddleware:
-    """Checks each request before the application sees it. The page's files hold no secret: no token."""
+    """Admits or refuses each request; the page's files hold no secret and need no token."""
 
-    def __init__(self, app: ASGIApp, door: Auth) -> None:
-        self._app, self._door = app, door
+    def __init__(self, app: ASGIApp, auth: Auth) -> None:
+        self._app, self._auth = app, auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         try:
-            self._door.check_host(headers)
+            self._auth.check_host(headers)
             if scope["type"] == "websocket":
-                self._door.check_origin(headers)
+                self._auth.check_origin(headers)
             if not scope["path"].startswith("/files/"):
-                self._door.check_token(scope["query_string"])
+                self._auth.check_token(scope["query_string"])
         except RequestRefusedError as refused:
             if scope["type"] == "websocket":
-                return await WebSocket(scope, receive, send).close()  # before it is accepted: 403
+                return await WebSocket(
+                    scope, receive, send
+                ).close()  # before it is accepted: the browser sees 403
             return await _refusal(refused)(scope, receive, send)
         await self._app(scope, receive, send)
 

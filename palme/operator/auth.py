@@ -1,8 +1,8 @@
-"""Auth: who is let in. Three questions, the cheap ones first: which host, whose page, which token.
+"""Authentication of requests: by host, origin and token.
 
 The server speaks plain HTTP to whoever reaches its port, and any page in the person's browser reaches the
-loopback. So the name that was asked for must be one of ours (a rebound DNS name is not), a socket must be
-opened by our own page (browsers always say whose page it is), and the token must be this run's.
+loopback. So the requested host name must be ours (a rebound DNS name is not), a socket must be opened by our
+own page (browsers always send the origin), and the token must be this run's.
 """
 
 from __future__ import annotations
@@ -23,65 +23,84 @@ from palme.operator.errors import (
     WrongTokenError,
 )
 
-TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")  # 16 of 64 letters: 96 bits
-MAX_QUERY = 512  # [bytes]; a token and nothing else stands there
+TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")  # 16 of 64 characters: 96 bits
+MAX_QUERY = 512  # holds the token only
 
 
 def new_token() -> str:
-    """128 bits that fit in an address."""
+    """A random token of 128 bits."""
     return secrets.token_urlsafe(16)
 
 
 class Auth:
-    """Lets requests in or raises a `RequestRefusedError`.
+    """Admits requests, or raises a `RequestRefusedError`.
 
-    Args:
-        host: what the server is bound to. A loopback address answers to loopback names alone; any other one
-            also to every IP address (which cannot be rebound) and to this computer's own name.
+    Attributes:
         token: this run's secret.
-        names: further host names to answer to.
-
-    Raises:
-        WeakTokenError: fewer than 16 characters, or some that do not belong in an address.
     """
 
     def __init__(self, host: str, token: str, names: tuple[str, ...] = ()) -> None:
+        """Set up the checks.
+
+        Args:
+            host: address the server is bound to. A loopback address answers to loopback names only; any other
+                also to every IP address (which cannot be rebound) and to this computer's name.
+            token: this run's secret.
+            names: further host names to answer to.
+
+        Raises:
+            WeakTokenError: the token is shorter than 16 characters, or does not fit in an address.
+        """
         if not TOKEN.fullmatch(token):
-            raise WeakTokenError("a token has 16 to 128 letters, digits, - or _; without one, one is drawn")
+            raise WeakTokenError(
+                "a token has 16 to 128 letters, digits, - or _; leave it empty for a random one"
+            )
         self.token = token
         self._loopback_only = is_loopback(host)
         own = () if self._loopback_only else (socket.gethostname(), f"{socket.gethostname()}.local")
         self._names = {name.lower() for name in ("localhost", host, *own, *names)}
 
     def check_host(self, headers: Mapping[str, str]) -> str:
-        """The `Host` header, if its name is one of ours. Its port may differ: a tunnel has its own."""
+        """The `Host` header; its port may differ, since a tunnel has its own.
+
+        Raises:
+            WrongHostError: the name is not ours.
+        """
         host = headers.get("host", "")
         name = _name(host)
         if name in self._names or is_loopback(name) or (not self._loopback_only and _is_address(name)):
             return host
-        raise WrongHostError(f"this console does not answer to {name[:80]!r}")
+        raise WrongHostError(f"this console does not answer to host {name[:80]!r}")
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
-        """A socket is opened by the page that was read from the same host and port."""
+        """Check that a socket is opened by the page of the same host and port.
+
+        Raises:
+            WrongHostError: the host name is not ours.
+            WrongOriginError: another page, or no page, opens it.
+        """
         host, origin = self.check_host(headers), headers.get("origin", "")
         if origin not in (f"http://{host}", f"https://{host}"):
-            raise WrongOriginError(
-                f"a socket is opened by this console's own page alone, not by {origin[:80]!r}"
-            )
+            raise WrongOriginError(f"only this console's own page may open a socket, not {origin[:80]!r}")
 
     def check_token(self, query: bytes) -> None:
-        """`token=...` in the query, compared in constant time."""
+        """Check `token=...` in the query, in constant time.
+
+        Raises:
+            MissingTokenError: there is none.
+            WrongTokenError: it is not this run's.
+        """
         if len(query) > MAX_QUERY:
             raise WrongTokenError("the address is too long")
         given = parse_qs(query.decode("latin-1"), max_num_fields=8).get("token", [])
         if len(given) != 1 or not given[0]:
-            raise MissingTokenError("the run printed the whole address, token included, when it began")
+            raise MissingTokenError("the run prints the whole address, token included, at its start")
         if not hmac.compare_digest(given[0].encode(), self.token.encode()):
-            raise WrongTokenError("each run has a token of its own, printed when it begins")
+            raise WrongTokenError("each run has its own token, printed at its start")
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host name or address is this computer's own and nobody else's."""
+    """Whether a host name or address is on the loopback."""
     return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
 
 

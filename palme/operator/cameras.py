@@ -1,4 +1,4 @@
-"""Cameras: the newest picture of each as JPEG, made once however many look, off the event loop."""
+"""JPEG images of the cameras: each encoded once for all consoles, off the event loop."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from palme.operator.operator import Picture
 from robots.realtime import raise_priority
 
-MAX_SIDE = 1280  # [px]; a larger picture is halved until it fits: a phone shows no more
+MAX_SIDE = 1280  # a larger image is reduced until it fits
 QUALITY = 80
 
 
 def jpeg(picture: Picture) -> bytes:
-    """JPEG of a uint8 (H, W, 3) picture."""
+    """JPEG of an image."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(picture.rgb))
@@ -31,30 +31,31 @@ def jpeg(picture: Picture) -> bytes:
 
 
 def framed(camera: str, n: int, picture: Picture, data: bytes) -> bytes:
-    """The message: length of the head (uint16, little-endian), the head (JSON), the JPEG."""
+    """The binary message: header length (uint16, little-endian), header (JSON), JPEG."""
     h, w = picture.rgb.shape[:2]
-    head = msgspec.json.encode({"camera": camera, "n": n, "t": float(picture.t_mono), "w": w, "h": h})
-    return struct.pack("<H", len(head)) + head + data
+    header = msgspec.json.encode({"camera": camera, "n": n, "t": float(picture.t_mono), "w": w, "h": h})
+    return struct.pack("<H", len(header)) + header + data
 
 
-class Encoder:
-    """JPEG of the newest pictures; one thread, so that encoding never takes more than one core."""
+class JpegEncoder:
+    """Encodes the newest images in one thread, so that encoding takes at most one core."""
 
     def __init__(self) -> None:
+        """Start the thread."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="console-jpeg", initializer=raise_priority)
-        self._kept: dict[str, tuple[float, bytes]] = {}
-        self._busy: dict[str, asyncio.Lock] = {}
+        self._cache: dict[str, tuple[float, bytes]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def encode(self, camera: str, picture: Picture) -> bytes:
-        """Waits for whoever encodes the same picture already."""
-        async with self._busy.setdefault(camera, asyncio.Lock()):
-            kept = self._kept.get(camera)
-            if kept is None or kept[0] != picture.t_mono:
+        """JPEG of the image; one encoding at a time a camera."""
+        async with self._locks.setdefault(camera, asyncio.Lock()):
+            cached = self._cache.get(camera)
+            if cached is None or cached[0] != picture.t_mono:
                 loop = asyncio.get_running_loop()
-                kept = picture.t_mono, await loop.run_in_executor(self._thread, jpeg, picture)
-                self._kept[camera] = kept
-            return kept[1]
+                cached = picture.t_mono, await loop.run_in_executor(self._thread, jpeg, picture)
+                self._cache[camera] = cached
+            return cached[1]
 
     def close(self) -> None:
-        """Ends the thread."""
+        """End the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)

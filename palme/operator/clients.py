@@ -1,4 +1,4 @@
-"""Clients: which consoles there are, what stands on the desk, and who fell silent while holding the arm."""
+"""The connected consoles: their status updates, and the timeout of the one that has control."""
 
 from __future__ import annotations
 
@@ -13,117 +13,128 @@ from typing import Any
 
 import msgspec
 
+from palme.operator.errors import TooManyClientsError
 from palme.operator.operator import Operator, Status
 
 log = logging.getLogger(__name__)
 
 MAX_CONSOLES = 8
-STATUS_PERIOD = 0.1  # [s] how often the page's numbers change
-WATCH_PERIOD = 0.02  # [s]
+STATUS_PERIOD = 0.1  # [s] between two status updates of the page
+CHECK_PERIOD = 0.02  # [s] between two checks for silent consoles
 
 
 @dataclass
-class Seat:
-    """One console at the desk. `heard`: [s] monotonic; `looks`: how often the watch looked since."""
+class Client:
+    """A connected console.
 
-    who: str
-    heard: float = field(default_factory=time.monotonic)
-    looks: int = 0
-    left: bool = False
-    unseen: int = 0
-    nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    Attributes:
+        name: "console 1".
+        last_message: monotonic time in [s] of its last message.
+        checks: number of silence checks since then.
+        timed_out: whether it was silent for too long while it had control.
+        unread: number of the status it has not confirmed, 0 = none.
+        changed: set when a new status must be sent at once.
+    """
 
-    def hear(self) -> None:
-        """It lives."""
-        self.heard, self.looks, self.left = time.monotonic(), 0, False
+    name: str
+    last_message: float = field(default_factory=time.monotonic)
+    checks: int = 0
+    timed_out: bool = False
+    unread: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-
-class TooManyClientsError(Exception):
-    """All seats are taken."""
+    def received(self) -> None:
+        """Note that a message arrived."""
+        self.last_message, self.checks, self.timed_out = time.monotonic(), 0, False
 
 
 class Clients:
-    """Belongs to the server's event loop; only `ages` is read from elsewhere.
+    """All connected consoles; belongs to the server's event loop.
 
-    Args:
-        silence: [s] without a word from the console that holds the arm until it counts as gone.
+    Attributes:
+        operator: what they operate.
+        connected: by name.
+        ages: (camera, time in [s] from capture to display) of the images shown; read by any thread.
     """
 
-    def __init__(self, desk: Operator, silence: float) -> None:
-        self.desk, self.silence = desk, silence
-        self.seats: dict[str, Seat] = {}
-        self.ages: deque[tuple[str, float]] = deque(maxlen=8192)  # (camera, [s] from taken to known as shown)
+    def __init__(self, operator: Operator, timeout: float) -> None:
+        """Start without consoles; `timeout` is the longest silence in [s] of the one that has control."""
+        self.operator, self._timeout = operator, timeout
+        self.connected: dict[str, Client] = {}
+        self.ages: deque[tuple[str, float]] = deque(maxlen=8192)
         self._status: Status | None = None
         self._read_at = -1.0
 
-    def sit(self) -> Seat:
-        """A seat with the lowest free number, which stays until it is given up.
+    def connect(self) -> Client:
+        """Add a console under the lowest free number.
 
         Raises:
-            TooManyClientsError: there are `MAX_CONSOLES`.
+            TooManyClientsError: `MAX_CONSOLES` are connected.
         """
         for number in range(1, MAX_CONSOLES + 1):
-            who = f"console {number}"
-            if who not in self.seats:
-                self.seats[who] = seat = Seat(who)
-                return seat
-        raise TooManyClientsError(f"there are {MAX_CONSOLES} consoles already: close one")
+            name = f"console {number}"
+            if name not in self.connected:
+                self.connected[name] = client = Client(name)
+                return client
+        raise TooManyClientsError(f"{MAX_CONSOLES} consoles are connected; close one")
 
-    def give_up(self, seat: Seat) -> None:
-        """A console is gone: its page was closed, its line lost."""
-        if self.seats.pop(seat.who, None) is not None:
-            self.desk.disconnect(seat.who)
-            self.changed()
+    def disconnect(self, client: Client) -> None:
+        """Remove a console. Idempotent."""
+        if self.connected.pop(client.name, None) is not None:
+            self.operator.disconnect(client.name)
+            self.notify()
 
     def status(self) -> Status:
-        """What stands on the desk, at most `STATUS_PERIOD` old."""
+        """The status, at most `STATUS_PERIOD` old."""
         now = time.monotonic()
         if self._status is None or now - self._read_at >= STATUS_PERIOD:
-            self._status, self._read_at = self.desk.status(), now
+            self._status, self._read_at = self.operator.status(), now
         return self._status
 
-    def changed(self) -> None:
-        """Something was done: every page hears it now."""
+    def notify(self) -> None:
+        """Send a new status to every console at once."""
         self._read_at = -1.0
-        for seat in self.seats.values():
-            seat.nudge.set()
+        for client in self.connected.values():
+            client.changed.set()
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """As long as the server runs, the holder's silence is watched."""
-        watch = asyncio.create_task(self._watch())
+    async def checking(self) -> AsyncIterator[None]:
+        """Check for silent consoles while the context lasts."""
+        task = asyncio.create_task(self._check_all())
         try:
             yield
         finally:
-            watch.cancel()
+            task.cancel()
 
-    async def _watch(self) -> None:
+    async def _check_all(self) -> None:
         while True:
-            await asyncio.sleep(WATCH_PERIOD)
-            for seat in list(self.seats.values()):
-                self._look_after(seat)
+            await asyncio.sleep(CHECK_PERIOD)
+            for client in list(self.connected.values()):
+                self._check(client)
 
-    def _look_after(self, seat: Seat) -> None:
-        # Three looks as well as the time: after a stall of this process, what lies unread in the sockets is
-        # read between two looks, and nobody is taken for silent who was not.
-        seat.looks += 1
-        if seat.left or seat.looks < 3 or not time.monotonic() - seat.heard > self.silence:
+    def _check(self, client: Client) -> None:
+        # Three checks as well as the time: after a stall of this process, unread messages in the sockets are
+        # processed between two checks, so no console times out through our own delay.
+        client.checks += 1
+        silence = time.monotonic() - client.last_message
+        if client.timed_out or client.checks < 3 or not silence > self._timeout:
             return
         try:
-            if self.status().holder == seat.who:
-                seat.left = True
-                self.desk.disconnect(seat.who)
-                self.changed()
-        except Exception:  # a desk that fails once must not end the watch
-            log.exception("the desk failed while %s was silent", seat.who)
+            if self.status().holder == client.name:
+                client.timed_out = True
+                self.operator.disconnect(client.name)
+                self.notify()
+        except Exception:  # one failure of the operator must not end the checks
+            log.exception("the operator failed while %s was silent", client.name)
 
 
-def status_message(status: Status, seat: Seat, n: int, n_consoles: int) -> str:
-    """JSON of everything but the sentence, which is large and seldom new."""
-    shown: dict[str, Any] = {f.name: getattr(status, f.name) for f in fields(status) if f.name != "sentence"}
-    return encode({"status": shown, "you": seat.who, "consoles": n_consoles, "n": n, "t": time.monotonic()})
+def status_message(status: Status, client: Client, n: int, consoles: int) -> str:
+    """JSON of all but the sentence, which is large and rarely changes."""
+    shown = {f.name: getattr(status, f.name) for f in fields(status) if f.name != "sentence"}
+    message = {"status": shown, "you": client.name, "consoles": consoles, "n": n, "t": time.monotonic()}
+    return encode(message)
 
 
 def encode(message: dict[str, Any]) -> str:
-    """JSON; NumPy's numbers become plain ones, what is not finite null."""
+    """JSON; NumPy numbers become plain ones, non-finite ones null."""
     return msgspec.json.encode(message, enc_hook=float).decode()

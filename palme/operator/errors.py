@@ -1,49 +1,53 @@
-"""Why a console does not open, or is not let in. A refusal at the door carries its HTTP status."""
+"""Errors of the console; a refused request carries its HTTP status."""
 
 from __future__ import annotations
 
 
 class ConsoleError(Exception):
-    """Base of what only the console can refuse."""
+    """Base of the console's errors."""
 
 
 class AddressError(ConsoleError):
-    """An address that others can reach and that nobody asked for by name, or one that cannot be bound."""
+    """An address beyond the loopback that was not allowed explicitly, or one that cannot be bound."""
 
 
 class WeakTokenError(ConsoleError):
-    """A token that could be guessed, or that does not fit in an address."""
+    """A token that can be guessed, or that does not fit in an address."""
+
+
+class TooManyClientsError(ConsoleError):
+    """The maximum number of consoles is connected."""
 
 
 class RequestRefusedError(ConsoleError):
-    """A request is not let in."""
+    """A request is refused."""
 
     status = 403
-    title = "Not let in"
+    title = "Request refused"
 
 
 class WrongHostError(RequestRefusedError):
-    """The name in the request is none of this console's: how DNS rebinding looks from here."""
+    """The requested host name is not this console's, as in DNS rebinding."""
 
     status = 421
-    title = "Another name than mine"
+    title = "Unknown host name"
 
 
 class WrongOriginError(RequestRefusedError):
-    """A socket that another site's page, or no page at all, tries to open."""
+    """Another site's page, or no page, opens a socket."""
 
-    title = "Another site's page"
+    title = "Wrong origin"
 
 
 class MissingTokenError(RequestRefusedError):
-    """The address lacks its token."""
+    """The address has no token."""
 
     status = 401
-    title = "This address lacks its token"
+    title = "Missing token"
 
 
 class WrongTokenError(RequestRefusedError):
     """The token is not this run's."""
 
     status = 401
-    title = "This token is not this run's"
+    title = "Wrong token"

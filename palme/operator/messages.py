@@ -1,4 +1,4 @@
-"""Wishes: what a page may ask for, each a small typed message. What does not fit is no wish."""
+"""The messages a page may send: typed, bounded; any other message is rejected."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from palme.operator import operator as desk
+from palme.operator import operator as protocol
 from palme.operator.operator import Operator, Reply
 
-MAX_BYTES = 4096  # of a message; the longest text in it has 300 characters
+MAX_BYTES = 4096  # of a message; the longest text has 300 characters
 
 Share = Annotated[float, Meta(ge=-1.0, le=1.0)]
-Three = tuple[Share, Share, Share]
+Vector = tuple[Share, Share, Share]
 Pixel = Annotated[float, Meta(ge=0.0, le=16384.0)]
 Number = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -22,97 +22,107 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
     """Base: `{"do": tag, ...}`."""
 
 
-class Stop(Message, tag="stop"):
+class Stop(Message, frozen=True, tag="stop"):
+    """Stop the arm; `how`: the key or button used."""
+
     how: Annotated[str, Meta(max_length=40)] = "button"
 
 
-class Rearm(Message, tag="rearm"):
-    pass
+class Rearm(Message, frozen=True, tag="rearm"):
+    """Accept commands again after a stop."""
 
 
-class Pause(Message, tag="pause"):
-    pass
+class Pause(Message, frozen=True, tag="pause"):
+    """Hold the arm still."""
 
 
-class Take(Message, tag="take"):
-    pass
+class Take(Message, frozen=True, tag="take"):
+    """Take control."""
 
 
-class HandBack(Message, tag="hand_back"):
-    pass
+class HandBack(Message, frozen=True, tag="hand_back"):
+    """Return control to the policy."""
 
 
-class Jog(Message, tag="jog"):
-    linear: Three = (0.0, 0.0, 0.0)
-    angular: Three = (0.0, 0.0, 0.0)
+class Jog(Message, frozen=True, tag="jog"):
+    """Move the tool while repeated: shares of the maximum speed, and the gripper opening."""
+
+    linear: Vector = (0.0, 0.0, 0.0)
+    angular: Vector = (0.0, 0.0, 0.0)
     gripper: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
 
 
-class Reach(Message, tag="reach"):
+class Reach(Message, frozen=True, tag="reach"):
+    """Move the tool over the point at pixel (u, v) of `camera`, while repeated."""
+
     camera: Annotated[str, Meta(max_length=64)]
     u: Pixel
     v: Pixel
 
 
-class Retype(Message, tag="correct"):
+class Correct(Message, frozen=True, tag="correct"):
+    """Correct the run verbally."""
+
     text: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
-class Beat(Message, tag="beat"):
-    """The page lives and wants nothing new."""
+class Heartbeat(Message, frozen=True, tag="heartbeat"):
+    """The page is alive."""
 
 
-class Ping(Message, tag="ping"):
-    """`at`: the page's own clock [ms], given back with ours, so that it can tell how old a picture is."""
+class Ping(Message, frozen=True, tag="ping"):
+    """Asks for our clock; `at`: the page's own time in [ms], returned with it."""
 
     at: float
 
 
-class Seen(Message, tag="seen"):
-    """Status `n` was read: the next may come."""
+class Seen(Message, frozen=True, tag="seen"):
+    """Status `n` was read; the next may be sent."""
 
     n: Number
 
 
-class Shown(Message, tag="shown"):
-    """Picture `n` of `camera` is on the screen: the next may come."""
+class Shown(Message, frozen=True, tag="shown"):
+    """Image `n` of `camera` is displayed; the next may be sent."""
 
     camera: Annotated[str, Meta(max_length=64)]
     n: Number
 
 
-AtDesk = Stop | Rearm | Pause | Take | HandBack | Jog | Reach | Retype
-_control = msgspec.json.Decoder(AtDesk | Beat | Ping | Seen)
+Action = Stop | Rearm | Pause | Take | HandBack | Jog | Reach | Correct
+_control: msgspec.json.Decoder[Action | Heartbeat | Ping | Seen] = msgspec.json.Decoder(
+    Action | Heartbeat | Ping | Seen
+)
 _shown = msgspec.json.Decoder(Shown)
 
 
-def read_control(text: str) -> AtDesk | Beat | Ping | Seen:
-    """Raises msgspec.DecodeError (its subclass ValidationError too) for anything else."""
+def read_control(text: str) -> Action | Heartbeat | Ping | Seen:
+    """Decode a message of the control socket. Raises msgspec.DecodeError for any other."""
     return _control.decode(text)
 
 
 def read_shown(text: str) -> Shown:
-    """As above, on the pictures' socket."""
+    """Decode a message of the image socket. Raises msgspec.DecodeError for any other."""
     return _shown.decode(text)
 
 
-def carry_out(wish: AtDesk, at: Operator, who: str) -> Reply:
-    """Ask the desk for it, in the name of `who`."""
-    match wish:
+def execute(action: Action, operator: Operator, who: str) -> Reply:
+    """Perform `action` in the name of `who`."""
+    match action:
         case Stop(how):
-            return at.stop(who, f"{how} of {who}")
+            return operator.stop(who, f"{how} of {who}")
         case Jog(linear, angular, gripper):
-            return at.jog(who, desk.Jog(linear, angular, gripper))
+            return operator.jog(who, protocol.Jog(linear, angular, gripper))
         case Reach(camera, u, v):
-            return at.reach(who, camera, u, v)
-        case Retype(text):
+            return operator.reach(who, camera, u, v)
+        case Correct(text):
             text = " ".join(text.split())
-            return at.correct(who, text) if text else Reply(False, "nothing was typed")
+            return operator.correct(who, text) if text else Reply(False, "the text is empty")
         case Take():
-            return at.take(who)
+            return operator.take(who)
         case HandBack():
-            return at.hand_back(who)
+            return operator.hand_back(who)
         case Pause():
-            return at.pause(who)
+            return operator.pause(who)
         case Rearm():
-            return at.rearm(who)
+            return operator.rearm(who)

@@ -1,7 +1,7 @@
-"""Operator: everything that a console may see and do. The run implements it; the page knows nothing else.
+"""The protocol between a console and a run: what a person sees and may do.
 
-Every method may be called from any thread, returns at once and never raises for what a person typed: what
-cannot be done is told in `Reply`.
+Every method may be called from any thread, returns at once, and never raises for a person's input: `Reply`
+says what could not be done.
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ from numpy.typing import NDArray
 
 from robots.teleop.teleop_actions import Jog
 
-__all__ = ["MODES", "Operator", "Jog", "Joint", "Picture", "Status", "StepLine", "Reply"]
+__all__ = ["MODES", "Operator", "Jog", "Joint", "Picture", "Status", "StepStatus", "Reply"]
 MODES = ("autonomous", "paused", "correcting", "stopped")
 
 
 @dataclass(frozen=True)
-class StepLine:
-    """One step of the plan. `state`: "now", "done", "failed", "corrected" (by hand) or "replaced"."""
+class StepStatus:
+    """One step of the plan.
+
+    Attributes:
+        text: the step text.
+        state: "now", "done", "failed", "corrected" (done by hand) or "replaced".
+        probability: of the step or of its verdict, None if unknown.
+        reason: the planner's rationale, or what the success check found.
+    """
 
     text: str
     state: str
@@ -30,7 +37,15 @@ class StepLine:
 
 @dataclass(frozen=True)
 class Joint:
-    """One joint: position [rad], its limits [rad], speed [rad/s] and the limit of that."""
+    """One joint.
+
+    Attributes:
+        name: its name.
+        q: position in [rad].
+        q_min, q_max: limits of the position in [rad].
+        dq: velocity in [rad/s].
+        dq_max: limit of the velocity in [rad/s].
+    """
 
     name: str
     q: float
@@ -42,40 +57,50 @@ class Joint:
 
 @dataclass(frozen=True)
 class Status:
-    """What stands on the desk now.
+    """The present status of a run.
 
     Attributes:
         mode: one of `MODES`.
-        holder: who commands the arm: "policy", or the id of a console ("" = nobody).
-        sentence: the multimodal sentence as the planner last read it, HTML made by `palme.report.parts`.
-        sure: probability of the present step, in [0, 1], or None.
+        holder: who has control: "policy", the name of a console, or "" for nobody.
+        instruction: what the planner works on.
+        steps: of the plan, in order.
+        sentence: the planner's last input as HTML, from `palme.report.parts`.
+        probability: of the present step, in [0, 1], or None.
+        joints: of the arm.
         gripper: opening in [0, 1], 1 = open.
-        held_by: what the safety gate holds the arm back at ("table: fingers"), or "".
-        age: [s] since the arm was last heard; what a person reads the link's health from.
-        loop_late: control ticks that came late, of `loop_ticks`.
-        message: the last thing worth telling ("stopped: token of console 2", "handed back: planning anew").
+        cameras: names.
+        limited_by: the limit that holds the arm back ("table: fingers"), or "".
+        state_age: time in [s] since the arm's last state.
+        ticks, missed_ticks: number of control ticks, and of those that came late.
+        message: the last event ("stopped: Space of console 2").
+        t_mono: monotonic time of this status in [s].
     """
 
     mode: str
     holder: str
     instruction: str
-    steps: tuple[StepLine, ...]
+    steps: tuple[StepStatus, ...]
     sentence: str
-    sure: float | None
+    probability: float | None
     joints: tuple[Joint, ...]
     gripper: float
     cameras: tuple[str, ...]
-    held_by: str
-    age: float
-    loop_ticks: int
-    loop_late: int
+    limited_by: str
+    state_age: float
+    ticks: int
+    missed_ticks: int
     message: str
     t_mono: float
 
 
 @dataclass(frozen=True)
 class Picture:
-    """uint8 (H, W, 3) RGB and when it was taken, [s] monotonic."""
+    """A camera image.
+
+    Attributes:
+        rgb: uint8 (H, W, 3).
+        t_mono: monotonic time of capture in [s].
+    """
 
     rgb: NDArray[np.uint8]
     t_mono: float
@@ -83,27 +108,34 @@ class Picture:
 
 @dataclass(frozen=True)
 class Reply:
-    """Whether something was done, and why not."""
+    """The result of a request.
+
+    Attributes:
+        done: whether it was carried out.
+        message: why not, or what happened.
+    """
 
     done: bool
     message: str = ""
 
 
 class Operator(Protocol):
-    """See the module. `who` is the id of the console that asks."""
+    """What a console requires of a run; `who` is the name of the console that asks."""
 
-    def status(self) -> Status: ...
+    def status(self) -> Status:
+        """The present status."""
+        ...
 
     def picture(self, camera: str) -> Picture | None:
-        """The newest picture of `camera`, None if there is none yet."""
+        """The newest image of `camera`, None if there is none yet."""
         ...
 
     def stop(self, who: str, reason: str) -> Reply:
-        """Decelerate, hold, latch: anybody may, at any time."""
+        """Decelerate, hold, and refuse commands until `rearm`; anyone may stop, at any time."""
         ...
 
     def rearm(self, who: str) -> Reply:
-        """Listen again after a stop; the run stays paused."""
+        """Accept commands again after a stop; the run stays paused."""
         ...
 
     def pause(self, who: str) -> Reply:
@@ -111,30 +143,31 @@ class Operator(Protocol):
         ...
 
     def take(self, who: str) -> Reply:
-        """Take the arm. RequestRefusedError while another console holds it."""
+        """Take control; refused while another console has it."""
         ...
 
     def jog(self, who: str, jog: Jog) -> Reply:
-        """Move while it is repeated: a jog older than 100 ms counts for nothing. Only the holder's counts."""
+        """Move the tool while repeated; a jog expires after 100 ms. Only the holder's are accepted."""
         ...
 
     def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
-        """Move the tool over what is seen at pixel (u, v) of `camera`, while the holder repeats it."""
+        """Move the tool over the point at pixel (u, v) of `camera`, while the holder repeats it."""
         ...
 
     def hand_back(self, who: str) -> Reply:
-        """Give the arm back: the planner looks and plans anew."""
+        """Return control to the policy; the planner observes and replans."""
         ...
 
     def correct(self, who: str, text: str) -> Reply:
-        """Correct by words.
+        """Correct the run verbally.
 
         Args:
+            who: the console.
             text: a step of the skill grammar, which replaces the present one, or a sentence that the planner
-                goes on from with its history ("no, the other bowl").
+                continues from ("no, the other bowl").
         """
         ...
 
     def disconnect(self, who: str) -> None:
-        """A console is gone. If it held the arm: decelerate, hold, pause."""
+        """A console has disconnected; if it had control: decelerate, hold, pause."""
         ...

@@ -1,4 +1,4 @@
-"""RateLimit: how many messages a socket may send."""
+"""A token bucket that limits the messages of a socket."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Callable
 
 
 class RateLimit:
-    """A bucket that fills at `rate` a second up to `burst`; each message takes one."""
+    """A bucket that refills at `rate` a second up to `burst`; each message takes one token."""
 
     def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with a full bucket."""
         self._rate, self._burst, self._clock = rate, burst, clock
         self._left, self._at = burst, clock()
 
     def take(self) -> bool:
-        """Whether one more may come now."""
+        """Take a token; False if the bucket is empty."""
         now = self._clock()
         self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now

@@ -1,7 +1,7 @@
-"""RunOperator: the desk of one run, in front of a shared arm and the loop that ticks it.
+"""RunOperator: the `Operator` of one run, in front of a shared arm and its control loop.
 
-It also tells the agent what a person did and said (`palme.supervision.Supervisor`). Every method may be
-called from any thread and returns at once: what takes time is done by the control loop.
+It also reports a person's interventions to the agent (`palme.supervision.Supervisor`). Every method may be
+called from any thread and returns at once; the control loop does what takes time.
 """
 
 from __future__ import annotations
@@ -24,34 +24,35 @@ from robots.teleop.reach import over, point_at
 from robots.teleop.shared_robot import POLICY, SharedArm
 from robots.types import Array
 
-SOON = 0.25  # [s] that a rearm is waited for; the message tells what came of it later
-LONGEST = 300  # characters of a sentence
+REARM_WAIT = 0.25  # [s] for the result of a rearm; the status shows a later one
+MAX_TEXT = 300  # characters of a correction
 
 
 class RunOperator:
     """See the module.
 
-    Args:
+    Attributes:
         shared: the arm.
-        loop: ticks it, and takes its pictures.
-        story: listens to the agent's events; None = there is no agent.
+        loop: its control loop, which also captures images.
+        run_status: the plan; None = there is no agent.
     """
 
     def __init__(self, shared: SharedArm, loop: ControlLoop, run_status: RunStatus | None = None) -> None:
+        """Operate `shared`; `run_status` must be one of the agent's listeners."""
         self.shared, self.loop, self.run_status = shared, loop, run_status
         self._lock = threading.Lock()
-        self._said: tuple[str, str, Meaning] | None = None  # who, words, meaning: until the agent asks
+        self._pending: tuple[str, str, Meaning] | None = None  # who, words, meaning: until the agent asks
         self._aim: tuple[tuple[str, str, float, float], Array, float] | None = None
         spec = shared.spec
         limits = zip(spec.joint_names, spec.q_min, spec.q_max, spec.dq_max, strict=True)
         self._limits = [(n, float(a), float(b), float(c)) for n, a, b, c in limits]
 
-    # -- what is seen -------------------------------------------------------------------------
+    # -- status ---------------------------------------------------------------------------
 
     def status(self) -> Status:
         """See `Operator`."""
         shared, state, pace = self.shared, self.shared.state, self.loop.pace
-        takeover, story = shared.takeover, self.run_status
+        takeover, run = shared.takeover, self.run_status
         joints = tuple(
             Joint(name, float(q), low, high, float(dq), top)
             for (name, low, high, top), q, dq in zip(self._limits, state.q, state.dq, strict=True)
@@ -59,17 +60,17 @@ class RunOperator:
         return Status(
             mode=takeover.mode,
             holder=POLICY if takeover.mode == AUTONOMOUS else takeover.holder,
-            instruction="" if story is None else story.instruction,
-            steps=() if story is None else story.lines,
-            sentence="" if story is None else story.sentence(),
-            sure=None if story is None else story.sure,
+            instruction="" if run is None else run.instruction,
+            steps=() if run is None else run.steps,
+            sentence="" if run is None else run.sentence(),
+            probability=None if run is None else run.probability,
             joints=joints,
             gripper=float(state.gripper),
             cameras=self.loop.cameras,
-            held_by=shared.held_by,
-            age=shared.age,
-            loop_ticks=pace.ticks,
-            loop_late=pace.late,
+            limited_by=shared.held_by,
+            state_age=shared.age,
+            ticks=pace.ticks,
+            missed_ticks=pace.late,
             message=takeover.message,
             t_mono=time.monotonic(),
         )
@@ -79,7 +80,7 @@ class RunOperator:
         found = self.loop.frame(camera)
         return None if found is None else Picture(found[0].rgb, found[1])
 
-    # -- what is done -------------------------------------------------------------------------
+    # -- actions --------------------------------------------------------------------------
 
     def stop(self, who: str, reason: str) -> Reply:
         """See `Operator`."""
@@ -89,24 +90,24 @@ class RunOperator:
     def rearm(self, who: str) -> Reply:
         """See `Operator`."""
         try:
-            self.shared.rearm(who, SOON)
+            self.shared.rearm(who, REARM_WAIT)
         except TimeoutError:
-            return Reply(True, "asked to rearm: see the message")
+            return Reply(True, "rearm requested: see the status")
         except RobotError as error:
             return Reply(False, str(error))
         return Reply(True, self.shared.takeover.message)
 
     def pause(self, who: str) -> Reply:
         """See `Operator`."""
-        return self._told(lambda: self.shared.pause(who))
+        return self._try(lambda: self.shared.pause(who))
 
     def take(self, who: str) -> Reply:
         """See `Operator`."""
-        return self._told(lambda: self.shared.take(who))
+        return self._try(lambda: self.shared.take(who))
 
     def hand_back(self, who: str) -> Reply:
         """See `Operator`."""
-        return self._told(lambda: self.shared.hand_back(who))
+        return self._try(lambda: self.shared.hand_back(who))
 
     def disconnect(self, who: str) -> None:
         """See `Operator`."""
@@ -121,21 +122,21 @@ class RunOperator:
         except (ValueError, TypeError) as error:
             return Reply(False, f"jog: {error}")
         if opening is not None and not (isinstance(opening, int | float) and math.isfinite(opening)):
-            return Reply(False, f"jog: gripper {opening!r} is no opening in [0, 1]")
+            return Reply(False, f"jog: gripper {opening!r} outside [0, 1]")
         linear, angular = tuple(map(float, jog.linear)), tuple(map(float, jog.angular))
         return self._act(who, teleop_actions.Jog(linear, angular, opening))  # type: ignore[arg-type]
 
     def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
-        """See `Operator`. The point is looked up once a press: the picture may move with the arm."""
-        if not self._holds(who):
-            return self._not_yours(who)
+        """See `Operator`. The point is computed once a press, since the camera may move with the arm."""
+        if not self._has_control(who):
+            return self._no_control(who)
         key, now = (who, camera, float(u), float(v)), time.monotonic()
         with self._lock:
             aim = self._aim
         if aim is None or aim[0] != key or now - aim[2] > 3 * teleop_actions.STALE:
             found = self.loop.frame(camera)
             if found is None:
-                return Reply(False, f"no picture of {camera!r} yet")
+                return Reply(False, f"no image of {camera!r} yet")
             try:
                 point = point_at(found[0], u, v)
                 goal = over(self.shared.spec, point, self.shared.limits.hover)
@@ -148,28 +149,28 @@ class RunOperator:
         return self._act(who, teleop_actions.Reach(goal))
 
     def correct(self, who: str, text: str) -> Reply:
-        """See `Operator`, and `palme.operator.verbal_corrections` for what is made of the words."""
+        """See `Operator`; `palme.operator.verbal_corrections` interprets the text."""
         if self.run_status is None:
-            return Reply(False, "nobody plans here: there is no instruction to correct")
+            return Reply(False, "there is no planner, so no instruction to correct")
         holder = self.shared.takeover.holder
         if holder and holder != who:
-            return Reply(False, f"{holder} holds the arm, and speaks for it")
-        if len(text) > LONGEST:
-            return Reply(False, f"{len(text)} characters; say it in {LONGEST}")
+            return Reply(False, f"{holder} has control; only its corrections are accepted")
+        if len(text) > MAX_TEXT:
+            return Reply(False, f"{len(text)} characters, limit {MAX_TEXT}; shorten the text")
         with self._lock:
-            pending = self._said
+            pending = self._pending
             instruction = self.run_status.instruction if pending is None else pending[2].instruction
             present: Step | None = self.run_status.present
             try:
                 meaning = understand(text, instruction, present, self.run_status.seen)
             except AmbiguousCorrectionError as question:
                 return Reply(False, str(question))
-            self._said = (who, " ".join(text.split()), meaning)
+            self._pending = (who, " ".join(text.split()), meaning)
         self.shared.interrupt(who)
-        later = "" if self.shared.takeover.mode == AUTONOMOUS else "; when the arm is handed back"
+        later = "" if self.shared.takeover.mode == AUTONOMOUS else " (after hand-back)"
         return Reply(True, meaning.message + later)
 
-    # -- for the agent ------------------------------------------------------------------------
+    # -- Supervisor, for the agent --------------------------------------------------------
 
     @property
     def interrupted(self) -> bool:
@@ -178,15 +179,15 @@ class RunOperator:
 
     def wait(self) -> Correction:
         """See `Supervisor`."""
-        happened = self.shared.wait()
+        what = self.shared.wait()
         with self._lock:
-            said, self._said = self._said, None
-        if said is None:
-            return Correction(happened.who, happened.why, happened.seconds, happened.commands)
-        who, words, meaning = said
+            pending, self._pending = self._pending, None
+        if pending is None:
+            return Correction(what.who, what.why, what.seconds, what.commands)
+        who, words, meaning = pending
         changed = self.run_status is None or meaning.instruction != self.run_status.instruction
         return Correction(
-            who, happened.why, happened.seconds, happened.commands, words, meaning.step,
+            who, what.why, what.seconds, what.commands, words, meaning.step,
             meaning.instruction if changed else None,
         )  # fmt: skip
 
@@ -195,12 +196,12 @@ class RunOperator:
         try:
             self.shared.pause(POLICY)
         except TakeoverRefused:
-            pass  # somebody holds it, or it is stopped: it waits as it is
+            pass  # a person has control, or the arm is stopped: it waits already
         self.shared.report(message)
 
-    # -- inside -------------------------------------------------------------------------------
+    # -- internal -------------------------------------------------------------------------
 
-    def _told(self, act: Callable[[], None]) -> Reply:
+    def _try(self, act: Callable[[], None]) -> Reply:
         try:
             act()
         except TakeoverRefused as refusal:
@@ -208,12 +209,12 @@ class RunOperator:
         return Reply(True, self.shared.takeover.message)
 
     def _act(self, who: str, action: teleop_actions.TeleopAction) -> Reply:
-        return Reply(True) if self.shared.act(who, action) else self._not_yours(who)
+        return Reply(True) if self.shared.act(who, action) else self._no_control(who)
 
-    def _holds(self, who: str) -> bool:
+    def _has_control(self, who: str) -> bool:
         takeover = self.shared.takeover
         return takeover.mode == CORRECTING and takeover.holder == who
 
-    def _not_yours(self, who: str) -> Reply:
+    def _no_control(self, who: str) -> Reply:
         holder = self.shared.takeover.holder
-        return Reply(False, f"{holder} holds the arm" if holder else "take the arm first")
+        return Reply(False, f"{holder} has control" if holder else "take control first")

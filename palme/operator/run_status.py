@@ -1,49 +1,50 @@
-"""What the desk tells of a run, gathered from the loop's events: the instruction, the steps, the sentence."""
+"""The plan of a run for the console: instruction, steps and sentence, from the agent's events."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
 
-from palme.events import Corrected, Event, Finished, HandedBack, Judged, Planned, Started, TakenOver
-from palme.operator.operator import StepLine
+from palme.events import Corrected, Event, HandedBack, Judged, Planned, Started, TakenOver
+from palme.operator.operator import StepStatus
 from robots.skills import BadStep, Step
 
 
 class RunStatus:
-    """A listener. Everything may be read from any thread.
+    """Listener of the agent's events; may be read from any thread.
 
     Attributes:
         instruction: what the planner works on.
-        present: the step being done, or the last one, its objects by name; None = none yet.
-        seen: names of the objects that the planner saw last.
-        sure: probability of the present step, where it is known.
+        present: the present or last step, its objects by name; None = none yet.
+        seen: names of the objects the planner saw last.
+        probability: of the present step, None if unknown.
     """
 
     def __init__(self, instruction: str = "") -> None:
+        """Start without a plan."""
         self.instruction = instruction
         self.present: Step | None = None
         self.seen: tuple[str, ...] = ()
-        self.sure: float | None = None
-        self.ended = ""
-        self._lines: list[StepLine] = []
+        self.probability: float | None = None
+        self._steps: list[StepStatus] = []
         self._by_hand = False
         self._plan: Planned | None = None
         self._html: tuple[Planned, str] | None = None
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
+        """Update from an event."""
         with self._lock:
             if isinstance(event, Started):
                 self.instruction = event.instruction
             elif isinstance(event, Planned):
                 self._planned(event)
             elif isinstance(event, Judged):
-                word = (
+                state = (
                     "corrected" if self._by_hand and event.success else "done" if event.success else "failed"
                 )
                 found = event.reason or event.found
-                self._last(state=word, probability=event.probability, reason=found)
+                self._last(state=state, probability=event.probability, reason=found)
                 self._by_hand = False
             elif isinstance(event, TakenOver):
                 if event.step is not None:
@@ -55,16 +56,15 @@ class RunStatus:
                 self._by_hand = False
                 if event.before is not None:
                     self._last(state="replaced", reason=f"“{event.words}”")
-            elif isinstance(event, Finished):
-                self.ended = event.reason
 
     @property
-    def lines(self) -> tuple[StepLine, ...]:
+    def steps(self) -> tuple[StepStatus, ...]:
+        """The steps of the plan, in order."""
         with self._lock:
-            return tuple(self._lines)
+            return tuple(self._steps)
 
     def sentence(self) -> str:
-        """The multimodal sentence as HTML, worked out once a plan, when it is first asked for."""
+        """The planner's input as HTML, rendered once a plan, at first use."""
         with self._lock:
             plan, html = self._plan, self._html
         if plan is None or plan.sentence is None:
@@ -81,7 +81,7 @@ class RunStatus:
             self._plan = event
         if event.objects is not None:
             self.seen = tuple(event.objects.name(i) for i in range(len(event.objects)))
-        self.sure = event.probability
+        self.probability = event.probability
         if event.step.is_done:
             return
         try:
@@ -89,8 +89,8 @@ class RunStatus:
         except BadStep:  # it names an object that is not there: the agent refuses it
             self.present = None
         shown = event.step if self.present is None else self.present
-        self._lines.append(StepLine(shown.text, "now", event.probability, event.rationale))
+        self._steps.append(StepStatus(shown.text, "now", event.probability, event.rationale))
 
     def _last(self, **changes: object) -> None:
-        if self._lines:
-            self._lines[-1] = replace(self._lines[-1], **changes)  # type: ignore[arg-type]
+        if self._steps:
+            self._steps[-1] = replace(self._steps[-1], **changes)  # type: ignore[arg-type]

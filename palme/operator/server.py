@@ -1,4 +1,4 @@
-"""`serve`: a console for a desk, on a thread of its own beside the run."""
+"""`serve`: a console in a thread of its own, beside the run."""
 
 from __future__ import annotations
 
@@ -17,54 +17,62 @@ from robots.realtime import raise_priority
 if TYPE_CHECKING:
     from palme.operator.clients import Clients
 
-SILENCE = 0.3  # [s]
-_START, _END = 10.0, 5.0  # [s] patience with the server's thread
+TIMEOUT = 0.3  # [s] silence of the console that has control
+_START, _END = 10.0, 5.0  # [s] limits for the server's thread to start and to end
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 
 def serve(
-    desk: Operator,
+    operator: Operator,
     host: str = "127.0.0.1",
     port: int = 0,
     token: str | None = None,
     *,
     beyond_loopback: bool = False,
     names: tuple[str, ...] = (),
-    silence: float = SILENCE,
-    announce: Callable[[str], None] = _say,
+    timeout: float = TIMEOUT,
+    announce: Callable[[str], None] = _print,
 ) -> Console:
-    """Open a console and tell its address.
+    """Open a console and announce its address.
 
     Args:
-        desk: what it shows and does.
-        host: address to listen on. Anything but a loopback address needs `beyond_loopback`: the page is plain
-            HTTP, so whoever reads the wire reads the token. A tunnel (`ssh -L`) needs neither.
-        port: 0 = any free one.
-        token: the secret in the address, 16 to 128 letters, digits, - or _. None = one is drawn.
-        names: further host names under which it may be reached.
-        silence: [s] without a word from the console that holds the arm until the desk hears that it left.
-        announce: what is done with the line that says where the console is.
+        operator: what it shows and controls.
+        host: address to listen on. Any but a loopback address needs `beyond_loopback`: the page is plain
+            HTTP, so whoever reads the connection reads the token. A tunnel (`ssh -L`) needs neither.
+        port: 0 = any free port.
+        token: secret in the address, 16 to 128 letters, digits, - or _; None = random.
+        beyond_loopback: allow an address that other computers can reach.
+        names: further host names to answer to.
+        timeout: silence in [s] after which the console that has control counts as disconnected.
+        announce: called with the line that contains the address.
 
     Raises:
-        AddressError: an address beyond the loopback that was not asked for, or one that cannot be bound.
-        WeakTokenError: a token that could be guessed.
+        AddressError: the address is beyond the loopback without permission, or cannot be bound.
+        WeakTokenError: the token can be guessed.
         ConsoleError: the extra [teleop] is missing, or the server does not start.
     """
-    if not silence > 0:
-        raise ConsoleError(f"silence={silence}: seconds, more than 0")
-    door = Auth(host, token or new_token(), names)
-    console = Console(desk, listen(host, port, beyond_loopback), door, silence)
+    if not timeout > 0:
+        raise ConsoleError(f"timeout={timeout} s: expected more than 0")
+    auth = Auth(host, token or new_token(), names)
+    console = Console(operator, listen(host, port, beyond_loopback), auth, timeout)
     announce(f"console: {console.address}")
     return console
 
 
 class Console:
-    """A console that runs until `stop`. A context manager."""
+    """A running console. A context manager.
 
-    def __init__(self, desk: Operator, listener: socket.socket, door: Auth, silence: float) -> None:
+    Attributes:
+        host, port: where a browser reaches it.
+        token: secret in the address.
+        clients: the connected consoles.
+    """
+
+    def __init__(self, operator: Operator, listener: socket.socket, auth: Auth, timeout: float) -> None:
+        """Start the thread; use `serve`."""
         try:
             import uvicorn
 
@@ -74,11 +82,11 @@ class Console:
         except ImportError as error:
             listener.close()
             raise ConsoleError(f"no {error.name}: pip install 'palme-stack[teleop]'") from error
-        self.clients: Clients = Clients(desk, silence)
+        self.clients: Clients = Clients(operator, timeout)
         self.host, self.port = reached_at(listener)
-        self.token = door.token
+        self.token = auth.token
         config = uvicorn.Config(
-            build_app(self.clients, door), lifespan="on", log_config=None, log_level="warning",
+            build_app(self.clients, auth), lifespan="on", log_config=None, log_level="warning",
             access_log=False, ws="websockets-sansio", ws_max_size=MAX_BYTES, ws_per_message_deflate=False,
             ws_ping_interval=5.0, ws_ping_timeout=5.0, limit_concurrency=64, timeout_graceful_shutdown=2,
             server_header=False, proxy_headers=False, h11_max_incomplete_event_size=16384,
@@ -92,25 +100,28 @@ class Console:
 
     @property
     def address(self) -> str:
-        """What to open in a browser."""
+        """The address for a browser, token included."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/?token={self.token}"
 
     @property
     def alive(self) -> bool:
+        """Whether the server runs."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Close every page's sockets (the desk hears that they left) and end the thread."""
+        """Close every socket, so that the operator sees all consoles disconnect, and end the thread."""
         self._server.should_exit = True
         self._thread.join(_END)
 
     def __enter__(self) -> Console:
+        """Return the console."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Stop the console."""
         self.stop()
 
     def _run(self, listener: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The two sockets of a page: one for words, one for pictures, so that no picture delays a stop."""
+"""The two sockets of a page, for control and for images, so that no image delays a stop."""
 
 from __future__ import annotations
 
@@ -7,168 +7,167 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from palme.operator import messages as wishes
-from palme.operator.cameras import Encoder, framed
-from palme.operator.clients import (
-    MAX_CONSOLES,
-    STATUS_PERIOD,
-    Clients,
-    Seat,
-    TooManyClientsError,
-    encode,
-    status_message,
-)
+from palme.operator import messages
+from palme.operator.cameras import JpegEncoder, framed
+from palme.operator.clients import MAX_CONSOLES, STATUS_PERIOD, Client, Clients, encode, status_message
+from palme.operator.errors import TooManyClientsError
 from palme.operator.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
 RATE, BURST = 100.0, 200.0  # messages a second; a page that jogs sends about 40
-SAME_REFUSAL = 0.5  # [s] a held key is refused 25 times a second, and told twice
-LOOK_PERIOD = 0.008  # [s] how often the desk is asked for a newer picture
-POLICY, FAILED, FULL = 1008, 1011, 1013  # close codes: broke a rule; failed here; come again later
+REFUSAL_PERIOD = 0.5  # [s] between two replies to a repeated motion that is refused
+IMAGE_PERIOD = 0.008  # [s] between two checks for new images
+POLICY, FAILED, FULL = (
+    1008,
+    1011,
+    1013,
+)  # WebSocket close codes: protocol violation, internal error, try later
 
 
 async def control(websocket: WebSocket, clients: Clients) -> None:
-    """Words: wishes come in, status goes out. When it ends, however it ends, the desk hears that it left."""
+    """Serve the control socket; however it ends, the operator is told that the console disconnected."""
     await websocket.accept()
     try:
-        seat = clients.sit()
+        client = clients.connect()
     except TooManyClientsError as full:
         await websocket.close(FULL, str(full))
         return
-    clients.changed()
+    clients.notify()
 
-    async def listen() -> None:
+    async def receive() -> None:
         try:
-            await _hear(websocket, clients, seat)
+            await _receive(websocket, clients, client)
         finally:
-            clients.give_up(seat)  # here, so that leaving waits for nothing that is still being told
+            clients.disconnect(client)  # here, so that disconnecting waits for no pending send
 
     try:
-        await _either(websocket, listen(), _tell(websocket, clients, seat))
+        await _both(websocket, receive(), _send_status(websocket, clients, client))
     finally:
-        clients.give_up(seat)
+        clients.disconnect(client)
 
 
-async def _hear(websocket: WebSocket, clients: Clients, seat: Seat) -> None:
-    budget, refused, refused_at = RateLimit(RATE, BURST), "", 0.0
-    async for text in _texts(websocket, budget):
+async def _receive(websocket: WebSocket, clients: Clients, client: Client) -> None:
+    refused, refused_at = "", 0.0
+    async for text in _texts(websocket, RateLimit(RATE, BURST)):
         try:
-            wish = wishes.read_control(text)
+            message = messages.read_control(text)
         except msgspec.DecodeError as error:
-            await websocket.close(POLICY, f"not understood: {error}"[:120])
+            await websocket.close(POLICY, f"invalid message: {error}"[:120])
             return
-        seat.hear()
-        match wish:
-            case wishes.Beat():
+        client.received()
+        match message:
+            case messages.Heartbeat():
                 continue
-            case wishes.Seen(n):
-                seat.unseen = 0 if n >= seat.unseen else seat.unseen
+            case messages.Seen(n):
+                client.unread = 0 if n >= client.unread else client.unread
                 continue
-            case wishes.Ping(at):
+            case messages.Ping(at):
                 await websocket.send_text(encode({"pong": at, "t": time.monotonic()}))
                 continue
-        told = wishes.carry_out(wish, clients.desk, seat.who)
-        moving = isinstance(wish, wishes.Jog | wishes.Reach)
+        reply = messages.execute(message, clients.operator, client.name)
+        moving = isinstance(message, messages.Jog | messages.Reach)
         if not moving:
-            clients.changed()
-        elif told.done:
+            clients.notify()
+        elif reply.done:
             continue
         now = time.monotonic()
-        if moving and told.message == refused and now - refused_at < SAME_REFUSAL:
+        if moving and reply.message == refused and now - refused_at < REFUSAL_PERIOD:
             continue
-        refused, refused_at = ("" if told.done else told.message), now
-        do = type(wish).__struct_config__.tag
-        await websocket.send_text(encode({"told": {"do": do, "done": told.done, "message": told.message}}))
+        refused, refused_at = ("" if reply.done else reply.message), now
+        do = type(message).__struct_config__.tag
+        await websocket.send_text(encode({"reply": {"do": do, "done": reply.done, "message": reply.message}}))
 
 
-async def _tell(websocket: WebSocket, clients: Clients, seat: Seat) -> None:
-    """Status, newest only: the next goes out when the page has read the last."""
+async def _send_status(websocket: WebSocket, clients: Clients, client: Client) -> None:
+    """Send the newest status, each once the page has read the previous one."""
     n, sentence = 0, None
     while True:
-        if not seat.unseen:
+        if not client.unread:
             status = clients.status()
             if status.sentence != sentence:
                 sentence = status.sentence
                 await websocket.send_text(encode({"sentence": sentence}))
             n += 1
-            seat.unseen = n
-            await websocket.send_text(status_message(status, seat, n, len(clients.seats)))
+            client.unread = n
+            await websocket.send_text(status_message(status, client, n, len(clients.connected)))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STATUS_PERIOD):  # wait_for of 3.11 may swallow a cancellation
-                await seat.nudge.wait()
-        seat.nudge.clear()
+                await client.changed.wait()
+        client.changed.clear()
 
 
-async def pictures(websocket: WebSocket, clients: Clients, encoder: Encoder, lookers: set[WebSocket]) -> None:
-    """Pictures: of each camera at most one is on the way. A slow page gets fewer, never older ones."""
+async def images(
+    websocket: WebSocket, clients: Clients, encoder: JpegEncoder, viewers: set[WebSocket]
+) -> None:
+    """Serve the image socket: at most one image of each camera is in flight, so a slow page gets fewer."""
     await websocket.accept()
-    if len(lookers) >= MAX_CONSOLES:
-        await websocket.close(FULL, f"{MAX_CONSOLES} pages look already: close one")
+    if len(viewers) >= MAX_CONSOLES:
+        await websocket.close(FULL, f"{MAX_CONSOLES} consoles are connected; close one")
         return
-    lookers.add(websocket)
-    under_way: dict[str, tuple[int, float]] = {}
+    viewers.add(websocket)
+    in_flight: dict[str, tuple[int, float]] = {}
+    receive = _receive_shown(websocket, clients, in_flight)
     try:
-        await _either(
-            websocket, _look(websocket, clients, under_way), _show(websocket, clients, encoder, under_way)
-        )
+        await _both(websocket, receive, _send_images(websocket, clients, encoder, in_flight))
     finally:
-        lookers.discard(websocket)
+        viewers.discard(websocket)
 
 
-async def _look(websocket: WebSocket, clients: Clients, under_way: dict[str, tuple[int, float]]) -> None:
+async def _receive_shown(
+    websocket: WebSocket, clients: Clients, in_flight: dict[str, tuple[int, float]]
+) -> None:
     async for text in _texts(websocket, RateLimit(2 * RATE, 2 * BURST)):
         try:
-            shown = wishes.read_shown(text)
+            shown = messages.read_shown(text)
         except msgspec.DecodeError as error:
-            await websocket.close(POLICY, f"not understood: {error}"[:120])
+            await websocket.close(POLICY, f"invalid message: {error}"[:120])
             return
-        n, t_mono = under_way.get(shown.camera, (-1, 0.0))
+        n, t_mono = in_flight.get(shown.camera, (-1, 0.0))
         if n == shown.n:
-            del under_way[shown.camera]
+            del in_flight[shown.camera]
             clients.ages.append((shown.camera, time.monotonic() - t_mono))
 
 
-async def _show(
-    websocket: WebSocket, clients: Clients, encoder: Encoder, under_way: dict[str, tuple[int, float]]
+async def _send_images(
+    websocket: WebSocket, clients: Clients, encoder: JpegEncoder, in_flight: dict[str, tuple[int, float]]
 ) -> None:
     n, last = 0, dict[str, float]()
     while True:
         for camera in clients.status().cameras:
-            if camera in under_way:
+            if camera in in_flight:
                 continue
-            picture = clients.desk.picture(camera)
+            picture = clients.operator.picture(camera)
             if picture is None or picture.t_mono == last.get(camera):
                 continue
             data = await encoder.encode(camera, picture)
             n += 1
-            under_way[camera], last[camera] = (n, picture.t_mono), picture.t_mono
+            in_flight[camera], last[camera] = (n, picture.t_mono), picture.t_mono
             await websocket.send_bytes(framed(camera, n, picture, data))
-        await asyncio.sleep(LOOK_PERIOD)
+        await asyncio.sleep(IMAGE_PERIOD)
 
 
-async def _texts(websocket: WebSocket, budget: RateLimit) -> AsyncIterator[str]:
-    """Text messages until the socket closes. One too many, or one of bytes, closes it."""
+async def _texts(websocket: WebSocket, limit: RateLimit) -> AsyncIterator[str]:
+    """Text messages until the socket closes; binary messages, or too many, close it."""
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
         text = message.get("text")
-        if text is None or not budget.take():
-            said = "only text is understood" if text is None else f"more than {RATE:g} messages a second"
-            await websocket.close(POLICY, said)
+        if text is None or not limit.take():
+            reason = "only text is accepted" if text is None else f"more than {RATE:g} messages a second"
+            await websocket.close(POLICY, reason)
             return
         yield text
 
 
-async def _either(websocket: WebSocket, *both: Coroutine[Any, Any, None]) -> None:
-    """Speak while listening; what ends the one ends the other."""
-    tasks = [asyncio.ensure_future(one) for one in both]
+async def _both(websocket: WebSocket, *coroutines: Coroutine[None, None, None]) -> None:
+    """Run both until one ends, then cancel the other."""
+    tasks = [asyncio.ensure_future(one) for one in coroutines]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -176,7 +175,7 @@ async def _either(websocket: WebSocket, *both: Coroutine[Any, Any, None]) -> Non
             task.cancel()
         await asyncio.wait(tasks, timeout=1.0)
     for error in [task.exception() for task in tasks if task.done() and not task.cancelled()]:
-        if error is not None and not isinstance(error, WebSocketDisconnect | OSError):  # gone
+        if error is not None and not isinstance(error, WebSocketDisconnect | OSError):  # the page closed
             log.error("a console's socket failed", exc_info=error)
             with contextlib.suppress(Exception):
-                await websocket.close(FAILED, "the run's desk failed: see its log")
+                await websocket.close(FAILED, "internal error of the run: see its log")

@@ -1,15 +1,15 @@
-"""What a person means who corrects by words: by a few explicit rules, and by the planner where none applies.
+"""Interprets verbal corrections: a few explicit rules; the planner reads what matches none.
 
-In this order:
+The rules, in order:
 
-1. A step of the skill grammar is done now, in place of the present one.
+1. A step of the skill grammar replaces the present step at once.
 2. "the other bowl", "the green one", with or without "no, not the blue bowl," before it: the present step
-   with another thing in it. "the other" must leave exactly one thing of that kind among those seen.
-3. A sentence that says what to do ("put ...", "stack ...", "sort ...") is the whole instruction from now on.
-4. Anything else is added to the instruction, and the planner reads both.
+   with another object. "the other" must leave exactly one object of that kind among those detected.
+3. A sentence that is an instruction ("put ...", "stack ...", "sort ...") replaces the whole instruction.
+4. Any other text is appended to the instruction.
 
-Where 1 or 2 change one thing of the step, and the instruction names it, the instruction is changed likewise:
-else the planner, which looks anew after every step, would carry the thing back.
+If rule 1 or 2 changes one object of the step, and the instruction names it, the instruction changes likewise:
+otherwise the planner, which replans after every step, would move the object back.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _KIND = {k: k for k in KINDS} | {f"{k}s": k for k in KINDS} | {"one": "", "cube"
 
 
 class AmbiguousCorrectionError(ValueError):
-    """The words could mean several things, or nothing that is seen; the sentence asks which."""
+    """The text has several meanings, or matches no detected object; the message asks which is meant."""
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What is done about it.
+    """The interpretation of a text.
 
     Attributes:
-        step: done now, None where the planner is asked.
+        step: done at once; None = the planner decides.
         instruction: what the planner works on from now on.
-        message: how it was understood, for the person.
+        message: the interpretation, for the person.
     """
 
     step: Step | None
@@ -54,40 +54,40 @@ class Meaning:
 
 
 def understand(text: str, instruction: str, present: Step | None, seen: Sequence[str]) -> Meaning:
-    """What `text` means.
+    """Interpret a verbal correction.
 
     Args:
         text: as typed.
         instruction: what the planner works on now.
-        present: the step being done, or the last one; None = none yet. Without `obj_k`.
-        seen: names of the objects, such as "red block"; row k - 1 is `obj_k`.
+        present: the present or last step, None = none yet; without `obj_k`.
+        seen: names of the detected objects, such as "red block"; row k - 1 is `obj_k`.
 
     Raises:
-        AmbiguousCorrectionError: with the question to ask back.
+        AmbiguousCorrectionError: with a question to the person.
     """
-    said = " ".join(text.split())
-    if not said:
+    typed = " ".join(text.split())
+    if not typed:
         raise AmbiguousCorrectionError(
-            "say a step, such as 'put the red block in the blue bowl', or what is wrong"
+            "the text is empty; type a step, such as 'put the red block in the blue bowl'"
         )
-    rest = _NOT.sub("", _NO.sub("", said)) or said
+    rest = _NOT.sub("", _NO.sub("", typed)) or typed
     rest = rest.strip(" .!")
     try:
         step = Step.parse(rest).resolve(list(seen))
     except BadStep:
         step = None
     if step is None and present is not None and not present.is_done:
-        step = _another(rest.lower(), present, seen)
+        step = _replaced(rest.lower(), present, seen)
     if step is not None:
         return _stepped(step, present, instruction)
     if _GOAL.match(rest):
-        return Meaning(None, rest, f"from now on: {rest}")
-    joined = f"{instruction.rstrip(' .')}, {said}"
-    return Meaning(None, joined, f"the planner reads: {joined}")
+        return Meaning(None, rest, f"new instruction: {rest}")
+    joined = f"{instruction.rstrip(' .')}, {typed}"
+    return Meaning(None, joined, f"new instruction: {joined}")
 
 
-def _another(rest: str, present: Step, seen: Sequence[str]) -> Step | None:
-    """`present` with the thing in it that "the other bowl" or "the green one" speaks of; None for neither."""
+def _replaced(rest: str, present: Step, seen: Sequence[str]) -> Step | None:
+    """`present` with the object named by "the other bowl" or "the green one"; None for other texts."""
     words = _ARTICLE.sub("", rest, count=1)
     other = words.startswith("other ")
     words = words.removeprefix("other ").strip()
@@ -108,14 +108,14 @@ def _another(rest: str, present: Step, seen: Sequence[str]) -> Step | None:
     if len(fits) != 1:
         there = ", ".join(fits) or "none"
         raise AmbiguousCorrectionError(
-            f"{rest!r}: besides those of {present.text!r} I see {there}; name its colour and kind"
+            f"{rest!r}: other objects than those of {present.text!r}: {there}; name colour and kind"
         )
     what, target = (present.what, fits[0]) if place == "target" else (fits[0], present.target)
     return Step.put(what, target)
 
 
 def _place(kind: str, colour: str, other: bool, present: Step, seen: Sequence[str]) -> str:
-    """Which of the step's two things is meant: the one of that kind; where it goes, for "one"."""
+    """Which object of the step is replaced: the one of that kind; the target, for "one"."""
     kinds = {"what": present.what.split()[-1], "target": present.target.split()[-1]}
     if not kind:
         if colour and not any(n == f"{colour} {kinds['target']}" for n in seen):
@@ -123,12 +123,12 @@ def _place(kind: str, colour: str, other: bool, present: Step, seen: Sequence[st
         return "target" if kinds["target"] in KINDS else "what"
     alike = [place for place, k in kinds.items() if k == kind]
     if len(alike) == 2:
-        raise AmbiguousCorrectionError(f"{present.text!r} has two {kind}s: say the whole step")
+        raise AmbiguousCorrectionError(f"{present.text!r} has two {kind}s; type the whole step")
     return alike[0] if alike else ("target" if kind == "bowl" else "what")
 
 
 def _stepped(step: Step, present: Step | None, instruction: str) -> Meaning:
-    """`step` now; and in the instruction what changed in it, word for word."""
+    """`step` at once, and the instruction with the object that changed."""
     new = instruction
     if present is not None and not present.is_done and not step.is_done:
         pairs = [(present.what, step.what), (present.target, step.target)]
@@ -136,5 +136,5 @@ def _stepped(step: Step, present: Step | None, instruction: str) -> Meaning:
             for was, now in pairs:
                 if was != now and was != "table" and now != "table":
                     new = re.sub(rf"\b{re.escape(was)}\b", now, instruction, flags=re.I)
-    told = step.text if new == instruction else f"{step.text}; from now on: {new}"
-    return Meaning(step, new, told)
+    message = step.text if new == instruction else f"{step.text}; new instruction: {new}"
+    return Meaning(step, new, message)

@@ -1,6 +1,6 @@
-// Holding a point of the main picture: the tool moves over what is seen there. By mouse, finger, or arrows and Enter.
+// Moves the tool over a point of the main image while the point is held: by mouse, finger, or arrows and Enter.
 
-const STEP = 0.02; // of the picture's width, a press of an arrow
+const STEP = 0.02; // share of the image's width, a press of an arrow
 
 export class Aim {
   constructor(cameras, hold) {
@@ -8,7 +8,7 @@ export class Aim {
     this.hold = hold;
     this.canvas = cameras.canvas;
     this.ring = document.getElementById("aim");
-    this.at = { x: 0.5, y: 0.5 }; // share of the picture
+    this.at = { x: 0.5, y: 0.5 }; // share of the image
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
@@ -17,24 +17,24 @@ export class Aim {
       this.press();
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!hold.held.has("picture") || !canvas.hasPointerCapture(event.pointerId)) return;
+      if (!hold.held.has("image") || !canvas.hasPointerCapture(event.pointerId)) return;
       this.follow(event);
       this.press();
     });
-    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(end, () => this.let_go());
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(end, () => this.release());
     canvas.addEventListener("mousedown", (event) => {
-      event.preventDefault(); // the focus stays away: arrows go on turning the tool
+      event.preventDefault(); // keeps the focus away, so that arrows turn the tool
       document.activeElement?.blur();
     });
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     canvas.addEventListener("focus", () => this.show(canvas.matches(":focus-visible")));
     canvas.addEventListener("blur", () => {
-      this.let_go();
+      this.release();
       this.show(false);
     });
   }
 
-  // Where the picture lies within its canvas, which may be wider.
+  // The image's rectangle within its canvas, which may be wider.
   box() {
     const { width, height } = this.canvas;
     const { clientWidth: w, clientHeight: h } = this.canvas;
@@ -59,13 +59,13 @@ export class Aim {
     const view = this.cameras.views.get(this.cameras.main);
     if (!view?.bitmap) return;
     const reach = { camera: this.cameras.main, u: this.at.x * (view.w - 1), v: this.at.y * (view.h - 1) };
-    this.hold.press("picture", { reach });
+    this.hold.press("image", { reach });
     this.show(true);
-    this.ring.classList.toggle("held", this.hold.held.has("picture"));
+    this.ring.classList.toggle("held", this.hold.held.has("image"));
   }
 
-  let_go() {
-    this.hold.release("picture");
+  release() {
+    this.hold.release("image");
     this.ring.classList.remove("held");
     this.show(this.canvas.matches(":focus-visible"));
   }
@@ -75,14 +75,14 @@ export class Aim {
     if (on) this.move(this.at.x, this.at.y);
   }
 
-  // Keys while the picture has the focus.
-  takes(event) {
+  // Handles a key while the image has the focus; returns whether it did.
+  keydown(event) {
     if (document.activeElement !== this.canvas) return false;
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.code];
-    if (way) {
-      this.move(this.at.x + STEP * way[0], this.at.y + STEP * way[1]);
+    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.code];
+    if (direction) {
+      this.move(this.at.x + STEP * direction[0], this.at.y + STEP * direction[1]);
       this.show(true);
-      if (this.hold.held.has("picture")) this.press();
+      if (this.hold.held.has("image")) this.press();
       return true;
     }
     if (event.code !== "Enter") return false;
@@ -90,7 +90,7 @@ export class Aim {
     return true;
   }
 
-  lets(event) {
-    if (event.code === "Enter" && this.hold.held.has("picture")) this.let_go();
+  keyup(event) {
+    if (event.code === "Enter" && this.hold.held.has("image")) this.release();
   }
 }

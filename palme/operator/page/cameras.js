@@ -1,23 +1,23 @@
-// The newest picture of each camera, drawn once a frame, with its age. The run sends the next picture of a
-// camera when it hears that the last one stands on the screen: a slow page gets fewer, never older ones.
+// The newest image of each camera, drawn once a frame, with its age. The run sends the next image of a camera
+// once this page confirms the last one: a slow page gets fewer images, never older ones.
 
 import { Clock } from "./clock.js";
 
-const OLD = 0.5; // [s] from here on a picture does not look fresh
+const OLD = 0.5; // [s] age from which an image is marked as old
 const head = new TextDecoder();
 
 export class Cameras {
   constructor(clock, shown) {
     this.clock = clock;
-    this.shown = shown; // (camera, n): tell the run
+    this.shown = shown; // (camera, n): confirms an image to the run
     this.views = new Map(); // name -> {canvas, label, button, bitmap, t, w, h}
-    this.waiting = new Map(); // name -> what the next frame draws
+    this.waiting = new Map(); // name -> image that the next frame draws
     this.main = null;
-    this.trouble = ""; // why there are no pictures
+    this.failure = ""; // why there are no images
     this.canvas = document.getElementById("main");
-    this.pen = this.canvas.getContext("2d", { alpha: false, desynchronized: true });
+    this.context = this.canvas.getContext("2d", { alpha: false, desynchronized: true });
     this.figure = document.getElementById("main-camera");
-    setInterval(() => this.tellAges(), 100);
+    setInterval(() => this.showAges(), 100);
   }
 
   names(names) {
@@ -51,8 +51,8 @@ export class Cameras {
     document.getElementById("strip").hidden = this.views.size < 2;
     const view = this.views.get(name);
     if (view?.bitmap) this.drawMain(view);
-    else this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.tellAges();
+    else this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.showAges();
   }
 
   nth(k) {
@@ -60,13 +60,13 @@ export class Cameras {
     if (name !== undefined) this.choose(name);
   }
 
-  async heard(buffer) {
+  async receive(buffer) {
     const length = new DataView(buffer).getUint16(0, true);
-    const picture = JSON.parse(head.decode(new Uint8Array(buffer, 2, length)));
+    const image = JSON.parse(head.decode(new Uint8Array(buffer, 2, length)));
     const jpeg = new Blob([new Uint8Array(buffer, 2 + length)], { type: "image/jpeg" });
-    picture.bitmap = await createImageBitmap(jpeg);
+    image.bitmap = await createImageBitmap(jpeg);
     if (!this.waiting.size) requestAnimationFrame(() => this.draw());
-    this.waiting.set(picture.camera, picture);
+    this.waiting.set(image.camera, image);
   }
 
   draw() {
@@ -81,11 +81,11 @@ export class Cameras {
         this.drawSmall(view);
       }
     }
-    setTimeout(() => drawn.forEach(({ camera, n }) => this.shown(camera, n))); // when the frame is out
+    setTimeout(() => drawn.forEach(({ camera, n }) => this.shown(camera, n))); // after the frame
   }
 
   drawSmall({ canvas, bitmap, w, h }) {
-    if (this.views.size < 2) return; // nobody sees it
+    if (this.views.size < 2) return; // it is hidden
     const height = Math.round((canvas.width * h) / w);
     if (canvas.height !== height) canvas.height = height;
     canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0, canvas.width, height);
@@ -94,25 +94,25 @@ export class Cameras {
   drawMain({ bitmap }) {
     if (this.canvas.width !== bitmap.width) this.canvas.width = bitmap.width;
     if (this.canvas.height !== bitmap.height) this.canvas.height = bitmap.height;
-    this.pen.drawImage(bitmap, 0, 0);
+    this.context.drawImage(bitmap, 0, 0);
   }
 
-  tellAges() {
+  showAges() {
     const now = this.clock.now();
     for (const [name, view] of this.views) {
       const age = view.t === null || now === null ? null : Math.max(0, now - view.t);
       const old = age === null || age > OLD;
-      const words = view.t === null ? "no picture yet" : Clock.words(age);
-      view.label.textContent = old ? `${name} · ${words}` : name;
+      const shown = view.t === null ? "no image yet" : Clock.format(age);
+      view.label.textContent = old ? `${name} · ${shown}` : name;
       view.button.classList.toggle("is-old", old);
-      if (name === this.main) this.tellMain(old, view.t === null, words);
+      if (name === this.main) this.showMainAge(old, view.t === null, shown);
     }
   }
 
-  tellMain(old, none, words) {
-    document.getElementById("main-age").textContent = none ? "" : words;
+  showMainAge(old, none, age) {
+    document.getElementById("main-age").textContent = none ? "" : age;
     const banner = document.getElementById("main-old");
-    banner.textContent = none ? this.trouble || "no picture yet" : `This picture is ${words} old`;
+    banner.textContent = none ? this.failure || "no image yet" : `This image is ${age} old`;
     banner.hidden = !old;
     this.figure.classList.toggle("is-old", old);
   }

@@ -1,4 +1,4 @@
-// The console: two lines to the run, and what a person sees and does.
+// The console: two sockets to the run, its status, and the controls.
 
 import { Aim } from "./aim.js";
 import { Cameras } from "./cameras.js";
@@ -6,109 +6,110 @@ import { Clock } from "./clock.js";
 import { listenToGamepad } from "./gamepad.js";
 import { Hold } from "./hold.js";
 import { listenToKeys } from "./keys.js";
-import { Line } from "./line.js";
 import { listenToPads } from "./pads.js";
 import { showSentence } from "./sentence.js";
-import { health, showStatus, text } from "./view.js";
+import { Socket } from "./socket.js";
+import { health, setText, showStatus } from "./view.js";
 
-const BEAT = 50; // [ms] the run takes the arm's holder for gone after 300 ms of silence
+const HEARTBEAT = 50; // [ms] the run disconnects the console in control after 300 ms of silence
 const PING = 1000; // [ms]
-const STOP_KEPT = 10_000; // [ms] a stop that found no line is said when there is one again
-const SHOWN = 6000; // [ms] a refusal stays
+const STOP_VALID = 10_000; // [ms] a stop that was not sent is sent after a reconnection
+const REFUSAL_SHOWN = 6000; // [ms]
 
 const $ = (id) => document.getElementById(id);
 const clock = new Clock();
-let desk = null; // the newest status
+let status = null; // the newest one
 let you = "";
-let unsaid = null; // a stop that found no line
+let unsentStop = null;
 let refusedUntil = 0;
 
-const may = () => desk !== null && desk.holder === you && words.isOpen && document.visibilityState === "visible";
+const hasControl = () =>
+  status !== null && status.holder === you && control.isOpen && document.visibilityState === "visible";
 const hold = new Hold({
-  may,
-  send: (message, passing) => words.send(message, passing),
-  refused: () => say(words.isOpen ? "take over first (T): then hold to move" : "no line to the run", true),
+  hasControl,
+  send: (message, droppable) => control.send(message, droppable),
+  refused: () => showMessage(control.isOpen ? "take over first (T), then hold to move" : "not connected to the run", true),
 });
 
-const heard = {
-  status({ status, you: me, consoles, n }) {
-    desk = status;
-    you = me;
-    if (!may()) hold.drop();
-    showStatus(status, you, consoles);
+const handlers = {
+  status(message) {
+    ({ status, you } = message);
+    if (!hasControl()) hold.releaseAll();
+    showStatus(status, you, message.consoles);
     cameras.names(status.cameras);
-    if (performance.now() > refusedUntil) say(status.message, false);
-    words.send({ do: "seen", n });
+    if (performance.now() > refusedUntil) showMessage(status.message, false);
+    control.send({ do: "seen", n: message.n });
   },
-  told({ told }) {
-    if (!told.done) say(told.message || "not done", true);
-    else if (told.do !== "jog" && told.do !== "reach") refusedUntil = 0;
+  reply({ reply }) {
+    if (!reply.done) showMessage(reply.message || "not done", true);
+    else if (reply.do !== "jog" && reply.do !== "reach") refusedUntil = 0;
   },
   pong({ pong, t }) {
     clock.answered(pong, t);
-    health($("trip"), Clock.words(clock.trip), !(clock.trip < 0.15));
+    health($("round-trip"), Clock.format(clock.roundTrip), !(clock.roundTrip < 0.15));
   },
   sentence({ sentence }) {
     showSentence(sentence);
   },
 };
 
-const words = new Line("/control", {
-  heard(data) {
+const control = new Socket("/control", {
+  received(data) {
     const message = JSON.parse(data);
-    for (const [kind, act] of Object.entries(heard)) if (kind in message) act(message);
+    for (const [kind, handle] of Object.entries(handlers)) if (kind in message) handle(message);
   },
   changed(state, reason) {
-    document.body.dataset.link = state;
+    document.body.dataset.connection = state;
     if (state === "open") {
-      trouble("");
+      showAlert("");
       ping();
-      if (unsaid && performance.now() - unsaid.at < STOP_KEPT) stop(unsaid.how);
-      unsaid = null;
+      if (unsentStop && performance.now() - unsentStop.at < STOP_VALID) stop(unsentStop.how);
+      unsentStop = null;
       return;
     }
-    desk = null;
-    hold.drop();
-    text($("mode"), "No line");
-    text($("holder"), "");
+    status = null;
+    hold.releaseAll();
+    setText($("mode"), "Disconnected");
+    setText($("holder"), "");
     document.body.classList.remove("may-move");
-    health($("trip"), "–", true);
+    health($("round-trip"), "–", true);
     const why = reason ? ` (${reason})` : "";
-    trouble(`No line to the run${why}: nothing here reaches the arm, stop included. Use its own stop.${state === "lost" ? " Trying again." : ""}`);
+    const retry = state === "lost" ? " Reconnecting." : "";
+    showAlert(`Disconnected${why}: this page cannot reach the arm, not even to stop it. Use the arm's own stop.${retry}`);
   },
 });
 
-const pictures = new Line("/pictures", {
-  heard: (data) => cameras.heard(data),
-  changed: (state, reason) => (cameras.trouble = reason),
+const images = new Socket("/images", {
+  received: (data) => cameras.receive(data),
+  changed: (state, reason) => (cameras.failure = reason),
 });
-const cameras = new Cameras(clock, (camera, n) => pictures.send({ do: "shown", camera, n }));
+const cameras = new Cameras(clock, (camera, n) => images.send({ do: "shown", camera, n }));
 const aim = new Aim(cameras, hold);
 
 function stop(how) {
-  hold.drop();
-  if (!words.send({ do: "stop", how })) unsaid = { how, at: performance.now() };
+  hold.releaseAll();
+  if (!control.send({ do: "stop", how })) unsentStop = { how, at: performance.now() };
 }
 
 function act(what) {
-  hold.drop();
+  hold.releaseAll();
   refusedUntil = 0;
-  if (!words.send({ do: what })) say("no line to the run", true);
+  if (!control.send({ do: what })) showMessage("not connected to the run", true);
 }
 
-function say(what, refused) {
-  if (refused) refusedUntil = performance.now() + SHOWN;
-  text($("message"), what);
-  $("message").classList.toggle("no", refused);
+function showMessage(content, refused) {
+  if (refused) refusedUntil = performance.now() + REFUSAL_SHOWN;
+  setText($("message"), content);
+  $("message").classList.toggle("refused", refused);
 }
 
-function trouble(what) {
-  text($("trouble"), what);
-  $("trouble").hidden = !what;
+function showAlert(content) {
+  setText($("alert"), content);
+  $("alert").hidden = !content;
 }
 
 function ping() {
-  words.send({ do: "ping", at: performance.now() }, true);
+  control.send({ do: "ping", at: performance.now() }, true);
 }
 
 function help() {
@@ -118,8 +119,8 @@ function help() {
   theme();
 }
 
-// The choice is kept where the browser keeps anything.
-function kept(choice) {
+// Stores the theme if the browser permits; returns the stored one.
+function stored(choice) {
   try {
     if (choice) localStorage.setItem("palme-theme", choice);
     return localStorage.getItem("palme-theme");
@@ -131,28 +132,28 @@ function kept(choice) {
 function theme(which) {
   if (which) document.documentElement.dataset.theme = which;
   const dark = getComputedStyle(document.documentElement).colorScheme !== "light";
-  text($("theme"), dark ? "use light colours" : "use dark colours");
+  setText($("theme"), dark ? "use light colours" : "use dark colours");
   return dark;
 }
 
 listenToPads(hold);
 listenToKeys({ hold, stop, act, cameras, aim, help });
-listenToGamepad({ hold, may, stop, act });
+listenToGamepad({ hold, hasControl, stop, act });
 $("stop").addEventListener("pointerdown", (event) => event.button === 0 && stop("button"));
 $("stop").addEventListener("click", (event) => event.detail === 0 && stop("button")); // by Enter: no pointer
-for (const verb of document.querySelectorAll(".verb")) verb.addEventListener("click", () => act(verb.dataset.do));
+for (const button of document.querySelectorAll(".action")) button.addEventListener("click", () => act(button.dataset.do));
 $("correct").addEventListener("submit", (event) => {
   event.preventDefault();
-  const said = $("words").value.trim();
-  if (said && words.send({ do: "correct", text: said })) $("words").value = "";
-  $("words").blur();
+  const content = $("correction").value.trim();
+  if (content && control.send({ do: "correct", text: content })) $("correction").value = "";
+  $("correction").blur();
 });
 $("help").addEventListener("click", help);
 $("theme").addEventListener("click", () => {
   const next = theme() ? "light" : "dark";
   theme(next);
-  kept(next);
+  stored(next);
 });
-theme(kept());
+theme(stored());
 setInterval(ping, PING);
-setInterval(() => may() && words.send({ do: "beat" }, true), BEAT);
+setInterval(() => hasControl() && control.send({ do: "heartbeat" }, true), HEARTBEAT);

@@ -1,20 +1,20 @@
-// A gamepad in the standard layout. Sticks count only after they have been seen at rest since the arm is ours.
+// A gamepad in the standard layout. Sticks are ignored until they were at rest once since this page has control.
 
-const LOOK = 16; // [ms]
-const REST = 0.15; // a stick nearer to the middle than this is at rest
+const PERIOD = 16; // [ms]
+const DEAD_ZONE = 0.15; // dead zone of a stick
 const ACTS = { 1: "stop", 8: "stop", 9: "take", 3: "hand_back", 2: "pause" };
 
-export function listenToGamepad({ hold, may, stop, act }) {
+export function listenToGamepad({ hold, hasControl, stop, act }) {
   let timer = null;
   let rested = false;
   let before = [];
 
   const stick = (value) => {
     const size = Math.abs(value);
-    return size < REST ? 0 : (Math.sign(value) * (size - REST)) / (1 - REST);
+    return size < DEAD_ZONE ? 0 : (Math.sign(value) * (size - DEAD_ZONE)) / (1 - DEAD_ZONE);
   };
 
-  function look() {
+  function poll() {
     const pad = navigator.getGamepads().find((one) => one?.connected);
     if (!pad || !document.hasFocus()) {
       hold.release("gamepad");
@@ -27,20 +27,20 @@ export function listenToGamepad({ hold, may, stop, act }) {
     }
     before = down;
     const [lx, ly, rx, ry] = [0, 1, 2, 3].map((k) => stick(pad.axes[k] ?? 0));
-    const wish = { linear: [-ly, -lx, -ry], angular: [0, 0, -rx] };
-    if (pad.buttons[7]?.value > 0.5) wish.gripper = 1;
-    if (pad.buttons[6]?.value > 0.5) wish.gripper = 0;
-    const moved = lx || ly || rx || ry || wish.gripper !== undefined;
-    if (!may()) rested = false;
+    const jog = { linear: [-ly, -lx, -ry], angular: [0, 0, -rx] };
+    if (pad.buttons[7]?.value > 0.5) jog.gripper = 1;
+    if (pad.buttons[6]?.value > 0.5) jog.gripper = 0;
+    const moved = lx || ly || rx || ry || jog.gripper !== undefined;
+    if (!hasControl()) rested = false;
     else if (!moved) rested = true;
-    if (moved && rested) hold.press("gamepad", wish);
+    if (moved && rested) hold.press("gamepad", jog);
     else hold.release("gamepad");
   }
 
-  const watch = () => {
-    if (timer === null) timer = setInterval(look, LOOK);
+  const start = () => {
+    if (timer === null) timer = setInterval(poll, PERIOD);
   };
-  addEventListener("gamepadconnected", watch);
-  if (navigator.getGamepads?.().some((one) => one)) watch();
+  addEventListener("gamepadconnected", start);
+  if (navigator.getGamepads?.().some((one) => one)) start();
   addEventListener("gamepaddisconnected", () => hold.release("gamepad"));
 }

@@ -1,9 +1,9 @@
-// Hold to move. What is held, by whichever hand, makes one jog, said every 40 ms; let go means stop, now.
+// Hold to move: all held keys, buttons and sticks make one jog, sent every 40 ms; releasing them sends a stop.
 
-const EVERY = 40; // [ms]
+const PERIOD = 40; // [ms]
 const SLOW = 0.3; // share of the speed
 
-export const WISHES = {
+export const JOGS = {
   "x+": { linear: [1, 0, 0] },
   "x-": { linear: [-1, 0, 0] },
   "y+": { linear: [0, 1, 0] },
@@ -22,53 +22,53 @@ export const WISHES = {
 const STILL = { do: "jog", linear: [0, 0, 0], angular: [0, 0, 0], gripper: null };
 
 export class Hold {
-  // may(): whether the arm is ours; send(message, passing); refused(): a person tries to move what is not theirs.
-  constructor({ may, send, refused }) {
-    Object.assign(this, { may, send, refused });
-    this.held = new Map(); // who holds ("key KeyW", "pad z+", "gamepad", "picture") -> wish
+  // hasControl(): whether this page has control; send(message, droppable); refused(): it has not.
+  constructor({ hasControl, send, refused }) {
+    Object.assign(this, { hasControl, send, refused });
+    this.held = new Map(); // source ("key KeyW", "pad z+", "gamepad", "image") -> jog or reach
     this.slow = false;
     this.timer = null;
-    const drop = () => this.drop();
-    addEventListener("blur", drop);
-    addEventListener("pagehide", drop);
-    document.addEventListener("visibilitychange", drop);
+    const releaseAll = () => this.releaseAll();
+    addEventListener("blur", releaseAll);
+    addEventListener("pagehide", releaseAll);
+    document.addEventListener("visibilitychange", releaseAll);
   }
 
-  // Hold, or hold something else with the same hand.
-  press(hand, wish) {
-    if (!this.may()) {
+  // Start a motion of a source, or replace it.
+  press(source, motion) {
+    if (!this.hasControl()) {
       this.refused();
       return;
     }
-    this.held.set(hand, wish);
+    this.held.set(source, motion);
     if (this.timer === null) {
-      this.timer = setInterval(() => this.say(), EVERY);
-      this.say();
+      this.timer = setInterval(() => this.sendMotion(), PERIOD);
+      this.sendMotion();
     }
   }
 
-  release(hand) {
-    if (!this.held.delete(hand)) return;
-    if (!this.held.size) this.rest();
-    else this.say();
+  release(source) {
+    if (!this.held.delete(source)) return;
+    if (!this.held.size) this.stop();
+    else this.sendMotion();
   }
 
-  drop() {
+  releaseAll() {
     if (!this.held.size) return;
     this.held.clear();
-    this.rest();
+    this.stop();
   }
 
-  rest() {
+  stop() {
     clearInterval(this.timer);
     this.timer = null;
     this.send(STILL);
     this.changed?.();
   }
 
-  say() {
-    if (!this.may()) {
-      this.drop();
+  sendMotion() {
+    if (!this.hasControl()) {
+      this.releaseAll();
       return;
     }
     this.changed?.();
@@ -76,15 +76,15 @@ export class Hold {
   }
 
   message() {
-    const wishes = [...this.held.values()];
-    const reach = wishes.find((wish) => wish.reach);
-    if (reach && wishes.length === 1) return { do: "reach", ...reach.reach };
+    const motions = [...this.held.values()];
+    const reach = motions.find((motion) => motion.reach);
+    if (reach && motions.length === 1) return { do: "reach", ...reach.reach };
     const share = this.slow ? SLOW : 1;
     const sum = (kind) => [0, 1, 2].map((axis) => {
-      const total = wishes.reduce((so_far, wish) => so_far + (wish[kind]?.[axis] ?? 0), 0);
+      const total = motions.reduce((total_so_far, motion) => total_so_far + (motion[kind]?.[axis] ?? 0), 0);
       return share * Math.min(1, Math.max(-1, total));
     });
-    const fingers = wishes.filter((wish) => wish.gripper !== undefined);
+    const fingers = motions.filter((motion) => motion.gripper !== undefined);
     const gripper = fingers.length ? fingers[fingers.length - 1].gripper : null;
     return { do: "jog", linear: sum("linear"), angular: sum("angular"), gripper };
   }

@@ -1,13 +1,13 @@
-// The keyboard. Space and Escape stop, whatever else is going on; a letter acts, or moves while it is held.
+// The keyboard: Space and Escape always stop; a letter acts, or moves while held.
 
-import { WISHES } from "./hold.js";
+import { JOGS } from "./hold.js";
 import { setSlow } from "./pads.js";
 
 export function listenToKeys({ hold, stop, act, cameras, aim, help }) {
   const moves = new Map();
-  for (const pad of document.querySelectorAll(".pad[data-wish]")) moves.set(pad.dataset.code, WISHES[pad.dataset.wish]);
+  for (const pad of document.querySelectorAll(".pad[data-jog]")) moves.set(pad.dataset.code, JOGS[pad.dataset.jog]);
   const acts = new Map();
-  for (const verb of document.querySelectorAll(".verb")) acts.set(verb.dataset.code, verb.dataset.do);
+  for (const button of document.querySelectorAll(".action")) acts.set(button.dataset.code, button.dataset.do);
   const dialog = document.getElementById("keys");
 
   addEventListener("keydown", (event) => {
@@ -19,7 +19,7 @@ export function listenToKeys({ hold, stop, act, cameras, aim, help }) {
       return;
     }
     if (event.ctrlKey || event.altKey || event.metaKey) {
-      hold.drop(); // some systems swallow the release of a key while such a key is down
+      hold.releaseAll(); // some systems drop the keyup of a key while a modifier is down
       return;
     }
     if (typing) return;
@@ -28,7 +28,7 @@ export function listenToKeys({ hold, stop, act, cameras, aim, help }) {
       help();
     } else if (dialog.open) {
       return;
-    } else if (aim.takes(event)) {
+    } else if (aim.keydown(event)) {
       event.preventDefault();
     } else if (moves.has(code)) {
       event.preventDefault();
@@ -41,16 +41,16 @@ export function listenToKeys({ hold, stop, act, cameras, aim, help }) {
       setSlow(hold, true);
     } else if (event.key === "/") {
       event.preventDefault();
-      document.getElementById("words").focus();
+      document.getElementById("correction").focus();
     } else if (/^Digit[1-9]$/.test(code)) {
       cameras.nth(Number(code.slice(5)) - 1);
     }
   });
 
   addEventListener("keyup", (event) => {
-    if (event.code === "Space" && !event.target.matches?.("input")) event.preventDefault(); // no click of what has focus
+    if (event.code === "Space" && !event.target.matches?.("input")) event.preventDefault(); // no click on the focused element
     if (event.code.startsWith("Shift")) setSlow(hold, false);
     hold.release(`key ${event.code}`);
-    aim.lets(event);
+    aim.keyup(event);
   });
 }

@@ -1,31 +1,31 @@
-// The buttons that are held: by mouse, finger, or Enter; they light up for the keys as well.
+// The hold-to-move buttons: by mouse, finger, or Enter; they also show held keys.
 
-import { WISHES } from "./hold.js";
+import { JOGS } from "./hold.js";
 
 export function listenToPads(hold) {
-  const pads = [...document.querySelectorAll(".pad[data-wish]")];
+  const pads = [...document.querySelectorAll(".pad[data-jog]")];
   for (const pad of pads) {
-    const hand = `pad ${pad.dataset.wish}`;
-    const let_go = () => hold.release(hand);
+    const source = `pad ${pad.dataset.jog}`;
+    const release = () => hold.release(source);
     pad.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       event.preventDefault(); // no focus, no text selection, no long-press menu
       pad.setPointerCapture(event.pointerId);
-      hold.press(hand, WISHES[pad.dataset.wish]);
+      hold.press(source, JOGS[pad.dataset.jog]);
     });
-    for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) pad.addEventListener(end, let_go);
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) pad.addEventListener(end, release);
     pad.addEventListener("contextmenu", (event) => event.preventDefault());
     pad.addEventListener("keydown", (event) => {
-      if (event.code === "Enter" && !event.repeat) hold.press(hand, WISHES[pad.dataset.wish]);
+      if (event.code === "Enter" && !event.repeat) hold.press(source, JOGS[pad.dataset.jog]);
     });
     pad.addEventListener("keyup", (event) => {
-      if (event.code === "Enter") let_go();
+      if (event.code === "Enter") release();
     });
   }
   hold.changed = () => {
     for (const pad of pads) {
-      const { wish, code } = pad.dataset;
-      pad.classList.toggle("held", hold.held.has(`pad ${wish}`) || hold.held.has(`key ${code}`));
+      const { jog, code } = pad.dataset;
+      pad.classList.toggle("held", hold.held.has(`pad ${jog}`) || hold.held.has(`key ${code}`));
     }
   };
   const slow = document.getElementById("slow");

@@ -1,10 +1,10 @@
-// The sentence comes as HTML from the run. Only what a sentence is made of is copied from it.
+// The sentence arrives as HTML; only the elements of a sentence are copied from it.
 
 const TAGS = new Set(["P", "SPAN", "SMALL", "B", "IMG"]);
 const PICTURE = /^data:image\/(jpeg|png);base64,/;
 
 export function showSentence(html) {
-  const parsed = new DOMParser().parseFromString(html, "text/html"); // inert: runs and loads nothing
+  const parsed = new DOMParser().parseFromString(html, "text/html"); // inert: runs no script, loads nothing
   document.getElementById("sentence").replaceChildren(...copies(parsed.body));
 }
 

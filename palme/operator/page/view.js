@@ -1,112 +1,112 @@
-// What stands on the desk, put where it is read. Nothing is touched that did not change.
+// Shows the run's status; changes only elements whose content changed.
 
 import { Clock } from "./clock.js";
 
 const MODES = { autonomous: "Autonomous", paused: "Paused", correcting: "By hand", stopped: "Stopped" };
-const NEAR = 0.03; // of a joint's range, to its limit
-const SLOW_ARM = 0.25; // [s] since the arm was heard
+const NEAR = 0.03; // share of a joint's range from its limit
+const OLD_STATE = 0.25; // [s] age of the arm's state
 const $ = (id) => document.getElementById(id);
 
-export function text(element, words) {
-  if (element.textContent !== words) element.textContent = words;
+export function setText(element, content) {
+  if (element.textContent !== content) element.textContent = content;
 }
 
 export function showStatus(status, you, consoles) {
   document.body.dataset.mode = status.mode;
   document.body.classList.toggle("may-move", status.holder === you);
-  text($("mode"), MODES[status.mode] ?? status.mode);
-  text($("holder"), holderWords(status.holder, you, consoles));
-  text($("instruction"), status.instruction);
-  text($("held-by"), `held back: ${status.held_by}`);
-  $("held-by").hidden = !status.held_by;
-  showVerbs(status, you);
+  setText($("mode"), MODES[status.mode] ?? status.mode);
+  setText($("holder"), holderText(status.holder, you, consoles));
+  setText($("instruction"), status.instruction);
+  setText($("limit"), `limited by ${status.limited_by}`);
+  $("limit").hidden = !status.limited_by;
+  showActions(status, you);
   showSteps(status);
   showBars(status);
-  health($("arm-age"), Clock.words(status.age), !(status.age < SLOW_ARM));
-  const late = status.loop_ticks ? status.loop_late / status.loop_ticks : 0;
-  health($("loop"), `${status.loop_late} of ${status.loop_ticks}`, late > 0.01);
+  health($("arm-age"), Clock.format(status.state_age), !(status.state_age < OLD_STATE));
+  const late = status.ticks ? status.missed_ticks / status.ticks : 0;
+  health($("loop"), `${status.missed_ticks} of ${status.ticks}`, late > 0.01);
 }
 
-export function health(element, words, bad) {
-  text(element.querySelector("b"), words);
+export function health(element, content, bad) {
+  setText(element.querySelector("b"), content);
   element.classList.toggle("bad", bad);
 }
 
-function holderWords(holder, you, consoles) {
-  if (holder === you) return `you hold the arm (${you})`;
-  const who = { policy: "the policy moves the arm", "": "nobody moves the arm" }[holder] ?? `${holder} holds the arm`;
+function holderText(holder, you, consoles) {
+  if (holder === you) return `you have control (${you})`;
+  const who = { policy: "the policy has control", "": "nobody has control" }[holder] ?? `${holder} has control`;
   return consoles > 1 || holder.startsWith("console") ? `${who}; you are ${you}` : who;
 }
 
-function showVerbs({ mode, holder }, you) {
-  const mine = holder === you;
+function showActions({ mode, holder }, you) {
+  const ours = holder === you;
   const idle = {
-    take: mine || mode === "stopped",
+    take: ours || mode === "stopped",
     hand_back: mode === "autonomous" || mode === "stopped",
     pause: mode === "paused" || mode === "stopped",
     rearm: mode !== "stopped",
   };
-  const next = { autonomous: "take", correcting: mine ? "hand_back" : "", paused: "hand_back", stopped: "rearm" }[mode];
+  const next = { autonomous: "take", correcting: ours ? "hand_back" : "", paused: "hand_back", stopped: "rearm" }[mode];
   for (const [id, is_idle] of Object.entries(idle)) {
-    $(id).setAttribute("aria-disabled", String(is_idle)); // pressed all the same, the run says why not
+    $(id).setAttribute("aria-disabled", String(is_idle)); // still clickable: the run replies why not
     $(id).classList.toggle("next", id === next);
   }
 }
 
-function showSteps({ steps, sure }) {
+function showSteps({ steps, probability }) {
   const list = $("steps");
-  const key = JSON.stringify([steps, sure]);
+  const key = JSON.stringify([steps, probability]);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
-  list.replaceChildren(...steps.map((step) => stepLine(step, sure)));
+  list.replaceChildren(...steps.map((step) => stepLine(step, probability)));
   list.scrollTop = list.scrollHeight;
 }
 
-function stepLine({ text: words, state, probability, reason }, sure) {
+function stepLine({ text: content, state, probability, reason }, present) {
   const line = document.createElement("li");
   const now = state === "now";
-  const judged = now ? (sure ?? probability) : probability;
-  line.append(part("span", `state ${state}`, state), part("span", now ? "now-step" : "", words), sureness(judged, now));
+  const judged = now ? (present ?? probability) : probability;
+  line.append(part("span", `state ${state}`, state), part("span", now ? "present" : "", content), probabilityCell(judged, now));
   if (reason) line.append(part("small", "", reason));
   if (now) line.setAttribute("aria-current", "step");
   return line;
 }
 
-function sureness(probability, now) {
-  const cell = part("span", "sure", "");
+function probabilityCell(probability, now) {
+  const cell = part("span", "probability", "");
   if (typeof probability === "number") {
-    const per_cent = `${Math.round(100 * probability)} %${now ? " sure" : ""}`;
+    const percent = `${Math.round(100 * probability)} %`;
     if (now) {
       const meter = document.createElement("meter");
       Object.assign(meter, { min: 0, max: 1, low: 0.5, high: 0.8, optimum: 1, value: probability });
-      meter.title = "how sure the model is of this step";
+      meter.title = "the model's probability of this step";
       cell.append(meter);
     }
-    cell.append(per_cent);
+    cell.append(percent);
   }
   if (now) {
-    const again = part("button", "plain again", "edit");
-    again.type = "button";
-    again.addEventListener("click", () => {
-      $("words").value = again.closest("li").querySelector(".now-step").textContent;
-      $("words").focus();
+    const edit = part("button", "plain edit", "edit");
+    edit.type = "button";
+    edit.addEventListener("click", () => {
+      $("correction").value = edit.closest("li").querySelector(".present").textContent;
+      $("correction").focus();
     });
-    cell.append(again);
+    cell.append(edit);
   }
   return cell;
 }
 
-function part(tag, kind, words) {
+function part(tag, kind, content) {
   const element = document.createElement(tag);
   if (kind) element.className = kind;
-  element.textContent = words;
+  element.textContent = content;
   return element;
 }
 
 function showBars({ joints, gripper }) {
   const list = $("joints");
   if (list.children.length !== joints.length + 1) {
-    list.replaceChildren(...[...joints.map((joint) => joint.name), "fingers"].map(bar));
+    list.replaceChildren(...[...joints.map((joint) => joint.name), "gripper"].map(bar));
   }
   joints.forEach((joint, k) => {
     const share = (joint.q - joint.q_min) / (joint.q_max - joint.q_min);
@@ -120,15 +120,15 @@ function showBars({ joints, gripper }) {
 function bar(name) {
   const line = document.createElement("li");
   const track = part("span", "track", "");
-  track.append(part("i", "at", ""), part("i", "fast", ""));
+  track.append(part("i", "at", ""), part("i", "speed", ""));
   line.append(part("span", "of", name), track, part("span", "value", ""));
   return line;
 }
 
-function setBar(line, share, fast, words) {
+function setBar(line, share, speed, content) {
   line.style.setProperty("--at", `${100 * Math.min(1, Math.max(0, share))}%`);
-  line.style.setProperty("--fast", Math.min(1, fast));
-  text(line.lastChild, words);
+  line.style.setProperty("--speed", Math.min(1, speed));
+  setText(line.lastChild, content);
 }
 
 function signed(value) {

@@ -1,1 +1,1 @@
-"""Rehearsal: a desk with a small arm of lines behind it, to try the console where there is no run."""
+"""Rehearsal: a drawn arm behind the console, to try it without a run."""

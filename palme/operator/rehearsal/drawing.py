@@ -1,4 +1,4 @@
-"""What two cameras would see of the arm of lines: flat colours, a shadow, no renderer."""
+"""Draws what two cameras see of the rehearsal arm: flat colours and a shadow."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ _UP = np.array([0.0, 0.0, 1.0])
 _TABLE = np.array([[0.05, -0.5, 0], [0.75, -0.5, 0], [0.75, 0.5, 0], [0.05, 0.5, 0]])
 _CUBE = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
 _FACES = ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5))
-BLOCK = 0.022  # [m] half a side
+BLOCK = 0.022  # [m] half the side
 BOWL = np.array([0.46, 0.20, 0.0])
 BLUE, RED = (62, 106, 176), (196, 62, 52)
 
 
 class LineCamera:
-    """A pinhole at `eye` (3,) that looks at `target` (3,), both in [m] of the base frame."""
+    """A pinhole camera."""
 
     def __init__(self, eye: Vector, target: Vector) -> None:
+        """Place the camera at `eye` (3,), looking at `target` (3,), both in [m], base frame."""
         ahead = (target - eye) / np.linalg.norm(target - eye)
         right = np.cross(ahead, _UP)
         right /= np.linalg.norm(right)
         self.eye, self._axes = eye, np.array([right, np.cross(ahead, right), ahead])
 
     def pixels(self, xyz: Vector) -> NDArray[np.float64]:
-        """(N, 3): u, v [px] and depth [m] of base-frame points (N, 3)."""
+        """Project (N, 3) points in [m], base frame. Returns (N, 3): u, v in [px] and depth in [m]."""
         seen = (np.atleast_2d(xyz) - self.eye) @ self._axes.T
         return np.column_stack([FOCAL * seen[:, :2] / seen[:, 2:] + (W / 2, H / 2), seen[:, 2]])
 
     def on_table(self, u: float, v: float) -> Vector | None:
-        """(3,) where the ray of pixel (u, v) meets the table, None above the horizon."""
+        """(3,) intersection of a pixel's ray with the table in [m], None above the horizon."""
         ray = np.array([(u - W / 2) / FOCAL, (v - H / 2) / FOCAL, 1.0]) @ self._axes
         return self.eye - ray * self.eye[2] / ray[2] if ray[2] < -1e-3 else None
 
@@ -44,7 +45,7 @@ CAMERAS = {
 
 
 def draw(camera: LineCamera, arm: LineArm, block: Vector) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3) picture of the table, the bowl, the block at `block` (3,) and the arm."""
+    """uint8 (H, W, 3) image of the table, the bowl, the block at `block` (3,), and the arm."""
     from PIL import Image, ImageDraw
 
     image = Image.new("RGB", (W, H), (38, 40, 44))

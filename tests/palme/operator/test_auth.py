@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from palme.operator import auth as door_module
+from palme.operator import auth as auth_module
 from palme.operator.__main__ import main as rehearse
 from palme.operator.auth import Auth, new_token
 from palme.operator.errors import (
@@ -22,7 +22,7 @@ from palme.operator.errors import (
     WrongOriginError,
     WrongTokenError,
 )
-from tests.console_fakes import FakeDesk, opened
+from tests.console_fakes import FakeOperator, opened
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -33,7 +33,7 @@ from palme.operator.server import serve  # noqa: E402
 
 @pytest.fixture(scope="module")
 def console():
-    with serve(FakeDesk(), announce=lambda _: None) as console:
+    with serve(FakeOperator(), announce=lambda _: None) as console:
         yield console
 
 
@@ -60,19 +60,19 @@ def test_the_address_opens_the_page(console):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/", "lacks its token"),
-        ("/?token=", "lacks its token"),
-        ("/?token=wrong", "not this run's"),
-        ("/?token=" + "x" * 4000, "not this run's"),
-        ("/?token=%00%ff", "not this run's"),
-        ("/control", "lacks its token"),
-        ("/somewhere", "lacks its token"),
+        ("/", "Missing token"),
+        ("/?token=", "Missing token"),
+        ("/?token=wrong", "Wrong token"),
+        ("/?token=" + "x" * 4000, "Wrong token"),
+        ("/?token=%00%ff", "Wrong token"),
+        ("/control", "Missing token"),
+        ("/somewhere", "Missing token"),
     ],
 )
 def test_without_the_token_a_page_says_what_to_do(console, path, words):
     answer, body = get(console, path)
     assert answer.status == 401
-    assert words in body.replace("&#x27;", "'") and "terminal where the run began" in body
+    assert words in body.replace("&#x27;", "'") and "prints its address in the terminal" in body
     assert console.token not in body
 
 
@@ -109,7 +109,7 @@ def test_a_socket_is_for_our_own_page_with_the_token_alone(console, path, other)
 
 
 @pytest.mark.parametrize(
-    "name", ["../desk.py", "..%2fdesk.py", "%2e%2e/server.py", "index.html", "none.js", ""]
+    "name", ["../operator.py", "..%2fdesk.py", "%2e%2e/server.py", "index.html", "none.js", ""]
 )
 def test_no_other_file_is_given(console, name):
     assert get(console, f"/files/{name}?token={console.token}")[0].status == 404
@@ -117,57 +117,57 @@ def test_no_other_file_is_given(console, name):
 
 def test_the_token_is_compared_in_constant_time(monkeypatch):
     compared = []
-    monkeypatch.setattr(door_module.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
-    door = Auth("127.0.0.1", "0123456789abcdef")
-    door.check_token(b"token=0123456789abcdef")
+    monkeypatch.setattr(auth_module.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    auth = Auth("127.0.0.1", "0123456789abcdef")
+    auth.check_token(b"token=0123456789abcdef")
     with pytest.raises(WrongTokenError):
-        door.check_token(b"token=0123456789abcdeX")
+        auth.check_token(b"token=0123456789abcdeX")
     assert len(compared) == 2
     for query in (b"", b"token", b"token=a&token=0123456789abcdef"):
         with pytest.raises(MissingTokenError):
-            door.check_token(query)
+            auth.check_token(query)
 
 
 def test_beyond_the_loopback_addresses_are_ours_and_foreign_names_are_not():
-    door = Auth("0.0.0.0", new_token(), names=("lab-arm.example",))
+    auth = Auth("0.0.0.0", new_token(), names=("lab-arm.example",))
     for host in ("192.168.1.7:8000", "lab-arm.example", "localhost:1", socket.gethostname()):
-        door.check_host({"host": host})
-        door.check_origin({"host": host, "origin": f"http://{host}"})
+        auth.check_host({"host": host})
+        auth.check_origin({"host": host, "origin": f"http://{host}"})
     for host in ("evil.example", "192.168.1.7.evil.example", ""):
         with pytest.raises(WrongHostError):
-            door.check_host({"host": host})
+            auth.check_host({"host": host})
     with pytest.raises(WrongOriginError):
-        door.check_origin({"host": "192.168.1.7", "origin": "http://192.168.1.8"})
+        auth.check_origin({"host": "192.168.1.7", "origin": "http://192.168.1.8"})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org", ""])
 def test_an_address_beyond_the_loopback_is_asked_for_by_name(host):
     with pytest.raises(AddressError, match="beyond_loopback"):
-        serve(FakeDesk(), host=host)
+        serve(FakeOperator(), host=host)
 
 
 @pytest.mark.parametrize("token", ["short", "0123456789abcde/", "0123456789abcdef ", "x" * 129])
 def test_a_token_that_could_be_guessed_is_refused(token):
     with pytest.raises(WeakTokenError, match="16 to 128"):
-        serve(FakeDesk(), token=token)
+        serve(FakeOperator(), token=token)
 
 
 def test_a_taken_port_is_said():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(AddressError, match=f"127.0.0.1:{port}"):
-            serve(FakeDesk(), port=port)
+            serve(FakeOperator(), port=port)
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 999_999])
 def test_a_port_that_is_none_is_said_with_its_limits(port):
-    with pytest.raises(AddressError, match=f"port {port} is not in 0 to 65535"):
-        serve(FakeDesk(), port=port)
+    with pytest.raises(AddressError, match=f"port {port} outside 0 to 65535"):
+        serve(FakeOperator(), port=port)
 
 
 def test_a_host_name_that_is_none_is_said():
     with pytest.raises(AddressError, match=r"cannot listen at no\.\.name:0"):
-        serve(FakeDesk(), host="no..name", beyond_loopback=True)
+        serve(FakeOperator(), host="no..name", beyond_loopback=True)
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,12 @@ def test_a_host_name_that_is_none_is_said():
     [
         ("port=abc", "port=abc: expected a number from 0 to 65535"),
         ("port=-1", "port=-1: expected a number from 0 to 65535"),
-        ("port=65536", "port 65536 is not in 0 to 65535"),
-        ("host=0.0.0.0", "'0.0.0.0' can be reached by others"),
+        ("port=65536", "port 65536 outside 0 to 65535"),
+        ("host=0.0.0.0", "'0.0.0.0' can be reached by other computers"),
         ("beyond_loopback=perhaps", "expected true or false"),
         ("token=short", "16 to 128"),
-        ("prot=1", "'prot=1' is none of port=, host="),
-        ("hello", "'hello' is none of port=, host="),
+        ("prot=1", "unknown setting 'prot=1'; known are port=, host="),
+        ("hello", "unknown setting 'hello'; known are port=, host="),
     ],
 )
 def test_a_rehearsal_says_in_a_line_what_it_does_not_understand(word, said, capsys):
@@ -210,21 +210,21 @@ def test_a_rehearsal_opens_at_the_port_it_was_told(form):
 def test_what_is_missing_is_said_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConsoleError, match=r"no uvicorn: pip install 'palme-stack\[teleop\]'"):
-        serve(FakeDesk())
+        serve(FakeOperator())
 
 
 def test_silence_is_a_time():
     with pytest.raises(ConsoleError, match="more than 0"):
-        serve(FakeDesk(), silence=float("nan"))
+        serve(FakeOperator(), timeout=float("nan"))
 
 
 def test_the_token_is_told_once_and_never_logged(caplog):
     told = []
     caplog.set_level(logging.DEBUG)
-    with serve(FakeDesk(), token="a-token-of-my-own", announce=told.append) as console:
+    with serve(FakeOperator(), token="a-token-of-my-own", announce=told.append) as console:
         get(console, "/?token=a-token-of-my-own")
         with opened(console) as page:
-            page.hear("status")
+            page.receive("status")
     assert told == [f"console: http://127.0.0.1:{console.port}/?token=a-token-of-my-own"]
     ours = [record for record in caplog.records if record.name != "websockets.client"]
     assert ours and not any("a-token-of-my-own" in record.getMessage() for record in ours)

@@ -23,8 +23,8 @@ from palme.operator.server import serve  # noqa: E402
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
-class NotedDesk(RehearsalOperator):
-    """Writes down jogs and who left. Its cameras run while `filming`: a page costs little where they rest."""
+class RecordingOperator(RehearsalOperator):
+    """Records jogs and disconnections. Its cameras run only while `filming`, to save time."""
 
     def __init__(self):
         super().__init__()
@@ -34,13 +34,13 @@ class NotedDesk(RehearsalOperator):
         if self.filming or not self._pictures:
             super().draw()
 
-    def begin_anew(self):
+    def reset(self):
         with self._lock:
             self.jogs, self.gone, self.reached, self.filming = [], [], [], False
             self._done.clear()
-            self._at, self._typed, self._block = 0, "", np.array([0.40, -0.16, 0.022])
+            self._at, self._typed_step, self._block = 0, "", np.array([0.40, -0.16, 0.022])
             self._arm = LineArm()
-            self._to("autonomous", "policy", "the run began")
+            self._set("autonomous", "policy", "run started")
 
     def jog(self, who: str, jog: Jog) -> Reply:
         self.jogs.append((time.monotonic(), jog))
@@ -72,18 +72,18 @@ def browser():
 @pytest.fixture(scope="module")
 def rig():
     # Patience: Chromium shares two cores with the other tests here. The 0.3 s are tested without it.
-    with NotedDesk() as desk, serve(desk, silence=3.0, announce=lambda _: None) as console:
-        yield desk, console
+    with RecordingOperator() as operator, serve(operator, timeout=3.0, announce=lambda _: None) as console:
+        yield operator, console
 
 
 @pytest.fixture
-def desk(rig):
-    rig[0].begin_anew()
+def operator(rig):
+    rig[0].reset()
     return rig[0]
 
 
 @pytest.fixture
-def console(rig, desk):
+def console(rig, operator):
     return rig[1]
 
 
@@ -98,7 +98,7 @@ def person(browser, console, **settings):
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.complaints = complaints
     page.goto(console.address)
-    page.wait_for_selector("body[data-link=open]:not([data-mode=''])")
+    page.wait_for_selector("body[data-connection=open]:not([data-mode=''])")
     yield page
     context.close()
     assert not complaints
@@ -111,7 +111,7 @@ def one_page(browser, rig):
 
 
 @pytest.fixture
-def page(one_page, desk):
+def page(one_page, operator):
     """Always the same page, console 1: opening one takes a second."""
     one_page.wait_for_selector("body[data-mode=autonomous]")
     yield one_page
@@ -137,8 +137,8 @@ def pixels(page):
 # -- see -------------------------------------------------------------------------------------------------
 
 
-def test_the_picture_moves_and_tells_its_age(page, desk):
-    desk.filming = True
+def test_the_picture_moves_and_tells_its_age(page, operator):
+    operator.filming = True
     eventually(lambda: page.inner_text("#main-age").endswith(" ms"))
     first = pixels(page)
     eventually(lambda: pixels(page) != first)
@@ -146,23 +146,23 @@ def test_the_picture_moves_and_tells_its_age(page, desk):
     assert page.inner_text("#main-name") == "side"
 
 
-def test_a_picture_that_grew_old_does_not_look_fresh(page, desk):
-    desk.filming = True
+def test_a_picture_that_grew_old_does_not_look_fresh(page, operator):
+    operator.filming = True
     page.wait_for_selector("#main-old", state="hidden")
-    desk.filming = False
+    operator.filming = False
     page.wait_for_selector(".is-old #main-old:not([hidden])")
-    assert re.fullmatch(r"This picture is [\d.]+ m?s old", page.inner_text("#main-old"))
-    desk.filming = True
+    assert re.fullmatch(r"This image is [\d.]+ m?s old", page.inner_text("#main-old"))
+    operator.filming = True
     page.wait_for_selector("#main-old", state="hidden")
 
 
-def test_what_stands_on_the_desk_is_read(page, desk):
+def test_what_stands_on_the_operator_is_read(page, operator):
     page.wait_for_selector("#sentence .said")
-    assert page.inner_text("#instruction") == desk.status().instruction
+    assert page.inner_text("#instruction") == operator.status().instruction
     assert "robot :" in page.inner_text("#sentence")
     assert page.locator("#joints li").count() == 6
-    assert "policy moves the arm" in page.inner_text("#holder")
-    eventually(lambda: "% sure" in page.inner_text("#steps li[aria-current]"))
+    assert "policy has control" in page.inner_text("#holder")
+    eventually(lambda: " %" in page.inner_text("#steps li[aria-current]"))
     eventually(lambda: re.search(r"arm \d+ ms", page.inner_text("#health")))
 
 
@@ -185,7 +185,7 @@ def test_nothing_is_asked_of_anybody_else(browser, console):
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
     page.goto(console.address)
-    page.wait_for_selector("body[data-link=open]")
+    page.wait_for_selector("body[data-connection=open]")
     context.close()
     assert len(asked) > 10
     assert all(url.startswith((f"http://127.0.0.1:{console.port}/", "data:")) for url in asked)
@@ -195,59 +195,59 @@ def test_a_wrong_token_is_said_and_the_right_one_let_in(browser, console):
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{console.port}/?token=of-another-run-1")
-    assert "not this run's" in page.inner_text("h1")
+    assert "Wrong token" in page.inner_text("h1")
     page.fill("#token", console.token)
     page.keyboard.press("Enter")
-    page.wait_for_selector("body[data-link=open]")
+    page.wait_for_selector("body[data-connection=open]")
     context.close()
 
 
 # -- take over, jog, hand back -----------------------------------------------------------------------------
 
 
-def test_take_over_in_the_middle_of_a_motion_jog_and_hand_back_with_keys_alone(page, desk):
-    eventually(lambda: not desk.still)
+def test_take_over_in_the_middle_of_a_motion_jog_and_hand_back_with_keys_alone(page, operator):
+    eventually(lambda: not operator.still)
     take(page)
-    assert desk.status().holder == "console 1"
-    eventually(lambda: desk.still)
-    before = desk.xyz
+    assert operator.status().holder == "console 1"
+    eventually(lambda: operator.still)
+    before = operator.xyz
     page.keyboard.down("a")
-    eventually(lambda: desk.xyz[1] > before[1] + 0.02)
+    eventually(lambda: operator.xyz[1] > before[1] + 0.02)
     assert page.locator(".pad.held").count() == 1
     page.keyboard.up("a")
     released = time.monotonic()
-    eventually(lambda: desk.still)
+    eventually(lambda: operator.still)
     assert time.monotonic() - released < 0.6
-    said = [jog for _, jog in desk.jogs]
+    said = [jog for _, jog in operator.jogs]
     assert said[0] == Jog((0.0, 1.0, 0.0)) and said[-1] == Jog() and said.count(Jog()) == 1
     page.keyboard.press("h")
     mode(page, "autonomous")
-    assert page.inner_text("#message") == "handed back: planning anew"
+    assert page.inner_text("#message") == "handed back by console 1: replanning"
     assert "corrected" in page.inner_text("#steps")
 
 
-def test_a_jog_is_repeated_every_40_ms_and_slower_with_shift(page, desk):
+def test_a_jog_is_repeated_every_40_ms_and_slower_with_shift(page, operator):
     take(page)
     page.keyboard.down("e")
-    eventually(lambda: len(desk.jogs) > 25)
+    eventually(lambda: len(operator.jogs) > 25)
     page.keyboard.up("e")
-    steps = np.diff([t for t, _ in desk.jogs[:25]])
+    steps = np.diff([t for t, _ in operator.jogs[:25]])
     assert 0.030 < np.median(steps) < 0.060
     page.keyboard.down("Shift")
     page.keyboard.down("e")
-    eventually(lambda: desk.jogs[-1][1] == Jog((0.0, 0.0, 0.3)))
+    eventually(lambda: operator.jogs[-1][1] == Jog((0.0, 0.0, 0.3)))
     page.keyboard.down("d")
-    eventually(lambda: desk.jogs[-1][1] == Jog((0.0, -0.3, 0.3)))
+    eventually(lambda: operator.jogs[-1][1] == Jog((0.0, -0.3, 0.3)))
 
 
-def test_nothing_moves_that_is_not_ours(page, desk):
+def test_nothing_moves_that_is_not_ours(page, operator):
     page.keyboard.down("w")
-    page.wait_for_selector("#message.no")
+    page.wait_for_selector("#message.refused")
     assert "take over first" in page.inner_text("#message")
     page.keyboard.press("t")
     mode(page, "correcting")
     page.wait_for_timeout(200)
-    assert not desk.jogs  # a key that was down before counts when it is pressed anew
+    assert not operator.jogs  # a key that was down before counts when it is pressed anew
 
 
 @pytest.mark.parametrize(
@@ -255,40 +255,40 @@ def test_nothing_moves_that_is_not_ours(page, desk):
     [f"dispatchEvent(new Event('{name}'))" for name in ("blur", "pagehide")]
     + ["document.dispatchEvent(new Event('visibilitychange'))"],
 )
-def test_what_was_held_is_let_go_when_the_page_is_left(page, desk, event):
+def test_what_was_held_is_let_go_when_the_page_is_left(page, operator, event):
     take(page)
     page.keyboard.down("a")
-    eventually(lambda: desk.jogs)
+    eventually(lambda: operator.jogs)
     page.evaluate(event)
-    eventually(lambda: desk.jogs[-1][1] == Jog())
-    n = len(desk.jogs)
+    eventually(lambda: operator.jogs[-1][1] == Jog())
+    n = len(operator.jogs)
     page.wait_for_timeout(150)
-    assert len(desk.jogs) == n
+    assert len(operator.jogs) == n
 
 
-def test_holding_the_picture_brings_the_tool_there(page, desk):
+def test_holding_the_picture_brings_the_tool_there(page, operator):
     take(page)
-    eventually(lambda: desk.still)
-    before = desk.xyz
+    eventually(lambda: operator.still)
+    before = operator.xyz
     box = page.locator("#main").bounding_box()
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.75 * box["height"])
     page.mouse.down()
-    eventually(lambda: desk.xyz[1] > before[1] + 0.03)
+    eventually(lambda: operator.xyz[1] > before[1] + 0.03)
     page.mouse.up()
     assert page.evaluate("document.activeElement.tagName") == "BODY"  # arrows go on turning the tool
-    eventually(lambda: desk.still)
-    camera, u, v = desk.reached[-1]
+    eventually(lambda: operator.still)
+    camera, u, v = operator.reached[-1]
     assert camera == "front" and abs(u - 0.75 * 640) < 3 and abs(v - 0.75 * 480) < 3
-    n = len(desk.reached)
+    n = len(operator.reached)
     page.focus("#main")
     page.keyboard.press("ArrowLeft")
     page.keyboard.down("Enter")
-    eventually(lambda: len(desk.reached) > n)
+    eventually(lambda: len(operator.reached) > n)
     page.keyboard.up("Enter")
-    assert desk.reached[-1][1] < u
+    assert operator.reached[-1][1] < u
 
 
-def test_a_gamepad_moves_takes_and_stops(browser, console, desk):
+def test_a_gamepad_moves_takes_and_stops(browser, console, operator):
     with person(browser, console) as page:
         page.evaluate("""() => {
             window.pad = { connected: true, axes: [0, 0, 0, 0],
@@ -301,33 +301,33 @@ def test_a_gamepad_moves_takes_and_stops(browser, console, desk):
         page.evaluate(press, 9)
         mode(page, "correcting")
         page.wait_for_timeout(150)
-        assert not desk.jogs
+        assert not operator.jogs
         page.evaluate("pad.axes[1] = 0.05")
         page.wait_for_timeout(100)
         page.evaluate("pad.axes[1] = -1")
-        eventually(lambda: desk.jogs and desk.jogs[-1][1] == Jog((1.0, 0.0, 0.0)))
+        eventually(lambda: operator.jogs and operator.jogs[-1][1] == Jog((1.0, 0.0, 0.0)))
         page.evaluate("pad.axes[1] = 0")
-        eventually(lambda: desk.jogs[-1][1] == Jog())
+        eventually(lambda: operator.jogs[-1][1] == Jog())
         page.evaluate(press, 1)
         mode(page, "stopped")
-        assert re.search(r"gamepad of console \d", desk.status().message)
+        assert re.search(r"gamepad of console \d", operator.status().message)
 
 
 # -- say ---------------------------------------------------------------------------------------------------
 
 
-def test_a_step_is_retyped(page, desk):
+def test_a_step_is_retyped(page, operator):
     page.keyboard.press("/")
     page.keyboard.type("no, the other bowl")  # its spaces stop nothing
     page.keyboard.press("Enter")
-    eventually(lambda: desk.status().steps[-1].text == "no, the other bowl")
+    eventually(lambda: operator.status().steps[-1].text == "no, the other bowl")
     page.wait_for_selector(".state.replaced")
-    assert desk.status().mode == "autonomous"
-    page.click("#steps .again")
-    eventually(lambda: page.input_value("#words"))
-    page.fill("#words", "pick the green block")
+    assert operator.status().mode == "autonomous"
+    page.click("#steps .edit")
+    eventually(lambda: page.input_value("#correction"))
+    page.fill("#correction", "pick the green block")
     page.click("#correct button")
-    eventually(lambda: desk.status().steps[-1].text == "pick the green block")
+    eventually(lambda: operator.status().steps[-1].text == "pick the green block")
 
 
 # -- stop --------------------------------------------------------------------------------------------------
@@ -336,8 +336,8 @@ def test_a_step_is_retyped(page, desk):
 @pytest.mark.parametrize(
     "how", ["Space", "Space on a button", "Esc while typing", "button", "Enter on the button"]
 )
-def test_stop_is_one_press_away(page, desk, how):
-    eventually(lambda: not desk.still)
+def test_stop_is_one_press_away(page, operator, how):
+    eventually(lambda: not operator.still)
     if how == "Space on a button":
         page.focus("#take")
     if how == "Esc while typing":
@@ -350,30 +350,30 @@ def test_stop_is_one_press_away(page, desk, how):
     else:
         page.keyboard.press({"Sp": "Space", "Es": "Escape", "En": "Enter"}[how[:2]])
     mode(page, "stopped")
-    eventually(lambda: desk.still)
+    eventually(lambda: operator.still)
     told = {"Sp": "Space", "Es": "Esc"}.get(how[:2], "button")
-    assert desk.status().message == f"stopped: {told} of console 1"
+    assert operator.status().message == f"stopped: {told} of console 1"
     page.keyboard.press("Escape")  # and leaves the field, if one was typing
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("r")
     mode(page, "paused")
 
 
-def test_without_a_line_the_page_says_that_it_cannot_stop(browser, desk):
-    console = serve(desk, silence=3.0, announce=lambda _: None)
+def test_without_a_line_the_page_says_that_it_cannot_stop(browser, operator):
+    console = serve(operator, timeout=3.0, announce=lambda _: None)
     with person(browser, console) as page:
         take(page)
         page.keyboard.down("a")
-        eventually(lambda: desk.jogs)
+        eventually(lambda: operator.jogs)
         console.stop()
-        page.wait_for_selector("#trouble:not([hidden])")
-        assert "nothing here reaches the arm, stop included" in page.inner_text("#trouble")
-        assert desk.gone == ["console 1"] and desk.status().mode == "paused"
+        page.wait_for_selector("#alert:not([hidden])")
+        assert "this page cannot reach the arm, not even to stop it" in page.inner_text("#alert")
+        assert operator.gone == ["console 1"] and operator.status().mode == "paused"
         page.keyboard.press("Space")  # finds no line, and is said as soon as there is one
-        with serve(desk, port=console.port, token=console.token, silence=3.0, announce=lambda _: None):
-            page.wait_for_selector("#trouble", state="hidden")  # by itself
-            eventually(lambda: desk.status().message == "stopped: Space of console 1")
-            eventually(lambda: desk.still)  # and nothing is held any more
+        with serve(operator, port=console.port, token=console.token, timeout=3.0, announce=lambda _: None):
+            page.wait_for_selector("#alert", state="hidden")  # by itself
+            eventually(lambda: operator.status().message == "stopped: Space of console 1")
+            eventually(lambda: operator.still)  # and nothing is held any more
             page.goto("about:blank")
         assert all("ERR_CONNECTION" in text or "WebSocket" in text for text in page.complaints)
         page.complaints.clear()
@@ -382,43 +382,43 @@ def test_without_a_line_the_page_says_that_it_cannot_stop(browser, desk):
 # -- two, and one that goes ----------------------------------------------------------------------------------
 
 
-def test_of_two_browsers_the_second_is_refused_by_name_and_may_stop(browser, console, page, desk):
+def test_of_two_browsers_the_second_is_refused_by_name_and_may_stop(browser, console, page, operator):
     first = page
     with person(browser, console) as second:
         take(first)
-        eventually(lambda: "console 1 holds the arm" in second.inner_text("#holder"))
+        eventually(lambda: "console 1 has control" in second.inner_text("#holder"))
         assert "you are console 2" in second.inner_text("#holder")
         second.keyboard.press("t")
-        second.wait_for_selector("#message.no")
-        assert second.inner_text("#message") == "console 1 holds the arm"
-        assert desk.status().holder == "console 1"
+        second.wait_for_selector("#message.refused")
+        assert second.inner_text("#message") == "console 1 has control"
+        assert operator.status().holder == "console 1"
         second.keyboard.press("Space")
         mode(first, "stopped")
         assert "console 2" in first.inner_text("#message")
 
 
-def test_a_tab_closed_in_the_middle_of_a_motion_stops_it(browser, console, desk):
+def test_a_tab_closed_in_the_middle_of_a_motion_stops_it(browser, console, operator):
     with person(browser, console) as page:
         take(page)
         page.keyboard.down("a")
-        eventually(lambda: desk.jogs and not desk.still)
+        eventually(lambda: operator.jogs and not operator.still)
         page.close()
         closed = time.monotonic()
-        eventually(lambda: desk.status().mode == "paused")
+        eventually(lambda: operator.status().mode == "paused")
         assert time.monotonic() - closed < 1.0
-        eventually(lambda: desk.still)
-        assert len(desk.gone) == 1 and desk.status().holder == ""
+        eventually(lambda: operator.still)
+        assert len(operator.gone) == 1 and operator.status().holder == ""
 
 
 # -- a phone, a dark room, no mouse ------------------------------------------------------------------------
 
 
-def test_on_a_phone_everything_is_in_reach_of_a_thumb(browser, console, desk):
+def test_on_a_phone_everything_is_in_reach_of_a_thumb(browser, console, operator):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     context = browser.new_context(**phone, color_scheme="dark")
     page = context.new_page()
     page.goto(console.address)
-    page.wait_for_selector("body[data-link=open]:not([data-mode=''])")
+    page.wait_for_selector("body[data-connection=open]:not([data-mode=''])")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for name in ("#stop", "#take", "#hand_back", "#pause", "#rearm", ".pad >> nth=0", ".pad >> nth=11"):
         box = page.locator(name).bounding_box()
@@ -429,13 +429,13 @@ def test_on_a_phone_everything_is_in_reach_of_a_thumb(browser, console, desk):
     page.evaluate("scrollTo(0, 0)")
     page.tap("#take")
     page.wait_for_selector("body.may-move")
-    box = page.locator(".pad[data-wish='y+']").bounding_box()
+    box = page.locator(".pad[data-jog='y+']").bounding_box()
     touch = context.new_cdp_session(page)
     thumb = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [thumb]})
-    eventually(lambda: desk.jogs and desk.jogs[-1][1] == Jog((0.0, 1.0, 0.0)))
+    eventually(lambda: operator.jogs and operator.jogs[-1][1] == Jog((0.0, 1.0, 0.0)))
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    eventually(lambda: desk.jogs[-1][1] == Jog())
+    eventually(lambda: operator.jogs[-1][1] == Jog())
     page.tap("#stop")
     mode(page, "stopped")
     context.close()
@@ -453,19 +453,19 @@ def test_it_is_dark_unless_light_is_wanted(browser, console):
         page.click("#theme")
         assert ground(page) > 600
         page.reload()
-        page.wait_for_selector("body[data-link=open]")
+        page.wait_for_selector("body[data-connection=open]")
         assert ground(page) > 600  # kept
     with person(browser, console, color_scheme="light") as page:
         assert ground(page) > 600
 
 
-def test_every_button_is_reached_with_the_keyboard_and_its_focus_is_seen(page, desk):
+def test_every_button_is_reached_with_the_keyboard_and_its_focus_is_seen(page, operator):
     reached = set()
     for _ in range(45):
         page.keyboard.press("Tab")
         name, outline = page.evaluate("""() => {
             const at = document.activeElement;
-            return [at.id || at.dataset.wish || at.tagName, getComputedStyle(at).outlineStyle];
+            return [at.id || at.dataset.jog || at.tagName, getComputedStyle(at).outlineStyle];
         }""")
         if name != "BODY":
             reached.add(name)
@@ -478,7 +478,7 @@ def test_every_button_is_reached_with_the_keyboard_and_its_focus_is_seen(page, d
         "hand_back",
         "pause",
         "rearm",
-        "words",
+        "correction",
         "slow",
         "z+",
         "open",
@@ -486,8 +486,8 @@ def test_every_button_is_reached_with_the_keyboard_and_its_focus_is_seen(page, d
     page.focus("#take")
     page.keyboard.press("Enter")
     mode(page, "correcting")
-    page.focus(".pad[data-wish='z+']")
+    page.focus(".pad[data-jog='z+']")
     page.keyboard.down("Enter")
-    eventually(lambda: desk.jogs and desk.jogs[-1][1] == Jog((0.0, 0.0, 1.0)))
+    eventually(lambda: operator.jogs and operator.jogs[-1][1] == Jog((0.0, 0.0, 1.0)))
     page.keyboard.up("Enter")
-    eventually(lambda: desk.jogs[-1][1] == Jog())
+    eventually(lambda: operator.jogs[-1][1] == Jog())

@@ -1,4 +1,4 @@
-"""The arm of lines keeps the promises of a desk, so that what is tried on it holds on a run."""
+"""The arm of lines keeps the promises of a operator, so that what is tried on it holds on a run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ UP = Jog((0.0, 0.0, 1.0))
 
 
 @pytest.fixture
-def desk():
-    with RehearsalOperator() as desk:
-        yield desk
+def operator():
+    with RehearsalOperator() as operator:
+        yield operator
 
 
 def test_the_joints_bring_the_tool_where_it_is():
@@ -40,41 +40,41 @@ def test_the_arm_stays_in_its_box_and_says_what_holds_it():
     assert arm.xyz[2] == LOW[2] and arm.held_by == "table: fingers"
 
 
-def test_a_jog_lasts_a_tenth_of_a_second(desk):
-    assert not desk.jog("console 1", UP).done
-    assert desk.take("console 1").done
-    eventually(lambda: desk._arm.still)
-    assert desk.jog("console 1", UP).done
-    eventually(lambda: not desk._arm.still)
+def test_a_jog_lasts_a_tenth_of_a_second(operator):
+    assert not operator.jog("console 1", UP).done
+    assert operator.take("console 1").done
+    eventually(lambda: operator._arm.still)
+    assert operator.jog("console 1", UP).done
+    eventually(lambda: not operator._arm.still)
     begin = time.monotonic()
-    eventually(lambda: desk._arm.still)
+    eventually(lambda: operator._arm.still)
     assert time.monotonic() - begin < 0.6
-    assert desk._arm.xyz[2] < HIGH[2] - 0.05
+    assert operator._arm.xyz[2] < HIGH[2] - 0.05
 
 
-def test_one_holds_the_arm_and_anybody_stops_it(desk):
-    desk.take("console 1")
-    for refused in (desk.take, desk.pause, desk.hand_back, lambda who: desk.jog(who, UP)):
+def test_one_has_control_and_anybody_stops_it(operator):
+    operator.take("console 1")
+    for refused in (operator.take, operator.pause, operator.hand_back, lambda who: operator.jog(who, UP)):
         told = refused("console 2")
-        assert not told.done and "console 1 holds the arm" in told.message
-    assert desk.stop("console 2", "seen").done and desk.status().mode == "stopped"
-    assert not desk.take("console 1").done
-    eventually(lambda: desk.rearm("console 1").done)
-    assert desk.status().mode == "paused"
-    assert desk.hand_back("console 1").done and desk.status().mode == "autonomous"
+        assert not told.done and "console 1 has control" in told.message
+    assert operator.stop("console 2", "seen").done and operator.status().mode == "stopped"
+    assert not operator.take("console 1").done
+    eventually(lambda: operator.rearm("console 1").done)
+    assert operator.status().mode == "paused"
+    assert operator.hand_back("console 1").done and operator.status().mode == "autonomous"
 
 
-def test_who_left_holds_nothing(desk):
-    desk.take("console 1")
-    desk.disconnect("console 2")
-    assert desk.status().holder == "console 1"
-    desk.disconnect("console 1")
-    assert (desk.status().mode, desk.status().holder) == ("paused", "")
+def test_who_left_holds_nothing(operator):
+    operator.take("console 1")
+    operator.disconnect("console 2")
+    assert operator.status().holder == "console 1"
+    operator.disconnect("console 1")
+    assert (operator.status().mode, operator.status().holder) == ("paused", "")
 
 
-def test_status_is_what_the_desk_promises(desk):
-    status = desk.status()
+def test_status_is_what_the_operator_promises(operator):
+    status = operator.status()
     assert status.mode in MODES and status.cameras == ("front", "side")
-    eventually(lambda: desk.picture("front"))
-    assert desk.picture("front").rgb.shape == (480, 640, 3) and desk.picture("nose") is None
-    assert not desk.reach("console 1", "nose", 1, 1).done
+    eventually(lambda: operator.picture("front"))
+    assert operator.picture("front").rgb.shape == (480, 640, 3) and operator.picture("nose") is None
+    assert not operator.reach("console 1", "nose", 1, 1).done

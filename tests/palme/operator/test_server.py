@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from palme.operator.operator import Jog, Picture, Reply
-from tests.console_fakes import FakeDesk, eventually, grey, opened
+from tests.console_fakes import FakeOperator, eventually, grey, opened
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -23,21 +23,21 @@ from palme.operator.server import serve  # noqa: E402
 
 @pytest.fixture(scope="module")
 def rig():
-    desk = FakeDesk()
-    with serve(desk, announce=lambda _: None) as console:
-        yield desk, console
+    operator = FakeOperator()
+    with serve(operator, announce=lambda _: None) as console:
+        yield operator, console
 
 
 @pytest.fixture
-def desk(rig):
-    eventually(lambda: not rig[1].clients.seats)
-    rig[0].begin_anew()
-    rig[1].clients.changed()
+def operator(rig):
+    eventually(lambda: not rig[1].clients.connected)
+    rig[0].reset()
+    rig[1].clients.notify()
     return rig[0]
 
 
 @pytest.fixture
-def console(rig, desk):
+def console(rig, operator):
     return rig[1]
 
 
@@ -53,48 +53,48 @@ def closed(page, seconds=5.0):
 # -- what is shown -----------------------------------------------------------------------------------
 
 
-def test_status_says_who_one_is_and_what_stands_on_the_desk(console):
+def test_status_says_who_one_is_and_what_stands_on_the_operator(console):
     with opened(console) as page:
-        assert page.hear("sentence")["sentence"] == "<p>human : put it there</p>"
-        message = page.hear("status")
+        assert page.receive("sentence")["sentence"] == "<p>human : put it there</p>"
+        message = page.receive("status")
     assert message["you"] == "console 1" and message["consoles"] == 1
     status = message["status"]
     assert status["joints"][0] == {"name": "elbow", "q": 0.1, "q_min": -1, "q_max": 1, "dq": 0, "dq_max": 2}
     assert status["steps"][0]["probability"] == 0.9 and "sentence" not in status
 
 
-def test_a_number_that_is_none_is_shown_as_none(console, desk):
-    desk.now = replace(desk.now, age=float("nan"), sure=None)
+def test_a_number_that_is_none_is_shown_as_none(console, operator):
+    operator.now = replace(operator.now, state_age=float("nan"), probability=None)
     with opened(console) as page:
-        status = page.hear("status")["status"]
-    assert status["age"] is None and status["sure"] is None
+        status = page.receive("status")["status"]
+    assert status["state_age"] is None and status["probability"] is None
 
 
-def test_the_sentence_is_sent_when_it_is_new(console, desk):
+def test_the_sentence_is_sent_when_it_is_new(console, operator):
     with opened(console) as page:
-        page.hear("sentence")
-        page.hear("status")
-        desk.now = replace(desk.now, sentence="<p>another</p>")
-        assert page.hear("sentence")["sentence"] == "<p>another</p>"
+        page.receive("sentence")
+        page.receive("status")
+        operator.now = replace(operator.now, sentence="<p>another</p>")
+        assert page.receive("sentence")["sentence"] == "<p>another</p>"
 
 
-def test_a_page_that_does_not_read_gets_no_older_status(console, desk):
+def test_a_page_that_does_not_read_gets_no_older_status(console, operator):
     with opened(console) as page:
         page.socket.recv(), page.socket.recv()  # the sentence, the first status
         for k in range(5):
-            desk.now = replace(desk.now, message=f"news {k}")
+            operator.now = replace(operator.now, message=f"news {k}")
             time.sleep(0.06)
         with pytest.raises(TimeoutError):
             page.socket.recv(timeout=0.1)
-        page.say("seen", n=1)
-        assert page.hear("status")["status"]["message"] == "news 4"
+        page.send("seen", n=1)
+        assert page.receive("status")["status"]["message"] == "news 4"
 
 
 def test_our_clock_is_told(console):
     with opened(console) as page:
         before = time.monotonic()
-        page.say("ping", at=12.5)
-        message = page.hear("pong")
+        page.send("ping", at=12.5)
+        message = page.receive("pong")
     assert message["pong"] == 12.5 and before <= message["t"] <= time.monotonic()
 
 
@@ -120,108 +120,112 @@ def test_our_clock_is_told(console):
         ),
     ],
 )
-def test_a_wish_reaches_the_desk_in_the_console_s_name(console, desk, message, call):
+def test_a_wish_reaches_the_operator_in_the_console_s_name(console, operator, message, call):
     with opened(console) as page:
         page.socket.send(json.dumps(message))
-        desk.wait(call[0])
-    assert desk.calls[0][:2] == call
+        operator.wait(call[0])
+    assert operator.calls[0][:2] == call
 
 
-def test_what_cannot_be_done_is_told(console, desk):
-    desk.answer = Reply(False, "stopped: rearm first")
+def test_what_cannot_be_done_is_told(console, operator):
+    operator.answer = Reply(False, "stopped: rearm first")
     with opened(console) as page:
-        page.say("pause")
-        assert page.hear("told")["told"] == {"do": "pause", "done": False, "message": "stopped: rearm first"}
+        page.send("pause")
+        assert page.receive("reply")["reply"] == {
+            "do": "pause",
+            "done": False,
+            "message": "stopped: rearm first",
+        }
 
 
-def test_a_refused_jog_is_told_now_and_then(console, desk):
-    desk.answer = Reply(False, "the policy holds the arm")
+def test_a_refused_jog_is_told_now_and_then(console, operator):
+    operator.answer = Reply(False, "the policy has control")
     with opened(console) as page:
-        page.hear("status")
+        page.receive("status")
         for _ in range(20):
-            page.say("jog")
-        page.say("ping", at=1)
+            page.send("jog")
+        page.send("ping", at=1)
         heard = []
         while "pong" not in (message := json.loads(page.socket.recv(timeout=5))):
-            heard += [message] if "told" in message else []
-    assert len(heard) == 1 and heard[0]["told"]["message"] == "the policy holds the arm"
+            heard += [message] if "reply" in message else []
+    assert len(heard) == 1 and heard[0]["reply"]["message"] == "the policy has control"
 
 
 # -- who left ----------------------------------------------------------------------------------------
 
 
-def test_a_closed_page_leaves_at_once(console, desk):
+def test_a_closed_page_leaves_at_once(console, operator):
     with opened(console) as page:
-        page.say("take")
-        desk.wait("take")
+        page.send("take")
+        operator.wait("take")
         closed_at = time.monotonic()
-    assert desk.wait("left", "console 1") - closed_at < 0.5
+    assert operator.wait("left", "console 1") - closed_at < 0.5
 
 
-def test_a_torn_line_leaves_at_once(console, desk):
+def test_a_torn_line_leaves_at_once(console, operator):
     with opened(console) as page:
-        page.say("take")
-        desk.wait("take")
+        page.send("take")
+        operator.wait("take")
         page.socket.socket.shutdown(2)
-        desk.wait("left", "console 1", 1.0)
+        operator.wait("left", "console 1", 1.0)
 
 
-def test_leaving_in_the_very_moment_of_news_is_leaving(console, desk):
+def test_leaving_in_the_very_moment_of_news_is_leaving(console, operator):
     for k in range(1, 31):
         with opened(console) as looking, opened(console) as page:
-            looking.hear("status")
-            page.say("pause")  # nudges both pages
-        eventually(lambda k=k: len(desk.times("left")) == 2 * k)
-    assert not console.clients.seats
+            looking.receive("status")
+            page.send("pause")  # nudges both pages
+        eventually(lambda k=k: len(operator.times("left")) == 2 * k)
+    assert not console.clients.connected
 
 
-def test_silence_of_the_one_who_holds_the_arm_is_leaving(console, desk):
+def test_silence_of_the_one_who_has_control_is_leaving(console, operator):
     with opened(console) as page:
-        page.say("take")
-        desk.wait("take")
-        page.say("jog", linear=[1, 0, 0])
-        last = desk.wait("jog")
-        took = desk.wait("left", "console 1") - last
+        page.send("take")
+        operator.wait("take")
+        page.send("jog", linear=[1, 0, 0])
+        last = operator.wait("jog")
+        took = operator.wait("left", "console 1") - last
         assert 0.3 <= took < 0.9  # at most 0.36 on an idle machine
         time.sleep(0.4)
-        assert len(desk.times("left")) == 1  # said once
-        page.say("take")  # it is still there, and may ask again
-        eventually(lambda: len(desk.times("take")) == 2)
+        assert len(operator.times("left")) == 1  # said once
+        page.send("take")  # it is still there, and may ask again
+        eventually(lambda: len(operator.times("take")) == 2)
 
 
-def test_a_beat_is_no_silence(console, desk):
+def test_a_beat_is_no_silence(console, operator):
     with opened(console) as page:
         for _ in range(10):  # until this test itself was not kept waiting by a busy machine
-            desk.begin_anew()
-            page.say("take")
+            operator.reset()
+            page.send("take")
             said = [time.monotonic()]
             for _ in range(12):
                 time.sleep(0.05)
-                page.say("beat")
+                page.send("heartbeat")
                 said.append(time.monotonic())
             if max(np.diff(said)) < 0.2:
                 break
-        assert not desk.times("left")
+        assert not operator.times("left")
 
 
-def test_one_who_only_looks_may_be_silent(console, desk):
+def test_one_who_only_looks_may_be_silent(console, operator):
     with opened(console) as page:
-        page.hear("status")
+        page.receive("status")
         time.sleep(0.5)
-        assert not desk.times("left")
+        assert not operator.times("left")
 
 
 def test_the_console_s_end_is_leaving():
-    desk = FakeDesk()
-    console = serve(desk, announce=lambda _: None)
+    operator = FakeOperator()
+    console = serve(operator, announce=lambda _: None)
     with opened(console) as page:
-        page.say("take")
-        desk.wait("take")
+        page.send("take")
+        operator.wait("take")
         begin = time.monotonic()
         console.stop()
         assert time.monotonic() - begin < 3 and not console.alive
         assert closed(page)[0] == 1012
-    assert len(desk.times("left", "console 1")) == 1
+    assert len(operator.times("left", "console 1")) == 1
     assert console._thread not in threading.enumerate()
 
 
@@ -229,37 +233,37 @@ def test_the_console_s_end_is_leaving():
 
 
 def test_two_consoles_have_two_names_and_the_second_is_refused_by_the_first_s():
-    desk = FakeDesk()
+    operator = FakeOperator()
     with (
-        serve(desk, silence=10.0, announce=lambda _: None) as console,
+        serve(operator, timeout=10.0, announce=lambda _: None) as console,
         opened(console) as first,
         opened(console) as second,
     ):
-        first.hear("status")
-        first.say("take")
-        desk.wait("take")
-        message = second.hear("status")
+        first.receive("status")
+        first.send("take")
+        operator.wait("take")
+        message = second.receive("status")
         while message["status"]["holder"] != "console 1":
-            message = second.hear("status")
+            message = second.receive("status")
         assert message["you"] == "console 2" and message["consoles"] == 2
-        second.say("take")
-        told = second.hear("told")["told"]
-        assert told == {"do": "take", "done": False, "message": "console 1 holds the arm"}
-        second.say("stop", how="button")  # anybody may
-        desk.wait("stop", "console 2")
+        second.send("take")
+        told = second.receive("reply")["reply"]
+        assert told == {"do": "take", "done": False, "message": "console 1 has control"}
+        second.send("stop", how="button")  # anybody may
+        operator.wait("stop", "console 2")
 
 
-def test_a_free_number_is_given_again(console, desk):
+def test_a_free_number_is_given_again(console, operator):
     with opened(console) as first:
-        first.hear("status")
+        first.receive("status")
         with opened(console) as second:
-            assert second.hear("status")["you"] == "console 2"
-        desk.wait("left", "console 2")
+            assert second.receive("status")["you"] == "console 2"
+        operator.wait("left", "console 2")
         with opened(console) as third:
-            assert third.hear("status")["you"] == "console 2"
+            assert third.receive("status")["you"] == "console 2"
 
 
-@pytest.mark.parametrize("path", ["/control", "/pictures"])
+@pytest.mark.parametrize("path", ["/control", "/images"])
 def test_there_is_an_end_to_how_many_may_look(console, path):
     from contextlib import ExitStack
 
@@ -294,60 +298,60 @@ def test_there_is_an_end_to_how_many_may_look(console, path):
         (b'{"do":"stop"}', 1008),
     ],
 )
-def test_what_does_not_fit_closes_the_socket_and_moves_nothing(console, desk, text, code):
+def test_what_does_not_fit_closes_the_socket_and_moves_nothing(console, operator, text, code):
     with opened(console) as page:
         page.socket.send(text)
         assert closed(page)[0] == code
-    desk.wait("left", "console 1")
-    assert {name for name, _, _ in desk.calls} == {"left"}
+    operator.wait("left", "console 1")
+    assert {name for name, _, _ in operator.calls} == {"left"}
 
 
-def test_the_pictures_socket_takes_no_wishes(console, desk):
-    with opened(console, "/pictures") as page:
-        page.say("stop")
+def test_the_pictures_socket_takes_no_wishes(console, operator):
+    with opened(console, "/images") as page:
+        page.send("stop")
         assert closed(page)[0] == 1008
-    assert not desk.calls
+    assert not operator.calls
 
 
-def test_too_many_messages_close_the_socket(console, desk):
+def test_too_many_messages_close_the_socket(console, operator):
     with opened(console) as page:
         with pytest.raises(ConnectionClosed):
             for _ in range(3000):
-                page.say("beat")
+                page.send("heartbeat")
         assert closed(page) == (1008, "more than 100 messages a second")
-    desk.wait("left", "console 1")
+    operator.wait("left", "console 1")
 
 
-def test_a_desk_that_fails_once_does_not_end_the_watch(console, desk, monkeypatch):
+def test_a_operator_that_fails_once_does_not_end_the_watch(console, operator, monkeypatch):
     with opened(console) as page:
-        page.say("take")
-        desk.wait("take")
-        disconnect, failed = desk.disconnect, []
-        monkeypatch.setattr(desk, "disconnect", lambda who: failed.append(1 / 0))
+        page.send("take")
+        operator.wait("take")
+        disconnect, failed = operator.disconnect, []
+        monkeypatch.setattr(operator, "disconnect", lambda who: failed.append(1 / 0))
         time.sleep(0.45)
-        monkeypatch.setattr(desk, "disconnect", disconnect)
-        page.say("beat")
-        desk.wait("left", "console 1")
+        monkeypatch.setattr(operator, "disconnect", disconnect)
+        page.send("heartbeat")
+        operator.wait("left", "console 1")
 
 
-def test_a_desk_that_fails_is_said_and_leaves(console, desk, monkeypatch):
-    monkeypatch.setattr(desk, "pause", lambda who: 1 / 0)
+def test_a_operator_that_fails_is_said_and_leaves(console, operator, monkeypatch):
+    monkeypatch.setattr(operator, "pause", lambda who: 1 / 0)
     with opened(console) as page:
-        page.say("pause")
-        assert closed(page) == (1011, "the run's desk failed: see its log")
-    desk.wait("left", "console 1")
+        page.send("pause")
+        assert closed(page) == (1011, "internal error of the run: see its log")
+    operator.wait("left", "console 1")
     with opened(console) as page:
-        page.hear("status")  # and the next is served
+        page.receive("status")  # and the next is served
 
 
 # -- pictures ----------------------------------------------------------------------------------------
 
 
-def test_a_picture_comes_as_jpeg_with_its_time_and_size(console, desk):
+def test_a_picture_comes_as_jpeg_with_its_time_and_size(console, operator):
     from PIL import Image
 
-    desk.pictures["front"] = grey(90, 12.25)
-    with opened(console, "/pictures") as page:
+    operator.pictures["front"] = grey(90, 12.25)
+    with opened(console, "/images") as page:
         head = page.picture()
     assert {k: head[k] for k in ("camera", "t", "w", "h")} == {
         "camera": "front",
@@ -359,54 +363,54 @@ def test_a_picture_comes_as_jpeg_with_its_time_and_size(console, desk):
     assert pixels.shape == (48, 64, 3) and abs(int(pixels.mean()) - 90) <= 2
 
 
-def test_a_large_picture_is_made_smaller_and_tells_its_own_size(console, desk):
+def test_a_large_picture_is_made_smaller_and_tells_its_own_size(console, operator):
     from PIL import Image
 
-    desk.pictures["front"] = Picture(np.zeros((1080, 1920, 3), np.uint8), 1.0)
-    with opened(console, "/pictures") as page:
+    operator.pictures["front"] = Picture(np.zeros((1080, 1920, 3), np.uint8), 1.0)
+    with opened(console, "/images") as page:
         head = page.picture()
     assert (head["w"], head["h"]) == (1920, 1080)
     assert Image.open(io.BytesIO(head["jpeg"])).size == (960, 540)
 
 
-def test_a_slow_page_gets_fewer_pictures_and_never_an_older_one(console, desk):
-    desk.pictures["front"] = grey(0, 0.0)
-    with opened(console, "/pictures") as page:
+def test_a_slow_page_gets_fewer_pictures_and_never_an_older_one(console, operator):
+    operator.pictures["front"] = grey(0, 0.0)
+    with opened(console, "/images") as page:
         first = page.picture()
         for k in range(1, 6):
-            desk.pictures["front"] = grey(10 * k, float(k))
+            operator.pictures["front"] = grey(10 * k, float(k))
             time.sleep(0.03)
         with pytest.raises(TimeoutError):
             page.picture(0.1)  # the first is not on the screen yet
-        page.say("shown", camera="front", n=first["n"])
+        page.send("shown", camera="front", n=first["n"])
         assert page.picture()["t"] == 5.0
         with pytest.raises(TimeoutError):
             page.picture(0.1)
 
 
-def test_one_camera_does_not_wait_for_another(console, desk):
-    desk.pictures |= {"front": grey(0, 0.0), "side": grey(0, 0.0)}
-    with opened(console, "/pictures") as page:
+def test_one_camera_does_not_wait_for_another(console, operator):
+    operator.pictures |= {"front": grey(0, 0.0), "side": grey(0, 0.0)}
+    with opened(console, "/images") as page:
         heads = {head["camera"]: head for head in (page.picture(), page.picture())}
-        desk.pictures |= {"front": grey(1, 1.0), "side": grey(1, 1.0)}
-        page.say("shown", camera="side", n=heads["side"]["n"])
+        operator.pictures |= {"front": grey(1, 1.0), "side": grey(1, 1.0)}
+        page.send("shown", camera="side", n=heads["side"]["n"])
         assert page.picture()["camera"] == "side"
 
 
-def test_pictures_do_not_delay_a_stop(console, desk):
+def test_pictures_do_not_delay_a_stop(console, operator):
     noise = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), np.uint8)
     ended = threading.Event()
 
     def film():
         while not ended.is_set():
-            desk.pictures |= {name: Picture(noise, time.monotonic()) for name in ("front", "side")}
+            operator.pictures |= {name: Picture(noise, time.monotonic()) for name in ("front", "side")}
             time.sleep(0.01)
 
     def look():
-        with opened(console, "/pictures") as page:
+        with opened(console, "/images") as page:
             while not ended.is_set():
                 head = page.picture()
-                page.say("shown", camera=head["camera"], n=head["n"])
+                page.send("shown", camera=head["camera"], n=head["n"])
 
     others = [threading.Thread(target=film), threading.Thread(target=look)]
     for other in others:
@@ -416,9 +420,9 @@ def test_pictures_do_not_delay_a_stop(console, desk):
         with opened(console) as page:
             for k in range(20):
                 begin = time.monotonic()
-                page.say("stop", how=str(k))
-                eventually(lambda k=k: len(desk.times("stop")) > k)
-                took.append(desk.times("stop")[-1] - begin)
+                page.send("stop", how=str(k))
+                eventually(lambda k=k: len(operator.times("stop")) > k)
+                took.append(operator.times("stop")[-1] - begin)
                 time.sleep(0.02)
     finally:
         ended.set()

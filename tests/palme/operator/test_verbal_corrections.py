@@ -61,7 +61,7 @@ def test_where_several_are_left_it_asks_which() -> None:
     stack = Step.parse("put the red block on the green block")
     with pytest.raises(AmbiguousCorrectionError, match="whole step"):
         understand("the other block", stack.text, stack, [*SEEN, "pink block"])
-    with pytest.raises(AmbiguousCorrectionError, match="say a step"):
+    with pytest.raises(AmbiguousCorrectionError, match="type a step"):
         understand("  ", GOAL, NOW, SEEN)
 
 
