@@ -72,7 +72,7 @@ class RunStatus:
         if html is None or html[0] is not plan:
             from palme.report.parts import sentence_html
 
-            html = (plan, sentence_html(plan.sentence.text, plan.observation, plan.objects))
+            html = (plan, sentence_html(plan.sentence, plan.observation, plan.objects))
             self._html = html
         return html[1]
 

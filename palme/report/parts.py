@@ -8,10 +8,14 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
-from palme.language.sentence import PLACEHOLDER
+import numpy as np
+
+from palme.language.sentence import PLACEHOLDER, Placeholder, Sentence, placeholder
 from palme.perception.objects import PerceivedObjects
 from palme.report.pictures import Picture, crop, data_url
-from robots.types import Observation
+from robots.types import Observation, RobotState
+
+MAX_NUMBERS = 16  # numbers shown at a placeholder
 
 _HUMAN = re.compile(r"(human : )(.*?)(?= robot :|$)", re.DOTALL)
 _ONE_TOKEN = re.compile(r"\b([a-z]+)_(block|cylinder|bowl)\b")
@@ -55,20 +59,23 @@ def footer(details: Mapping[str, object]) -> str:
     return "<footer>" + " · ".join(f"{escape(k)} {escape(str(v))}" for k, v in details.items()) + "</footer>"
 
 
-def sentence_html(text: str, observation: Observation, objects: PerceivedObjects | None) -> str:
+def sentence_html(sentence: Sentence, observation: Observation, objects: PerceivedObjects | None) -> str:
     """The sentence as the language model reads it, with the observation at each placeholder.
 
     Args:
-        text: words and placeholders (`palme.language.sentence`); the text after "human :" is highlighted.
-        observation: what the placeholders stand for.
+        sentence: the text after "human :" is highlighted; each modality defines how it is shown.
+        observation: the camera images.
         objects: row k - 1 stands at `<obj:k>`, None without a detector.
     """
     parts: list[str] = []
     end = 0
-    text = text.removeprefix("<s>").strip()
+    text = sentence.text.removeprefix("<s>").strip()
     for match in PLACEHOLDER.finditer(text):
-        kind, _, which = match[0][1:-1].partition(":")
-        parts += [_words(text[end : match.start()]), _token(kind, which, observation, objects)]
+        part = placeholder(match[0])
+        if part is None:  # words that look like one
+            continue
+        given = sentence.observations.get(part.source)
+        parts += [_words(text[end : match.start()]), _token(part, given, observation, objects)]
         end = match.end()
     return f'<p class="sentence">{"".join(parts)}{_words(text[end:])}</p>'
 
@@ -78,19 +85,23 @@ def _words(text: str) -> str:
     return _ONE_TOKEN.sub(r'<span class="one">\1&nbsp;\2</span>', shown)
 
 
-def _token(kind: str, which: str, observation: Observation, objects: PerceivedObjects | None) -> str:
-    if kind == "obj" and objects is not None and which.isdigit() and 1 <= int(which) <= len(objects):
-        i = int(which) - 1
+def _token(
+    part: Placeholder, given: object, observation: Observation, objects: PerceivedObjects | None
+) -> str:
+    shown, which = part.modality.shown, part.which
+    if shown == "object" and objects is not None and 0 <= part.index < len(objects):
+        i = part.index
         x, y, z = objects.xyz[i]
         note = f"obj_{which} · {100 * float(objects.class_probs[i].max()):.0f} %"
         cut = crop(next(iter(observation.images.values())), objects.xyz[i])
         return _chip(objects.name(i), note, cut, title=f"at x {x:.3f}, y {y:.3f}, z {z:.3f} m")
-    if kind == "img" and observation.images:
-        name = which if which in observation.images else next(iter(observation.images))
-        return _chip(name, "image", observation.images[name].rgb, "token wide")
-    if kind == "state":
-        return _chip("arm", " ".join(f"{value:+.2f}" for value in observation.robot.q) + " rad")
-    return _chip(kind, which)
+    if shown == "picture" and which in observation.images:
+        return _chip(which, "image", observation.images[which].rgb, "token wide")
+    if isinstance(given, RobotState):
+        return _chip("arm", " ".join(f"{value:+.2f}" for value in given.q) + " rad")
+    if shown == "numbers" and isinstance(given, np.ndarray) and given.size <= MAX_NUMBERS:
+        return _chip(part.modality.name, " ".join(f"{value:+.2f}" for value in given.reshape(-1)))
+    return _chip(part.modality.name, which)
 
 
 def _chip(label: str, note: str, picture: Picture | None = None, tone: str = "token", title: str = "") -> str:

@@ -114,10 +114,10 @@ def _reading(record: RunRecord) -> str:
     if not plans:
         return ""
     first, rest = plans[0], plans[1:]
-    shown = sentence_html(first.sentence.text, first.observation, first.objects)
+    shown = sentence_html(first.sentence, first.observation, first.objects)
     later = "".join(
         f"<p class='quiet'>Before step {plan.index + 1}</p>"
-        + sentence_html(plan.sentence.text, plan.observation, plan.objects)
+        + sentence_html(plan.sentence, plan.observation, plan.objects)
         for plan in rest
     )
     more = f"<details><summary>Input before each later step</summary>{later}</details>" if later else ""

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from palme.events import Look
+from palme.language.sentence import Sentence
+from palme.models.modality import modalities
 from palme.perception.objects import PerceivedObjects
 from palme.report.film import Caption, Film, PlanLine
 from palme.report.joints import JointLimits, joint_charts
 from palme.report.log import EventLog
+from palme.report.parts import sentence_html
 from palme.report.pictures import crop, with_heat
 from palme.report.record import RunRecord
 from palme.report.run_page import run_page
@@ -36,7 +39,8 @@ def seen(n=2):
 
 class ReadingPlanner(FakePlanner):
     sentence = SimpleNamespace(
-        text="<s> human : put the red_block in the <script> robot : <state> i see <obj:1> <obj:2> . next :"
+        text="<s> human : put the red_block in the <script> robot : <state> i see <obj:1> <obj:2> . next :",
+        observations={"state": FakeArm().observe().robot},
     )
     objects = seen()
 
@@ -85,6 +89,29 @@ def test_the_page_shows_sentence_steps_reasons_and_verdicts():
     assert page.count("<figcaption>where the policy looked") == 2
     assert "joint7" in page and "gripper" in page
     assert "prefers-color-scheme: dark" in page and "width=device-width" in page
+
+
+@pytest.mark.parametrize("modality", modalities(), ids=lambda m: m.name)
+def test_the_sentence_shows_every_modality(modality):
+    which = {"one": "", "name": ":front", "index": ":1"}[modality.addressing]
+    seen_now = FakeArm().observe()
+    given = {"state": seen_now.robot, "obj": seen(), "img:front": np.zeros((2, 4)), "read": np.zeros((1, 4))}
+    source = modality.placeholder + (which if modality.addressing == "name" else "")
+    sentence = Sentence(
+        f"i see <{modality.placeholder}{which}> .", {source: given.get(source, np.array([0.25, -1.5]))}
+    )
+    html = sentence_html(sentence, seen_now, seen())
+    assert html.count('class="token') == 1 and "&lt;" not in html
+    shown = {"object": "red block", "picture": "<img", "text": modality.name, "numbers": "+0.00"}
+    if modality.shown == "numbers" and modality.name != "state":
+        shown["numbers"] = "+0.25 -1.50"
+    assert shown[modality.shown] in html
+
+
+def test_words_that_look_like_a_placeholder_stay_words():
+    sentence = SimpleNamespace(text="human : put <it> there robot :", observations={})
+    html = sentence_html(sentence, FakeArm().observe(), None)
+    assert "&lt;it&gt;" in html and "token" not in html
 
 
 def test_what_a_person_types_cannot_break_the_page():
