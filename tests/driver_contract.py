@@ -343,6 +343,7 @@ class VendorContract(DriverContract):
             assert not driver.enabled
             time.sleep(0.05)
             driver.enable()
+            assert driver.enabled
 
     def test_stop_is_the_vendor_s_own_and_ends_the_set_points(self, driver: VendorDriver) -> None:
         driver.connect()

@@ -24,16 +24,14 @@ POSE = np.array([[0.0, -1, 0, 0.5], [-1, 0, 0, 0], [0, 0, -1, 1.0], [0, 0, 0, 1]
 class Sweep:
     """Moves every joint by 1 mrad a row from where it finds the arm, closing; done after four chunks."""
 
-    def __init__(self, fails: Exception | None = None, poison: float = 0.0) -> None:
-        self.fails, self.poison, self.seen = fails, poison, list[Observation]()
+    def __init__(self, poison: float = 0.0) -> None:
+        self.poison, self.seen = poison, list[Observation]()
         self.reset()
 
     def reset(self) -> None:
         self.done, self.cameras, self.chunk = False, ("front",), 0
 
     def act(self, observation: Observation, goal: Step) -> ActionChunk:
-        if self.fails is not None:
-            raise self.fails
         self.seen.append(observation)
         rows = LENGTHS[self.chunk]
         self.chunk += 1

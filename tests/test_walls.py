@@ -21,9 +21,16 @@ APART = ROOT / "sim" / "lerobot_env_palme"  # a distribution of its own, for LeR
 LAZY = {"pybullet", "pybullet_data", "torch", "transformers", "websockets"}  # only inside functions
 
 
+def files_in(folder: str) -> list[Path]:
+    """Every source file below `folder`; there are some."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files, folder
+    return files
+
+
 def sources(package: str) -> list[Path]:
-    files = (p for p in (ROOT / package).rglob("*.py") if APART not in p.parents)
-    return sorted(p for p in files if "cli" not in p.relative_to(ROOT).parts[1:2])
+    files = (p for p in files_in(package) if APART not in p.parents)
+    return [p for p in files if "cli" not in p.relative_to(ROOT).parts[1:2]]
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
@@ -46,9 +53,7 @@ def imports(path: Path) -> list[tuple[str, bool]]:
 
 @pytest.mark.parametrize("package", ["robots", "sim", "palme"])
 def test_packages_import_only_what_they_may(package: str) -> None:
-    files = sources(package)
-    assert files
-    for path in files:
+    for path in sources(package):
         for name, _ in imports(path):
             ok = name not in FORBIDDEN.get(package, set())
             if package in ALLOWED:
@@ -57,14 +62,14 @@ def test_packages_import_only_what_they_may(package: str) -> None:
 
 
 def test_teleoperation_does_not_need_the_bridge() -> None:
-    for path in (ROOT / "robots" / "teleop").rglob("*.py"):
+    for path in files_in("robots/teleop"):
         assert "robots.bridge" not in path.read_text(encoding="utf-8"), path.relative_to(ROOT)
 
 
 def test_no_pickle_anywhere() -> None:
     unpicklers = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
     for package in ("robots", "sim", "palme"):
-        for path in (ROOT / package).rglob("*.py"):
+        for path in files_in(package):
             where = str(path.relative_to(ROOT))
             found = {name for name, _ in imports(path)}
             assert not found & unpicklers, f"{where} imports {found & unpicklers}"
@@ -80,14 +85,14 @@ def test_pybullet_opens_lazily(package: str) -> None:
 
 
 def test_recorded_data_need_no_learning_stack() -> None:
-    for path in (ROOT / "palme" / "data").glob("*.py"):
+    for path in files_in("palme/data"):
         for name, _ in imports(path):
             ok = name in {"palme", "robots", "numpy", "pyarrow", "av"} or name in STANDARD
             assert ok, f"{path.relative_to(ROOT)} imports {name}"
 
 
 def test_symbolic_tasks_need_no_physics() -> None:
-    for path in [*(ROOT / "sim" / "tasks").rglob("*.py"), ROOT / "sim" / "world" / "state.py"]:
+    for path in [*files_in("sim/tasks"), ROOT / "sim" / "world" / "state.py"]:
         for name, _ in imports(path):
             assert name not in {"pybullet", "cv2", "gymnasium"}, f"{path.relative_to(ROOT)} imports {name}"
 

@@ -49,6 +49,57 @@ def test_link_rows_are_the_forward_kinematics(name: str) -> None:
     np.testing.assert_array_equal(rows[:, 0], np.broadcast_to(np.eye(3, 4), (7, 3, 4)))
 
 
+def segments(spec: ArmSpec, q: np.ndarray) -> list[tuple[int, np.ndarray, float]]:
+    """(link, (201, 3) points along it in base, radius) of each body at `q`, by the joints' frames alone."""
+    frames, along, found = [np.eye(4), *joint_frames(spec, q)], np.linspace(0, 1, 201)[:, None], []
+    for capsules in (spec.capsules, spec.finger_capsules):
+        for link, ends, radius in zip(capsules.links, capsules.ends, capsules.radii, strict=True):
+            points = ends[0] + along * (ends[1] - ends[0])
+            found.append((int(link), points @ frames[link][:3, :3].T + frames[link][:3, 3], float(radius)))
+    return found
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_margins_are_those_of_the_bodies_as_they_stand(name: str) -> None:
+    """What the gate keeps off, found again without its products: point by point, from the joints' frames."""
+    spec = ArmSpec.load(name)
+    walls, itself = WorkspaceMargins(spec), SelfMargins(spec)
+    tool_names = [f"workspace: tool {axis} at its {end}" for end in ("least", "most") for axis in "xyz"]
+    for q in postures(spec, np.random.default_rng(4), 20):
+        row, bodies = LinkPoses(spec).of(q[None]), segments(spec, q)
+        margin = {kind: kind.margins(row)[0] for kind in (walls, itself)}
+        tool = joint_frames(spec, q)[-1][:3, 3]
+        expected = np.concatenate([tool - spec.workspace_min, spec.workspace_max - tool])
+        assert walls.names[:6] == tool_names
+        np.testing.assert_allclose(margin[walls][:6], expected, atol=1e-6)
+        for link in range(2, spec.n_joints + 2):  # what stands below turns about the upright axis alone
+            heights = [p[:, 2].min() - r for k, p, r in bodies[: len(spec.capsules)] if k == link]
+            name_of_link = "table: hand" if link > spec.n_joints else f"table: link {link}"
+            kept = [m for m, n in zip(margin[walls], walls.names, strict=True) if n == name_of_link]
+            assert bool(kept) == bool(heights)
+            if heights:
+                least = min(heights) - spec.table_z - spec.table_margin
+                assert min(kept) == pytest.approx(least, abs=1e-6)
+        for k, (a, b) in enumerate(zip(itself.first, itself.second, strict=True)):
+            (_, one, r), (_, other, s) = bodies[a], bodies[b]
+            gap = np.linalg.norm(one[:, None] - other[None], axis=2).min() - r - s - spec.self_margin
+            assert gap - 0.004 <= margin[itself][k] <= gap + 1e-6, itself.names[k]
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_every_pair_of_bodies_is_kept_apart_but_neighbours_and_what_never_meets(name: str) -> None:
+    spec, itself = ArmSpec.load(name), SelfMargins(ArmSpec.load(name))
+    links = [*spec.capsules.links.tolist(), *spec.finger_capsules.links.tolist()]
+    last = spec.n_joints  # the hand is rigid to it
+    wanted = {
+        (a, b)
+        for a in range(len(links))
+        for b in range(len(links))
+        if min(links[b], last) - min(links[a], last) > 1 and (links[a], links[b]) not in spec.never_meet
+    }
+    assert set(zip(itself.first.tolist(), itself.second.tolist(), strict=True)) == wanted and wanted
+
+
 @pytest.mark.parametrize("name", ARMS)
 def test_no_margin_falls_faster_than_its_bounds(name: str) -> None:
     spec, rng = ArmSpec.load(name), np.random.default_rng(2)
@@ -77,14 +128,17 @@ def test_home_is_clear_of_everything(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ARMS)
-def test_pairs_that_are_not_looked_at_do_not_meet(name: str) -> None:
+def test_pairs_that_are_not_checked_at_do_not_meet(name: str) -> None:
     spec = ArmSpec.load(name)
     every = SelfMargins(dataclasses.replace(spec, never_meet=frozenset()))
     margins = every.margins(LinkPoses(spec).of(postures(spec, np.random.default_rng(3), 4000))).min(0)
+    checked = set()
     for k, (a, b) in enumerate(zip(every.first, every.second, strict=True)):
         pair = int(every.capsules.links[a]), int(every.capsules.links[b])
         if pair in spec.never_meet and pair not in WIDER_THAN_THE_ARM[name]:
             assert margins[k] > -0.01, every.names[k]  # -0.01: touching, since the margin is 0.01
+            checked.add(pair)
+    assert checked == spec.never_meet - WIDER_THAN_THE_ARM[name]
 
 
 MESHES = {

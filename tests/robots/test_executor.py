@@ -33,16 +33,19 @@ def chunk(arm: PaperArm, offset: float, ticks: int = 8) -> ActionChunk:
 
 
 def test_commands_are_numbered_and_stamped_by_the_receiver_s_clock() -> None:
-    arm, told = PaperArm(), []
-    sent = Executor(arm).run(chunk(arm, 0.01), on_sent=told.append)
+    arm, reported = PaperArm(), []
+    sent = Executor(arm).run(chunk(arm, 0.01), on_sent=reported.append)
     assert [c.seq for c in arm.asked] == list(range(8))
-    assert all(asked.t_mono <= 100.0 + k * arm.spec.dt for k, asked in enumerate(arm.asked))
-    assert told == sent and len(sent) == 8
+    stamps = [asked.t_mono for asked in arm.asked[1:]]  # the first is sent before anything was received
+    assert (
+        stamps == [answer.t_mono for answer in sent[:-1]] == pytest.approx(100.0 + arm.spec.dt * np.arange(7))
+    )
+    assert reported == sent and len(sent) == 8
 
 
 def test_only_the_first_part_is_sent_when_asked() -> None:
     arm = PaperArm()
-    assert len(Executor(arm).run(chunk(arm, 0.01), n=3)) == 3
+    assert len(Executor(arm).run(chunk(arm, 0.01), n=3)) == len(arm.asked) == 3
 
 
 def test_a_new_chunk_fades_in_over_what_the_last_one_still_wanted() -> None:

@@ -98,7 +98,7 @@ def test_the_short_way_through_the_gate_sends_what_the_long_way_sends(
 ) -> None:
     spec = dataclasses.replace(arm, control_hz=control_hz)
     gate, twin = SafetyGate(spec, geometry=False), SafetyGate(spec, geometry=False)
-    monkeypatch.setattr(twin, "_passes", lambda target: None)
+    monkeypatch.setattr(twin._limits, "exact", lambda q, dq, target: None)
     targets = targets_near_limits(spec, some(arm, 6000), seed=2)
     for one in (gate, twin):
         one.start(targets[0], 1.0)
@@ -126,12 +126,12 @@ def test_the_gate_sends_the_same_whether_it_looked_ahead_or_not(arm: ArmSpec, ge
         else:
             command = JointCommand(target, float(rng.uniform(-0.2, 1.2)), k, 0.0)
             held = rng.choice([np.nan, 0.4, 0.9])  # where the fingers are
-            told = gates[1].predict(command._replace(q_target=tuple(target.tolist())), held, 0.0)
+            promised = gates[1].predict(command._replace(q_target=tuple(target.tolist())), held, 0.0)
             sent = [gate.filter(command, spec.q_home, held, 0.0) for gate in gates]
             a, b = sent[0].q_target, sent[1].q_target
-            if told is not None:
+            if promised is not None:
                 ahead += 1
-                assert (b == target).all() and told == sent[1].gripper == sent[0].gripper
+                assert (b == target).all() and promised == sent[1].gripper == sent[0].gripper
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(gates[0].dq, gates[1].dq)
         assert gates[0].held_by == gates[1].held_by
@@ -192,7 +192,7 @@ def test_a_harmless_stream_at_1_khz_takes_the_short_way_near_a_limit_too(arm: Ar
     spec = dataclasses.replace(arm, control_hz=1000.0)
     gate, q = SafetyGate(spec, geometry=False), spec.q_max - 0.25  # too near for the highest speed to stop
     gate.start(q, 1.0)
-    monkeypatch.setattr(gate, "_towards", lambda target: pytest.fail("the long way"))
+    monkeypatch.setattr(gate._limits, "track", lambda *given: pytest.fail("the long way"))
     for k in range(some(arm, 4000)):
         target = q + 0.1 * (1 - np.cos(2 * np.pi * k * spec.dt / 4))
         sent = gate.filter(JointCommand(target, 1.0, k, 0.0), q)
@@ -232,18 +232,29 @@ def test_a_stopped_arm_is_at_rest_only_without_any_speed(arm: ArmSpec) -> None:
 
 def test_the_gripper_is_kept_in_range_and_to_its_speed(arm: ArmSpec) -> None:
     gate, q = begun(arm), arm.q_home
-    openings = [gate.filter(JointCommand(q, -5.0, k, 0.0), q).gripper for k in range(40)]
     step = arm.gripper_speed / arm.gripper_width * arm.dt
-    assert openings[-1] == 0.0
+    asked = [-5.0] * 40 + [5.0] * 40
+    openings = [gate.filter(JointCommand(q, x, k, 0.0), q).gripper for k, x in enumerate(asked)]
+    assert openings[39] == 0.0 and openings[-1] == 1.0
     assert (np.abs(np.diff([1.0, *openings])) <= step + 1e-12).all()
 
 
-def test_the_refusal_names_joint_value_limit_and_remedy(arm: ArmSpec) -> None:
+def test_the_gripper_opens_from_where_an_object_stopped_it(arm: ArmSpec) -> None:
+    gate, q = begun(arm), arm.q_home
+    step = arm.gripper_speed / arm.gripper_width * arm.dt
+    for k in range(40):
+        gate.filter(JointCommand(q, 0.0, k, 0.0), q, 0.5)
+    sent = gate.filter(JointCommand(q, 1.0, 40, 0.0), q, 0.5).gripper
+    assert sent == pytest.approx(min(0.5 + step, 1.0))
+
+
+@pytest.mark.parametrize("away", [-1.0, 1.0])
+def test_the_refusal_of_a_jump_names_joint_value_limit_and_remedy(arm: ArmSpec, away: float) -> None:
     far = arm.q_home.copy()
-    far[3] += 1.0
+    far[3] += away
     with pytest.raises(CommandJumps) as refusal:
         SafetyGate(arm).filter(JointCommand(far, 1.0, 3, 0.0), arm.q_home)
-    for part in (arm.joint_names[3], f"{far[3]:.3f}", "0.15", "seq 3", "start where"):
+    for part in (arm.joint_names[3], f"{far[3]:.3f}", "limit 0.15 rad", "seq 3", "start at the measured"):
         assert part in str(refusal.value)
 
 
@@ -272,7 +283,7 @@ def test_stamps_from_the_future_are_refused_by_the_receivers_clock(arm: ArmSpec)
             gate.filter(JointCommand(arm.q_home, 1.0, 1, stamp), arm.q_home, now=10.0)
 
 
-def test_the_first_reason_for_a_stop_is_the_one_told(arm: ArmSpec) -> None:
+def test_the_first_reason_for_a_stop_is_the_one_reported(arm: ArmSpec) -> None:
     gate = begun(arm)
     gate.stop("hand on the button")
     gate.stop("later")

@@ -78,12 +78,15 @@ def test_a_noisy_opening_never_releases_the_object() -> None:
 def test_a_blocking_gripper_is_not_opened_by_targets_from_before_it_closed() -> None:
     hand = Blocking()
     gripper = GripperThread(hand, "test")
-    until = time.monotonic() + 1.4
-    while time.monotonic() < until:
+
+    def closed() -> bool:
         gripper.set_target(max(0.0, gripper.opening() - 0.0625))
         time.sleep(0.05)
+        return hand.at == 0.4
+
+    wait_for(closed, "a grasp")
     gripper.halt()
-    assert hand.aims and (np.diff(hand.aims) <= 0).all()
+    assert len(hand.aims) > 1 and (np.diff(hand.aims) <= 0).all()
 
 
 def test_it_comes_to_rest_at_its_target() -> None:
@@ -91,6 +94,9 @@ def test_it_comes_to_rest_at_its_target() -> None:
     gripper = GripperThread(hand, "test")
     gripper.set_target(0.5)
     wait_for(lambda: abs(gripper.opening() - 0.5) < 0.021 and abs(hand.aims[-1] - 0.5) < 0.021, "half open")
+    aims = len(hand.aims)
+    time.sleep(0.3)
+    assert len(hand.aims) == aims and abs(gripper.opening() - 0.5) < 0.021
     gripper.halt()
 
 

@@ -8,7 +8,7 @@ import pytest
 from robots.errors import Unreachable
 from robots.motion.kinematics import fk, ik, jacobian, pose_error, reach_down, tool_pose
 from robots.motion.pick_place import go_to, raised
-from robots.motion.trajectory import effort, join, joint_motion, line_motion
+from robots.motion.trajectory import join, joint_motion, line_motion
 from robots.spec import ArmSpec
 
 PANDA = ArmSpec.load("panda")
@@ -25,6 +25,14 @@ def anywhere(arm: ArmSpec, rng: np.random.Generator) -> tuple[np.ndarray, float]
     if arm.name != "panda":  # an iiwa's elbow does not fold far enough, an xArm 6 is too short
         low, high = ((0.42, -0.25, 0.01), (0.62, 0.25, 0.35))
     return rng.uniform(low, high), rng.uniform(0, np.pi)
+
+
+def assert_within_limits(arm: ArmSpec, q_from: np.ndarray, path: np.ndarray) -> None:
+    """From rest at `q_from` to rest at the end of `path` (T, n_joints), within speed and acceleration."""
+    assert ((arm.q_min <= path) & (path <= arm.q_max)).all()
+    speed = np.diff(np.concatenate([[q_from, q_from], path, path[-1:]]), axis=0) / arm.dt
+    assert (np.abs(speed) <= arm.dq_max).all()
+    assert (np.abs(np.diff(speed, axis=0)) / arm.dt <= arm.ddq_max).all()
 
 
 def test_poses_are_rigid_and_batches_agree_with_single_ones(arm: ArmSpec) -> None:
@@ -100,21 +108,27 @@ def test_motions_end_where_asked_and_within_the_limits(arm: ArmSpec) -> None:
         xyz, yaw = anywhere(arm, rng)
         path = go_to(arm, q, xyz, yaw, 0.2, 1.0).q_targets
         np.testing.assert_allclose(fk(arm, path[-1])[:3, 3], xyz, atol=1e-5)
-        assert effort(arm, q, path) <= 1.0
+        assert_within_limits(arm, q, path)
         q = path[-1]
 
 
 def test_a_line_is_straight(arm: ArmSpec) -> None:
     q = reach_down(arm, np.array([0.5, 0.1, 0.25]), 0.3)
     start, goal = fk(arm, q), raised(fk(arm, q), 0.03)
-    for pose in fk(arm, line_motion(arm, q, goal, 0.6)):
+    path = line_motion(arm, q, goal, 0.6)
+    poses = fk(arm, path)
+    for pose in poses:
         np.testing.assert_allclose(pose[:2, 3], start[:2, 3], atol=1e-5)
         np.testing.assert_allclose(pose[:3, :3], goal[:3, :3], atol=1e-4)
+    heights = np.array([start[2, 3], *poses[:, 2, 3]])
+    assert (np.diff(heights) < 0).all() and heights[-1] == pytest.approx(0.03, abs=1e-5)
+    assert_within_limits(arm, q, path)
 
 
 def test_joined_motions_are_shorter_and_end_the_same(arm: ArmSpec) -> None:
     a = joint_motion(arm, arm.q_home, arm.q_home + 0.4)
     b = joint_motion(arm, a[-1], arm.q_home)
     whole = join(arm, arm.q_home, [a, b], overlap=2)
-    assert len(a) + len(b) - 2 <= len(whole) <= len(a) + len(b)
+    assert len(a) + len(b) - 2 <= len(whole) < len(a) + len(b)
     np.testing.assert_allclose(whole[-1], arm.q_home, atol=1e-9)
+    assert_within_limits(arm, arm.q_home, whole)

@@ -245,15 +245,15 @@ def test_a_clock_that_jumps_at_the_client_changes_nothing(served: Bench, monkeyp
     move(client, 10, seq=seq)
 
 
-def test_a_command_whose_sender_has_not_heard_from_the_arm_is_stale(served: Bench) -> None:
+def test_a_command_whose_sender_received_no_recent_state_is_stale(served: Bench) -> None:
     client = served.armed()
     seq = move(client, 5)
     served.impatient(PATIENCE)
-    client.pulse.heard = lambda: client.read().now - 1.0  # type: ignore[method-assign]
+    newest, taken = client.read().now - 1.0, served.server.counts()["command"]
+    client.pulse.heard = lambda: newest  # type: ignore[method-assign]
     with pytest.raises(CommandStale, match="newest state is"):
-        heard = client.read().now - 1.0
-        client.pulse.heard = lambda: heard  # type: ignore[method-assign]
         client.command(JointCommand(path(served.arm)[-1], 1.0, seq, 0.0))
+    assert served.server.counts()["command"] == taken
 
 
 # -- 5: one lease holder -------------------------------------------------------------------------
@@ -270,14 +270,19 @@ def test_a_second_client_is_refused_by_name_and_the_first_goes_on(served: Bench)
     assert first.read().holder == "robo"
 
 
-def test_two_clients_never_interleave_even_with_one_key_and_a_stolen_token(served: Bench) -> None:
-    client, rival = served.armed("robo"), served.client("rival")
+@pytest.mark.parametrize("key", ["rival", "robo"])
+def test_a_second_client_never_interleaves_with_a_stolen_token_or_the_same_key(
+    served: Bench, key: str
+) -> None:
+    client, rival = served.armed("robo"), served.client(key)
     move(client, 5)
-    rival._token = client._token
+    if key == "rival":
+        rival._token = client._token
     for k in range(20):
         with pytest.raises(LeaseMissing, match="robo"):
             rival.command(JointCommand(path(served.arm)[-1] + 0.1, 1.0, 100 + k, 0.0))
     assert served.server.counts()["command"] == 5
+    move(client, 5, seq=5)
 
 
 def test_a_human_takes_over_in_motion_without_a_jump_and_the_policy_is_out(served: Bench) -> None:
@@ -545,29 +550,54 @@ def test_nobody_takes_the_route_that_the_server_rings_itself_by(served: Bench) -
         context.destroy(linger=0)
 
 
-def test_pictures_never_delay_commands_that_much(tmp_path) -> None:
+def test_commands_never_wait_for_a_picture(tmp_path, monkeypatch) -> None:
     with bench(tmp_path, cameras=("front",), size=(640, 480)) as made:
-        client, stop = made.armed(), threading.Event()
-        seen = []
+        client, viewer = made.armed(), made.client("viewer", "viewer")
+        entered, free, seen = threading.Event(), threading.Event(), []
+        picture = made.arm.picture
 
-        def stream() -> None:
-            while not stop.is_set():
-                seen.append(client.picture("front"))
+        def slow(camera: str):
+            entered.set()
+            assert free.wait(PATIENCE)
+            return picture(camera)
 
-        thread = threading.Thread(target=stream)
+        monkeypatch.setattr(made.arm, "picture", slow)
+        thread = threading.Thread(target=lambda: seen.append(viewer.picture("front")))
         thread.start()
         try:
-            until(lambda: len(seen) > 3)
-            move(client, 60)
+            assert entered.wait(PATIENCE)
+            move(client, 60)  # while the camera is still at its picture
+            assert made.server.counts()["command"] == 60 and not seen
         finally:
-            stop.set()
+            free.set()
             thread.join(PATIENCE)
-        assert seen[-1].rgb.shape == (480, 640, 3) and client.read().latched == ""
+        assert seen[0].rgb.shape == (480, 640, 3)
 
 
-def test_only_the_control_thread_touches_the_arm(served: Bench) -> None:
-    move(served.armed(), 20)
-    assert len(served.arm._threads) == 1
+def test_only_the_control_thread_reads_and_moves_the_arm(served: Bench, monkeypatch) -> None:
+    touched: dict[str, set[str]] = {"read": set(), "send": set(), "stop": set()}
+
+    def watched(method: str) -> None:
+        plain = getattr(served.arm, method)
+
+        def called(*given):
+            touched[method].add(threading.current_thread().name)
+            return plain(*given)
+
+        monkeypatch.setattr(served.arm, method, called)
+
+    for method in touched:
+        watched(method)
+    client = served.armed()
+    move(client, 20)
+    client.stop("enough")
+    served.arm.fails = "too hot"
+    wait_for_fault(served)
+    served.arm.fails = None
+    until(lambda: alive(client))
+    client.clear_fault()
+    client.rearm()
+    assert touched == {method: {"bridge-control"} for method in touched}
 
 
 def test_an_arm_too_slow_to_notice_silence_in_time_is_not_served(served: Bench) -> None:
@@ -579,5 +609,25 @@ def test_an_arm_too_slow_to_notice_silence_in_time_is_not_served(served: Bench) 
         served.serve()
 
 
-def test_keys_of_the_promises_are_of_every_role() -> None:
-    assert set(keys.ROLES) == {"viewer", "policy", "human"}
+@pytest.mark.parametrize("role", keys.ROLES)
+def test_every_role_is_allowed_its_own_and_no_more(served: Bench, role: keys.Role) -> None:
+    client = served.client("somebody", role, human=role == "human")
+    may = {"viewer": (), "policy": ("rearm",), "human": ("rearm", "take over")}[role]
+    assert client.read().latched
+    if "rearm" in may:
+        client.rearm()
+        assert client.read().holder == "somebody"
+        client.release()
+    else:
+        with pytest.raises(RoleNotAllowed):
+            client.rearm()
+    served.armed("robo")
+    taker = served.client("somebody", role, human=True)
+    if "take over" in may:
+        taker.rearm()
+    else:
+        with pytest.raises(RoleNotAllowed):
+            taker.rearm()
+    assert taker.read().holder == ("somebody" if "take over" in may else "robo")
+    taker.stop("anybody may")
+    assert "anybody may" in taker.read().latched

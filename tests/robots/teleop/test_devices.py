@@ -82,7 +82,7 @@ def test_a_key_moves_for_100_ms_and_a_held_one_on_and_on(terminal) -> None:
         assert keyboard.read(HERE).action == Jog((0.5, 0.0, 0.0))
 
 
-def test_arrows_digits_fingers_and_buttons_are_heard(terminal) -> None:
+def test_arrows_digits_gripper_keys_and_buttons_are_read(terminal) -> None:
     ours, keyboard, clock = terminal
     os.write(ours, b"9\x1b[D")
     assert keyboard.read(HERE).action == Jog((0.0, 1.0, 0.0))
@@ -328,6 +328,9 @@ def test_an_open_clutch_holds_the_arm_and_a_closed_one_goes_on_from_there() -> N
     device.says = [Reading(LeaderJoints(q + 0.2 - 0.1 * k), clutch=False) for k in range(10)]
     ticks(arm, clock, 10)
     held = below.q.copy()
+    assert (
+        np.abs(held - q - 0.18) < 0.05
+    ).all()  # where the clutch was opened, and not where the leader went
     device.says = [Reading(LeaderJoints(q - 0.7))] * 5
     ticks(arm, clock, 5)
     np.testing.assert_allclose(below.q, held, atol=1e-9)

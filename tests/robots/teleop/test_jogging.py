@@ -270,7 +270,7 @@ def test_braking_distances_are_the_gate_s() -> None:
 
 def test_limits_are_positive_finite_and_known() -> None:
     assert TeleopLimits.from_dict({"linear": 0.1}).linear == 0.1
-    for bad in ({"linear": 0}, {"angular": np.nan}, {"joint_share": 1.5}, {"hover": True and -1.0}):
+    for bad in ({"linear": 0}, {"angular": np.nan}, {"joint_share": 1.5}, {"hover": -1.0}):
         with pytest.raises(SpecError, match="hand"):
             TeleopLimits.from_dict(bad)
     with pytest.raises(SpecError, match="linear"):

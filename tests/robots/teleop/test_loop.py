@@ -136,7 +136,7 @@ def test_a_picture_that_does_not_fit_into_a_tick_is_not_begun() -> None:
     with ControlLoop(arm, ("front",)) as loop:
         until(lambda: loop.pace.ticks > 40, "40 ticks")
         taken = below.pictures
-    assert taken <= 6  # of 40: the first told how long it takes; it is tried again, but seldom
+    assert 1 <= taken <= 6  # of 40: the first told how long it takes; it is tried again, but seldom
 
 
 def test_pictures_that_fit_are_always_new() -> None:
@@ -195,7 +195,7 @@ class ByThemselves:
         pass
 
 
-def test_pictures_that_come_by_themselves_are_told_of_every_tick_and_never_taken() -> None:
+def test_pictures_that_come_by_themselves_follow_every_tick_and_are_never_taken() -> None:
     below, pictures = OneThread(picture_s=0.03), ByThemselves()
     arm = SharedArm(below, pictures=pictures)
     with ControlLoop(arm, ("front",)) as loop:
