@@ -73,6 +73,10 @@ class Family(Protocol[GoalT]):
         """A sentence that asks for `goal`, in the words of `split`."""
         ...
 
+    def is_held_out(self, goal: GoalT) -> bool:
+        """Whether training never asks for `goal` (split "held_out")."""
+        ...
+
     def other_goal(self, goal: GoalT, state: SceneState, rng: random.Random) -> GoalT | None:
         """A different goal on the objects of `state`, or None where there is none."""
         ...

@@ -126,6 +126,10 @@ def decode(kind: Any, raw: Any, path: str = "") -> Any:
         return raw
     if origin is tuple:
         return _tuple(get_args(kind), raw, path)
+    if origin is Mapping:  # keywords that whoever is built from them checks
+        if not isinstance(raw, Mapping):
+            raise UsageError(f"{path}={raw!r}: expected settings of its own, such as {path}.KEY=VALUE")
+        return dict(raw)
     if origin is list:
         return list(_tuple((*get_args(kind), ...), raw, path))
     if issubclass(kind, Decoded):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def new_planner(
         feature_dim: of the detector's feature of an object, 0 = none.
         reading_dim: of the text encoder's vector, 0 = none.
     """
+    return EmbodiedLM(backbone_of(width, layers, heads, inner, senses_of(feature_dim, reading_dim)))
+
+
+def backbone_of(
+    width: int, layers: int, heads: int, inner: int, senses: Iterable[Modality]
+) -> EmbodiedConfig:
+    """Of a small language model that knows the small vocabulary, its sentences holding `senses`."""
     backbone = {
         **SMALL_BACKBONE,
         "hidden_size": width,
@@ -36,8 +44,7 @@ def new_planner(
         "num_key_value_heads": heads,
         "intermediate_size": inner,
     }
-    senses = senses_of(feature_dim, reading_dim)
-    return EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), backbone, senses))
+    return EmbodiedConfig.for_tokenizer(build_tokenizer(), backbone, senses)
 
 
 def continued_planner(start: str, feature_dim: int, reading_dim: int) -> EmbodiedLM:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,19 @@ import pytest
 import torch
 
 from palme.cli.main import main
+from palme.models.embodied_lm import EmbodiedLM
+from palme.models.processor import EmbodiedProcessor
 from palme.perception.detector import Detector
 from palme.perception.rgbd import project, xyz_map
 from palme.policies.chunk import load_head
 from palme.training.config import TrainerConfig
+from palme.training.datasets.rendered_scenes import RenderedScenes
 from palme.training.recipes.chunk_policy import ChunkPolicyTraining
 from palme.training.recipes.detector import DetectorTraining
 from palme.training.recipes.planner import PlannerTraining
+from palme.training.recipes.vision import VisionTraining
 from palme.training.trainer import Trainer
+from robots.skills import ENTITIES
 from sim.data.demonstrations import write_demonstrations
 from sim.data.detection_scenes import write_part
 from tests.fake_gpu import GPU, FakeGpu
@@ -96,3 +102,55 @@ def test_geometry_is_exact_under_autocast():
         rounded = project(points, k, pose), xyz_map(depth, k, pose)
     for a, b in zip(exact, rounded, strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("connector", ["linear", "mlp", "token_learner", "q_former"])
+def test_any_connector_behind_an_encoder_is_trained_from_the_command_line(connector, data, tmp_path, capsys):
+    small = [
+        "steps=3",
+        "batch=4",
+        "width=32",
+        "layers=1",
+        "heads=2",
+        "inner=48",
+        "evaluate_n=6",
+        "validate_every=0",
+    ]
+    encoder = ["encoder=small", "encoder.dim=16", "encoder.rows=2", "encoder.columns=3"]
+    chosen = [f"data={data / 'scenes'}", f"out={tmp_path}", f"connector={connector}", *encoder, *small]
+    assert main(["train", "vision", *chosen]) == 0
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["step"] == 3 and 0 <= log[-1]["right"] <= 1 and "blanked" in log[-1]
+    model = EmbodiedLM.from_pretrained(tmp_path / "model")
+    assert model.config.modalities["img"]["connector"]["kind"] == connector
+    assert EmbodiedProcessor.from_pretrained(tmp_path / "model").modalities == model.config.modalities
+    assert main(["train", "vision", *chosen, "encoder=smal"]) == 2
+    assert "small" in capsys.readouterr().err
+
+
+def test_what_is_learned_of_pictures_is_lost_without_them(data, tmp_path, monkeypatch):
+    """One question, whose answer only the picture tells: learned by heart, at chance with blank pictures."""
+    scenes = RenderedScenes(data / "scenes")
+    there = [
+        set(entities[entities >= 0].tolist()) for entities in scenes.batch(np.arange(len(scenes)))["entity"]
+    ]
+    entity = max(range(24), key=lambda e: -abs(sum(e in t for t in there) - len(there) / 2))
+    share = sum(entity in t for t in there) / len(there)
+    assert 0.2 < share < 0.8
+
+    def asked(labels, i, rng):
+        seen = bool((labels["entity"][i] == entity).any())
+        return f"is there a {ENTITIES[entity]} ?", ["yes" if seen else "no"]
+
+    monkeypatch.setattr("palme.training.datasets.picture_questions.question_about", asked)
+    vit = {"model_type": "vit", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1}
+    vit |= {"num_attention_heads": 2, "image_size": 32, "patch_size": 8}
+    encoder = {"kind": "pretrained", "backbone": vit, "freeze": False}
+    c = VisionTraining(data=str(data / "scenes"), out=str(tmp_path), steps=120, batch=6, lr=3e-3, **TINY_LM)
+    trainer = Trainer(replace(c, encoder=encoder, evaluate_n=len(scenes)), RESOURCES)
+    trainer.recipe.scenes = trainer.recipe.held_out = scenes
+    learned = trainer.fit()
+    assert learned["right"] > 0.9 and learned["blanked"] <= max(share, 1 - share) + 1e-6
+
+
+TINY_LM = {"width": 48, "layers": 2, "heads": 2, "inner": 64, "evaluate_n": 6, "validate_every": 0}
