@@ -1,1 +1,1 @@
-"""The sentence of words and observations, and the language model that continues it."""
+"""Sentences of words and observations, vocabularies, prompts, and the grammar of the planner's answers."""

@@ -1,14 +1,14 @@
-"""What the planner writes: a short checking rationale, then the step. One token is one look.
+"""The planner's answers: a short rationale that checks relations one by one, then the step.
 
     goal in blue_bowl red_block ; blue_bowl red_block green_block table no ;
     under red_block pink_block nothing ; put pink_block on table .
 
 `goal` names what is asked for, the thing to rest on before the thing that rests on it; for a tower
 whether the sentence goes up or down (or mixed), then the blocks as it mentions them. Then each
-relation is checked in order: where it should be, the thing, where it is (down to the table or a bowl
-when a bowl is asked for, else one look), yes or no. `under` lists what must be cleared, bottom to top.
-Every token can be found with one look at the objects or one at the tokens before it: a small model
-learns that soonest, and a person can read why a step was chosen.
+relation is checked in order: where it should be, the object, where it is (down to the table or a bowl
+when a bowl is asked for, else its direct holder), yes or no. `under` lists what must be cleared, bottom
+to top. Each token depends on one object token or one earlier word: a small model learns such a
+dependency soonest, and a person can read why a step was chosen.
 """
 
 from __future__ import annotations
@@ -23,23 +23,31 @@ UNKNOWN, NOWHERE, DONE, YES, NO = "unknown", "nowhere", "done", "yes", "no"
 
 
 class Specs(Protocol):
-    """One thing on the table by its looks (`sim.world.state.ObjectSpec`)."""
+    """One object by its appearance (`sim.world.state.ObjectSpec`)."""
 
     @property
-    def colour(self) -> str: ...
+    def colour(self) -> str:
+        """One of `robots.skills.COLOURS`."""
+        ...
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """One of `robots.skills.KINDS`."""
+        ...
 
 
 class State(Protocol):
     """Objects and what each rests in or on, by index, None = table (`sim.world.state.SceneState`)."""
 
     @property
-    def objects(self) -> Sequence[Specs]: ...
+    def objects(self) -> Sequence[Specs]:
+        """All N objects."""
+        ...
 
     @property
-    def holder(self) -> Sequence[int | None]: ...
+    def holder(self) -> Sequence[int | None]:
+        """(N,) index of the object that each rests in or on, None = the table."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,9 +66,9 @@ class Goal:
     mentioned: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
-        """`goal ... ;`: for a stack whether it is said upwards or downwards, then the blocks as mentioned.
+        """`goal ... ;`: for a stack up, down or mixed, then the blocks as mentioned.
 
-        The way comes first so that it is read off the sentence's words and not off the colours.
+        The direction comes first, so that it depends on the sentence's words and not on the colours.
         """
         if self.kind != "stack":
             return ["goal", self.kind, *self.order, ";"]
@@ -91,7 +99,7 @@ class Scene:
         return chain
 
     def up(self, word: str) -> list[str]:
-        """What is seen to rest on the solid `word`, bottom to top."""
+        """Listed objects that rest on the solid `word`, bottom to top."""
         chain: list[str] = []
         i: int | None = self.place[word]
         while i in self.holder:
@@ -103,6 +111,7 @@ class Scene:
 
 
 def put(word: str, target: str) -> list[str]:
+    """Words of the step that puts `word` in or on `target`."""
     return ["put", word, "in" if target.endswith("_bowl") else "on", target, "."]
 
 
@@ -124,45 +133,45 @@ def answer(goal: Goal, scene: Scene) -> list[str]:
     if goal.kind == "match":
         return _match(scene)
     order = (TABLE, *goal.order) if goal.kind == "stack" else goal.order
-    said = goal.words()
+    written = goal.words()
     for word in goal.order:
         if word not in scene.place:
-            return [*said, word, NOWHERE, ";", UNKNOWN, "."]
+            return [*written, word, NOWHERE, ";", UNKNOWN, "."]
     for target, word in zip(order[:-1], order[1:], strict=True):
         words, right = check(scene, target, word)
-        said += [*words, ";"]
+        written += [*words, ";"]
         if right:
             continue
         words, cover = cleared(scene, word)
-        said += words
+        written += words
         if cover is None and not target.endswith("_bowl") and target != TABLE:
             words, cover = cleared(scene, target)
-            said += words
-        return [*said, *(put(word, target) if cover is None else put(cover, TABLE))]
-    return [*said, DONE, "."]
+            written += words
+        return [*written, *(put(word, target) if cover is None else put(cover, TABLE))]
+    return [*written, DONE, "."]
 
 
 def _match(scene: Scene) -> list[str]:
-    said = ["goal", "match", ";"]
+    written = ["goal", "match", ";"]
     for word in scene.listed:
         if not word.endswith("_block"):
             continue
         bowl = _own_bowl(word)
         words, right = check(scene, bowl, word)
-        said += [*words, ";"]
+        written += [*words, ";"]
         if right:
             continue
         words, cover = cleared(scene, word)
-        said += words
+        written += words
         if cover is None:
-            return [*said, *put(word, bowl)]
+            return [*written, *put(word, bowl)]
         if cover.endswith("_block"):
             words, right = check(scene, _own_bowl(cover), cover)
-            said += [*words, ";"]
+            written += [*words, ";"]
             if not right:
-                return [*said, *put(cover, _own_bowl(cover))]
-        return [*said, *put(cover, TABLE)]
-    return [*said, DONE, "."]
+                return [*written, *put(cover, _own_bowl(cover))]
+        return [*written, *put(cover, TABLE)]
+    return [*written, DONE, "."]
 
 
 def _own_bowl(block: str) -> str:

@@ -1,8 +1,8 @@
-"""Which word may come next: answers are decoded inside this grammar.
+"""The grammar of the planner's answers, and constrained decoding in it.
 
-It binds the step to its reasons: what is checked follows from the goal said before, what is cleared from the
-check that failed, and the step from what was found to lie on top. Left to the model is what it has to find
-out: the goal in the sentence, where each thing is, what lies on it, which block is looked at next.
+The grammar makes the step follow from the rationale: the goal determines what is checked, a failed check
+what is cleared, and the topmost cover the step. The model decides the rest: the goal of the sentence, where
+each object is, what lies on it, and which block is checked next.
 """
 
 from __future__ import annotations
@@ -25,66 +25,66 @@ SOLIDS: Words = tuple(w for w in ENTITY_WORDS if not w.endswith("_bowl"))
 BOWLS: Words = tuple(w for w in ENTITY_WORDS if w.endswith("_bowl"))
 WAYS: Words = ("up", "down", "mixed")
 MAX_TOWER = 6
-DOUBT = (
-    0.005  # what an object is this likely to be is not said to be nowhere: the detector may have misnamed it
-)
+DOUBT = 0.005  # class probability above which no answer may call the class absent: detectors confuse classes
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the detector allows to be said. `unknown` in the first place: nothing is held against any word.
+    """What the detector found, as a restriction on answers; empty sets restrict nothing.
 
     Attributes:
-        there: names of the objects seen: all blocks among them are checked before sorting is done.
-        possible: what some object may be, at least by a little: it cannot be said to be nowhere, and what
-            is asked for and not among these is.
+        detected: most probable class of each object; sorting is done once all blocks among them are checked.
+        possible: classes that some object has with a probability above `DOUBT`. An answer may not call them
+            absent, and must call any other class absent that the goal needs.
     """
 
-    there: frozenset[str] = frozenset()
+    detected: frozenset[str] = frozenset()
     possible: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, class_probs: Any) -> Evidence:
         """From class probabilities (N, 24)."""
-        there = frozenset(ENTITY_WORDS[k] for k in class_probs.argmax(1)) if len(class_probs) else frozenset()
+        detected = (
+            frozenset(ENTITY_WORDS[k] for k in class_probs.argmax(1)) if len(class_probs) else frozenset()
+        )
         likely = class_probs.max(0, initial=0.0) > DOUBT
-        return cls(there, frozenset(w for w, p in zip(ENTITY_WORDS, likely, strict=True) if p))
+        return cls(detected, frozenset(w for w, p in zip(ENTITY_WORDS, likely, strict=True) if p))
 
 
-UNSEEN = Evidence()
+NO_EVIDENCE = Evidence()
 
 
 @lru_cache(maxsize=65536)
-def allowed(said: Words, seen: Evidence = UNSEEN) -> Words:
-    """Words that may follow `said` in an answer to "next:" (see `palme.language.answers`).
+def allowed(prefix: Words, evidence: Evidence = NO_EVIDENCE) -> Words:
+    """Words that may follow `prefix` in an answer to "next:" (see `palme.language.answers`).
 
     Args:
-        seen: what the detector allows to be said; without it nothing is ruled out.
+        evidence: what the detector found; the default restricts nothing.
     """
-    if not said:
+    if not prefix:
         return ("goal", UNKNOWN)
-    if said[-1] == ".":
+    if prefix[-1] == ".":
         return (EOS,)
-    if said[0] == UNKNOWN:
+    if prefix[0] == UNKNOWN:
         return (".",)
     parts: list[Words] = []
     at = 0
-    for k, word in enumerate(said):
+    for k, word in enumerate(prefix):
         if word == ";":
-            parts.append(said[at:k])
+            parts.append(prefix[at:k])
             at = k + 1
     if not parts:
-        return _in_goal(said)
-    begun = said[at:]
-    may = [_after(segment, begun) for segment in _segments(parts[0], parts[1:], seen)]
+        return _in_goal(prefix)
+    begun = prefix[at:]
+    may = [_after(segment, begun) for segment in _segments(parts[0], parts[1:], evidence)]
     return tuple(dict.fromkeys(w for words in may for w in words))
 
 
-def check_words(said: Words) -> Words:
+def check_words(prefix: Words) -> Words:
     """Words that may follow in the answer to a success question: `target what where-it-is yes|no .`"""
-    if said[-1] in (YES, NO):
+    if prefix[-1] in (YES, NO):
         return (".",)
-    return (EOS,) if said[-1] == "." else _after(("check", said[0], said[1]), said)
+    return (EOS,) if prefix[-1] == "." else _after(("check", prefix[0], prefix[1]), prefix)
 
 
 def _in_goal(words: Words) -> Words:
@@ -109,23 +109,23 @@ def _in_goal(words: Words) -> Words:
     return ((named if way == "up" else named[::-1])[len(again)],)
 
 
-def _segments(goal: Words, done: Sequence[Words], seen: Evidence) -> list[Words]:
-    """What may be said next as a whole: ("check", target, what), ("under", what), ("put", what, target)."""
+def _segments(goal: Words, done: Sequence[Words], evidence: Evidence) -> list[Words]:
+    """Segments that may come next: ("check", target, what), ("under", what), ("put", what, target), ..."""
     kind, order = goal[1], goal[2:]
     if kind == "stack":
         order = goal[goal.index(TABLE) :]
     if not done:
-        missing: list[Words] = [(NOWHERE, w) for w in order if w != TABLE and w not in seen.possible]
-        if missing and seen.possible:  # nothing is done with what nothing seen can be
+        missing: list[Words] = [(NOWHERE, w) for w in order if w != TABLE and w not in evidence.possible]
+        if missing and evidence.possible:  # no object can be what the goal needs
             return missing[:1]
-        return [*missing, *([("check", *order[:2])] if order else _unchecked(done, seen))]
+        return [*missing, *([("check", *order[:2])] if order else _unchecked(done, evidence))]
     last = done[-1]
     if last[-1] == NOWHERE:
         return [(UNKNOWN,)]
-    cleared = len(done) > 1 and done[-2][0] == "under"  # then `last` looks at what lies on top
+    cleared = len(done) > 1 and done[-2][0] == "under"  # then `last` checks the topmost cover
     if last[-1] == YES:
         if kind == "match":
-            return [("put", last[1], TABLE)] if cleared else _unchecked(done, seen)
+            return [("put", last[1], TABLE)] if cleared else _unchecked(done, evidence)
         at = order.index(last[1])
         return [("check", *order[at : at + 2])] if at + 1 < len(order) else [(DONE,)]
     if last[-1] == NO:
@@ -140,12 +140,12 @@ def _segments(goal: Words, done: Sequence[Words], seen: Evidence) -> list[Words]
     return [("put", what, target)]
 
 
-def _unchecked(done: Sequence[Words], seen: Evidence) -> list[Words]:
+def _unchecked(done: Sequence[Words], evidence: Evidence) -> list[Words]:
     checked = {s[1] for s in done}
     blocks = [f"{c}_block" for c in COLOURS]
-    rest = [b for b in blocks if b not in checked and (b in seen.there or not seen.there)]
+    rest = [b for b in blocks if b not in checked and (b in evidence.detected or not evidence.detected)]
     checks: list[Words] = [("check", _own_bowl(b), b) for b in rest]
-    return checks if checks and seen.there else [*checks, (DONE,)]
+    return checks if checks and evidence.detected else [*checks, (DONE,)]
 
 
 def _own_bowl(block: str) -> str:
@@ -184,67 +184,67 @@ def _after(segment: Words, begun: Words) -> Words:
 
 
 Follow = Callable[[Words], Words]
-"""What has been said -> the words that may follow."""
+"""The words so far -> the words that may follow."""
 
 
 class Walk:
-    """One answer under way: which tokens may come next, and the words that the tokens so far make.
+    """An answer during decoding: the tokens that may come next, and the words of the tokens so far.
 
-    It walks the trie of the words that may follow. Where one word's tokens begin another's, both readings are
-    kept until a token tells which it was.
+    It walks the trie of the words that may follow. Where one word's tokens are a prefix of another's, both
+    parses are kept until a token decides between them.
 
     Args:
         follow: the grammar.
-        said: words that stand before the answer; they are not part of it.
+        prefix: words before the answer; they are not part of it.
     """
 
-    def __init__(self, vocabulary: Vocabulary, follow: Follow, said: Words = ()) -> None:
-        self._vocabulary, self._follow, self._before = vocabulary, follow, len(said)
+    def __init__(self, vocabulary: Vocabulary, follow: Follow, prefix: Words = ()) -> None:
+        self._vocabulary, self._follow, self._before = vocabulary, follow, len(prefix)
         self._n = 0
-        self._readings = [_Reading(said, (), vocabulary.trie(follow(said)))]
+        self._parses = [_Parse(prefix, (), vocabulary.trie(follow(prefix)))]
 
     def allowed(self) -> list[int]:
         """Tokens that may come next; none after the end."""
-        return list(dict.fromkeys(t for reading in self._readings for t in reading.node.children))
+        return list(dict.fromkeys(t for parse in self._parses for t in parse.node.children))
 
     def push(self, token: int) -> None:
-        """Goes on by `token`.
+        """Append `token`.
 
         Raises:
             ValueError: if it is none of those allowed.
         """
         self._n += 1
-        after: list[_Reading] = []
-        for words, ends, node in self._readings:
-            if (there := node.children.get(token)) is None:
+        after: list[_Parse] = []
+        for words, ends, node in self._parses:
+            if (child := node.children.get(token)) is None:
                 continue
-            if there.children:
-                after.append(_Reading(words, ends, there))
-            if there.word is not None:
-                said = (*words, there.word)
-                more = Trie() if there.word == EOS else self._vocabulary.trie(self._follow(said))
-                after.append(_Reading(said, (*ends, self._n), more))
+            if child.children:
+                after.append(_Parse(words, ends, child))
+            if child.word is not None:
+                longer = (*words, child.word)
+                more = Trie() if child.word == EOS else self._vocabulary.trie(self._follow(longer))
+                after.append(_Parse(longer, (*ends, self._n), more))
         if not after:
-            raise ValueError(f"token {token} is none of those that may follow: {self.allowed()}")
-        self._readings = after
+            raise ValueError(f"token {token} is not among those that may follow: {self.allowed()}")
+        self._parses = after
 
     @property
     def words(self) -> Words:
-        """The whole words so far, without the end."""
-        said = self._whole().words[self._before :]
-        return said[:-1] if said[-1:] == (EOS,) else said
+        """Complete words of the answer so far, without the end-of-text word."""
+        words = self._whole().words[self._before :]
+        return words[:-1] if words[-1:] == (EOS,) else words
 
     def start(self, word: int) -> int:
-        """How many tokens stand before word number `word` of `words`."""
+        """Number of the answer's tokens before word number `word` of `words`."""
         return self._whole().ends[word - 1] if word else 0
 
-    def _whole(self) -> _Reading:
-        return max(self._readings, key=lambda r: len(r.words))
+    def _whole(self) -> _Parse:
+        return max(self._parses, key=lambda r: len(r.words))
 
 
-class _Reading(NamedTuple):
+class _Parse(NamedTuple):
     words: Words
-    ends: tuple[int, ...]  # after how many tokens each word of the answer ended
+    ends: tuple[int, ...]  # number of tokens up to the end of each word of the answer
     node: Trie
 
 
@@ -252,22 +252,27 @@ class AnswerGrammar:
     """The grammar of answers in the tokens of one vocabulary.
 
     Args:
-        seen: what the detector allows to be said.
+        evidence: what the detector found.
     """
 
-    def __init__(self, vocabulary: Vocabulary, seen: Evidence = UNSEEN) -> None:
-        self._vocabulary, self._seen = vocabulary, seen
+    def __init__(self, vocabulary: Vocabulary, evidence: Evidence = NO_EVIDENCE) -> None:
+        self._vocabulary, self._evidence = vocabulary, evidence
 
     def walk(self) -> Walk:
         """An answer to "next:"."""
-        return Walk(self._vocabulary, lambda said: allowed(said, self._seen))
+        return Walk(self._vocabulary, lambda prefix: allowed(prefix, self._evidence))
 
     def check_walk(self, target: str, what: str) -> Walk:
-        """An answer to a success question that begins with `target what`."""
+        """An answer to a success question; `target what` stand before it."""
         return Walk(self._vocabulary, check_words, (target, what))
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """As a `LogitsProcessor` of `transformers`; with `inputs_embeds`, `input_ids` is what was said."""
+        """Scores (B, V) with -inf for tokens that may not follow: a `LogitsProcessor` of `transformers`.
+
+        Args:
+            input_ids: (B, T) answer so far, as `generate` keeps it with `inputs_embeds`.
+            scores: (B, V).
+        """
         out = torch.full_like(scores, float("-inf"))
         begin = self._vocabulary.pieces(BOS)
         for row, line in enumerate(input_ids.tolist()):

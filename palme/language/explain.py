@@ -1,4 +1,4 @@
-"""The rationale in plain English, for a person to read."""
+"""The planner's rationale as English sentences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from palme.language.vocabulary import NOTHING, TABLE
 
 
 def explain(words: Sequence[str]) -> str:
-    """The sentences that a rationale says, for example
+    """English sentences for the words of a rationale, for example
 
         goal in blue_bowl red_block ; blue_bowl red_block table no ; under red_block nothing ;
 

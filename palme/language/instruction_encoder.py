@@ -1,8 +1,8 @@
 """InstructionEncoder: a pretrained text encoder; its features of the instruction become one soft token.
 
-The planner's language model is small and knows the words of its training. An encoder that has read the
-language already knows that a cellar is below an attic, so what it reads of a sentence holds for sentences
-that nobody trained on. It stands in the prompt as `<read>`, like any other observation (PaLM-E, 2023).
+The planner's language model is small and knows only the words of its training. A pretrained encoder also
+generalises to words and sentences outside the training set. Its vector stands in the prompt as `<read>`, like
+any other observation (PaLM-E, 2023).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from palme.language.text import recoloured
 
-MAX_PIECES = 96  # word pieces of a sentence that are read; the rest is cut off
+MAX_PIECES = 96  # word pieces of a sentence that are encoded; the rest is cut off
 SHARD = "24MB"
-POOLED = ("bert", "roberta", "mpnet")  # encoders that bring a pooling layer
-FOLDER = "reader"  # where it stands beside the planner's weights
+POOLED = ("bert", "roberta", "mpnet")  # encoders with a pooling layer
+FOLDER = "reader"  # subfolder of the planner's weights
 
 
 class InstructionEncoderMissing(FileNotFoundError):
@@ -29,11 +29,11 @@ class InstructionEncoderMissing(FileNotFoundError):
 class InstructionEncoder(nn.Module):
     """Sentences -> vectors (B, `dim`): the mean of the encoder's last hidden states.
 
-    Every sentence is read in the same colours (`recoloured`).
+    Colour names are normalised first (`recoloured`).
 
     Args:
-        encoder: any text encoder of `transformers` (BERT and its kin).
-        tokenizer: its own.
+        encoder: any text encoder of `transformers`, such as BERT.
+        tokenizer: the encoder's own.
     """
 
     def __init__(self, encoder: nn.Module, tokenizer: Any) -> None:
@@ -64,6 +64,7 @@ class InstructionEncoder(nn.Module):
         self.tokenizer.save_pretrained(folder)
 
     def forward(self, sentences: Sequence[str]) -> Tensor:
+        """Vectors (B, dim) of B sentences, with gradients."""
         pieces = self.tokenizer(
             [recoloured(s) for s in sentences],
             padding=True,

@@ -1,4 +1,4 @@
-"""How a question is put: who says what, and where the observations stand."""
+"""The planner's prompt: speakers, question, history, and the places of the observations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from palme.language.text import split_words
 from palme.language.vocabulary import BOS, ENTITY_WORDS
 
-MAX_HISTORY = 3  # steps said before; training never shows more
+MAX_HISTORY = 3  # past steps in a prompt; training has no longer histories
 
 
 def step_words(text: str) -> list[str]:
@@ -22,14 +22,14 @@ def prompt_words(
     ask: str = "next",
     read: bool = False,
 ) -> list[str]:
-    """The sentence up to where the model goes on.
+    """The prompt that the model continues.
 
-    Objects come after the question, so that a causal model can look at them with it in mind.
+    Objects come after the question, so that a causal model can attend to it from each of them.
 
     Args:
         history: steps so far and whether each was judged successful.
         ask: "next" for a step, "answer" for anything else.
-        read: whether a text encoder's features of the question stand behind it.
+        read: whether `<read>`, the text encoder's features of the question, follows it.
     """
     words = [BOS, "human", ":", *split_words(question), *(["<read>"] if read else ()), "robot", ":"]
     for text, success in history[-MAX_HISTORY:]:
@@ -38,7 +38,7 @@ def prompt_words(
 
 
 def prompt_text(words: Sequence[str]) -> str:
-    """A prompt as a `Sentence` has it: plain English, without the word that begins it."""
+    """The text of a prompt's `Sentence`: entities as English words, without the begin-of-text word."""
     return " ".join(w.replace("_", " ") if w in _ENTITIES else w for w in words if w != BOS)
 
 

@@ -56,13 +56,13 @@ def placeholder(word: str) -> Placeholder | None:
 
 @dataclass(frozen=True)
 class Sentence:
-    """What a person and a robot say, with what the robot perceives among it.
+    """A dialogue of person and robot, with the robot's observations in it.
 
     Attributes:
         text: words and placeholders, such as "human : where is obj_2 ? robot : <state> i see <img:front>".
         observations: what stands at the placeholders, by source ("state", "img:front", "obj"); any modality
             of `palme.models.modality`.
-        instruction: what was asked, for connectors that look at observations with it in mind.
+        instruction: the request, for connectors that condition on it.
 
     Raises:
         BadSentence: if a placeholder has no modality or no observation; the message says which there are.

@@ -1,4 +1,4 @@
-"""The words that the small language model knows, one token each; read from words/*.txt when asked for."""
+"""Vocabulary of the small language model, one token a word; loaded from words/*.txt when first used."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from importlib.resources import files
 
 from palme.language.vocabulary import BOS, ENTITY_WORDS, EOS, MAX_OBJECTS, OBJECT_WORDS, PAD, UNK
 
-# The first are special: their place is held in the weights, though observations need no words of their own.
+# Special words come first. Those of observations are unused: the trained weights have rows for them.
 SPECIAL = (PAD, UNK, BOS, EOS, *(f"<obj:{k}>" for k in range(1, MAX_OBJECTS + 1)), "<img>", "<state>")
-READ = "<read>"  # special too, and last: it came when the weights had been trained
+READ = "<read>"  # special as well, but last: it was added after the weights were trained
 
-# Words of the answers (the rationale and the step); all of them may be typed by a person too.
+# Words of the answers (rationale and step); an instruction may use them too.
 ANSWER_WORDS = (
     "goal in stack match put on table nothing at under done yes no unknown where check "
     "left right centre nowhere possible successful . ; , ? : ! ' - \" ( ) / & + 1 2 3 4 5 6 7 8 9 10"

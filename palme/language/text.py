@@ -1,4 +1,4 @@
-"""Sentences as words: split, and with the colours that they name."""
+"""Sentences as words: splitting, and the colours that a sentence names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WORD = re.compile(r"<[a-z][a-z_]*(?::\w+)?>|[a-z]+(?:_[a-z0-9]+)?|\d+|[^\sa-z0-
 
 _COLOUR = re.compile(rf"\b({'|'.join([*sorted(SHADES, key=len, reverse=True), *COLOURS])}|obj_\d+)\b")
 
-_IN_TURN = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "cyan")
+_CANONICAL = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "cyan")
 
 
 def mentions(text: str) -> list[str]:
@@ -26,19 +26,18 @@ def mentions(text: str) -> list[str]:
 
 
 def recoloured(text: str) -> str:
-    """`text` in lower case, what it names first called red, then blue, green, yellow and so on.
+    """`text` in lower case, its colours replaced by red, blue, green, ... in the order of first mention.
 
-    Which colours are named says nothing of what is to become of them; what reads a sentence as a whole
-    (`InstructionEncoder`) need not learn that.
+    The kind of goal does not depend on which colours are named, so `InstructionEncoder` need not learn them.
     """
     text = text.lower().replace("_", " ").replace("obj ", "obj_")
-    order = {name: _IN_TURN[k % len(_IN_TURN)] for k, name in enumerate(mentions(text))}
+    order = {name: _CANONICAL[k % len(_CANONICAL)] for k, name in enumerate(mentions(text))}
     return _COLOUR.sub(lambda m: order[SHADES.get(m[0], m[0])], text)
 
 
 def split_words(text: str) -> list[str]:
     """Lower-cased words of `text`, entities merged: "the Red block." -> ["the", "red_block", "."].
 
-    The tokenizer splits the same way; this function is its fast twin for making training data.
+    The tokenizer splits the same way; this function is faster and makes training data.
     """
     return _WORD.findall(_ENTITY.sub(r"\1_\2", text.lower()))

@@ -43,5 +43,5 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 @cache
 def small_words() -> Vocabulary:
-    """The port to that tokenizer; the same object at each call."""
+    """The vocabulary of the small planner's tokenizer; the same object at each call."""
     return Vocabulary(build_tokenizer())

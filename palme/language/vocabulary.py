@@ -1,7 +1,7 @@
 """Vocabulary: the port between words of the planner's grammar and the tokens of any tokenizer.
 
-Grammar, questions and planner speak in words ("red_block", "put", "obj_3"); a tokenizer may write each as one
-token (the small model's) or as several (a byte-level BPE). Nothing here depends on which.
+Grammar, questions and planner use words ("red_block", "put", "obj_3"); a tokenizer may encode each as one
+token (the small model's) or as several (a byte-level BPE). Both work.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class Vocabulary:
         return [i for word in words for i in self.pieces(word)]
 
     def words(self, ids: Sequence[int]) -> list[str]:
-        """The words that `ids` say."""
+        """Words of the text of `ids`, special tokens left out."""
         return split_words(self.tokenizer.decode(ids, skip_special_tokens=True))
 
     def trie(self, words: tuple[str, ...]) -> Trie:
         """The token sequences of `words`; the same object for the same words.
 
         Raises:
-            ValueError: if one of them has no tokens: it could never be said.
+            ValueError: if one of them has no tokens, so that no answer could contain it.
         """
         if words not in self._tries:
             root = Trie()

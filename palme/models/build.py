@@ -1,4 +1,4 @@
-"""Encoders and connectors by configuration: a kind, and that kind's own keywords."""
+"""Encoders and connectors from configuration: a kind and that kind's keywords."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from palme.registry import UnknownName
 
 
 def build_encoder(config: Mapping[str, Any]) -> Encoder:
-    """The encoder that `config` describes: `kind`, one of `ENCODERS`, and that kind's own keywords.
+    """The encoder that `config` describes: `kind`, one of `ENCODERS`, and that kind's keywords.
 
     Raises:
         UnknownName: for an unknown kind or keyword, with those that exist and the nearest.

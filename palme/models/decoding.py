@@ -15,14 +15,14 @@ from palme.models.embodied_lm import EmbodiedLM
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the model wrote.
+class Completion:
+    """The model's continuation of one prompt.
 
     Attributes:
-        ids: tokens without the end.
-        words: what they say.
-        probabilities: of each token among those that were allowed.
-        walk: how they were found, None = nothing was ruled out.
+        ids: tokens without the end-of-text token.
+        words: their words.
+        probabilities: of each token among those allowed at its place, in [0, 1].
+        walk: the walk through the grammar, None = decoded without one.
     """
 
     ids: tuple[int, ...]
@@ -31,17 +31,21 @@ class Said:
     walk: Walk | None = None
 
     def probability(self, start: int = 0, end: int | None = None) -> float:
-        """Of words number `start` to `end` (None = the last), given those before. Needs a `walk`."""
+        """Probability of words number `start` to `end` (None = the last), given those before.
+
+        Needs a `walk`.
+        """
         assert self.walk is not None
         until = None if end is None else self.walk.start(end)
         return math.prod(self.probabilities[self.walk.start(start) : until])
 
 
 @torch.inference_mode()
-def say_one(model: EmbodiedLM, embeds: Tensor, walk: Walk, max_new: int = 320) -> Said:
-    """Continues one sentence (1, T, D). A token that the grammar leaves no choice about costs no look.
+def decode_one(model: EmbodiedLM, embeds: Tensor, walk: Walk, max_new: int = 320) -> Completion:
+    """Continue one prompt (1, T, D).
 
-    Several such tokens are fed at once, which is what keeps a step's plan within 150 ms on one core.
+    Tokens without an alternative in the grammar take no forward pass of their own: a run of them enters the
+    next pass together, which keeps the planning of a step within 150 ms on one core.
     """
     ids: list[int] = []
     probabilities: list[float] = []
@@ -68,24 +72,26 @@ def say_one(model: EmbodiedLM, embeds: Tensor, walk: Walk, max_new: int = 320) -
         ids += new
         x = model.get_input_embeddings()(torch.tensor([new]))
     ended = not walk.allowed()
-    return Said(tuple(ids[: len(ids) - ended]), walk.words, tuple(probabilities[: len(ids) - ended]), walk)
+    return Completion(
+        tuple(ids[: len(ids) - ended]), walk.words, tuple(probabilities[: len(ids) - ended]), walk
+    )
 
 
 @torch.inference_mode()
-def say(
+def decode_batch(
     model: EmbodiedLM,
     embeds: Tensor,
     lengths: Sequence[int],
     vocabulary: Vocabulary,
     walks: Sequence[Walk] | None = None,
     max_new: int = 320,
-) -> list[Said]:
-    """Continues each of B sentences.
+) -> list[Completion]:
+    """Continue each of B prompts.
 
     Args:
         embeds: (B, T, D) prompts, padded on the right.
-        lengths: how long each prompt is.
-        walks: one for each sentence; None = anything may follow.
+        lengths: tokens of each prompt.
+        walks: one for each prompt; None = any token may follow.
     """
     b, t, _ = embeds.shape
     shift = torch.tensor([t - n for n in lengths])  # left padding keeps the last token last
@@ -130,8 +136,8 @@ def say(
         position = position[:, -1:] + 1
     if walks is None:
         return [
-            Said(tuple(i), tuple(vocabulary.words(i)), tuple(p))
+            Completion(tuple(i), tuple(vocabulary.words(i)), tuple(p))
             for i, p in zip(ids, probabilities, strict=True)
         ]
     rows = zip(ids, probabilities, walks, strict=True)
-    return [Said(tuple(i), walk.words, tuple(p), walk) for i, p, walk in rows]
+    return [Completion(tuple(i), walk.words, tuple(p), walk) for i, p, walk in rows]

@@ -1,8 +1,8 @@
 """EmbodiedLM: a causal language model whose sentence holds observations among its words (PaLM-E, 2023).
 
 Text x_i = E[w_i]; where a placeholder stands, the soft tokens of the observation stand instead. The language
-model is any `AutoModelForCausalLM`; it sees one sequence of vectors and its own positions. Which kinds of
-observation there are is said by the configuration (`palme.models.modality`); nothing here knows one by name.
+model is any `AutoModelForCausalLM`; it gets one sequence of vectors, positions 0, 1, ... The configuration
+names the modalities (`palme.models.modality`); this module names none.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ SMALL_BACKBONE = {
 
 
 class EmbodiedConfig(PretrainedConfig):
-    """What an `EmbodiedLM` is made of.
+    """The configuration of an `EmbodiedLM`.
 
     Args:
         backbone: keywords of any causal LM's config, `model_type` among them.
-        modalities: `Modality.to_dict` of each kind of observation, by the placeholder that it answers to
-            ("img"), or by one source alone ("img:wrist") where that has an encoder of its own.
+        modalities: `Modality.to_dict` of each kind of observation, by its placeholder ("img"), or by one
+            source ("img:wrist") that has an encoder of its own.
         words: token ids of each word whose embedding a connector needs (`Connector.names`).
-        freeze_backbone: only encoders and connectors learn.
-        lora: keywords of `peft.LoraConfig` (r, target_modules ...); the backbone learns through these alone.
+        freeze_backbone: only encoders and connectors are trained.
+        lora: keywords of `peft.LoraConfig` (r, target_modules ...); of the backbone only these are trained.
     """
 
     model_type = "palme"
@@ -76,7 +76,7 @@ class EmbodiedConfig(PretrainedConfig):
         """The config whose word ids and vocabulary size are those of `tokenizer`.
 
         Args:
-            modalities: what a sentence may hold; a mapping also names single sources ("img:wrist").
+            modalities: of the observations in a sentence; a mapping may also name sources ("img:wrist").
         """
         given = modalities if isinstance(modalities, Mapping) else {m.placeholder: m for m in modalities}
         backbone = {
@@ -91,7 +91,7 @@ class EmbodiedConfig(PretrainedConfig):
         return config
 
     def name_words(self, vocabulary: Vocabulary) -> None:
-        """Notes the token ids of the words that the connectors need."""
+        """Store the token ids of the words that the connectors need."""
         from palme.models.connectors import CONNECTORS
 
         for modality in self.modalities.values():
@@ -117,8 +117,8 @@ class Sense(nn.Module):
 class EmbodiedLM(PreTrainedModel):
     """Words and observations in, words out; inputs as `EmbodiedProcessor` makes them.
 
-    `forward` and `generate` take `input_ids` (B, T); `observations`, which say where in it each soft token
-    stands; and `instruction_ids`, `instruction_mask` (B, L) for connectors that look with it in mind.
+    `forward` and `generate` take `input_ids` (B, T); `observations`, with the place in it of each soft token;
+    and `instruction_ids`, `instruction_mask` (B, L) for connectors that condition on the instruction.
     """
 
     config_class = EmbodiedConfig
@@ -146,9 +146,10 @@ class EmbodiedLM(PreTrainedModel):
 
     @classmethod
     def from_backbone(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> EmbodiedLM:
-        """Around a pretrained causal LM: a folder, a name, or the model. Its vocabulary stays as it is.
+        """An `EmbodiedLM` around a pretrained causal LM, whose vocabulary is kept.
 
         Args:
+            backbone: a folder, a name, or the model.
             tokenizer: the backbone's own.
             kwargs: of `EmbodiedConfig.for_tokenizer`.
 
@@ -190,16 +191,16 @@ class EmbodiedLM(PreTrainedModel):
             module.reset_parameters()
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """Of the language model."""
+        """Input embeddings of the language model."""
         table: nn.Embedding = self.lm.get_input_embeddings()
         return table
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Of the language model."""
+        """Replace the input embeddings of the language model."""
         self.lm.set_input_embeddings(value)
 
     def get_output_embeddings(self) -> nn.Module:
-        """Of the language model."""
+        """The language model's head."""
         return self.lm.get_output_embeddings()
 
     def resize_token_embeddings(
@@ -208,7 +209,7 @@ class EmbodiedLM(PreTrainedModel):
         pad_to_multiple_of: int | None = None,
         mean_resizing: bool = True,
     ) -> nn.Embedding:
-        """As the language model's own; what is saved afterwards has the new size."""
+        """Resize the language model's vocabulary; the saved configuration has the new size."""
         table = self.lm.resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
         self.config.backbone["vocab_size"] = self.lm.config.vocab_size
         return table
@@ -236,8 +237,8 @@ class EmbodiedLM(PreTrainedModel):
             row, column, item, token = batch["place"].unbind(-1)  # (P,) each
             if len(token) and not int(token.max()) < soft.shape[1]:
                 raise EncoderInputError(
-                    f"{source}: the sentence keeps {int(token.max()) + 1} places for it and it has "
-                    f"{soft.shape[1]} soft tokens; set tokens of its modality to that number"
+                    f"{source}: the sentence has {int(token.max()) + 1} places, the observation {soft.shape[1]} "
+                    "soft tokens; set tokens of its modality to the number of soft tokens"
                 )
             x = x.index_put((row, column), soft[item, token].to(x.dtype))
         return x
@@ -261,11 +262,11 @@ class EmbodiedLM(PreTrainedModel):
         sense = self.senses[name]
         assert isinstance(sense, Sense)
         names = self.word_embeddings(sense.connector.names) if sense.connector.names else None
-        told = None if instruction is None else instruction.rows(batch["row"])
-        return sense(batch, told, names)
+        per_observation = None if instruction is None else instruction.rows(batch["row"])
+        return sense(batch, per_observation, names)
 
     def word_embeddings(self, words: Sequence[str]) -> Tensor:
-        """(len(words), D_lm): of each word the mean of its tokens' input embeddings."""
+        """(len(words), D_lm): the mean of the input embeddings of each word's tokens."""
         table = self.get_input_embeddings().weight
         ids = [self.config.words[word] for word in words]
         if all(len(i) == 1 for i in ids):
@@ -291,7 +292,7 @@ class EmbodiedLM(PreTrainedModel):
         return self.lm(inputs_embeds=inputs_embeds, attention_mask=attention_mask, labels=labels, **kwargs)
 
     def hidden(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Tensor:
-        """Last hidden states (B, T, D): training applies the head only where there is something to say."""
+        """Last hidden states (B, T, D); training applies the head only at the positions with a target."""
         body = self.lm.base_model
         return body(inputs_embeds=inputs_embeds, attention_mask=attention_mask, use_cache=False)[0]
 
@@ -308,7 +309,7 @@ class EmbodiedLM(PreTrainedModel):
         """New token ids (B, T_new). Keywords as `transformers`' generate.
 
         Raises:
-            ValueError: if a prompt is padded on the right, where the model would go on after padding.
+            ValueError: if a prompt is padded on the right: the model would continue the padding.
         """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)

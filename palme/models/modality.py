@@ -1,7 +1,7 @@
 """Modalities: each kind of observation that may stand in a sentence, described in configs/modality/*.yaml.
 
 A new sense costs one encoder file (`palme/models/encoders/`), one YAML there, and one line in the contract
-test; sentence, processor, model and report go through this registry and name no sense themselves.
+test; sentence, processor, model and report use this registry and name no sense.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Modality:
     Attributes:
         name: for people: "image".
         placeholder: what stands in the sentence: "img".
-        addressing: "one" a sentence (`<state>`), by "name" (`<img:front>`) or by "index" (`<obj:3>`, from 1).
+        addressing: "one" (`<state>`), by "name" (`<img:front>`) or by "index" (`<obj:3>`, from 1).
         encoder: its kind and keywords, see `palme.models.build.build_encoder`.
         connector: its kind and keywords, see `palme.models.build.build_connector`.
         tokens: soft tokens that a placeholder stands for; None = one for each of the observation's features.
@@ -59,7 +59,11 @@ class Modality:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Modality:
-        """From a YAML file's mapping. Raises BadModality for a key that does not exist or is missing."""
+        """The modality of a YAML file's mapping.
+
+        Raises:
+            BadModality: for a key that does not exist or is missing.
+        """
         known = {f.name for f in fields(cls)}
         if wrong := sorted(set(config) - known):
             raise BadModality(f"modality: unknown key {wrong[0]!r}; there are {', '.join(sorted(known))}")
@@ -68,7 +72,7 @@ class Modality:
         return cls(**config)
 
     def to_dict(self) -> dict[str, Any]:
-        """As `from_dict` reads it."""
+        """The mapping that `from_dict` reads."""
         return asdict(self)
 
     def n_tokens(self, observation: Any) -> int:
@@ -95,12 +99,12 @@ def modality_at(placeholder: str) -> Modality | None:
 
 
 def modalities() -> Iterator[Modality]:
-    """All of them."""
+    """All registered modalities."""
     return iter(_registered().values())
 
 
 def register(new: Modality) -> Modality:
-    """Adds a modality that is described elsewhere than in configs/modality.
+    """Add a modality that has no file in configs/modality.
 
     Raises:
         BadModality: if its placeholder belongs to another one.
@@ -121,7 +125,7 @@ def load(path: Path) -> Modality:
 
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(config, Mapping):
-        raise BadModality(f"{path}: no description of a modality")
+        raise BadModality(f"{path}: expected a mapping of a modality's keys, see configs/modality/image.yaml")
     return Modality.from_dict(config)
 
 

@@ -18,13 +18,13 @@ from palme.models.modality import Modality
 
 Observations = Mapping[str, Mapping[str, Tensor]]
 """M observations by source ("state", "img:front", "obj"): the arrays of `Encoder.prepare`; `row` (M,), the
-sentence that each stands in; `place` (P, 4), for each soft token its row and column in the batch, its
-observation, and which of that observation's soft tokens it is."""
+sentence of each; `place` (P, 4), for each soft token its row and column in the batch, its observation, and
+its index among that observation's soft tokens."""
 
 
 @dataclass
 class Placed:
-    """Gathers, over a batch of sentences, what stands where; see `Observations`."""
+    """Collects the observations of a batch of sentences and their places; see `Observations`."""
 
     items: dict[str, list[Any]] = field(default_factory=dict)
     rows: dict[str, list[int]] = field(default_factory=dict)
@@ -34,10 +34,10 @@ class Placed:
     def add(
         self, row: int, column: int, part: Placeholder, observation: Any, kind: Modality | None = None
     ) -> int:
-        """`part` of sentence `row` begins at `column`; returns how many soft tokens it takes.
+        """Place the observation of `part` at `column` of sentence `row`; returns its number of soft tokens.
 
         Args:
-            kind: the modality as the model has it; None = as it is registered.
+            kind: the model's own version of the modality; None = the registered one.
         """
         source, kind = part.source, kind or part.modality
         rows = self.rows.setdefault(source, [])
@@ -64,20 +64,20 @@ class Placed:
 
 
 def tensors(arrays: Mapping[str, Arrays]) -> dict[str, dict[str, Tensor]]:
-    """The same batch as tensors."""
+    """`Placed.arrays` as tensors."""
     return {k: {n: torch.from_numpy(a) for n, a in each.items()} for k, each in arrays.items()}
 
 
 class EmbodiedProcessor(ProcessorMixin):
-    """Tokenizes sentences with any tokenizer and lays their observations beside them, for `EmbodiedLM`.
+    """Tokenizes sentences with any tokenizer and collects their observations, for `EmbodiedLM`.
 
-    Words between placeholders are tokenized on their own; where an observation stands, the padding token
-    keeps the place of each of its soft tokens. The tokenizer needs no words for placeholders.
+    Words between placeholders are tokenized separately; an observation takes one padding token for each of
+    its soft tokens. The tokenizer needs no words for placeholders.
 
     Args:
         tokenizer: any tokenizer of `transformers`.
-        modalities: those of the model (`EmbodiedConfig.modalities`), by placeholder or source; what is not
-            among them is as it is registered.
+        modalities: those of the model (`EmbodiedConfig.modalities`), by placeholder or source; for any other
+            the registered one is used.
     """
 
     attributes = ["tokenizer"]
@@ -94,12 +94,16 @@ class EmbodiedProcessor(ProcessorMixin):
     def __call__(
         self, sentences: Sentence | Sequence[Sentence], side: str = "right", begin: bool = False
     ) -> BatchFeature:
-        """input_ids, attention_mask (B, T), observations (see `Observations`) and, where a sentence has an
-        instruction, instruction_ids, instruction_mask (B, L).
+        """The model's inputs.
 
         Args:
+            sentences: one, or B of them.
             side: of padding; "left" for `generate`.
-            begin: whether the tokenizer's token for the beginning comes first, where it has one.
+            begin: whether the begin-of-text token comes first, where the tokenizer has one.
+
+        Returns:
+            input_ids, attention_mask (B, T), observations (see `Observations`) and, where a sentence has an
+            instruction, instruction_ids, instruction_mask (B, L).
         """
         batch = [sentences] if isinstance(sentences, Sentence) else list(sentences)
         start = [self.tokenizer.bos_token_id] if begin and self.tokenizer.bos_token_id is not None else []
@@ -121,8 +125,8 @@ class EmbodiedProcessor(ProcessorMixin):
                 places[:] = [(r, c + shift[r], item, token) for r, c, item, token in places]
         out: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
         if any(s.instruction for s in batch):
-            told = self._padded([self.words(s.instruction) for s in batch], "right")
-            out["instruction_ids"], out["instruction_mask"] = told
+            instructions = self._padded([self.words(s.instruction) for s in batch], "right")
+            out["instruction_ids"], out["instruction_mask"] = instructions
         return BatchFeature({**out, "observations": tensors(placed.arrays())})
 
     def _kind(self, part: Placeholder) -> Modality | None:
@@ -130,7 +134,7 @@ class EmbodiedProcessor(ProcessorMixin):
         return None if described is None else Modality.from_dict(described)
 
     def words(self, text: str) -> list[int]:
-        """Token ids of a stretch of words, written as in the middle of a sentence."""
+        """Token ids of `text` as it stands in the middle of a sentence."""
         return list(self.tokenizer(f" {text}", add_special_tokens=False)["input_ids"]) if text else []
 
     def _padded(self, rows: Sequence[Sequence[int]], side: str) -> tuple[Tensor, Tensor]:
@@ -144,5 +148,5 @@ class EmbodiedProcessor(ProcessorMixin):
         return ids, mask
 
     def decode(self, ids: Any, **kwargs: Any) -> str:
-        """Text of token ids."""
+        """The text of token ids; keywords as the tokenizer's."""
         return self.tokenizer.decode(ids, **kwargs)

@@ -16,7 +16,7 @@ from palme.language.instruction_encoder import FOLDER, InstructionEncoder
 from palme.language.prompts import prompt_text, prompt_words, success_question
 from palme.language.sentence import BadSentence, Sentence
 from palme.language.vocabulary import Vocabulary
-from palme.models.decoding import Said, say_one
+from palme.models.decoding import Completion, decode_one
 from palme.models.embodied_lm import EmbodiedLM
 from palme.models.processor import EmbodiedProcessor
 from palme.perception.objects import PerceivedObjects
@@ -126,7 +126,9 @@ class PalmePlanner:
         self.last_objects = self._seen[1]
         return self._seen[1]
 
-    def _say(self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], walk: Walk) -> Said:
+    def _say(
+        self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], walk: Walk
+    ) -> Completion:
         observations: dict[str, Any] = {"state": context.observation.robot, "obj": objects}
         if self._reader is not None:
             observations[READ] = self._reading(context.instruction)
@@ -143,7 +145,7 @@ class PalmePlanner:
                 inputs.get("instruction_ids"),
                 inputs.get("instruction_mask"),
             )
-        return say_one(self.model, x, walk)
+        return decode_one(self.model, x, walk)
 
     def _reading(self, instruction: str) -> np.ndarray:
         assert self._reader is not None

@@ -11,7 +11,7 @@ from palme.language.constrained_decoding import AnswerGrammar, Evidence
 from palme.language.instruction_encoder import InstructionEncoder
 from palme.language.tokenizer import small_words
 from palme.language.vocabulary import Vocabulary
-from palme.models.decoding import say
+from palme.models.decoding import decode_batch
 from palme.models.embodied_lm import EmbodiedLM
 from palme.models.processor import tensors
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise
@@ -48,7 +48,9 @@ def answers(
         if constrained:
             seen = [Evidence.of(e.objects["class_probs"]) for e in part]
             walks = [AnswerGrammar(vocabulary, s).walk() for s in seen]
-        said += [list(s.words) for s in say(model, x, [e.prompt for e in part], vocabulary, walks, 80)]
+        said += [
+            list(s.words) for s in decode_batch(model, x, [e.prompt for e in part], vocabulary, walks, 80)
+        ]
     model.train(was_training)
     return said
 

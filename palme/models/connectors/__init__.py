@@ -1,4 +1,4 @@
-"""Connectors: features (B, N, D_enc) become soft tokens (B, K, D_lm), one file a connector.
+"""Connectors: features (B, N, D_enc) -> soft tokens (B, K, D_lm), one file a connector.
 
 A file here whose class is named `CONNECTOR` is a kind that a configuration may name.
 """

@@ -1,4 +1,4 @@
-"""What every connector keeps, and what an instruction is to one."""
+"""The base class of connectors, and the instruction that they may condition on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Instruction(NamedTuple):
-    """The instruction of each of B sentences, for connectors that look at features with it in mind.
+    """The instruction of each of B sentences, for connectors that condition on it.
 
     Attributes:
         ids: (B, L) token ids of the language model's tokenizer, padded on the right.
@@ -21,7 +21,7 @@ class Instruction(NamedTuple):
     embeddings: Tensor
 
     def rows(self, index: Tensor) -> Instruction:
-        """The instructions of the sentences at `index` (M,)."""
+        """The instructions of sentences `index` (M,)."""
         return Instruction(self.ids[index], self.mask[index], self.embeddings[index])
 
 
@@ -29,8 +29,8 @@ class Connector(nn.Module):
     """Base of connectors.
 
     Attributes:
-        names: words whose embeddings it needs; `forward` then gets them as `names`, (len(names), D_lm), each
-            the mean of the word's pieces in the tokenizer at hand.
+        names: words whose embeddings it needs; `forward` gets them as `names`, (len(names), D_lm), each the
+            mean over the word's tokens.
         tokens: soft tokens of one observation, None = one a feature.
     """
 
@@ -49,10 +49,10 @@ class Connector(nn.Module):
         Args:
             features: (B, N, D_enc) from an encoder.
             mask: (B, N) bool, True where there is a feature; None = everywhere.
-            instruction: of the sentence that each of the B observations stands in; None = there is none.
+            instruction: of the sentence of each of the B observations; None = no instruction.
             names: see `names`.
         """
         raise NotImplementedError
 
     def reset_parameters(self) -> None:
-        """Initial weights beyond those of its linear layers, which `EmbodiedLM` sets."""
+        """Set initial weights other than those of linear layers, which `EmbodiedLM` sets."""

@@ -1,7 +1,7 @@
 """Instruction-aware Q-Former of InstructBLIP (Dai et al. 2023), transformers' `InstructBlipQFormerModel`.
 
 Learned queries attend to the features by cross-attention in every second block and to the instruction's
-tokens by self-attention; what the queries end as is mapped linearly to the language model's width.
+tokens by self-attention; their last states are mapped linearly to the language model's width.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class QFormerConnector(Connector):
     """Features (B, N, D_enc) and the instruction -> `queries` soft tokens (B, K, D_lm).
 
     Args:
-        queries, width, layers, heads: of the Q-Former; 32 queries and BERT-base's 768, 12, 12 as published.
-        instruction: whether its queries see the instruction (InstructBLIP) or not (BLIP-2).
+        queries, width, layers, heads: of the Q-Former; published: 32 queries and BERT-base's 768, 12, 12.
+        instruction: whether its queries attend to the instruction (InstructBLIP) or not (BLIP-2).
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class QFormerConnector(Connector):
         self.out = nn.Linear(width, d_lm)
 
     def reset_parameters(self) -> None:
-        """Queries begin as small noise, as published."""
+        """Queries start as noise with standard deviation 0.02, as published."""
         nn.init.normal_(self.queries, std=0.02)
 
     def forward(
@@ -94,7 +94,7 @@ class QFormerConnector(Connector):
 
 
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """(B, N) of true and false -> (B, 1, 1, N), 0 where attention may look and very low elsewhere."""
+    """(B, N) of true and false -> (B, 1, 1, N), 0 where attention is allowed and very low elsewhere."""
     return torch.where(mask.bool(), 0.0, torch.finfo(dtype).min)[:, None, None].to(dtype)
 
 

@@ -1,4 +1,4 @@
-"""Encoders: what a sensor measured becomes features (B, N, D), one file a modality.
+"""Encoders: sensor measurements -> features (B, N, D), one file a modality.
 
 A file here whose class is named `ENCODER` is a kind that a configuration may name.
 """

@@ -1,4 +1,4 @@
-"""What every encoder keeps, and what goes into one."""
+"""The base class of encoders, and their inputs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from torch import Tensor, nn
 
 Arrays = dict[str, np.ndarray]
-"""M observations of one modality as arrays whose first axis is M. `mask` (M, N), where it is there, says
-which of N features are real; the rest is padding."""
+"""M observations of one modality as arrays whose first axis is M. `mask` (M, N), if given, is True for real
+features; the others are padding."""
 
 
 class EncoderInputError(ValueError):
-    """An encoder was given a batch without its modality, or in another shape."""
+    """A batch lacks the encoder's modality, or has another shape."""
 
 
 class Encoder(nn.Module):
@@ -32,7 +32,7 @@ class Encoder(nn.Module):
         return cls(**keywords)
 
     def config(self) -> dict[str, Any]:
-        """Keywords that build an untrained encoder of this shape, for what is saved beside its weights."""
+        """Keywords of an untrained encoder of this shape; saved with the weights."""
         raise NotImplementedError
 
     @staticmethod
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Features (B, N, D). N may depend on the size of what comes in, never on its content.
+        """Features (B, N, D). N may depend on the size of the input, never on its content.
 
         Raises:
             EncoderInputError: if the modality is missing or has another shape.
@@ -54,7 +54,11 @@ class Encoder(nn.Module):
 
 
 def entry(batch: Mapping[str, Tensor], name: str, shape: str) -> Tensor:
-    """`batch[name]`. Raises EncoderInputError, which says what is wanted, where it is missing."""
+    """`batch[name]`.
+
+    Raises:
+        EncoderInputError: if it is missing, with the expected `shape`.
+    """
     if name not in batch:
         raise EncoderInputError(
             f"this encoder needs {name} {shape}; the batch has {', '.join(sorted(batch))}"
@@ -63,7 +67,11 @@ def entry(batch: Mapping[str, Tensor], name: str, shape: str) -> Tensor:
 
 
 def rgb_of(batch: Mapping[str, Tensor]) -> Tensor:
-    """The pictures of `batch`, uint8 (B, H, W, 3). Raises EncoderInputError where they are not that."""
+    """The pictures of `batch`, uint8 (B, H, W, 3).
+
+    Raises:
+        EncoderInputError: if they are missing or of another type or shape.
+    """
     rgb = entry(batch, "rgb", "(B, H, W, 3)")
     if rgb.dim() != 4 or rgb.shape[-1] != 3 or rgb.is_floating_point():
         raise EncoderInputError(f"rgb must be uint8 (B, H, W, 3), got {rgb.dtype} {tuple(rgb.shape)}")

@@ -1,4 +1,4 @@
-"""Features that were made elsewhere, by a frozen encoder beside the language model: taken as they are."""
+"""Precomputed features, of a frozen encoder beside the language model, unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from palme.models.encoders.base import Arrays, Encoder, EncoderInputError, entry
 
 
 class FeaturesEncoder(Encoder):
-    """Features (B, N, `dim`) unchanged; observations may have different numbers of them."""
+    """Features (B, N, `dim`) unchanged; observations may have different N."""
 
     def __init__(self, dim: int = 64) -> None:
         super().__init__()

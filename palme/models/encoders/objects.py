@@ -1,4 +1,4 @@
-"""Detected objects as features: what the detector says of each, side by side in one vector."""
+"""Detected objects as features: the detector's outputs for each, concatenated."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ WIDTH = sum(FIELDS.values())
 
 
 class ObjectsEncoder(Encoder):
-    """Objects of a scene -> features (B, N, `dim` + N + 1); the last N + 1 columns say what holds each.
+    """Objects of a scene -> features (B, N, `dim` + N + 1); the last N + 1 columns are holder probabilities.
 
     Args:
-        feature_dim: width of the detector's visual feature of an object, 0 = it is left out.
+        feature_dim: width of the detector's visual feature of an object, 0 = left out.
     """
 
     def __init__(self, feature_dim: int = 0) -> None:
@@ -35,10 +35,17 @@ class ObjectsEncoder(Encoder):
 
     @staticmethod
     def prepare(observations: Sequence[PerceivedObjects | Mapping[str, Any]]) -> Arrays:
-        """Scenes padded to the fullest: class_probs (M, N, 24), size_probs (M, N, 2), xyz (M, N, 3),
-        holder_probs (M, N, N + 1), score (M, N) and, where every scene has it, feature (M, N, D).
+        """Scenes padded to the largest number of objects N; absent rows are zero.
 
-        Absent rows are zero. A scene is a `PerceivedObjects`, or a mapping with its fields.
+        Args:
+            observations: M scenes, each a `PerceivedObjects` or a mapping with its fields.
+
+        Returns:
+            class_probs (M, N, 24), size_probs (M, N, 2), xyz (M, N, 3) in [m], holder_probs (M, N, N + 1),
+            score (M, N) and, where every scene has it, feature (M, N, D).
+
+        Raises:
+            EncoderInputError: if an observation is no scene.
         """
         scenes = [vars(s) if isinstance(s, PerceivedObjects) else s for s in observations]
         wrong = [type(s).__name__ for s in scenes if not isinstance(s, Mapping) or "class_probs" not in s]

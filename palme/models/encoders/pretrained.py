@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from palme.models.encoders.base import Arrays, Encoder, rgb_of
 from robots.types import CameraFrame
 
-# Means and standard deviations of the pixels that these backbones were trained on, for a checkpoint
-# that does not say (each from the model's own published image processor).
+# Pixel means and standard deviations of these backbones, for a checkpoint without an image processor's file
+# (from each model's published image processor).
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -36,8 +36,8 @@ class PretrainedEncoder(Encoder):
 
     Args:
         backbone: a vision model, or one with a `vision_model` (CLIP and SigLIP; the text side is dropped).
-        layer: which hidden states to take; -1 = the last, -2 = the one before.
-        freeze: nothing of it learns and dropout stays off. False = fine-tuned.
+        layer: index of the hidden states to take; -1 = the last, -2 = the one before.
+        freeze: True = not trained, in evaluation mode. False = fine-tuned.
         mean, std: (3,) pixel statistics in [0, 1]; None = those of the backbone's kind.
         image_size: edge in [px] that pictures are resized to; None = the backbone's own.
     """
@@ -93,8 +93,13 @@ class PretrainedEncoder(Encoder):
     def from_config(
         cls, model: str = "", backbone: Mapping[str, Any] | None = None, **keywords: Any
     ) -> PretrainedEncoder:
-        """`model`: a pretrained backbone by folder or name; or `backbone`: the keywords of its configuration,
-        `model_type` among them, for an untrained one whose weights come from a checkpoint.
+        """The encoder of a configuration.
+
+        Args:
+            model: folder or name of a pretrained backbone.
+            backbone: without `model`: keywords of the backbone's configuration, `model_type` among them, for
+                an untrained one whose weights come from a checkpoint.
+            keywords: see `PretrainedEncoder`.
 
         Raises:
             ValueError: if neither is named.
@@ -125,7 +130,7 @@ class PretrainedEncoder(Encoder):
         return {"rgb": np.stack([o.rgb for o in observations])}
 
     def train(self, mode: bool = True) -> PretrainedEncoder:
-        """As usual, but a frozen backbone stays in evaluation mode."""
+        """See `nn.Module.train`; a frozen backbone stays in evaluation mode."""
         super().train(mode)
         if self.frozen:
             self.tower.eval()
@@ -140,7 +145,11 @@ class PretrainedEncoder(Encoder):
         return (x - mean[:, None, None]) / std[:, None, None]
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Patch tokens (B, (S / patch)^2, dim), row by row. Raises EncoderInputError without pictures."""
+        """Patch tokens (B, (S / patch)^2, dim), row by row.
+
+        Raises:
+            EncoderInputError: without pictures.
+        """
         pixels = self.pixels(rgb_of(batch))
         keywords: dict[str, Any] = {"output_hidden_states": True}
         if self.image_size != self.tower.config.image_size:

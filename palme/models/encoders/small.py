@@ -1,4 +1,4 @@
-"""The small image encoder trained here: the detector's own U-Net, its feature map averaged into patches."""
+"""The small image encoder: the detector's U-Net, its feature map averaged into patches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SmallEncoder(Encoder):
     """RGB and base-frame coordinates -> features (B, rows * columns, `dim`), row by row.
 
     Args:
-        trunk: a trained trunk to look through, or None for a new one of width `dim`.
+        trunk: a trained U-Net, or None for a new one of width `dim`.
         rows, columns: of the grid of patches.
     """
 
@@ -36,9 +36,13 @@ class SmallEncoder(Encoder):
 
     @staticmethod
     def prepare(observations: Sequence[CameraFrame]) -> Arrays:
-        """`rgb` (M, H, W, 3) uint8 and `xyz` (M, 3, H, W), base-frame coordinates of each pixel in [m]."""
+        """`rgb` (M, H, W, 3) uint8 and `xyz` (M, 3, H, W), base-frame coordinates of each pixel in [m].
+
+        Raises:
+            EncoderInputError: for a picture without depth.
+        """
         if any(o.depth is None for o in observations):
-            raise EncoderInputError("this encoder needs pictures with depth, and one has none")
+            raise EncoderInputError("a picture has no depth, which this encoder needs; use an RGB-D camera")
         depth, k, pose = (
             torch.from_numpy(np.stack([np.asarray(getattr(o, name), np.float32) for o in observations]))
             for name in ("depth", "intrinsics", "base_from_camera")
@@ -46,7 +50,11 @@ class SmallEncoder(Encoder):
         return {"rgb": np.stack([o.rgb for o in observations]), "xyz": xyz_map(depth, k, pose).numpy()}
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Features (B, rows * columns, dim). Raises EncoderInputError for missing or unequal pictures."""
+        """Features (B, rows * columns, dim).
+
+        Raises:
+            EncoderInputError: if rgb or xyz is missing or has another shape.
+        """
         rgb = rgb_of(batch)
         b, h, w, _ = rgb.shape
         if h % 16 or w % 16:

@@ -1,4 +1,4 @@
-"""Robot state as one feature vector, as PaLM-E's state encoder (Driess et al. 2023, section 4)."""
+"""Robot state as one feature vector: PaLM-E's state encoder (Driess et al. 2023, section 4)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from torch import Tensor, nn
 from palme.models.encoders.base import Arrays, Encoder, EncoderInputError, entry
 from robots.types import RobotState
 
-JOINTS = 7  # of an arm that the state has room for: the Panda's
+JOINTS = 7  # joint positions in a state, the Panda's number
 
 
 class StateEncoder(Encoder):
-    """(B, D_state) -> features (B, 1, `dim`): as it is, or by an MLP with one hidden layer.
+    """(B, D_state) -> features (B, 1, `dim`): unchanged, or by an MLP with one hidden layer.
 
     Args:
-        dim: numbers in a state where there is no MLP; else the width of the feature.
-        state_dim: numbers in a state, by default `dim`.
-        hidden: width of the MLP, 0 = the state is its own feature.
+        dim: width of the feature; without an MLP also that of a state.
+        state_dim: width of a state, by default `dim`.
+        hidden: width of the MLP's hidden layer, 0 = no MLP.
+
+    Raises:
+        ValueError: if `state_dim` differs from `dim` without an MLP.
     """
 
     def __init__(self, dim: int = 11, state_dim: int | None = None, hidden: int = 0) -> None:
@@ -46,7 +49,11 @@ class StateEncoder(Encoder):
         return {"state": np.stack([state_vector(o) for o in observations])}
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Features (B, 1, dim). Raises EncoderInputError without a state of `state_dim` numbers."""
+        """Features (B, 1, dim).
+
+        Raises:
+            EncoderInputError: without a state (B, state_dim).
+        """
         state = entry(batch, "state", f"(B, {self.state_dim})")
         if state.dim() != 2 or state.shape[1] != self.state_dim:
             raise EncoderInputError(f"state must be (B, {self.state_dim}), got {tuple(state.shape)}")
@@ -56,7 +63,7 @@ class StateEncoder(Encoder):
 def state_vector(state: RobotState | np.ndarray) -> np.ndarray:
     """(D,) float32: joint positions [rad], gripper in [0, 1], tool position in the base frame [m].
 
-    An arm of fewer than `JOINTS` joints has zeros for those it lacks: one network reads them all.
+    Missing joints of an arm with fewer than `JOINTS` are zero, so that one network serves all arms.
     """
     if isinstance(state, RobotState):
         q, place = state.q, state.base_from_ee[:3, 3]

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from palme.language.answers import Scene, answer
-from palme.language.constrained_decoding import UNSEEN, AnswerGrammar, Walk, allowed
+from palme.language.constrained_decoding import NO_EVIDENCE, AnswerGrammar, Walk, allowed
 from palme.language.tokenizer import small_words
 from palme.language.vocabulary import ENTITY_WORDS, EOS, OBJECT_WORDS, Vocabulary
 from palme.training.datasets.questions import goal_of
@@ -61,7 +61,7 @@ def test_any_walk_ends_in_an_answer_of_the_grammar(vocabulary):
             walk.push(rng.choice(may))
         said: tuple[str, ...] = ()
         for word in (*walk.words, EOS):
-            assert word in allowed(said, UNSEEN)
+            assert word in allowed(said, NO_EVIDENCE)
             said = (*said, word)
 
 

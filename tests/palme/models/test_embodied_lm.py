@@ -19,7 +19,7 @@ from palme.language.small_vocabulary import small_vocabulary
 from palme.language.text import split_words
 from palme.language.tokenizer import build_tokenizer, small_words
 from palme.language.vocabulary import BOS, ENTITY_WORDS, EOS, UNK
-from palme.models.decoding import say, say_one
+from palme.models.decoding import decode_batch, decode_one
 from palme.models.embodied_lm import EmbodiedConfig, EmbodiedLM
 from palme.models.encoders.base import EncoderInputError
 from palme.models.encoders.objects import ObjectsEncoder
@@ -227,8 +227,8 @@ def test_generate_agrees_with_the_own_decoder_and_with_itself_in_a_batch():
     for row, sentence in zip(new.tolist(), (short, long), strict=True):
         one = processor(sentence)
         x = model.embed(one["input_ids"], one["observations"])
-        said = say(model, x, [x.shape[1]], vocabulary, [grammar.walk()], max_new=40)[0]
-        alone = say_one(model, x, grammar.walk(), max_new=40)
+        said = decode_batch(model, x, [x.shape[1]], vocabulary, [grammar.walk()], max_new=40)[0]
+        alone = decode_one(model, x, grammar.walk(), max_new=40)
         assert len(said.ids) >= 10 and alone.ids[: len(said.ids)] == said.ids
         assert list(said.ids) == (row[: row.index(eos)] if eos in row else row)[: len(said.ids)]
 
@@ -325,7 +325,7 @@ def test_what_nothing_seen_can_be_is_said_to_be_nowhere_and_nothing_is_done():
     assert allowed(goal, seen) == ("red_block",)
     assert allowed((*goal, "red_block"), seen) == ("nowhere",)
     assert allowed((*goal, "red_block", "nowhere", ";"), seen) == ("unknown",)
-    both = Evidence(seen.there, seen.possible | {"red_block"})
+    both = Evidence(seen.detected, seen.possible | {"red_block"})
     assert allowed(goal, both) == ("blue_bowl",)
 
 
@@ -335,7 +335,9 @@ def test_an_untrained_model_still_writes_a_legal_step():
         model.get_input_embeddings().weight.mul_(20)  # wild guesses
     grammar = AnswerGrammar(small_words())
     x = torch.randn(6, 5, TINY["hidden_size"])
-    for said in say(model, x, [5] * 6, small_words(), [grammar.walk() for _ in range(6)], max_new=320):
+    for said in decode_batch(
+        model, x, [5] * 6, small_words(), [grammar.walk() for _ in range(6)], max_new=320
+    ):
         words = list(said.words)
         assert words[-1] == "."
         step = words[len(words) - words[::-1].index(";") : -1] if ";" in words else words[:-1]
