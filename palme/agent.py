@@ -1,10 +1,10 @@
-"""The loop: look, plan, act, look again, judge, plan again until nothing is left to do.
+"""The agent's loop: observe, plan, act, observe again, judge, and plan again until nothing is left to do.
 
-The agent never trusts that a step worked: after each one it asks the planner whether it did, from the
-pictures, and the answer goes into the history that the next plan is made from. It knows no simulator.
+After each step the planner judges from the pictures whether it succeeded, and the verdict enters the history
+of the next plan. Nothing here depends on a simulator.
 
-A person may step in at any instant. What was being done is dropped there and then; when the arm is handed
-back the agent looks and plans anew, and resumes nothing.
+A person may intervene at any time. The current step is then aborted; when the arm is handed back, the agent
+observes and plans again and resumes nothing.
 """
 
 from __future__ import annotations
@@ -40,24 +40,27 @@ class Executor(Protocol):
     """Sends a chunk tick by tick through the safety gate; see `robots.executor.Executor`."""
 
     def reset(self) -> None:
-        """Forget the chunk before."""
+        """Drop the previous chunk."""
         ...
 
     def run(
         self, chunk: ActionChunk, n: int | None = None, on_sent: Callable[[JointCommand], None] | None = None
     ) -> Sequence[JointCommand]:
-        """Send the chunk; `on_sent` is called with what the gate let through, tick by tick."""
+        """Send the first `n` ticks of the chunk (None = all); `on_sent` gets each command that was sent."""
         ...
 
 
 @dataclass(frozen=True)
 class AgentLimits:
-    """When the agent gives up, and says so.
+    """Limits at which the agent gives up, with a reason.
 
     Attributes:
-        max_replans: plans made because a step was judged to have failed.
-        max_steps: steps carried out in all; a tower of four in clutter takes about eight.
-        max_ticks: control ticks a step may take; 600 are 30 s at 20 Hz.
+        max_replans: plans after a step that was judged to have failed.
+        max_steps: executed steps; a tower of four in clutter takes about eight.
+        max_ticks: control ticks of a step; 600 are 30 s at 20 Hz.
+
+    Raises:
+        ValueError: for a limit below its least value.
     """
 
     max_replans: int = 6
@@ -72,7 +75,13 @@ class AgentLimits:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended: `finished.done` is the agent's own belief, drawn from pixels."""
+    """How a run ended.
+
+    Attributes:
+        instruction: as the run was started with.
+        steps: executed steps, and whether each was judged successful.
+        finished: the last event.
+    """
 
     instruction: str
     steps: tuple[tuple[Step, bool], ...]
@@ -80,10 +89,12 @@ class RunResult:
 
     @property
     def done(self) -> bool:
+        """Whether the planner ended the run with "done", judged from pictures."""
         return self.finished.done
 
     @property
     def reason(self) -> str:
+        """Why the run ended, for a person."""
         return self.finished.reason
 
 
@@ -91,15 +102,16 @@ class Agent:
     """Joins a planner, a policy and an arm.
 
     Args:
-        robot: `Robot`; only `observe`, `command` (through `executor`) and `stop` are used.
+        robot: only `observe`, `command` (through `executor`) and `stop` are used.
         planner: see `palme.planners.base.Planner`.
-        policy: see `palme.policies.base.Policy`; it says itself which pictures it wants on the way.
+        policy: see `palme.policies.base.Policy`; its `cameras` are the pictures taken during a step.
         executor: see `Executor`.
         listeners: called with each event, in order.
-        cameras: names of the pictures that the planner looks at, between steps; None = all.
-        refusals: exceptions that mean "the gate refused this and the arm is holding".
-        retreat: the way out of the picture after a step that broke off; None = the arm stays where it is.
-        supervisor: the person beside the loop; None = nobody: `NotAutonomous` is a refusal like any other.
+        limits: None = `AgentLimits()`.
+        cameras: names of the planner's pictures, between steps; None = all.
+        refusals: exceptions that mean "the gate refused a command and the arm is holding".
+        retreat: path out of the picture after an aborted step; None = the arm stays where it is.
+        supervisor: interventions of a person; None = none: `NotAutonomous` is then an ordinary refusal.
     """
 
     def __init__(
@@ -127,129 +139,129 @@ class Agent:
         self._supervisor = supervisor
 
     def run(self, instruction: str) -> RunResult:
-        """Work on `instruction` until done, answered, out of patience, refused or interrupted.
+        """Work on `instruction` until done, answered, refused, interrupted, or at a limit.
 
-        A refused command (a NaN from the policy, say) and Ctrl-C end the run with the arm holding; both are
-        results with a reason, not exceptions.
+        A refused command (such as a NaN from the policy) and Ctrl-C end the run with the arm holding; both
+        are results with a reason, not exceptions.
         """
         self._start = time.monotonic()
         self._seconds = {"observe": 0.0, "plan": 0.0, "policy": 0.0, "execute": 0.0, "judge": 0.0}
         self._history: list[tuple[Step, bool]] = []
         self._replans = 0
         try:
-            done, cause, reason = self._work(instruction)
+            done, cause, reason = self._loop(instruction)
         except NoMotion as answer:
             done, cause, reason = False, "answer", str(answer)
         except KeyboardInterrupt:
-            done, cause, reason = False, "stopped", self._stopped("stopped by Ctrl-C", "; the arm holds")
+            done, cause, reason = False, "stopped", self._stop("stopped by Ctrl-C", "; the arm holds")
         except self._refusals as refusal:
-            done, cause, reason = False, "refused", self._stopped(f"{type(refusal).__name__}: {refusal}")
-        except Exception as error:  # a bug of planner or policy: the arm holds, the run still gets its report
-            logging.getLogger(__name__).exception("the run broke off")
-            done, cause, reason = False, "error", self._stopped(f"{type(error).__name__}: {error}")
+            done, cause, reason = False, "refused", self._stop(f"{type(refusal).__name__}: {refusal}")
+        except Exception as error:  # a bug of planner or policy: the arm holds, the run still has a report
+            logging.getLogger(__name__).exception("run ended by an unexpected error")
+            done, cause, reason = False, "error", self._stop(f"{type(error).__name__}: {error}")
         finished = Finished(
             self._now(), done, cause, reason, len(self._history), self._replans, dict(self._seconds)
         )
-        self._tell(finished)
+        self._emit(finished)
         return RunResult(instruction, tuple(self._history), finished)
 
-    def _stopped(self, reason: str, holds: str = "") -> str:
-        """Stop the arm for `reason`; returns it, with `holds`, or with why the arm could not be told."""
+    def _stop(self, reason: str, holds: str = "") -> str:
+        """Stop the arm for `reason`; returns it with `holds`, or with the error of the stop command."""
         try:
             self._robot.stop(reason)
-        except self._refusals as error:  # a link that is gone: at its other end silence stops the arm
+        except self._refusals as error:  # connection lost: the server's watchdog stops the arm
             kind = type(error).__name__
             known = reason.startswith(f"{kind}:")
-            return reason if known else f"{reason}; it could not be told to stop: {kind}: {error}"
+            return reason if known else f"{reason}; the stop command failed: {kind}: {error}"
         return reason + holds
 
-    def _work(self, instruction: str) -> tuple[bool, str, str]:
+    def _loop(self, instruction: str) -> tuple[bool, str, str]:
         observation = self._observe()
-        self._tell(Started(self._now(), instruction, observation))
-        typed: Step | None = None  # a step in a person's words
-        former: str | None = None  # the instruction before a person's words
+        self._emit(Started(self._now(), instruction, observation))
+        typed: Step | None = None  # a step that a person typed
+        former: str | None = None  # the instruction before a person's correction
         while True:
-            begun: Step | None = None  # what commands may have been sent for
+            started: Step | None = None  # the step that commands may have been sent for
             try:
                 try:
                     plan = self._plan(instruction, observation) if typed is None else PlannedStep(typed)
                 except NoMotion as answer:
                     if former is None or self._supervisor is None:
                         raise
-                    self._supervisor.ask(f"{answer} Going on with: {former}")
+                    self._supervisor.ask(f"{answer} Continuing with: {former}")
                     instruction, former = former, None
-                    self._heed()
+                    self._raise_if_interrupted()
                     continue
-                self._heed()
+                self._raise_if_interrupted()
                 step = plan.step
                 if step.is_done:
                     return True, "done", self._done(typed)
                 if len(self._history) >= self._limits.max_steps:
                     limit = self._limits.max_steps
-                    return False, "steps", f"not done after {limit} steps; the next would be {step.text!r}"
-                typed, begun = None, step
-                failure = self._carry_out(plan, observation)
+                    return False, "steps", f"not done after {limit} steps; next step: {step.text!r}"
+                typed, started = None, step
+                failure = self._execute(plan, observation)
                 if failure:
-                    self._go_away()
+                    self._leave_picture()
                 observation = self._observe()
-                self._heed()
+                self._raise_if_interrupted()
             except NotAutonomous as cause:
                 if self._supervisor is None:
                     raise
-                correction, observation = self._give_way(self._supervisor, begun, str(cause))
+                correction, observation = self._wait_for_handback(self._supervisor, started, str(cause))
                 former = instruction if correction.instruction is not None else former
                 instruction = correction.instruction or instruction
-                typed = self._corrected(correction, instruction, begun, observation)
+                typed = self._corrected(correction, instruction, started, observation)
                 continue
             former = None
             success = self._judge(instruction, observation, step, failure)
             if not success:
                 if self._replans >= self._limits.max_replans:
-                    return False, "replans", self._why(step)
+                    return False, "replans", self._gave_up(step)
                 self._replans += 1
 
-    def _heed(self) -> None:
-        """Raises NotAutonomous where a person has stepped in while no command was sent."""
+    def _raise_if_interrupted(self) -> None:
+        """Raise NotAutonomous if a person intervened while no command was sent."""
         if self._supervisor is not None and self._supervisor.interrupted:
-            raise NotAutonomous("a person stepped in")
+            raise NotAutonomous("a person intervened")
 
-    def _give_way(
-        self, supervisor: Supervisor, begun: Step | None, cause: str
+    def _wait_for_handback(
+        self, supervisor: Supervisor, started: Step | None, cause: str
     ) -> tuple[Correction, Observation]:
-        """Wait until the arm is handed back, get out of the picture, look."""
-        self._tell(TakenOver(self._now(), len(self._history), begun, cause))
+        """Wait until the arm is handed back, leave the picture, observe."""
+        self._emit(TakenOver(self._now(), len(self._history), started, cause))
         correction: Correction | None = None
         while True:
-            said = supervisor.wait()
-            correction = said if correction is None else correction.then(said)
+            latest = supervisor.wait()
+            correction = latest if correction is None else correction.then(latest)
             try:
-                if begun or correction.commands:
-                    self._go_away()
+                if started or correction.commands:
+                    self._leave_picture()
                 observation = self._observe()
-                self._heed()
-            except NotAutonomous:  # taken again
+                self._raise_if_interrupted()
+            except NotAutonomous:  # taken over again
                 continue
             back = HandedBack(
                 self._now(), len(self._history), correction.who, correction.why, correction.seconds,
                 correction.commands, observation,
             )  # fmt: skip
-            self._tell(back)
+            self._emit(back)
             return correction, observation
 
     def _corrected(
         self, correction: Correction, instruction: str, step: Step | None, observation: Observation
     ) -> Step | None:
-        """Into the history goes what came of the step that was broken off; the step to do now, or None.
+        """Enter the aborted step into the history; returns the step to do now, None = plan one.
 
-        By hand it may have been done: that is judged from the new look. By words it was given up. A step that
-        was only paused is planned again, as if it had not begun.
+        A step that a person may have finished by hand is judged from the new observation; one that a person
+        corrected by words has failed. A step that was only paused is planned again as if it had not started.
         """
         index = len(self._history)
         if correction.words:
-            said = Corrected(
+            event = Corrected(
                 self._now(), index, correction.who, correction.words, correction.step, step, instruction
             )
-            self._tell(said)
+            self._emit(event)
             if step is not None:
                 self._history.append((step, False))
         elif step is not None and correction.commands:
@@ -257,16 +269,16 @@ class Agent:
         if correction.step is not None and not correction.step.is_done:
             rationale = f"typed by {correction.who}"
             planned = Planned(self._now(), len(self._history), correction.step, rationale, 0.0, observation)
-            self._tell(planned)
+            self._emit(planned)
         return correction.step
 
     def _done(self, typed: Step | None) -> str:
-        return "a person says that it is done" if typed is not None else "the planner sees nothing left to do"
+        return "a person reported it as done" if typed is not None else "the planner found nothing left to do"
 
     def _plan(self, instruction: str, observation: Observation) -> PlannedStep:
         begin = time.perf_counter()
         plan = self._planner.next_step(Context(instruction, observation, tuple(self._history)))
-        seconds = self._spent("plan", begin)
+        seconds = self._add_seconds("plan", begin)
         planned = Planned(
             t=self._now(),
             index=len(self._history),
@@ -278,11 +290,11 @@ class Agent:
             objects=plan.objects,
             probability=plan.probability,
         )
-        self._tell(planned)
+        self._emit(planned)
         return plan
 
-    def _carry_out(self, plan: PlannedStep, observation: Observation) -> str:
-        """Run the policy until it is done. Returns "" or why the step could not be finished."""
+    def _execute(self, plan: PlannedStep, observation: Observation) -> str:
+        """Run the policy until it is done; returns "" or why the step failed."""
         try:
             step = self._by_name(plan)
         except BadStep as error:
@@ -295,17 +307,19 @@ class Agent:
             try:
                 chunk = self._policy.act(observation, step)
             except StepFailed as failure:
-                self._spent("policy", begin)
+                self._add_seconds("policy", begin)
                 return str(failure)
-            policy_s = self._spent("policy", begin)
+            policy_s = self._add_seconds("policy", begin)
             begin = time.perf_counter()
             sent: list[JointCommand] = []
             try:
                 self._executor.run(chunk, on_sent=sent.append)
             finally:
-                execute_s = self._spent("execute", begin)
-                looks, index = tuple(self._policy.looks), len(self._history)
-                self._tell(Acted(self._now(), index, observation, tuple(sent), looks, policy_s, execute_s))
+                execute_s = self._add_seconds("execute", begin)
+                localisations, index = tuple(self._policy.localisations), len(self._history)
+                self._emit(
+                    Acted(self._now(), index, observation, tuple(sent), localisations, policy_s, execute_s)
+                )
             ticks += len(sent)
             if self._policy.done:
                 return ""
@@ -315,17 +329,17 @@ class Agent:
 
     @staticmethod
     def _by_name(plan: PlannedStep) -> Step:
-        """The step with `obj_k` as the detector's names. Raises BadStep for an object not there."""
+        """The step with `obj_k` replaced by class names. Raises BadStep for an object that is not listed."""
         if plan.objects is None:
             return plan.step
         return plan.step.resolve([plan.objects.name(i) for i in range(len(plan.objects))])
 
-    def _go_away(self) -> None:
+    def _leave_picture(self) -> None:
         if self._retreat is not None:
             begin = time.perf_counter()
             self._executor.reset()
             self._executor.run(self._retreat(self._observe(())))
-            self._spent("execute", begin)
+            self._add_seconds("execute", begin)
 
     def _judge(self, instruction: str, observation: Observation, step: Step, failure: str) -> bool:
         begin = time.perf_counter()
@@ -336,26 +350,26 @@ class Agent:
             after = Context(instruction, observation, tuple(self._history))
             verdict = self._planner.was_successful(after, step)
             success, probability, found = verdict.success, verdict.probability, verdict.reason
-        seconds = self._spent("judge", begin)
+        seconds = self._add_seconds("judge", begin)
         index = len(self._history)
         self._history.append((step, success))
         judged = Judged(self._now(), index, step, success, probability, failure, seconds, observation, found)
-        self._tell(judged)
+        self._emit(judged)
         return success
 
-    def _why(self, failed: Step) -> str:
+    def _gave_up(self, failed: Step) -> str:
         tries = sum(1 for step, success in self._history if step == failed and not success)
         times = "once" if tries == 1 else f"{tries} times"
         replans = self._limits.max_replans
-        return f"gave up after {replans} replans: {failed.text!r} was judged to have failed {times}"
+        return f"gave up after {replans} replans: {failed.text!r} failed {times}"
 
     def _observe(self, cameras: Sequence[str] | None = None) -> Observation:
         begin = time.perf_counter()
         observation = self._robot.observe(self._cameras if cameras is None else cameras)
-        self._spent("observe", begin)
+        self._add_seconds("observe", begin)
         return observation
 
-    def _spent(self, part: str, begin: float) -> float:
+    def _add_seconds(self, part: str, begin: float) -> float:
         seconds = time.perf_counter() - begin
         self._seconds[part] += seconds
         return seconds
@@ -363,6 +377,6 @@ class Agent:
     def _now(self) -> float:
         return time.monotonic() - self._start
 
-    def _tell(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)

@@ -1,7 +1,7 @@
-"""What an agent says while it works: one frozen event a happening, in the order they happen.
+"""Events of an agent's run, as frozen dataclasses, in the order in which they happen.
 
-Listeners (the terminal, the log, the report, a test) get these and nothing else, so that a run can be told
-again from its events. Times are in [s] since the run began.
+Listeners (terminal, log, report, tests) get these and nothing else, so that a run can be reconstructed from
+its events. In each, `t` is the time in [s] since the run began and `index` the number of the step.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from robots.types import JointCommand, Observation
 
 
 @dataclass(frozen=True)
-class Look:
-    """Where a policy looked, over one picture.
+class Localisation:
+    """A point to act on that a policy located in a picture.
 
     Attributes:
-        camera: name of the picture it looked at.
-        role: what it looked for, such as "pick" or "place".
+        camera: name of the picture.
+        role: of the point, such as "pick" or "place".
         heat: (h, w) non-negative weights that cover the whole picture, at any resolution.
-        pixel: (u, v) the point it settled on in [px] of the picture, or None.
-        xyz: (3,) the same in [m] in the base frame, by the calibration that the picture came with, or None.
-        score: how sure the detector is, in [0, 1].
+        pixel: (u, v) of the point in [px], or None.
+        xyz: (3,) the point in [m] in the base frame, by the calibration of the frame as received, or None.
+        score: confidence of the detector, in [0, 1].
     """
 
     camera: str
@@ -40,7 +40,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Started:
-    """The sentence was heard and the scene seen for the first time."""
+    """The run began, with an instruction and a first observation."""
 
     t: float
     instruction: str
@@ -49,9 +49,16 @@ class Started:
 
 @dataclass(frozen=True)
 class Planned:
-    """The planner wrote the next step.
+    """The planner decided on the next step.
 
-    `sentence` and `objects` are what it read, `probability` is that of the step's words, where it tells.
+    Attributes:
+        step: the next step.
+        rationale: why, in plain words.
+        seconds: time of planning, [s].
+        observation: the planner's input.
+        sentence: the language model's prompt, None = no model.
+        objects: detected objects, None = no detection.
+        probability: of the step's words, in [0, 1]; None = the planner has none.
     """
 
     t: float
@@ -67,13 +74,22 @@ class Planned:
 
 @dataclass(frozen=True)
 class Acted:
-    """One chunk was carried out. `sent` is what the safety gate let through, tick by tick."""
+    """One chunk was executed.
+
+    Attributes:
+        observation: the policy's input.
+        sent: commands after the safety gate, one a tick.
+        localisations: points that the policy located.
+        policy_s: time of the policy, [s].
+        execute_s: time of the chunk, [s].
+        note: a remark for the report.
+    """
 
     t: float
     index: int
     observation: Observation
     sent: tuple[JointCommand, ...]
-    looks: tuple[Look, ...]
+    localisations: tuple[Localisation, ...]
     policy_s: float
     execute_s: float
     note: str = ""
@@ -81,12 +97,15 @@ class Acted:
 
 @dataclass(frozen=True)
 class Judged:
-    """The step was looked at again.
+    """The step was judged.
 
     Attributes:
-        probability: that it succeeded, where the planner tells.
-        reason: why it could not even be carried out, "" if it could.
-        found: what the planner saw, in its words.
+        success: whether it succeeded.
+        probability: of success, in [0, 1]; None = the planner has none.
+        reason: why it could not be executed, "" if it could.
+        seconds: time of judging, [s].
+        observation: the planner's input.
+        found: the planner's reason, in plain words.
     """
 
     t: float
@@ -102,11 +121,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class TakenOver:
-    """A person broke the agent off: took the arm, paused or stopped it, or said something.
+    """A person interrupted the agent: took over, paused or stopped the arm, or typed a correction.
 
     Attributes:
-        step: the one that was being done, None between two.
-        reason: what the arm answered to the next command.
+        step: the aborted step, None = between two steps.
+        reason: the arm's refusal of the next command.
     """
 
     t: float
@@ -117,12 +136,14 @@ class TakenOver:
 
 @dataclass(frozen=True)
 class HandedBack:
-    """The agent goes on: it looks and plans anew.
+    """The agent continues: it observes and plans again.
 
     Attributes:
-        who, why: who stepped in, and by what: "taken", "paused", "stopped" or "told".
-        seconds: how long it took. commands: what was sent for a person's hand, tick by tick.
-        observation: the new look.
+        who: who intervened.
+        why: how: "taken", "paused", "stopped" or "told".
+        seconds: duration of the intervention, [s].
+        commands: what a person's device commanded, one a tick.
+        observation: after the intervention.
     """
 
     t: float
@@ -136,13 +157,14 @@ class HandedBack:
 
 @dataclass(frozen=True)
 class Corrected:
-    """A person corrected by words.
+    """A person typed a correction.
 
     Attributes:
+        who: who typed it.
         words: as typed.
-        step: what is done now in place of `before`, None where the planner is asked.
-        before: the step that was broken off, None between two.
-        instruction: what the planner works on from now on.
+        step: done now in place of `before`, None = the planner decides.
+        before: the aborted step, None = between two steps.
+        instruction: of the planner from now on.
     """
 
     t: float
@@ -156,13 +178,15 @@ class Corrected:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is over.
+    """The run ended.
 
     Attributes:
-        done: the planner said that nothing is left to do. It may be wrong: this is its belief.
+        done: the planner found nothing left to do, judged from pictures; it may be wrong.
+        cause: one word: "done", "answer", "replans", "steps", "refused", "stopped" or "error".
         reason: why it ended, for a person.
-        cause: one word for a table: "done", "answer", "replans", "steps", "refused", "stopped" or "error".
-        seconds: time spent in each part: "observe", "plan", "policy", "execute", "judge".
+        n_steps: executed steps.
+        n_replans: plans after a failed step.
+        seconds: time in [s] by part: "observe", "plan", "policy", "execute", "judge".
     """
 
     t: float

@@ -1,4 +1,4 @@
-"""The number format that a device is quick in.
+"""The fast number format of a device.
 
 With AVX512-BF16 or AMX, bf16 matrix products are about three times as fast as fp32 ones; on a processor
 without them the same call is emulated and ninety times slower (0.95 against 86 GFLOP/s on one AVX2 core).
@@ -20,6 +20,6 @@ def has_fast_bf16(kind: str = "cpu") -> bool:
 
 
 def autocast(device: torch.device | str = "cpu") -> torch.autocast:
-    """`torch.autocast` to bf16 where that is quick on `device`; else a context that changes nothing."""
+    """`torch.autocast` to bf16 where that is fast on `device`; else a context without effect."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=has_fast_bf16(kind))

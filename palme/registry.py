@@ -1,4 +1,4 @@
-"""Registry: what a name in a configuration stands for. Nothing is imported before it is asked for."""
+"""Registries: from a name in a configuration to an object, imported when it is first looked up."""
 
 from __future__ import annotations
 
@@ -45,7 +45,15 @@ class Registry(Mapping[str, T], Generic[T]):
     def of_package(
         cls, what: str, package: str, path: Iterable[str], attribute: str, leave_out: Iterable[str] = ()
     ) -> Registry[T]:
-        """One entry a file of `package`, by the file's name: its `attribute`. No file is imported yet."""
+        """One entry for each module of `package`: the module's name -> its `attribute`, not yet imported.
+
+        Args:
+            what: see `Registry`.
+            package: full name of the package.
+            path: the package's `__path__`.
+            attribute: name in each module.
+            leave_out: modules without an entry.
+        """
         names = sorted({module.name for module in iter_modules(path)} - set(leave_out))
         return cls(what, {name: f"{package}.{name}:{attribute}" for name in names})
 

@@ -1,4 +1,4 @@
-"""What a policy can be asked for: a step, a picture of how it shall look, or a condition that shall hold."""
+"""Goals of a policy: a step, a picture of the goal, or a condition that shall hold."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FormulaValue = str | float | Sequence["FormulaValue"] | Mapping[str, "FormulaVal
 
 @dataclass(frozen=True, eq=False)
 class ImageGoal:
-    """How the scene shall look.
+    """A picture of the scene when the goal is reached.
 
     Attributes:
         rgb: (H, W, 3) uint8.
-        camera: name of the camera that `rgb` is a picture of.
+        camera: name of the picture's camera.
     """
 
     rgb: NDArray[np.uint8]
@@ -28,11 +28,10 @@ class ImageGoal:
 
 @dataclass(frozen=True)
 class ConditionGoal:
-    """What shall hold at the end.
+    """A condition that shall hold at the end.
 
     Attributes:
-        formula: as in an open-instruction suite, such as {"in": ["obj_1", "obj_3"]} or {"all": [...]}; data,
-            which whoever evaluates it checks.
+        formula: such as {"in": ["obj_1", "obj_3"]} or {"all": [...]}; checked where it is evaluated.
     """
 
     formula: Mapping[str, FormulaValue]

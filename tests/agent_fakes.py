@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from palme.events import Look
+from palme.events import Localisation
 from palme.planners.base import PlannedStep, Verdict
 from robots.robot import Robot
 from robots.skills import DONE, Step
@@ -123,7 +123,10 @@ class FakePolicy:
         self.done = self.left <= 0
         heat = np.zeros((6, 8), np.float32)
         heat[2, 3] = 1
-        self.looks = (Look("front", "pick", heat, (26.0, 20.0)), Look("front", "place", heat[::-1], None))
+        self.localisations = (
+            Localisation("front", "pick", heat, (26.0, 20.0)),
+            Localisation("front", "place", heat[::-1], None),
+        )
         if self.make:
             return self.make()
         t = np.linspace(0, 0.4, 5)[:, None]

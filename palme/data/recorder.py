@@ -191,7 +191,7 @@ class Recorder(RobotWrapper, Rearmable):
             )  # fmt: skip
         elif isinstance(event, Acted):
             frame = max(episode.n - len(event.sent), 0)  # the policy looked before the chunk
-            for look in event.looks:
+            for look in event.localisations:
                 if look.xyz is not None:
                     episode.events.append(
                         EpisodeEvent(frame, event.t, "looked", event.index, self.step, answer=look.role,

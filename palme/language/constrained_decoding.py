@@ -225,7 +225,7 @@ class Walk:
                 more = Trie() if child.word == EOS else self._vocabulary.trie(self._follow(longer))
                 after.append(_Parse(longer, (*ends, self._n), more))
         if not after:
-            raise ValueError(f"token {token} is not among those that may follow: {self.allowed()}")
+            raise ValueError(f"token {token} is none of those that may follow: {self.allowed()}")
         self._parses = after
 
     @property

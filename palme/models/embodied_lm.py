@@ -237,8 +237,8 @@ class EmbodiedLM(PreTrainedModel):
             row, column, item, token = batch["place"].unbind(-1)  # (P,) each
             if len(token) and not int(token.max()) < soft.shape[1]:
                 raise EncoderInputError(
-                    f"{source}: the sentence has {int(token.max()) + 1} places, the observation {soft.shape[1]} "
-                    "soft tokens; set tokens of its modality to the number of soft tokens"
+                    f"{source}: {int(token.max()) + 1} places in the sentence, {soft.shape[1]} soft tokens; "
+                    "set tokens of its modality to the latter"
                 )
             x = x.index_put((row, column), soft[item, token].to(x.dtype))
         return x

@@ -1,1 +1,1 @@
-"""The detector: pictures become objects with names, places and holders; steps become points to act on."""
+"""The detector: pictures -> objects with classes, positions and holders; steps -> grasp and place points."""

@@ -1,7 +1,7 @@
-"""A second look at each object found: what it is called and how big it is, from a rectified crop.
+"""Classifier of detected objects: name and size from a rectified crop.
 
-The trunk sees a block as ten pixels among many; whether its top is round or square, and its exact hue, are
-read better from a crop at the picture's own resolution. The answer is added to the trunk's own.
+In the U-Net's feature map a block is a few cells; shape of the top face and hue are clearer in a crop at the
+picture's own resolution. The classifier's logits are added to the U-Net's.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from robots.skills import ENTITIES, N_SOLIDS
 
 CELLS = 32
 PITCH = 0.003  # [m] between samples: about the front camera's own resolution, 9.6 cm across
-FOREIGN = -1e4  # logit of names of the other sort: a solid is never called a bowl
+FOREIGN = -1e4  # logit of classes of the other group: solids and bowls are never confused
 
 
-def of_its_sort(logits: Tensor, bowl: Tensor) -> Tensor:
-    """Logits (..., 24) with the names of the other sort silenced; `bowl` (...) bool."""
+def within_group(logits: Tensor, bowl: Tensor) -> Tensor:
+    """Logits (..., 24), `FOREIGN` for solids where `bowl` (...) is True and for bowls where it is False."""
     names_bowl = torch.arange(len(ENTITIES), device=logits.device) >= N_SOLIDS
     return logits.masked_fill(names_bowl != bowl[..., None], FOREIGN)
 
 
 class Classifier(nn.Module):
-    """Crops (M, 6, 32, 32), trunk features (M, D), entity logits (M, 24), bowl (M,) -> names and sizes."""
+    """Name and size of M objects.
+
+    Args:
+        width: D of the U-Net's features.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -40,9 +44,19 @@ class Classifier(nn.Module):
         self.out = nn.Linear(192, len(ENTITIES) + 2)
 
     def forward(self, crops: Tensor, feature: Tensor, logits: Tensor, bowl: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns name logits (M, 24), those of the other sort silenced, and size logits (M, 2)."""
+        """Logits of names and sizes.
+
+        Args:
+            crops: (M, 6, 32, 32), see `rectified_crops`.
+            feature: (M, D) of the U-Net at the object.
+            logits: (M, 24) of the entity heatmaps there.
+            bowl: (M,) bool, whether the object is a bowl.
+
+        Returns:
+            (M, 24), limited by `within_group`, and (M, 2).
+        """
         x = self.body(crops).flatten(1).float()  # (M, 1024)
-        own = of_its_sort(logits.float(), bowl).clamp(min=-12)
+        own = within_group(logits.float(), bowl).clamp(min=-12)
         x = torch.cat([x, feature.float(), 0.2 * own, bowl[:, None].float()], 1)
         y = self.out(F.relu(self.hidden(x))).float()
-        return of_its_sort(own + y[:, : len(ENTITIES)], bowl), y[:, len(ENTITIES) :]
+        return within_group(own + y[:, : len(ENTITIES)], bowl), y[:, len(ENTITIES) :]

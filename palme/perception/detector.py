@@ -1,4 +1,4 @@
-"""Pictures in, objects and points out: what planner and policies ask the trained networks."""
+"""Detector: the trained networks behind planner and policies; pictures -> objects, steps -> points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.perception import classifier as namer
+from palme.perception import classifier
 from palme.perception.grasp_refiner import CELLS, PITCH, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
 from palme.perception.objects import PerceivedObjects
@@ -24,9 +24,9 @@ from robots.types import CameraFrame, Observation
 
 MAX_OBJECTS = 16
 MIN_SCORE = 0.20
-RIVAL = 4.0  # logits below the best at which another maximum is still looked at
-NEAR = 0.04  # [m] about a step's location within which the thing that is meant is looked for
-SAME_PLACE = 0.015  # [m]: two solids nearer than this are one thing seen twice
+RIVAL = 4.0  # logits below the best within which other maxima are candidates
+NEAR = 0.04  # [m] radius of the search around a step's location
+SAME_PLACE = 0.015  # [m] distance below which two detections of solids are one object
 WEIGHTS = Path(__file__).parent.parent / "weights" / "detector.safetensors"
 
 
@@ -38,8 +38,8 @@ class Keypoint:
         xyz: (3,) in the base frame in [m]: the middle of the top face to grasp, or of what to put onto.
         yaw: of the tool in [rad], in [0, pi).
         opening: of the gripper in [0, 1] with which to approach.
-        score: how sure the detector is, in [0, 1].
-        heat: (H/4, W/4) where in the picture was looked at, in [0, 1].
+        score: confidence of the detector, in [0, 1].
+        heat: (H/4, W/4) heatmap of the search, in [0, 1].
     """
 
     xyz: NDArray[np.float64]
@@ -50,8 +50,16 @@ class Keypoint:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One picture after the trunk: what every further question about it is asked of."""
+class EncodedFrame:
+    """One picture and its features; every query about the picture uses them.
+
+    Attributes:
+        dense: features of the localiser, B = 1.
+        rgb: (1, 3, H, W) in [0, 255].
+        xyz: (1, 3, H, W) base-frame coordinates of each pixel in [m].
+        intrinsics: (1, 3, 3) in [px].
+        base_from_camera: (1, 4, 4).
+    """
 
     dense: DenseFeatures
     rgb: Tensor
@@ -61,7 +69,13 @@ class Seen:
 
 
 class Detector(nn.Module):
-    """Localiser, namer, close look and holder network behind one name; weights are one safetensors file."""
+    """Localiser, classifier, grasp refiner and holder network; weights are one safetensors file.
+
+    Calling it with an `Observation` gives its `PerceivedObjects`.
+
+    Args:
+        camera: name of the picture that it uses.
+    """
 
     def __init__(self, camera: str = "front") -> None:
         super().__init__()
@@ -69,17 +83,21 @@ class Detector(nn.Module):
         self.localiser = Localiser()
         self.crop = GraspRefiner()
         self.holders = HolderNet(self.localiser.width)
-        self.namer = namer.Classifier(self.localiser.width)
-        self._last: tuple[CameraFrame, Seen] | None = None
+        self.namer = classifier.Classifier(self.localiser.width)
+        self._last: tuple[CameraFrame, EncodedFrame] | None = None
 
     @classmethod
     def load(cls, path: str | Path = WEIGHTS, camera: str = "front") -> Detector:
-        """Detector with trained weights, ready to look. Raises FileNotFoundError with the remedy."""
+        """Detector with trained weights, in evaluation mode.
+
+        Raises:
+            FileNotFoundError: without weights at `path`, with the remedy.
+        """
         from safetensors.torch import load_file
 
         if not Path(path).exists():
             raise FileNotFoundError(
-                f"{path}: no weights of the detector there; train them with `palme train perception`"
+                f"{path}: no weights of the detector; train them with `palme train perception`"
             )
         detector = cls(camera)
         detector.load_state_dict(
@@ -89,25 +107,25 @@ class Detector(nn.Module):
         return detector.eval()
 
     def train(self, mode: bool = True) -> Detector:
-        """As `nn.Module.train`; forgets the last picture, for weights may change now."""
+        """See `nn.Module.train`; clears the cached frame, since weights may change."""
         self._last = None
         return super().train(mode)
 
-    def see(self, frame: CameraFrame) -> Seen:
-        """Encode one calibrated RGB-D picture, once: the last frame's features are kept, by its identity.
+    def encode(self, frame: CameraFrame) -> EncodedFrame:
+        """Features of one calibrated RGB-D picture; those of the last frame are cached by its identity.
 
-        So planner and policy, which look at the same frame, share one pass of the network.
+        Planner and policy use the same frame and so share one pass of the network.
 
         Raises:
             ValueError: without depth, or at a size that is no multiple of 16.
         """
         last = self._last
         if last is None or last[0] is not frame or self.training:
-            last = self._last = (frame, self._encode(frame))
+            last = self._last = (frame, self._forward_frame(frame))
         return last[1]
 
     @torch.no_grad()
-    def _encode(self, frame: CameraFrame) -> Seen:
+    def _forward_frame(self, frame: CameraFrame) -> EncodedFrame:
         if frame.depth is None:
             raise ValueError("the detector needs depth; the camera frame has none")
         h, w = frame.depth.shape
@@ -122,19 +140,19 @@ class Detector(nn.Module):
         with autocast():
             dense = self.localiser(x, intrinsics, pose)
         dense = DenseFeatures(dense.features.float(), dense.offsets, dense.sizes, dense.anchors)
-        return Seen(dense, rgb.float(), xyz, intrinsics, pose)
+        return EncodedFrame(dense, rgb.float(), xyz, intrinsics, pose)
 
     def __call__(self, observation: Observation) -> PerceivedObjects:
-        return self.objects(self.see(observation.images[self.camera]))
+        return self.objects(self.encode(observation.images[self.camera]))
 
     @torch.no_grad()
-    def objects(self, seen: Seen) -> PerceivedObjects:
-        """Objects at the maxima of the entity heatmaps, most certain first."""
-        dense = seen.dense
+    def objects(self, encoded: EncodedFrame) -> PerceivedObjects:
+        """Objects at the maxima of the entity heatmaps, at most `MAX_OBJECTS`, highest score first."""
+        dense = encoded.dense
         logits = self.localiser.entity_heat(dense.features)  # (1, 24, h, w)
         h, w = logits.shape[-2:]
         score = torch.sigmoid(logits)[0]
-        # A maximum of its own heatmap: blocks of a tower are too close in the picture to silence one another.
+        # Maxima of each heatmap alone: blocks of a tower are too close for suppression across heatmaps.
         peak = (F.max_pool2d(score[None], 3, 1, 1)[0] == score) & (score > MIN_SCORE)
         found = []  # (score, entity, cell)
         for e, row, column in torch.nonzero(peak).tolist():
@@ -144,7 +162,7 @@ class Detector(nn.Module):
         kept: list[tuple[float, int, int]] = []
         for s, e, cell in found:
             bowl = e >= N_SOLIDS
-            point = self._point_at(seen, logits[0, e], cell, POINTS.index("bowl" if bowl else "solid"))
+            point = self._point_at(encoded, logits[0, e], cell, POINTS.index("bowl" if bowl else "solid"))
             reach = 0.05 if bowl else SAME_PLACE
             twin = any(
                 (e2 >= N_SOLIDS) == bowl and (point - p2).norm() < reach
@@ -153,11 +171,11 @@ class Detector(nn.Module):
             if not twin and len(kept) < MAX_OBJECTS:
                 kept.append((s, e, cell))
                 points.append(point)
-        return self._describe(seen, w, kept, points)
+        return self._describe(encoded, w, kept, points)
 
     @staticmethod
     def _window(heat: Tensor, cell: int) -> Tensor:
-        """(h, w) heat outside the 3 x 3 cells around `cell` silenced."""
+        """(h, w) heat, very low outside the 3 x 3 cells around `cell`."""
         h, w = heat.shape
         row, column = cell // w, cell % w
         out = torch.full_like(heat, -1e4)
@@ -166,7 +184,7 @@ class Detector(nn.Module):
         return out
 
     def _describe(
-        self, seen: Seen, w: int, kept: list[tuple[float, int, int]], points: list[Tensor]
+        self, encoded: EncodedFrame, w: int, kept: list[tuple[float, int, int]], points: list[Tensor]
     ) -> PerceivedObjects:
         n, width = len(kept), self.localiser.width
         if n == 0:
@@ -178,9 +196,9 @@ class Detector(nn.Module):
             )  # fmt: skip
         cells = torch.tensor([c for _, _, c in kept])
         bowl = torch.tensor([e >= N_SOLIDS for _, e, _ in kept])
-        feature = seen.dense.features[0].flatten(1)[:, cells].T  # (N, D)
+        feature = encoded.dense.features[0].flatten(1)[:, cells].T  # (N, D)
         xyz = torch.stack(points)
-        names, size = self._names(seen, cells, xyz, bowl)
+        names, size = self._names(encoded, cells, xyz, bowl)
         class_probs, size = F.softmax(names, -1), F.softmax(size, -1)
         present = torch.ones(1, n, dtype=torch.bool)
         holder = F.softmax(
@@ -195,87 +213,99 @@ class Detector(nn.Module):
 
     @torch.no_grad()
     def keypoints(
-        self, seen: Seen, step: Step, want: str = "both"
+        self, encoded: EncodedFrame, step: Step, want: str = "both"
     ) -> tuple[Keypoint | None, Keypoint | None]:
-        """What `step` grasps and where it lets go, each after a closer look.
+        """Where `step` grasps and where it releases, each refined on crops.
 
         Args:
-            step: things by name, no `obj_k`; its locations say which of several alike things is meant.
-            want: "pick", "place" or "both"; what is not wanted is None.
+            encoded: the picture.
+            step: objects by name, no `obj_k`; its locations select among objects of one name.
+            want: "pick", "place" or "both"; the other is None.
+
+        Raises:
+            UnknownWord: for a word that no step has, such as `obj_k`.
         """
         queries = self.localiser.queries(torch.tensor([encode_step(step)]))  # (1, 2, D + 1)
-        heat = self.localiser.heat(seen.dense.features, queries)  # (1, 2, h, w)
-        pick = self._pick(seen, heat[:, :1], step) if want != "place" else None
-        place = self._place(seen, heat[:, 1:], step) if want != "pick" else None
+        heat = self.localiser.heat(encoded.dense.features, queries)  # (1, 2, h, w)
+        pick = self._pick(encoded, heat[:, :1], step) if want != "place" else None
+        place = self._place(encoded, heat[:, 1:], step) if want != "pick" else None
         return pick, place
 
-    def _pick(self, seen: Seen, heat: Tensor, step: Step) -> Keypoint:
-        """The best maximum of the heatmap; between rivals the namer decides which of them is so called."""
-        heat = self._only_near(seen, heat, step.what_at)
+    def _pick(self, encoded: EncodedFrame, heat: Tensor, step: Step) -> Keypoint:
+        """The best maximum of the heatmap; the classifier decides between rivals."""
+        heat = self._near(encoded, heat, step.what_at)
         logits = heat[0, 0]
         peak = (F.max_pool2d(heat, 3, 1, 1)[0, 0] == logits) & (logits > logits.max() - RIVAL)
         cells = torch.nonzero(peak.flatten())[:, 0]
         cells = cells[logits.flatten()[cells].argsort(descending=True)][:4]
-        points = torch.stack([self._point_at(seen, logits, c, POINTS.index("solid")) for c in cells.tolist()])
+        points = torch.stack(
+            [self._point_at(encoded, logits, c, POINTS.index("solid")) for c in cells.tolist()]
+        )
         best = 0
         if len(cells) > 1:
             entity = ENTITIES.index(step.what)
-            names = self._names(seen, cells, points, torch.zeros(len(cells), dtype=torch.bool))[0]
+            names = self._names(encoded, cells, points, torch.zeros(len(cells), dtype=torch.bool))[0]
             best = int((logits.flatten()[cells] + F.log_softmax(names, -1)[:, entity]).argmax())
-        return self._closer(seen, points[best][None, None], 0, heat)
+        return self._refined(encoded, points[best][None, None], 0, heat)
 
     @staticmethod
-    def _only_near(seen: Seen, heat: Tensor, at: Location | None) -> Tensor:
-        """`heat` (1, 1, h, w), silenced where nothing is seen within `NEAR` of `at`; as it is for None."""
+    def _near(encoded: EncodedFrame, heat: Tensor, at: Location | None) -> Tensor:
+        """`heat` (1, 1, h, w), very low in cells without a point within `NEAR` of `at`; None = unchanged."""
         if at is None:
             return heat
-        away = (seen.xyz - seen.xyz.new_tensor(at)[:, None, None]).norm(dim=1, keepdim=True)  # (1, 1, H, W)
+        away = (encoded.xyz - encoded.xyz.new_tensor(at)[:, None, None]).norm(
+            dim=1, keepdim=True
+        )  # (1, 1, H, W)
         nearest = -F.max_pool2d(-away, 4)  # (1, 1, h, w)
         return torch.where(nearest < NEAR, heat, -1e4)
 
-    def _point_at(self, seen: Seen, heat: Tensor, cell: int, head: int) -> Tensor:
-        """(3,) where the maximum of `heat` (h, w) at `cell` points."""
+    def _point_at(self, encoded: EncodedFrame, heat: Tensor, cell: int, head: int) -> Tensor:
+        """(3,) point in [m] of the maximum of `heat` (h, w) at `cell`."""
         only = self._window(heat, cell)[None, None]
-        return self.localiser.read_point(only, seen.dense, torch.tensor([[head]]))[0][0, 0]
+        return self.localiser.read_point(only, encoded.dense, torch.tensor([[head]]))[0][0, 0]
 
-    def _names(self, seen: Seen, cells: Tensor, points: Tensor, bowl: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of names (N, 24) and sizes (N, 2) of what stands at cells (N,) and points (N, 3)."""
-        at = self.localiser.entity_heat(seen.dense.features)[0].flatten(1)[:, cells].T  # (N, 24)
-        feature = seen.dense.features[0].flatten(1)[:, cells].T  # (N, D)
-        crops = rectified_crops(
-            seen.rgb, seen.xyz, seen.intrinsics, seen.base_from_camera, points[None], namer.CELLS, namer.PITCH
-        )
+    def _names(
+        self, encoded: EncodedFrame, cells: Tensor, points: Tensor, bowl: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of names (N, 24) and sizes (N, 2) of the objects at cells (N,) and points (N, 3)."""
+        at = self.localiser.entity_heat(encoded.dense.features)[0].flatten(1)[:, cells].T  # (N, 24)
+        feature = encoded.dense.features[0].flatten(1)[:, cells].T  # (N, D)
+        crops = self._crops(encoded, points[None], classifier.CELLS, classifier.PITCH)
         return self.namer(crops[0], feature, at, bowl)
 
-    def _place(self, seen: Seen, heat: Tensor, step: Step) -> Keypoint:
-        heat = self._only_near(seen, heat, step.target_at)
+    def _place(self, encoded: EncodedFrame, heat: Tensor, step: Step) -> Keypoint:
+        heat = self._near(encoded, heat, step.target_at)
         if step.target == TABLE:
-            return self._free_spot(seen, heat)
+            return self._free_spot(encoded, heat)
         into = step.skill == "put_in"
         head = POINTS.index("in" if into else "on")
-        point, _ = self.localiser.read_point(heat, seen.dense, torch.tensor([[head]]))
-        return self._closer(seen, point, 1 if into else 2, heat)
+        point, _ = self.localiser.read_point(heat, encoded.dense, torch.tensor([[head]]))
+        return self._refined(encoded, point, 1 if into else 2, heat)
 
-    def _closer(self, seen: Seen, point: Tensor, role: int, heat: Tensor) -> Keypoint:
-        """Crop around the point, move it, crop again: twice is enough to see it centred."""
+    @staticmethod
+    def _crops(encoded: EncodedFrame, points: Tensor, cells: int, pitch: float) -> Tensor:
+        return rectified_crops(
+            encoded.rgb, encoded.xyz, encoded.intrinsics, encoded.base_from_camera, points, cells, pitch
+        )
+
+    def _refined(self, encoded: EncodedFrame, point: Tensor, role: int, heat: Tensor) -> Keypoint:
+        """Crop around the point, shift it, crop again: after two passes the object is centred."""
         for _ in range(2):
-            crops = rectified_crops(
-                seen.rgb, seen.xyz, seen.intrinsics, seen.base_from_camera, point, CELLS, PITCH
-            )
-            look = self.crop(crops.flatten(0, 1), torch.tensor([role]))
-            point = point + look.shift[:, None].clamp(-0.02, 0.02)
+            crops = self._crops(encoded, point, CELLS, PITCH)
+            refined = self.crop(crops.flatten(0, 1), torch.tensor([role]))
+            point = point + refined.shift[:, None].clamp(-0.02, 0.02)
         share = F.softmax(heat[0, 0].flatten(), -1).reshape(heat.shape[-2:])
         shown = (share / share.max()).numpy()
         score = torch.sigmoid(heat).max().item()
         xyz = point[0, 0].double().numpy()
-        return Keypoint(xyz, look.yaw().item(), look.opening.item(), score, shown)
+        return Keypoint(xyz, refined.yaw().item(), refined.opening.item(), score, shown)
 
-    def _free_spot(self, seen: Seen, heat: Tensor) -> Keypoint:
-        """Middle of the widest free patch: heat averaged over 5 x 5 cells, then its maximum."""
+    def _free_spot(self, encoded: EncodedFrame, heat: Tensor) -> Keypoint:
+        """Middle of the widest free patch: the maximum of the heat averaged over 5 x 5 cells."""
         free = torch.sigmoid(heat)
         wide = F.avg_pool2d(free, 5, 1, 2)  # (1, 1, h, w)
         h, w = wide.shape[-2:]
         cell = wide.flatten().argmax()
         u, v = (cell % w * 4 + 1.5).reshape(1, 1).float(), (cell // w * 4 + 1.5).reshape(1, 1).float()
-        xyz = plane_points(seen.intrinsics, seen.base_from_camera, u, v, 0.0)[0, 0].double().numpy()
+        xyz = plane_points(encoded.intrinsics, encoded.base_from_camera, u, v, 0.0)[0, 0].double().numpy()
         return Keypoint(xyz, 0.0, 1.0, wide.max().item(), free[0, 0].numpy())

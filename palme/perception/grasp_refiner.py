@@ -1,4 +1,4 @@
-"""A closer look: where exactly, and at which yaw to grasp, from a crop rectified to the table's plane."""
+"""Grasp refiner: exact position, grasp yaw and opening from a crop rectified to the table's plane."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from torch.nn import functional as F
 from palme.perception.unet import conv_block
 
 CELLS = 32
-PITCH = 0.0036  # [m] between samples: 11.5 cm across, so that neighbours and the fingers' room are in it
-YAW_BINS = 36  # of 5 degrees over the half circle: a two-finger grasp looks the same after 180 degrees
+PITCH = 0.0036  # [m] between samples: 11.5 cm across, room for neighbours and fingers
+YAW_BINS = 36  # of 5 degrees over the half circle: a two-finger grasp has a symmetry of 180 degrees
 REFINE_SCALE = 0.01  # [m] per unit of the refinement
 
 
 @dataclass(frozen=True)
-class CloseLook:
-    """`shift` (M, 3) in [m] to add to the centre; `yaw_logits` (M, 36); `opening` (M,) in [0, 1]."""
+class GraspRefinement:
+    """Refinement of M points.
+
+    Attributes:
+        shift: (M, 3) in [m], base frame, to add to the crop's centre.
+        yaw_logits: (M, 36) over bins of [0, pi).
+        opening: (M,) of the gripper, in [0, 1].
+    """
 
     shift: Tensor
     yaw_logits: Tensor
@@ -37,7 +43,7 @@ class CloseLook:
 
 
 class GraspRefiner(nn.Module):
-    """(M, 6, 32, 32) crops and M roles (0: grasp, 1: put in, 2: put on) -> CloseLook."""
+    """Crops of M points -> `GraspRefinement`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,8 +60,9 @@ class GraspRefiner(nn.Module):
         self.role_in = nn.Linear(64, 256)
         self.out = nn.Linear(256, 3 + YAW_BINS + 1)
 
-    def forward(self, crops: Tensor, role: Tensor) -> CloseLook:
+    def forward(self, crops: Tensor, role: Tensor) -> GraspRefinement:
+        """Refinement for crops (M, 6, 32, 32) and role (M,): 0 = grasp, 1 = put in, 2 = put on."""
         x = self.body(crops).flatten(1)  # (M, 1024)
         x = F.relu(self.hidden(x) + self.role_in(self.role(role)))  # (M, 256)
         y = self.out(x).float()
-        return CloseLook(y[:, :3] * REFINE_SCALE, y[:, 3 : 3 + YAW_BINS], torch.sigmoid(y[:, -1]))
+        return GraspRefinement(y[:, :3] * REFINE_SCALE, y[:, 3 : 3 + YAW_BINS], torch.sigmoid(y[:, -1]))

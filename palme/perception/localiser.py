@@ -1,9 +1,9 @@
-"""Language-conditioned dense localisation: a phrase's query against every place in the picture.
+"""Language-conditioned dense localisation: a text's query against every cell of the picture.
 
-One pass over the picture serves any number of texts: a heatmap is the dot product of a text's query
-with the trunk's features. "red block" finds an object; "put the red block in the blue bowl" finds what
-to grasp and where to let go. Points are read out beside each heatmap as offsets from the cell's ray
-at a fixed height, which is smooth where measured depth is not.
+One pass over the picture serves any number of texts: a heatmap is the dot product of a text's query with the
+U-Net's features. "red block" finds an object; "put the red block in the blue bowl" finds where to grasp and
+where to release. Each cell also has points, as offsets from its ray at a fixed height: smooth where measured
+depth is not.
 """
 
 from __future__ import annotations
@@ -15,19 +15,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palme.perception.rgbd import pixel_grid, plane_points
-from palme.perception.step_query import TextQueries, encode_words
+from palme.perception.step_query import QueryEncoder, encode_words
 from palme.perception.unet import UNet
 from robots.skills import ENTITIES
 
-ANCHOR_Z = 0.03  # height of the plane that offsets start from, in [m]: mid-height of what stands on the table
+ANCHOR_Z = 0.03  # [m] height of the plane that offsets start from: mid-height of objects on the table
 OFFSET_SCALE = 0.05  # [m] per unit of the offset heads
-POINTS = ("solid", "bowl", "in", "on")  # top of a solid, centre of a bowl, where to let go in or on something
+POINTS = (
+    "solid",
+    "bowl",
+    "in",
+    "on",
+)  # top of a solid, centre of a bowl, where to release in or on an object
 
 
 @dataclass(frozen=True)
 class DenseFeatures:
-    """One picture seen: `features` (B, D, h, w); `offsets` (B, 4, 3, h, w); `sizes` (B, 2, 2, h, w);
-    `anchors` (B, 3, h, w) in [m], where each cell's ray meets the anchor plane."""
+    """Outputs of the localiser for B pictures, with h = H/4 and w = W/4.
+
+    Attributes:
+        features: (B, D, h, w).
+        offsets: (B, 4, 3, h, w) in [m], of each of `POINTS` from the cell's anchor.
+        sizes: (B, 2, 2, h, w) logits, (solid, bowl) x (small, large).
+        anchors: (B, 3, h, w) in [m], where each cell's ray meets the plane z = `ANCHOR_Z`.
+    """
 
     features: Tensor
     offsets: Tensor
@@ -36,17 +47,19 @@ class DenseFeatures:
 
 
 class Localiser(nn.Module):
-    """UNet, text queries and readouts.
+    """U-Net, query encoder and point heads.
 
     Source of the design: CLIPort's language-conditioned affordances (Shridhar et al., 2021) and
     CenterNet's centre points (Zhou et al., 2019), with a text tower in place of a class list (CLIP).
     """
 
+    entity_ids: Tensor
+
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         self.width = width
         self.trunk = UNet(width)
-        self.text = TextQueries(width)
+        self.text = QueryEncoder(width)
         self.offset_head = nn.Conv2d(width, 3 * len(POINTS), 1)
         self.size_head = nn.Conv2d(width, 4, 1)  # solid: small, large; bowl: small, large
         self.register_buffer(
@@ -54,7 +67,13 @@ class Localiser(nn.Module):
         )
 
     def forward(self, x: Tensor, intrinsics: Tensor, base_from_camera: Tensor) -> DenseFeatures:
-        """x: (B, 6, H, W) from `network_input`."""
+        """Features of B pictures.
+
+        Args:
+            x: (B, 6, H, W) of `network_input`.
+            intrinsics: (B, 3, 3) in [px].
+            base_from_camera: (B, 4, 4).
+        """
         f = self.trunk(x)  # (B, D, h, w)
         b, _, h, w = f.shape
         s = self.trunk.stride
@@ -67,12 +86,12 @@ class Localiser(nn.Module):
         return DenseFeatures(f, offsets, sizes, anchors)
 
     def queries(self, ids: Tensor) -> Tensor:
-        """Text ids (..., L) -> (..., 2, D + 1): [what, where]."""
+        """Queries (..., 2, D + 1) of text ids (..., L): what to grasp, where to put it."""
         return self.text(ids)
 
     @staticmethod
     def heat(features: Tensor, queries: Tensor) -> Tensor:
-        """features (B, D, h, w), queries (B or 1, M, D + 1) -> logits (B, M, h, w)."""
+        """Heatmap logits (B, M, h, w) of features (B, D, h, w) and queries (B or 1, M, D + 1)."""
         d = features.shape[1]
         logits = torch.einsum("bdhw,bmd->bmhw", features, queries[..., :d].expand(len(features), -1, -1))
         return logits.float() * d**-0.5 + queries[..., d, None, None].float()
@@ -83,12 +102,13 @@ class Localiser(nn.Module):
 
     @staticmethod
     def read_point(heat: Tensor, dense: DenseFeatures, head: Tensor, reach: int = 1) -> tuple[Tensor, Tensor]:
-        """Where each heatmap points, in space.
+        """The point at the maximum of each heatmap.
 
         Args:
             heat: logits (B, M, h, w).
+            dense: features of the same pictures.
             head: (B, M) index into `POINTS`.
-            reach: the point is averaged over cells this far from the maximum.
+            reach: the point is averaged over cells at most this far from the maximum.
 
         Returns:
             (B, M, 3) in [m] and the maximum's cell (B, M) as row * w + column.

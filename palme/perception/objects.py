@@ -1,4 +1,4 @@
-"""What the detector report: objects as probabilities, never as simulator state."""
+"""The detector's report: objects as probabilities, never simulator state."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PerceivedObjects:
-    """N objects found in one observation; row k is what `obj_{k+1}` refers to.
+    """N objects detected in one observation; row k is `obj_{k+1}`.
 
     Attributes:
         class_probs: (N, 24) over `ENTITIES`, rows sum to 1.
         size_probs: (N, 2) small, large.
-        xyz: (N, 3) in the base frame in [m]: the middle of a solid's top face, of a bowl's floor.
-        holder_probs: (N, N + 1): what object i rests in or on; the last column is the table.
-        score: (N,) how sure the detector is that there is an object, in [0, 1].
+        xyz: (N, 3) in [m], base frame: the middle of a solid's top face, of a bowl's floor.
+        holder_probs: (N, N + 1) what object i rests in or on; the last column is the table.
+        score: (N,) confidence that there is an object, in [0, 1].
         feature: (N, D) visual feature at the object.
-        pixel: (N, 2) u, v in the picture that it was found in, in [px].
+        pixel: (N, 2) u, v in the picture, in [px].
     """
 
     class_probs: FloatArray
@@ -37,13 +37,13 @@ class PerceivedObjects:
     def __len__(self) -> int:
         return len(self.score)
 
-    def turned(self, n: int) -> PerceivedObjects:
-        """The same objects, listed from number `n` on and round."""
+    def rotated(self, n: int) -> PerceivedObjects:
+        """The same objects, their order rotated to begin with row `n` (modulo N)."""
         k = len(self)
         order = np.roll(np.arange(k), -n) if k else np.arange(0)
         own = {f.name: getattr(self, f.name)[order] for f in fields(self) if f.name != "holder_probs"}
         return PerceivedObjects(holder_probs=self.holder_probs[order][:, [*order, k]], **own)
 
     def name(self, i: int) -> str:
-        """Most probable name of object `i`, such as "red block"."""
+        """Most probable class of object `i`, such as "red block"."""
         return ENTITIES[int(self.class_probs[i].argmax())]

@@ -1,4 +1,4 @@
-"""Which object rests in or on which, from what the detector found: a pairwise scorer over objects."""
+"""Which object rests in or on which: a pairwise scorer over detected objects."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from robots.skills import ENTITIES
 
 
 class HolderNet(nn.Module):
-    """Objects (B, N) -> logits (B, N, N + 1): object i is held by object j; the last column is the table.
-
-    Inputs: class probabilities (B, N, 24), sizes (B, N, 2), xyz (B, N, 3) in [m], features (B, N, D).
-    """
+    """Objects (B, N) -> logits (B, N, N + 1): object i is held by object j; the last column is the table."""
 
     def __init__(self, width: int, hidden: int = 96) -> None:
         super().__init__()
@@ -25,7 +22,15 @@ class HolderNet(nn.Module):
     def forward(
         self, class_probs: Tensor, sizes: Tensor, xyz: Tensor, feature: Tensor, present: Tensor
     ) -> Tensor:
-        """`present` (B, N) bool: absent rows hold nothing."""
+        """Logits (B, N, N + 1).
+
+        Args:
+            class_probs: (B, N, 24).
+            sizes: (B, N, 2) probabilities.
+            xyz: (B, N, 3) in [m], base frame.
+            feature: (B, N, D).
+            present: (B, N) bool; absent rows hold nothing.
+        """
         b, n, _ = class_probs.shape
         place = (xyz - xyz.new_tensor(DETECTOR_CENTRE)) / xyz.new_tensor(DETECTOR_SCALE)
         own = self.own(torch.cat([class_probs, sizes, place, feature], -1))  # (B, N, H)

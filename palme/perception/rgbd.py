@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# [m] What the detector's weights take points relative to: the reachable table comes to about [-1, 1].
+# [m] Normalisation of points in the detector's weights: the reachable table is about [-1, 1].
 DETECTOR_CENTRE = (0.50, 0.0, 0.05)
 DETECTOR_SCALE = (0.20, 0.30, 0.10)
 
@@ -24,7 +24,7 @@ def pixel_rays(intrinsics: Tensor, base_from_camera: Tensor, u: Tensor, v: Tenso
         u, v: (B, ...) pixel coordinates, same shape.
 
     Returns:
-        (B, ..., 3): origin + depth * direction is the point seen at that depth in [m].
+        (B, ..., 3): origin + depth * direction is the point at that depth in [m].
     """
     shape = (-1,) + (1,) * (u.dim() - 1)
     x = (u - intrinsics[:, 0, 2].reshape(shape)) / intrinsics[:, 0, 0].reshape(shape)
@@ -64,10 +64,10 @@ def network_input(rgb: Tensor, xyz: Tensor) -> Tensor:
 
 
 def plane_points(intrinsics: Tensor, base_from_camera: Tensor, u: Tensor, v: Tensor, z: float) -> Tensor:
-    """Where each pixel's ray meets the horizontal plane at height `z` [m]: (B, ..., 3)."""
+    """Points (B, ..., 3) in [m] where pixels' rays meet the horizontal plane at height `z` [m]."""
     rays = pixel_rays(intrinsics, base_from_camera, u, v)
     origin = base_from_camera[:, :3, 3].reshape((-1,) + (1,) * (u.dim() - 1) + (3,))
-    # A ray at or above the horizon never meets the table; it is kept finite and far away.
+    # A ray at or above the horizon never meets the plane; its point is kept finite and far away.
     down = rays[..., 2].clamp(max=-0.1)
     return origin + rays * ((z - origin[..., 2]) / down)[..., None]
 
@@ -93,19 +93,22 @@ def rectified_crops(
     cells: int,
     pitch: float,
 ) -> Tensor:
-    """Patches resampled as if seen from straight above the plane through each centre.
+    """Patches resampled to a view from straight above the horizontal plane through each centre.
 
-    The plane is horizontal at the centre's own height, so that a block's top face appears metric and at
-    its true yaw whatever the camera's pose.
+    In that plane a block's top face is metric and at its true yaw, whatever the camera's pose.
 
     Args:
-        rgb: (B, 3, H, W) in [0, 255]; xyz: (B, 3, H, W) in [m].
-        centre: (B, K, 3) in the base frame in [m].
-        cells: samples along an edge; pitch: their spacing in [m].
+        rgb: (B, 3, H, W) in [0, 255].
+        xyz: (B, 3, H, W) in [m], base frame.
+        intrinsics: (B, 3, 3) in [px].
+        base_from_camera: (B, 4, 4).
+        centre: (B, K, 3) in [m], base frame.
+        cells: samples along an edge.
+        pitch: spacing of samples in [m].
 
     Returns:
-        (B, K, 6, cells, cells): rgb in [-1, 1] and the seen point minus the grid's own point, in units of
-        2 cm, clipped to [-3, 3]. Rows run along base x, columns along base y.
+        (B, K, 6, cells, cells): rgb in [-1, 1] and the measured point minus the grid's own point, in units
+        of 2 cm, clipped to [-3, 3]. Rows run along base x, columns along base y.
     """
     b, k, _ = centre.shape
     line = (torch.arange(cells, device=centre.device) - (cells - 1) / 2) * pitch
@@ -116,8 +119,8 @@ def rectified_crops(
     sample = torch.stack([uvd[..., 0] / (w - 1), uvd[..., 1] / (h - 1)], -1) * 2 - 1
     sample = sample.reshape(b, k * cells, cells, 2)
     colour = F.grid_sample(rgb.float(), sample, align_corners=True)  # (B, 3, K*S, S)
-    seen = F.grid_sample(xyz, sample, mode="nearest", align_corners=True)
+    measured = F.grid_sample(xyz, sample, mode="nearest", align_corners=True)
     colour = colour.reshape(b, 3, k, cells, cells).transpose(1, 2) / 127.5 - 1
-    seen = seen.reshape(b, 3, k, cells, cells).transpose(1, 2)
-    relief = ((seen - grid.permute(0, 1, 4, 2, 3)) / 0.02).clamp(-3, 3)
+    measured = measured.reshape(b, 3, k, cells, cells).transpose(1, 2)
+    relief = ((measured - grid.permute(0, 1, 4, 2, 3)) / 0.02).clamp(-3, 3)
     return torch.cat([colour, relief], 2)

@@ -1,4 +1,4 @@
-"""Words of the skill grammar to query vectors: what to look for in the picture, and where to put it."""
+"""Step texts as query vectors: what to grasp in the picture, and where to put it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ MAX_WORDS = 12
 
 
 class UnknownWord(ValueError):
-    """A text has a word that no step has."""
+    """A text has a word outside `WORDS`, or too many words."""
 
 
 def encode_words(text: str) -> list[int]:
-    """Token ids of a text, padded to `MAX_WORDS`. Raises UnknownWord for a word outside `WORDS`."""
+    """Token ids of a text, padded to `MAX_WORDS`.
+
+    Raises:
+        UnknownWord: for a word outside `WORDS`, or more than `MAX_WORDS`.
+    """
     ids = []
     for word in text.lower().split():
         if word not in WORDS:
@@ -28,12 +32,16 @@ def encode_words(text: str) -> list[int]:
 
 
 def encode_step(step: Step) -> list[int]:
-    """Token ids of a step's names, padded to `MAX_WORDS`. Raises UnknownWord where `obj_k` is left in it."""
+    """Token ids of a step's text by name, padded to `MAX_WORDS`.
+
+    Raises:
+        UnknownWord: for an unresolved `obj_k`.
+    """
     return encode_words(step.by_name.text)
 
 
-class TextQueries(nn.Module):
-    """Token ids (..., MAX_WORDS) -> queries (..., 2, D + 1): what is named, where it goes; last, a bias."""
+class QueryEncoder(nn.Module):
+    """Token ids (..., MAX_WORDS) -> queries (..., 2, D + 1): what to grasp, where to put it."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -44,9 +52,10 @@ class TextQueries(nn.Module):
         self.roles = nn.Parameter(torch.randn(2, dim) * 0.02)
         self.out = nn.Linear(dim, dim + 1)
         with torch.no_grad():
-            self.out.bias[-1] = -4.0  # heatmaps start as "nothing here": most cells are empty
+            self.out.bias[-1] = -4.0  # heatmaps start low: most cells are empty
 
     def forward(self, ids: Tensor) -> Tensor:
+        """Queries (..., 2, D + 1)."""
         flat = ids.reshape(-1, MAX_WORDS)
         x = self.words(flat) + self.places  # (M, L, D)
         x = torch.cat([self.roles.expand(len(flat), -1, -1), x], 1)  # (M, 2 + L, D)

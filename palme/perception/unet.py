@@ -7,12 +7,15 @@ from torch.nn import functional as F
 
 
 def conv_block(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
+    """3 x 3 convolution, batch norm, ReLU: (B, c_in, H, W) -> (B, c_out, H / stride, W / stride)."""
     return nn.Sequential(
         nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)
     )
 
 
 class Residual(nn.Module):
+    """Two convolutions with a skip connection: (B, C, H, W) -> (B, C, H, W)."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
@@ -22,6 +25,7 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W)."""
         return F.relu(x + self.body(x))
 
 
@@ -44,6 +48,7 @@ class UNet(nn.Module):
         self.out = nn.Conv2d(width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, width, H/4, W/4)."""
         x4 = self.at4(self.stem(x))  # (B, 48, H/4, W/4)
         x8 = self.at8(x4)  # (B, 80, H/8, W/8)
         x16 = self.at16(x8)  # (B, 128, H/16, W/16)

@@ -1,1 +1,1 @@
-"""Planners: what they are asked, what they answer, and the ones there are."""
+"""Planners: their protocol and implementations."""

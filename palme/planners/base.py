@@ -1,4 +1,4 @@
-"""What a planner is asked and what it answers."""
+"""The planner protocol, its input and its results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from robots.types import Observation
 
 @dataclass(frozen=True)
 class Context:
-    """Everything a planner may know: the sentence, what is seen now, the steps so far and how they went."""
+    """The input of a planner.
+
+    Attributes:
+        instruction: the person's sentence.
+        observation: the current one.
+        history: steps so far, and whether each was judged successful.
+    """
 
     instruction: str
     observation: Observation
@@ -22,14 +28,14 @@ class Context:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """The next step, and what the planner says of it.
+    """The next step with its reasons.
 
     Attributes:
-        step: what to do; `DONE` where nothing is left to do.
+        step: the next step; `DONE` where nothing is left to do.
         rationale: why, in plain words.
-        probability: of the step's words given the rationale, in [0, 1]; None where the planner has none.
-        sentence: what the language model read, for reports; None where there is no model.
-        objects: what the detector found; `obj_k` in `step` is row k - 1. None where nothing was looked at.
+        probability: of the step's words given the rationale, in [0, 1]; None = the planner has none.
+        sentence: the language model's prompt, for reports; None = no model.
+        objects: detected objects; `obj_k` in `step` is row k - 1. None = no detection.
     """
 
     step: Step
@@ -41,12 +47,12 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a step worked; true in a condition if it did.
+    """Whether a step succeeded; its truth value is `success`.
 
     Attributes:
-        success: the answer.
-        probability: of success, in [0, 1]; None where the planner has none.
-        reason: what was found where.
+        success: whether it did.
+        probability: of success, in [0, 1]; None = the planner has none.
+        reason: what was found, in plain words.
     """
 
     success: bool
@@ -58,12 +64,16 @@ class Verdict:
 
 
 class Planner(Protocol):
-    """Says the next step, and whether the last one worked, from pictures and robot state alone."""
+    """Plans the next step and judges the last one, from pictures and robot state alone."""
 
     def next_step(self, context: Context) -> PlannedStep:
-        """The next step, or done. Raises NoMotion, with a plain answer, for what no skill can do."""
+        """The next step, or done.
+
+        Raises:
+            palme.errors.NoMotion: for an instruction that no skill can carry out, with an answer in words.
+        """
         ...
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
-        """Whether `step`, just carried out, did what it says."""
+        """Whether `step`, the last one, succeeded."""
         ...

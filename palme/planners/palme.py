@@ -1,4 +1,4 @@
-"""The PaLM-E planner: detected objects stand in the language model's sentence; it continues with a step."""
+"""The PaLM-E planner: a language model continues a prompt with detected objects by the next step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from palme.planners.base import Context, PlannedStep, Verdict
 from robots.skills import TABLE, Step
 from robots.types import Observation
 
-READ = "read"  # the placeholder of the instruction as a text encoder reads it
+READ = "read"  # placeholder of the text encoder's features of the instruction
 WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
 _REFUSAL = (
     "I cannot do that. I can put a block or cylinder into a bowl, stack blocks in an order, "
@@ -33,14 +33,19 @@ _REFUSAL = (
 
 
 class PalmePlanner:
-    """Decodes inside the skill grammar; the words before the step are its reason.
+    """Decodes an answer in the grammar: a rationale, then the step.
 
     Args:
-        model, processor: as saved beside each other.
-        detector: observation -> `PerceivedObjects`; looked through once for each observation.
-        reader: reads each instruction once, where the model was trained with one.
+        model: trained weights.
+        processor: the model's own.
+        detector: observation -> `PerceivedObjects`; called once for each observation.
+        instruction_encoder: for a model that was trained with one; called once for each instruction.
 
-    `last_sentence` and `last_objects` are what the last answer was made from.
+    Attributes:
+        last_sentence: prompt of the last answer, None = there was none.
+
+    Raises:
+        ValueError: if `instruction_encoder` is missing or superfluous.
     """
 
     def __init__(
@@ -48,59 +53,66 @@ class PalmePlanner:
         model: EmbodiedLM,
         processor: EmbodiedProcessor,
         detector: Callable[[Observation], PerceivedObjects],
-        reader: InstructionEncoder | None = None,
+        instruction_encoder: InstructionEncoder | None = None,
     ) -> None:
         reads = READ in model.senses
-        if reads != (reader is not None):
+        if reads != (instruction_encoder is not None):
             raise ValueError(
-                f"the model has {'a' if reads else 'no'} modality <{READ}> and is given "
-                f"{'no reader' if reader is None else 'a reader'}; load both from one folder"
+                f"the model has {'a' if reads else 'no'} modality <{READ}>, instruction_encoder is "
+                f"{'missing' if reads else 'given'}; load both from one folder"
             )
         self.model = model.eval()
         self.processor = processor
         self.last_sentence: Sentence | None = None
-        self.last_objects: PerceivedObjects | None = None
         self._detector = detector
-        self._reader = reader
-        self._read: tuple[str, np.ndarray] | None = None  # the last instruction and what was made of it
+        self._instruction_encoder = instruction_encoder
+        self._encoded: tuple[str, np.ndarray] | None = None  # the last instruction and its features
         self._vocabulary = Vocabulary(processor.tokenizer)
-        self._seen: tuple[Observation, PerceivedObjects] | None = None
+        self._detected: tuple[Observation, PerceivedObjects] | None = None  # of the last observation
 
     @classmethod
     def load(
         cls, detector: Callable[[Observation], PerceivedObjects], folder: str | Path = WEIGHTS
     ) -> PalmePlanner:
-        """With trained weights. Raises FileNotFoundError with the remedy."""
+        """The planner with trained weights.
+
+        Raises:
+            FileNotFoundError: without weights in `folder`, with the remedy.
+        """
         if not (Path(folder) / "config.json").exists():
             raise FileNotFoundError(
-                f"{folder}: no planner weights there; train them with `palme train planner`"
+                f"{folder}: no weights of the planner; train them with `palme train planner`"
             )
         model = EmbodiedLM.from_pretrained(folder, dtype=torch.float32)
-        reader = InstructionEncoder.load(Path(folder) / FOLDER) if READ in model.senses else None
-        return cls(model, EmbodiedProcessor.from_pretrained(folder), detector, reader)
+        encoder = InstructionEncoder.load(Path(folder) / FOLDER) if READ in model.senses else None
+        return cls(model, EmbodiedProcessor.from_pretrained(folder), detector, encoder)
 
     def next_step(self, context: Context) -> PlannedStep:
-        """The next step. Raises NoMotion for a sentence outside the skills, or about what is not there."""
-        # Where several steps are right, the first thing listed decides. Another start at every step keeps a
-        # block that fell onto another one from being lifted off and put back for ever.
-        objects = self.last_objects = self._look(context.observation).turned(len(context.history))
+        """See `Planner.next_step`; refused are sentences outside the skills and objects not detected."""
+        # Of several correct steps the order of the objects decides. Rotating it at every step prevents a loop
+        # in which a block that fell onto another one is lifted off and put back.
+        objects = self._detect(context.observation).rotated(len(context.history))
         if not len(objects):
-            raise NoMotion("I see nothing on the table.")
+            raise NoMotion("I see no object on the table.")
         history = [(step.text, success) for step, success in context.history]
-        prompt = prompt_words(context.instruction, len(objects), history, read=self._reader is not None)
-        seen = Evidence.of(objects.class_probs)
-        said = self._say(context, objects, prompt, AnswerGrammar(self._vocabulary, seen).walk())
-        words = said.words
+        prompt = prompt_words(
+            context.instruction, len(objects), history, read=self._instruction_encoder is not None
+        )
+        evidence = Evidence.of(objects.class_probs)
+        answer = self._decode(context, objects, prompt, AnswerGrammar(self._vocabulary, evidence).walk())
+        words = answer.words
         start = len(words) - words[::-1].index(";") if ";" in words else 0
         step_words = [w.replace("_", " ") for w in words[start:] if w != "."]
         if "unknown" in step_words or not step_words:
             raise NoMotion(self._refusal(words))
         step = Step.parse(" ".join(step_words))
-        return PlannedStep(step, explain(words[:start]), said.probability(start), self.last_sentence, objects)
+        return PlannedStep(
+            step, explain(words[:start]), answer.probability(start), self.last_sentence, objects
+        )
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
-        """Asks the model where the thing is now. "done" is judged by asking for the next step again."""
-        objects = self._look(context.observation)
+        """The model's answer to "was STEP successful ?"; "done" is judged by planning the next step again."""
+        objects = self._detect(context.observation)
         if step.is_done:
             again = self.next_step(context)
             probability = 1.0 if again.probability is None else again.probability
@@ -110,31 +122,30 @@ class PalmePlanner:
         start = [_word(step.target), _word(step.what)]
         question = success_question(step.text)
         prompt = [*prompt_words(question, len(objects), ask="answer"), *start]
-
-        said = self._say(context, objects, prompt, AnswerGrammar(self._vocabulary).check_walk(*start))
-        words = said.words
+        walk = AnswerGrammar(self._vocabulary).check_walk(*start)
+        answer = self._decode(context, objects, prompt, walk)
+        words = answer.words
         verdict = next((k for k, w in enumerate(words) if w in ("yes", "no")), None)
         if verdict is None:
             return Verdict(False, 0.5, "no answer")
         success = words[verdict] == "yes"
-        p = said.probability(0, verdict + 1)
+        p = answer.probability(0, verdict + 1)
         return Verdict(success, p if success else 1 - p, explain([*start, *words[: verdict + 1], ";"]))
 
-    def _look(self, observation: Observation) -> PerceivedObjects:
-        if self._seen is None or self._seen[0] is not observation:
-            self._seen = (observation, self._detector(observation))
-        self.last_objects = self._seen[1]
-        return self._seen[1]
+    def _detect(self, observation: Observation) -> PerceivedObjects:
+        if self._detected is None or self._detected[0] is not observation:
+            self._detected = (observation, self._detector(observation))
+        return self._detected[1]
 
-    def _say(
+    def _decode(
         self, context: Context, objects: PerceivedObjects, prompt: Sequence[str], walk: Walk
     ) -> Completion:
         observations: dict[str, Any] = {"state": context.observation.robot, "obj": objects}
-        if self._reader is not None:
-            observations[READ] = self._reading(context.instruction)
+        if self._instruction_encoder is not None:
+            observations[READ] = self._encode(self._instruction_encoder, context.instruction)
         try:
             sentence = Sentence(prompt_text(prompt), observations, context.instruction)
-        except BadSentence as error:  # what a person typed looks like a placeholder and is none
+        except BadSentence as error:  # the instruction has an invalid placeholder
             raise NoMotion(str(error)) from error
         self.last_sentence = sentence
         inputs = self.processor(sentence, begin=True)
@@ -147,11 +158,10 @@ class PalmePlanner:
             )
         return decode_one(self.model, x, walk)
 
-    def _reading(self, instruction: str) -> np.ndarray:
-        assert self._reader is not None
-        if self._read is None or self._read[0] != instruction:
-            self._read = (instruction, self._reader.read([instruction])[0])
-        return self._read[1]
+    def _encode(self, encoder: InstructionEncoder, instruction: str) -> np.ndarray:
+        if self._encoded is None or self._encoded[0] != instruction:
+            self._encoded = (instruction, encoder.read([instruction])[0])
+        return self._encoded[1]
 
     def _refusal(self, words: Sequence[str]) -> str:
         if "nowhere" in words:

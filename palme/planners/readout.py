@@ -1,6 +1,6 @@
-"""The baseline: most probable objects, a keyword parser for the sentence, symbolic rules for the step.
+"""A baseline planner: most probable objects, a keyword parser for the sentence, symbolic rules for the step.
 
-It shows what the detector alone are worth without a language model; `planner=readout`, never the default.
+It measures the detector without a language model; `planner=readout`, never the default.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _MATCH = re.compile(r"colou?r|sort|match|shade|hue|tidy|own|correspond|belong")
 
 
 @dataclass(frozen=True)
-class Looks:
-    """Colour and kind of the most probable entity."""
+class Appearance:
+    """Colour and kind of the most probable class."""
 
     colour: str
     kind: str
@@ -43,28 +43,28 @@ class Looks:
 
 @dataclass(frozen=True)
 class ReadState:
-    """The most probable state (`palme.language.answers.State`); a thing seen twice counts once."""
+    """The most probable state (`palme.language.answers.State`); of each class at most one object."""
 
-    objects: tuple[Looks, ...]
+    objects: tuple[Appearance, ...]
     holder: tuple[int | None, ...]
 
 
-def read_out(seen: PerceivedObjects) -> ReadState:
-    """Argmax of every class and holder; of two objects of one name the surer one stays."""
+def read_out(objects: PerceivedObjects) -> ReadState:
+    """Argmax of every class and holder; of two objects of one class that with the higher score."""
     best: dict[str, int] = {}
-    for i in range(len(seen)):
-        if seen.name(i) not in best or seen.score[i] > seen.score[best[seen.name(i)]]:
-            best[seen.name(i)] = i
+    for i in range(len(objects)):
+        if objects.name(i) not in best or objects.score[i] > objects.score[best[objects.name(i)]]:
+            best[objects.name(i)] = i
     rows = list(best.values())
     place = {old: new for new, old in enumerate(rows)}
-    held = (int(seen.holder_probs[i].argmax()) for i in rows)
-    looks = tuple(Looks(*seen.name(i).split()) for i in rows)
+    held = (int(objects.holder_probs[i].argmax()) for i in rows)
+    states = tuple(Appearance(*objects.name(i).split()) for i in rows)
     holder = tuple(None if h == i else place.get(h) for h, i in zip(held, rows, strict=True))
-    return ReadState(looks, _without_loops(holder))
+    return ReadState(states, _without_loops(holder))
 
 
 def _without_loops(holder: tuple[int | None, ...]) -> tuple[int | None, ...]:
-    """Detector may claim that two things hold one another: the loop is cut where it is found."""
+    """Holders without cycles, which a detector may report: an object in one is put on the table."""
     fixed = list(holder)
     for i in range(len(fixed)):
         passed, h = {i}, fixed[i]
@@ -77,7 +77,12 @@ def _without_loops(holder: tuple[int | None, ...]) -> tuple[int | None, ...]:
 
 
 def parse_goal(sentence: str, names: Sequence[str] = ()) -> Goal | None:
-    """The goal that keywords suggest, or None. `names` are those of obj_1, obj_2 ..."""
+    """The goal of a sentence's keywords, None = no goal found.
+
+    Args:
+        sentence: the instruction.
+        names: classes of obj_1, obj_2, ...
+    """
     text = " ".join(re.findall(r"[a-z]+(?:_\d+)?", sentence.lower()))
     things: list[tuple[str, str]] = []  # (colour, kind or "")
     for colour, noun, k in _TOKEN.findall(text):
@@ -99,15 +104,19 @@ def parse_goal(sentence: str, names: Sequence[str] = ()) -> Goal | None:
 
 
 class ReadoutPlanner:
-    """Symbolic rules on the most probable objects. Args as `PalmePlanner`'s, without a model."""
+    """Symbolic rules on the most probable objects.
+
+    Args:
+        detector: observation -> `PerceivedObjects`.
+    """
 
     def __init__(self, detector: Callable[[Observation], PerceivedObjects]) -> None:
         self._detector = detector
 
     def next_step(self, context: Context) -> PlannedStep:
-        """The next step by the rules. Raises NoMotion where the keywords make no goal."""
-        scene, seen = self._look(context.observation)
-        goal = parse_goal(context.instruction, [seen.name(i) for i in range(len(seen))])
+        """See `Planner.next_step`; refused are sentences without a goal and objects not detected."""
+        scene, objects = self._detect(context.observation)
+        goal = parse_goal(context.instruction, [objects.name(i) for i in range(len(objects))])
         if goal is None:
             raise NoMotion("I find no goal in that sentence: name a block and a bowl, or blocks to stack.")
         try:
@@ -118,23 +127,23 @@ class ReadoutPlanner:
         if words[start] == UNKNOWN:
             raise NoMotion(f"I do not see the {words[start - 3].replace('_', ' ')} on the table.")
         step = Step.parse(" ".join(w.replace("_", " ") for w in words[start:] if w != "."))
-        return PlannedStep(step, explain(words[:start]), 1.0, objects=seen)
+        return PlannedStep(step, explain(words[:start]), 1.0, objects=objects)
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
-        """Whether the thing now rests where the step put it."""
-        scene, seen = self._look(context.observation)
+        """Whether the object is detected where the step put it."""
+        scene, objects = self._detect(context.observation)
         if step.is_done:
             done = self.next_step(context).step.is_done
             return Verdict(done, float(done))
-        step = step.resolve([seen.name(i) for i in range(len(seen))])
+        step = step.resolve([objects.name(i) for i in range(len(objects))])
         target = TABLE if step.target == TABLE else step.target.replace(" ", "_")
         what = step.what.replace(" ", "_")
         if what not in scene.place:
-            return Verdict(False, 0.0, f"the {step.what} is nowhere to be seen")
+            return Verdict(False, 0.0, f"the {step.what} is not detected")
         words, right = check(scene, target, what)
         return Verdict(right, float(right), explain([*words, ";"]))
 
-    def _look(self, observation: Observation) -> tuple[Scene, PerceivedObjects]:
-        seen = self._detector(observation)
-        state = read_out(seen)
-        return Scene(state, range(len(state.objects))), seen
+    def _detect(self, observation: Observation) -> tuple[Scene, PerceivedObjects]:
+        objects = self._detector(observation)
+        state = read_out(objects)
+        return Scene(state, range(len(state.objects))), objects

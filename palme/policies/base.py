@@ -1,4 +1,4 @@
-"""What a policy is, and what it may ask of the arm it moves."""
+"""The policy protocol, and the kinematics that policies use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palme.errors import GoalRefused
-from palme.events import Look
+from palme.events import Localisation
 from palme.types import ConditionGoal, Goal, GoalKind, ImageGoal
 from robots.skills import Step
 from robots.types import ActionChunk, Observation
@@ -23,25 +23,30 @@ class Policy(Protocol):
 
     Attributes:
         accepts: the kinds of goal that `act` takes.
-        done: the step needs nothing more.
-        cameras: which pictures the next `act` wants; () = the joint state is enough.
-        looks: where the last `act` looked, for reports.
+        done: whether the goal needs no further chunk.
+        cameras: pictures that the next `act` needs; () = the joint state is enough.
+        localisations: points that the last `act` located, for reports.
     """
 
     done: bool
     cameras: tuple[str, ...]
 
     @property
-    def accepts(self) -> tuple[GoalKind, ...]: ...
+    def accepts(self) -> tuple[GoalKind, ...]:
+        """See class."""
+        ...
+
     @property
-    def looks(self) -> Sequence[Look]: ...
+    def localisations(self) -> Sequence[Localisation]:
+        """See class."""
+        ...
 
     def reset(self) -> None:
-        """Forget the step before."""
+        """Drop the previous goal."""
         ...
 
     def act(self, observation: Observation, goal: Goal) -> ActionChunk:
-        """The next stretch of joint targets; the same goal until `reset`.
+        """The next chunk of joint targets; the same goal until `reset`.
 
         Raises:
             palme.errors.GoalRefused: the goal is of no kind in `accepts`, or asks for no motion ("done").
@@ -51,16 +56,16 @@ class Policy(Protocol):
 
 
 def accepted(goal: Goal, kinds: tuple[type[GoalT], ...], policy: object) -> GoalT:
-    """`goal` where it is of one of `kinds`, for an implementation of `Policy.act`.
+    """`goal`, checked to be of one of `kinds`, for an implementation of `Policy.act`.
 
     Raises:
-        GoalRefused: it is of another kind, or the step "done".
+        GoalRefused: if it is of another kind, or the step "done".
     """
     name, takes = type(policy).__name__, " or ".join(kind.__name__ for kind in kinds)
     if not isinstance(goal, kinds):
-        raise GoalRefused(f"{name} accepts {takes}, not {type(goal).__name__}; choose another policy for it")
+        raise GoalRefused(f"{name} accepts {takes}, not {type(goal).__name__}; choose another policy")
     if isinstance(goal, Step) and goal.is_done:
-        raise GoalRefused(f"{name} accepts {takes} that moves a thing, not 'done'")
+        raise GoalRefused(f"{name} accepts {takes} that moves an object, not 'done'")
     return goal
 
 
@@ -68,22 +73,30 @@ class Motion(Protocol):
     """Paths of an arm (`robots.motion.ArmMotion`) at `control_hz`; q in [rad], xyz in [m], base frame."""
 
     @property
-    def home(self) -> Array: ...
+    def home(self) -> Array:
+        """(n_joints,) home position in [rad]."""
+        ...
+
     @property
-    def control_hz(self) -> float: ...
+    def control_hz(self) -> float:
+        """Commands a second."""
+        ...
+
     @property
-    def gripper_width(self) -> float: ...
+    def gripper_width(self) -> float:
+        """Distance of the open fingers in [m]."""
+        ...
 
     def tool(self, q: Array) -> Array:
-        """(3,) where the tool is for `q`."""
+        """(3,) position of the tool at `q`."""
         ...
 
     def yaw(self, q: Array) -> float:
-        """How the tool is turned about base z for `q`, in [rad]."""
+        """Rotation of the tool about base z at `q`, in [rad]."""
         ...
 
     def reach(self, xyz: Array, yaw: float, q_seed: Array) -> Array:
-        """(n_joints,) with the tool at `xyz` pointing down."""
+        """(n_joints,) with the tool at `xyz`, pointing down, at `yaw` [rad]; near `q_seed`."""
         ...
 
     def go(self, q_from: Array, q_to: Array) -> Array:
@@ -95,5 +108,5 @@ class Motion(Protocol):
         ...
 
     def join(self, q_from: Array, *paths: Array, overlap: int = 2) -> Array:
-        """One path from `q_from` out of several, corners cut."""
+        """(T, n_joints) the `paths` in one from `q_from`, blended over `overlap` ticks at each corner."""
         ...

@@ -1,8 +1,8 @@
-"""Chunk policy: the localiser as a bottleneck, then a learned head from key points and joints to chunks.
+"""Chunk policy: key points from the localiser, then a learned head from key points and joints to chunks.
 
-The head is closed loop: every chunk is decided anew from where the joints are and where the key points are
-seen now. Key points reach it as joint goals, so that arriving is a matter of closing a gap. What it is in
-the middle of ("grip", "carry", ...) it reads from its own last output, a discrete recurrent state.
+The head is closed loop: every chunk depends on the current joints and the current key points. Key points
+enter as joint goals, so that reaching one is closing a gap. The phase ("grip", "carry", ...) is a discrete
+recurrent state: an output of the head that is its next input.
 
 Action chunks: ACT (Zhao et al., 2023). Receding execution: Diffusion Policy (Chi et al., 2023).
 """
@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palme.errors import StepFailed
-from palme.events import Look
+from palme.events import Localisation
 from palme.perception.detector import Detector, Keypoint
 from palme.policies.base import Motion, accepted
-from palme.policies.keypose import AIMS, MIN_SCORE, MOVED, look_at
+from palme.policies.keypose import AIMS, MIN_SCORE, MOVED, localisation
 from palme.types import Goal
 from robots.motion.pick_place import DROP, GRASP_DEPTH, HOVER, PHASES, RELEASE, TRAVEL_Z
 from robots.skills import TABLE, Step
@@ -32,21 +32,21 @@ Array = NDArray[np.float64]
 
 GOALS = 5  # hover, grasp, lifted, over the place, at the place
 HORIZON = 16
-EXECUTED = 8  # ticks of a chunk that run before the next is decided
-ACTION_SCALE = 0.15  # [rad] a unit of the head's output
+EXECUTED = 8  # ticks of a chunk that are executed before the next one
+ACTION_SCALE = 0.15  # [rad] per unit of the head's output
 MAX_CHUNKS = 60  # 24 s at 20 Hz
-HIDDEN = 0.08  # [m] of the tool from the place, sideways, within which the place is not looked for again
+HIDDEN = 0.08  # [m] horizontal distance of tool and place below which the place is hidden by the load
 WEIGHTS = Path(__file__).parent.parent / "weights" / "chunk.safetensors"
 
 
 class ChunkHead(nn.Module):
     """Joints, key points and phase to `HORIZON` targets and the phase after `EXECUTED` ticks.
 
-    A target is a blend of where the joints are and of the goals, and a small rest: to arrive exactly is to
-    give one goal all the weight, which no regression to free joint angles learns to a milliradian.
+    A target is a weighted mean of the joints and the goals, plus a small residual: all weight on one goal is
+    exact, where a regression to free joint angles misses by more than a milliradian.
 
-    With its weights goes `base_from_told` (4, 4): where things are that a camera's calibration puts
-    elsewhere, learned from corrections at one table; the identity where there were none.
+    The buffer `base_from_told` (4, 4) corrects a camera's calibration: from the frame of points by the
+    calibration as received to the base frame. Learned from corrections at one table, else the identity.
     """
 
     base_from_told: Tensor
@@ -71,8 +71,12 @@ class ChunkHead(nn.Module):
         """Next targets.
 
         Args:
-            q, dq: (B, n) in [rad], [rad/s]; gripper (B,) measured, in [0, 1].
-            goals: (B, 5, n) in [rad]; openings (B, 2) for approach and release; phase (B,) index.
+            q: (B, n) measured, in [rad].
+            dq: (B, n) measured, in [rad/s].
+            gripper: (B,) measured opening, in [0, 1].
+            goals: (B, 5, n) in [rad].
+            openings: (B, 2) for approach and release, in [0, 1].
+            phase: (B,) index into `PHASES`.
 
         Returns:
             q_targets (B, 16, n) in [rad], openings (B, 16), phase logits (B, 6).
@@ -85,14 +89,20 @@ class ChunkHead(nn.Module):
             x = x + block(x)
         parts = (HORIZON * self.n_joints, HORIZON * (GOALS + 1), HORIZON, len(PHASES))
         rest, blend, opening, phases = self.leave(x).split(parts, -1)
-        blend = blend.unflatten(-1, (HORIZON, GOALS + 1)).softmax(-1)[..., :GOALS]  # (B, 16, 5), rest: stay
+        blend = blend.unflatten(-1, (HORIZON, GOALS + 1)).softmax(-1)[
+            ..., :GOALS
+        ]  # (B, 16, 5); the sixth weight is that of q
         steps = blend @ gaps.to(blend.dtype)  # (B, 16, n)
         steps = steps + rest.unflatten(-1, (HORIZON, self.n_joints)) * ACTION_SCALE
         return q[:, None] + steps, opening, phases
 
 
 def load_head(path: str | Path, n_joints: int) -> ChunkHead:
-    """Trained weights. Raises FileNotFoundError with the remedy."""
+    """A head with trained weights.
+
+    Raises:
+        FileNotFoundError: without weights at `path`, with the remedy.
+    """
     from safetensors.torch import load_file
 
     if not Path(path).exists():
@@ -101,13 +111,13 @@ def load_head(path: str | Path, n_joints: int) -> ChunkHead:
         )
     head = ChunkHead(n_joints)
     weights = {name: value.float() for name, value in load_file(path).items()}
-    weights.setdefault("base_from_told", torch.eye(4))  # weights from before corrections were learned
+    weights.setdefault("base_from_told", torch.eye(4))  # older weights have no correction
     head.load_state_dict(weights)
     return head
 
 
 def save_head(head: ChunkHead, path: str | Path) -> None:
-    """As `load_head` reads them: bf16, but for the correction, whose millimetres bf16 would lose."""
+    """Save weights for `load_head`: in bf16, but the correction in fp32, as bf16 would lose millimetres."""
     from safetensors.torch import save_file
 
     kept = {"base_from_told": torch.float32}
@@ -123,7 +133,7 @@ class ChunkPolicy:
         detector: trained `Detector`.
         motion: the arm's kinematics, for joint goals.
         head: trained `ChunkHead`.
-        corrected: whether the weights' correction of the camera's calibration is used.
+        corrected: whether the weights' correction of the camera's calibration is applied.
     """
 
     accepts = (Step,)
@@ -136,14 +146,18 @@ class ChunkPolicy:
 
     @classmethod
     def load(cls, detector: Detector, motion: Motion, path: str | Path = WEIGHTS) -> ChunkPolicy:
-        """With trained weights. Raises FileNotFoundError with the remedy."""
+        """The policy with trained weights.
+
+        Raises:
+            FileNotFoundError: without weights at `path`, with the remedy.
+        """
         return cls(detector, motion, load_head(path, len(motion.home)))
 
     def reset(self) -> None:
         """Begin a new step."""
         self.done = False
         self.cameras: tuple[str, ...] = (self.detector.camera,)
-        self.looks: list[Look] = []
+        self.localisations: list[Localisation] = []
         self._phase = 0
         self._chunks = 0
         self._aims = 0
@@ -155,44 +169,43 @@ class ChunkPolicy:
     def act(self, observation: Observation, goal: Goal) -> ActionChunk:
         """See `Policy`."""
         step = accepted(goal, self.accepts, self)
-        self.looks = []
+        self.localisations = []
         self._chunks += 1
         if self._chunks > MAX_CHUNKS:
             raise StepFailed(
                 f"{step.text!r}: not finished after {MAX_CHUNKS} chunks, in phase {PHASES[self._phase]!r}"
             )
         if self.cameras:
-            self._look(observation, step)
+            self._localise(observation, step)
         robot = observation.robot
         q_targets, gripper, phase = self._decide(robot.q, robot.dq, robot.gripper)
         if PHASES[self._phase] in ("grip", "carry"):
             self._edge = robot.gripper
         self._phase = phase
         self.done = PHASES[phase] == "done"
-        looking = PHASES[phase] in ("approach", "carry")
-        self.cameras = (self.detector.camera,) if looking else ()
+        self.cameras = (self.detector.camera,) if PHASES[phase] in ("approach", "carry") else ()
         n = HORIZON if self.done else EXECUTED
         return ActionChunk(q_targets[:n], gripper[:n], self.motion.control_hz)
 
-    def _look(self, observation: Observation, step: Step) -> None:
-        told = observation.images[self.detector.camera]
-        # corrected before detection: the detector was trained on calibrated cameras
-        frame = told
-        if self._corrects:
-            frame = replace(told, base_from_camera=self.base_from_told @ told.base_from_camera)
-        seen = self.detector.see(frame)
+    def _localise(self, observation: Observation, step: Step) -> None:
+        frame = observation.images[self.detector.camera]
+        if self._corrects:  # before detection: the detector was trained on calibrated cameras
+            frame = replace(frame, base_from_camera=self.base_from_told @ frame.base_from_camera)
+        seen = self.detector.encode(frame)
         before = self._pick, self._place
         pick, place = self.detector.keypoints(seen, step)
         assert pick is not None and place is not None  # noqa: S101 - both were asked for
         if before[0] is None and not pick.score > MIN_SCORE:
-            raise StepFailed(f"{step.text!r}: see nothing like it (score {pick.score:.2f})")
+            raise StepFailed(
+                f"{step.text!r}: not found in the picture (score {pick.score:.2f} < {MIN_SCORE})"
+            )
         if PHASES[self._phase] == "approach" and (before[0] is None or self._moved(before[0], pick)):
             self._pick, self._aims = pick, self._aims + 1
-            self.looks.append(self._looked("pick", frame, pick))
+            self.localisations.append(self._localisation("pick", frame, pick))
         table = step.target == TABLE
         lifted = PHASES[self._phase] == "carry"
         tool = observation.robot.base_from_ee[:2, 3]
-        # What is carried hides the place when it is over it.
+        # The load hides the place when it is above it.
         if before[1] is None or (
             lifted
             and np.linalg.norm(tool - before[1].xyz[:2]) > HIDDEN
@@ -200,23 +213,26 @@ class ChunkPolicy:
             and place.score > 0.5 * before[1].score
         ):
             self._place, self._place_seen_from_above = place, lifted
-            self.looks.append(self._looked("place", frame, place))
+            self.localisations.append(self._localisation("place", frame, place))
 
-    def _looked(self, role: str, frame: CameraFrame, found: Keypoint) -> Look:
-        told = np.linalg.solve(self.base_from_told, np.append(found.xyz, 1.0))[:3]
-        return look_at(self.detector.camera, role, frame, found, told)
+    def _localisation(self, role: str, frame: CameraFrame, found: Keypoint) -> Localisation:
+        received = np.linalg.solve(self.base_from_told, np.append(found.xyz, 1.0))[:3]
+        return localisation(self.detector.camera, role, frame, found, received)
 
     def _moved(self, before: Keypoint, pick: Keypoint) -> bool:
-        """Whether the target is elsewhere than where it is aimed at. Else the look from afar stands: the arm
-        was in no way then, and a round thing's yaw, which means nothing, does not turn the wrist about."""
+        """Whether the target has moved from where it was located.
+
+        If not, the first result stays: the arm hid nothing then, and the arbitrary yaw of a round object does
+        not change during the approach.
+        """
         away = np.linalg.norm(pick.xyz - before.xyz)
         return bool(pick.score > 0.5 * before.score and away > MOVED and self._aims < AIMS)
 
     def _goals(self) -> tuple[Array, Array]:
-        """Joint goals (5, n) and the two openings from the key points as seen last."""
+        """Joint goals (5, n) in [rad] and openings (2,) of the last key points."""
         pick, place, motion = self._pick, self._place, self.motion
         if pick is None or place is None:
-            raise StepFailed("nothing was looked at: the first observation of a step needs a picture")
+            raise StepFailed("no key points: the first observation of a step needs a picture")
         edge = (self._edge or pick.opening - 0.2) * motion.gripper_width
         try:
             hover = motion.reach(pick.xyz + [0, 0, HOVER], pick.yaw, motion.home)
@@ -225,7 +241,7 @@ class ChunkPolicy:
             over = motion.reach(np.array([*place.xyz[:2], TRAVEL_Z]), place.yaw, motion.home)
             down = np.array([*place.xyz[:2], place.xyz[2] + edge - GRASP_DEPTH + DROP])
             there = motion.reach(down, place.yaw, over)
-        except Exception as error:  # the arm's own words for what is out of reach
+        except Exception as error:  # the kinematics' message for what is out of reach
             raise StepFailed(str(error)) from error
         release = min(edge / motion.gripper_width + RELEASE, 1.0)
         return np.stack([hover, grasp, lifted, over, there]), np.array([pick.opening, release])

@@ -1,7 +1,7 @@
-"""Keypose policy: find what to grasp and where to let go, then move between those poses.
+"""Keypose policy: locate where to grasp and where to release, then move between those poses.
 
-Localisation is learned and looks again on the way, so that a target that was moved is followed; motion
-is planned. The design follows CLIPort's and Transporter's pick and place poses, lifted to 3-D.
+Localisation is learned and repeated during the approach, so that a moved target is followed; motion is
+planned. The design follows CLIPort's and Transporter's pick and place poses, lifted to 3-D.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palme.errors import StepFailed
-from palme.events import Look
+from palme.events import Localisation
 from palme.perception.detector import Detector, Keypoint
 from palme.policies.base import Motion, accepted
 from palme.types import Goal
@@ -22,11 +22,11 @@ from robots.types import ActionChunk, CameraFrame, Observation
 
 Array = NDArray[np.float64]
 Script = Generator[ActionChunk, Observation, None]
-Part = Generator[ActionChunk, Observation, Observation]  # of a script; returns what was seen last
+Part = Generator[ActionChunk, Observation, Observation]  # of a script; returns the last observation
 
-MOVED = 0.008  # [m] by which a target must have moved to be aimed at anew
-AIMS = 6  # at most, so that two things much alike cannot hold it in the air for ever
-LOOK_TICKS = 8  # between two looks on the way
+MOVED = 0.008  # [m] displacement of a target beyond which the approach is planned again
+AIMS = 6  # approaches at most: two similar objects may not alternate as the target for ever
+LOCALISE_TICKS = 8  # between two localisations during the approach
 CLOSE_TICKS = 7
 SQUEEZE = 0.0
 RETRIES = 3
@@ -35,12 +35,12 @@ LINE_SPEED = 0.45  # [m/s]
 
 
 class KeyposePolicy:
-    """See module. `detector` looks through one camera; `motion` knows the arm.
+    """See module.
 
     Args:
         detector: trained `Detector`.
         motion: paths of the arm.
-        retries: how often a missed grasp is tried again.
+        retries: further attempts after a missed grasp.
     """
 
     accepts = (Step,)
@@ -53,20 +53,20 @@ class KeyposePolicy:
         """Begin a new step."""
         self.done = False
         self.cameras: tuple[str, ...] = (self.detector.camera,)
-        self.looks: list[Look] = []
+        self.localisations: list[Localisation] = []
         self._script: Script | None = None
         self._q: Array | None = None
 
     def act(self, observation: Observation, goal: Goal) -> ActionChunk:
         """See `Policy`."""
         step = accepted(goal, self.accepts, self)
-        self.looks = []
+        self.localisations = []
         if self._script is None:
             self._script = self._run(observation, step)
             return next(self._script)
         return self._script.send(observation)
 
-    # The script of one step. Each `yield` hands out a chunk and gets the observation after it.
+    # The script of one step. Each `yield` returns a chunk and gets the observation after it.
 
     def _run(self, observation: Observation, step: Step) -> Script:
         for attempt in range(self.retries + 1):
@@ -83,19 +83,19 @@ class KeyposePolicy:
         yield from self._release(observation, step, edge)
 
     def _approach(self, observation: Observation, step: Step) -> Part:
-        """Fly to above the target, looking again on the way, and leave `self._pick` at its last look."""
-        pick = self._look(observation, step, "pick")
+        """Move to above the target, localising it repeatedly; `self._pick` is the last accepted result."""
+        pick = self._localise(observation, step, "pick")
         for aim in range(AIMS):
             q_hover = self._reach(pick.xyz + [0, 0, HOVER], pick.yaw)
             path = self.motion.go(self._from(observation), q_hover)
             start = 0
             while start < len(path):
-                part = path[start : start + LOOK_TICKS]
+                part = path[start : start + LOCALISE_TICKS]
                 observation = yield self._chunk(part, pick.opening, (self.detector.camera,))
-                start += LOOK_TICKS
-                again = self._look(observation, step, "pick")
+                start += LOCALISE_TICKS
+                again = self._localise(observation, step, "pick")
                 moved = again.score > MIN_SCORE and np.linalg.norm(again.xyz - pick.xyz) > MOVED
-                if moved and aim + 1 < AIMS:  # else the first look stands: the arm was in no way then
+                if moved and aim + 1 < AIMS:  # else the first result stays: the arm hid nothing then
                     pick = again
                     break
             else:
@@ -107,7 +107,7 @@ class KeyposePolicy:
         pick = self._pick
         down = pick.xyz - [0, 0, GRASP_DEPTH]
         q_hover = self._from(observation)
-        # The last look may have moved the target by millimetres: be over it before going down.
+        # The last localisation may have moved the target by millimetres: be above it before going down.
         over = self._reach(pick.xyz + [0, 0, HOVER], pick.yaw)
         path = self.motion.line(over, down, LINE_SPEED)
         if np.abs(over - q_hover).max() > 1e-4:
@@ -118,17 +118,17 @@ class KeyposePolicy:
         return observation
 
     def _carry(self, observation: Observation, step: Step) -> Part:
-        """Up, then to above the place, which is looked for from up there and once more on the way."""
+        """Up, then to above the place, which is localised after lifting and once more on the way."""
         up = self._lift_to(observation, TRAVEL_Z)
         observation = yield self._chunk(up, SQUEEZE, (self.detector.camera,))
-        place = self._look(observation, step, "place")
+        place = self._localise(observation, step, "place")
         q_over = self._reach([*place.xyz[:2], TRAVEL_Z], place.yaw)
         path = self.motion.go(self._from(observation), q_over)
         half = len(path) // 2
         observation = yield self._chunk(path[:half], SQUEEZE, ())
         observation = yield self._chunk(path[half:], SQUEEZE, (self.detector.camera,))
         if not step.target == TABLE:
-            again = self._look(observation, step, "place")
+            again = self._localise(observation, step, "place")
             if again.score > 0.5 * place.score:
                 place = again
         self._place = place
@@ -156,7 +156,7 @@ class KeyposePolicy:
     # Small steps of the script.
 
     def _from(self, observation: Observation) -> Array:
-        """Where paths start: the last target sent, or the measured joints at first."""
+        """(n_joints,) start of the next path: the last target, or at first the measured joints."""
         return observation.robot.q if self._q is None else self._q
 
     @staticmethod
@@ -166,7 +166,7 @@ class KeyposePolicy:
     def _reach(self, xyz: Array | list[float], yaw: float) -> Array:
         try:
             return self.motion.reach(np.asarray(xyz, np.float64), yaw, self.motion.home)
-        except Exception as error:  # the arm's own words for what is out of reach
+        except Exception as error:  # the kinematics' message for what is out of reach
             raise StepFailed(str(error)) from error
 
     def _lift_to(self, observation: Observation, z: float) -> Array:
@@ -181,25 +181,37 @@ class KeyposePolicy:
         self._q = path[-1]
         return ActionChunk(path, np.full(len(path), gripper), self.motion.control_hz)
 
-    def _look(self, observation: Observation, step: Step, role: str) -> Keypoint:
+    def _localise(self, observation: Observation, step: Step, role: str) -> Keypoint:
         frame = observation.images[self.detector.camera]
-        pick, place = self.detector.keypoints(self.detector.see(frame), step, role)
+        pick, place = self.detector.keypoints(self.detector.encode(frame), step, role)
         found = pick if role == "pick" else place
         assert found is not None  # noqa: S101 - the role asked for is always answered
         if not found.score > MIN_SCORE and self._q is None:
-            raise StepFailed(f"{step.text!r}: see nothing like it (score {found.score:.2f})")
-        self.looks.append(look_at(self.detector.camera, role, frame, found, found.xyz))
+            raise StepFailed(
+                f"{step.text!r}: not found in the picture (score {found.score:.2f} < {MIN_SCORE})"
+            )
+        self.localisations.append(localisation(self.detector.camera, role, frame, found, found.xyz))
         return found
 
 
-def look_at(camera: str, role: str, frame: CameraFrame, found: Keypoint, told: Array) -> Look:
-    """`found` in `frame`, for reports and recordings; `told` (3,): where the camera's calibration has it."""
-    x, y, z = (float(value) for value in told)
-    return Look(camera, role, found.heat, pixel_of(frame, found.xyz), (x, y, z), found.score)
+def localisation(
+    camera: str, role: str, frame: CameraFrame, found: Keypoint, xyz_received: Array
+) -> Localisation:
+    """`found` in `frame`, for reports and recordings.
+
+    Args:
+        camera: name of the frame.
+        role: "pick" or "place".
+        frame: the frame in which it was found.
+        found: the point.
+        xyz_received: (3,) the same point in [m] by the calibration of the frame as received.
+    """
+    x, y, z = (float(value) for value in xyz_received)
+    return Localisation(camera, role, found.heat, pixel_of(frame, found.xyz), (x, y, z), found.score)
 
 
 def pixel_of(frame: CameraFrame, xyz: Array) -> tuple[float, float]:
-    """Where `xyz` (3,) in [m] in the base frame lies in the picture: (u, v) in [px]."""
+    """Projection (u, v) in [px] of `xyz` (3,) in [m], base frame, into the picture."""
     local = frame.base_from_camera[:3, :3].T @ (xyz - frame.base_from_camera[:3, 3])
     u, v, _ = frame.intrinsics @ (local / local[2])
     return float(u), float(v)

@@ -1,7 +1,7 @@
-"""Remote policy: a server of another stack, or ours, decides; this turns what it says into chunks.
+"""Remote policy: a policy server, of another stack or ours, decides; its answers become chunks.
 
-It knows no wire: whoever builds it hands in a call. Everything that comes back is checked, and the safety
-gate has the last word on it as on any other chunk.
+The transport is a function that the caller passes in. Every answer is checked here, and by the safety gate
+like any other chunk.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palme.errors import StepFailed
-from palme.events import Look
+from palme.events import Localisation
 from palme.policies.base import accepted
 from palme.types import Goal
 from robots.policy_servers.errors import ActionsRefused
@@ -32,13 +32,19 @@ MAX_ROWS = 1024
 
 @dataclass(frozen=True)
 class RemoteFormat:
-    """What is sent and how answers are read; the fields are those of configs/policy/remote.yaml.
+    """Format of requests and answers; the fields are those of configs/policy/remote.yaml.
 
     Attributes:
-        image_size: (width, height) in [px], with black bars; None = as seen.
-        rows_hz: rate that the rows of an answer are made for.
-        one_is_closed: whether 1 of the server's gripper means closed; ours means open.
-        step_ticks: of the arm, after which a step counts as carried out unless the server says `done`.
+        keys: names of the entries of a request.
+        camera: name of the scene picture.
+        wrist_camera: name of the wrist picture, None = not sent.
+        image_size: (width, height) in [px], padded with black bars; None = unchanged.
+        depth: whether depth and calibration are sent.
+        actions: one of `ACTIONS`.
+        horizon: rows of an answer that are executed.
+        rows_hz: rate of an answer's rows.
+        one_is_closed: whether the server's gripper value 1 means closed; here 1 means open.
+        step_ticks: ticks after which a step is done, unless the server sends `done`.
     """
 
     keys: Keys
@@ -57,12 +63,13 @@ class RemotePolicy:
     """See module.
 
     Args:
-        call: a flat observation to the server's answer, `actions` (H, n_joints + 1) in it and perhaps `done`.
+        call: a flat observation -> the server's answer: `actions` (H, n_joints + 1) and optionally `done`.
         form: names, rates and units.
-        n_joints: of the arm; control_hz: at which it takes commands.
+        n_joints: of the arm.
+        control_hz: rate of the arm's commands.
         forget: called when a step begins.
         refusals: exceptions of `call` that mean "the server cannot do this step": the planner plans again.
-            Any other, a dead server above all, ends the run with the arm holding.
+            Any other, such as a lost server, ends the run with the arm holding.
     """
 
     accepts = (Step,)
@@ -89,18 +96,23 @@ class RemotePolicy:
         form = self._form
         self.done = False
         self.cameras: tuple[str, ...] = tuple(c for c in (form.camera, form.wrist_camera) if c is not None)
-        self.looks: Sequence[Look] = ()
+        self.localisations: Sequence[Localisation] = ()
         self._ticks = 0
 
     def act(self, observation: Observation, goal: Goal) -> ActionChunk:
-        """See `Policy`."""
+        """See `Policy`.
+
+        Raises:
+            ActionsRefused: for an answer of another shape, with a number that is not finite, or longer than
+                the horizon.
+        """
         step = accepted(goal, self.accepts, self)
         try:
             answer = self._call(self.describe(observation, step))
         except self._refusals as refusal:
             raise StepFailed(f"{step.text!r}: {refusal}") from refusal
         rows = self._checked(answer.get("actions"))
-        wanted = answer.get("execute_rows", 0)  # our own server: its policy goes on from the last row
+        wanted = answer.get("execute_rows", 0)  # palme's server: its policy continues from the last row
         if isinstance(wanted, int) and not min(wanted, len(rows)) <= self._form.horizon:
             raise ActionsRefused(
                 f"the server wants {wanted} rows of each answer executed, horizon is {self._form.horizon}; "
@@ -109,12 +121,16 @@ class RemotePolicy:
         rows = rows[: self._form.horizon]
         chunk = self._chunk(rows, observation.robot.q)
         self._ticks += len(chunk.q_targets)
-        said = answer.get("done")
-        self.done = bool(said) if said is not None else self._ticks >= self._form.step_ticks
+        done = answer.get("done")
+        self.done = bool(done) if done is not None else self._ticks >= self._form.step_ticks
         return chunk
 
     def describe(self, observation: Observation, step: Step) -> dict[str, Any]:
-        """The flat dict that is sent. Raises ValueError where depth is to be sent and there is none."""
+        """The request, a flat mapping.
+
+        Raises:
+            ValueError: if depth is to be sent and the frame has none.
+        """
         form, keys, robot = self._form, self._form.keys, observation.robot
         gripper = 1.0 - robot.gripper if form.one_is_closed else robot.gripper
         frame = observation.images[form.camera]
@@ -136,7 +152,7 @@ class RemotePolicy:
         return flat
 
     def _picture(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) within `image_size`, its proportions kept."""
+        """(H, W, 3) scaled into `image_size` with its proportions kept."""
         if self._form.image_size is None:
             return np.ascontiguousarray(rgb)
         from PIL import Image, ImageOps
@@ -150,7 +166,7 @@ class RemotePolicy:
         try:
             rows = np.asarray(actions, np.float64)
         except (TypeError, ValueError) as error:
-            raise ActionsRefused(f"the server's actions are {type(actions).__name__}, no numbers") from error
+            raise ActionsRefused(f"the server's actions are {type(actions).__name__}, not numbers") from error
         if not (rows.ndim == 2 and rows.shape[1] == wanted and 0 < len(rows) <= MAX_ROWS):
             raise ActionsRefused(
                 f"the server's actions are {rows.shape}, expected (H, {wanted}): {self._n_joints} joints "
@@ -162,11 +178,13 @@ class RemotePolicy:
         return rows
 
     def _chunk(self, rows: Array, q: Array) -> ActionChunk:
-        """Rows at `rows_hz` as targets at the arm's rate, from where it is now."""
+        """Rows at `rows_hz` as targets at the arm's rate, from the measured joints `q`."""
         form, n = self._form, self._n_joints
         targets = rows[:, :n]
         if form.actions == "joint_velocity":
-            size = np.maximum(np.abs(targets).max(1, keepdims=True), 1.0)  # as DROID: the direction is kept
+            size = np.maximum(
+                np.abs(targets).max(1, keepdims=True), 1.0
+            )  # as in DROID: the direction is kept
             targets = q + np.cumsum(DROID_STEP * targets / size, 0)
         gripper = np.clip(1.0 - rows[:, n] if form.one_is_closed else rows[:, n], 0.0, 1.0)
         if abs(form.rows_hz - self._control_hz) > 1e-6:

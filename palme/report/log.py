@@ -87,7 +87,7 @@ def _fields(event: Event) -> dict[str, Any]:
         return {
             "index": event.index,
             **_sent(event.sent),
-            "looks": [{"camera": k.camera, "role": k.role, "pixel": k.pixel} for k in event.looks],
+            "looks": [{"camera": k.camera, "role": k.role, "pixel": k.pixel} for k in event.localisations],
             "policy_s": event.policy_s,
             "execute_s": event.execute_s,
         }

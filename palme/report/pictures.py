@@ -8,7 +8,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.events import Look
+from palme.events import Localisation
 from robots.types import CameraFrame
 
 Picture = NDArray[np.uint8]
@@ -84,7 +84,7 @@ def _inside(box: tuple[float, float, float, float], w: int, h: int) -> tuple[flo
     return max(0.0, left + dx), max(0.0, top + dy), min(float(w), right + dx), min(float(h), bottom + dy)
 
 
-def with_heat(rgb: Picture, looks: tuple[Look, ...], factor: int = 2) -> Picture:
+def with_heat(rgb: Picture, looks: tuple[Localisation, ...], factor: int = 2) -> Picture:
     """Overlay of where a policy looked.
 
     Args:

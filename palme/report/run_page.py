@@ -186,7 +186,7 @@ def _looks(step: StepRecord) -> list[tuple[str, Picture]]:
     shown: list[tuple[str, Picture]] = []
     roles: set[str] = set()
     for acted in step.acted:
-        new = [k for k in acted.looks if k.role not in roles and k.camera in acted.observation.images]
+        new = [k for k in acted.localisations if k.role not in roles and k.camera in acted.observation.images]
         if not new:
             continue
         here = tuple({k.role: k for k in new if k.camera == new[0].camera}.values())

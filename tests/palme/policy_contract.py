@@ -60,7 +60,7 @@ class PolicyContract:
             assert np.isfinite(chunk.q_targets).all()
             assert (chunk.gripper >= 0).all() and (chunk.gripper <= 1).all()
             assert set(policy.cameras) <= set(bench.cameras)
-            assert all(look.camera in bench.cameras for look in policy.looks)
+            assert all(look.camera in bench.cameras for look in policy.localisations)
             bench.run(chunk)
 
     def test_it_says_which_goals_it_accepts_and_refuses_the_others_by_name(self, bench: Bench) -> None:

@@ -116,7 +116,7 @@ def test_an_arm_that_cannot_be_told_to_stop_still_gives_a_result():
         def act(self, observation, step):
             raise ZeroDivisionError("a bug")
 
-    told = "it could not be told to stop: FakeRefusal: nobody answers"
+    told = "the stop command failed: FakeRefusal: nobody answers"
     for policy, reason in (
         (Interrupted(), f"stopped by Ctrl-C; {told}"),
         (Refused(), "FakeRefusal: nobody answers"),
@@ -135,7 +135,7 @@ def test_events_tell_the_run_in_order_and_account_for_its_time():
     assert times == sorted(times)
     assert set(events[-1].seconds) == {"observe", "plan", "policy", "execute", "judge"}
     assert sum(events[-1].seconds.values()) <= events[-1].t + 1e-3
-    assert len(events[2].sent) == 5 and events[2].looks[0].role == "pick"
+    assert len(events[2].sent) == 5 and events[2].localisations[0].role == "pick"
 
 
 def test_after_a_step_that_broke_off_the_arm_gets_out_of_the_picture():

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from palme.perception.detector import Detector
-from palme.perception.grasp_refiner import YAW_BINS, CloseLook
+from palme.perception.grasp_refiner import YAW_BINS, GraspRefinement
 from palme.perception.localiser import Localiser
 from palme.perception.objects import PerceivedObjects
 from palme.perception.rgbd import pixel_rays, plane_points, project, rectified_crops, xyz_map
@@ -97,7 +97,7 @@ def test_yaw_is_read_between_bins_and_across_the_half_turn(yaw_deg: float):
     centres = (np.arange(YAW_BINS) + 0.5) * 180 / YAW_BINS
     away = (centres - yaw_deg + 90) % 180 - 90
     logits = torch.tensor(-0.5 * (away / 4.0) ** 2, dtype=torch.float32)[None]
-    found = math.degrees(CloseLook(torch.zeros(1, 3), logits, torch.zeros(1)).yaw().item())
+    found = math.degrees(GraspRefinement(torch.zeros(1, 3), logits, torch.zeros(1)).yaw().item())
     assert abs((found - yaw_deg + 90) % 180 - 90) < 1.5
 
 
@@ -135,16 +135,16 @@ def frame(depth: bool = True, size: tuple[int, int] = (176, 240)) -> CameraFrame
 def test_detector_refuse_pictures_they_cannot_read():
     detector = Detector().eval()
     with pytest.raises(ValueError, match="depth"):
-        detector.see(frame(depth=False))
+        detector.encode(frame(depth=False))
     with pytest.raises(ValueError, match="250 x 170"):
-        detector.see(frame(size=(170, 250)))
+        detector.encode(frame(size=(170, 250)))
 
 
 def test_detector_report_well_formed_objects():
     detector = Detector().eval()
     with torch.no_grad():
         detector.localiser.text.out.bias[-1] = 3.0  # untrained: make it see things everywhere
-    objects = detector.objects(detector.see(frame()))
+    objects = detector.objects(detector.encode(frame()))
     n = len(objects)
     assert n > 0
     assert objects.class_probs.shape == (n, 24) and objects.holder_probs.shape == (n, n + 1)
@@ -159,11 +159,11 @@ def test_objects_listed_from_another_start_keep_their_holders():
         r.random((n, 24)), r.random((n, 2)), r.random((n, 3)), r.random((n, n + 1)), r.random(n),
         r.random((n, 8)), r.random((n, 2)),
     )  # fmt: skip
-    turned = objects.turned(2)
+    turned = objects.rotated(2)
     assert turned.score[0] == objects.score[2]
     assert turned.holder_probs[0, 1] == objects.holder_probs[2, 3]
     assert turned.holder_probs[0, n] == objects.holder_probs[2, n]
-    assert np.array_equal(objects.turned(n).xyz, objects.xyz)
+    assert np.array_equal(objects.rotated(n).xyz, objects.xyz)
 
 
 def counting(detector: Detector) -> list[int]:
@@ -177,12 +177,12 @@ def test_the_same_frame_is_encoded_once_and_any_other_anew():
     detector = Detector().eval()
     passes = counting(detector)
     first = frame()
-    seen = detector.see(first)
-    assert detector.see(first) is seen and len(passes) == 1
+    seen = detector.encode(first)
+    assert detector.encode(first) is seen and len(passes) == 1
     white = replace(first, rgb=np.full_like(first.rgb, 255))
-    assert not torch.equal(detector.see(white).dense.features, seen.dense.features)
-    assert torch.equal(detector.see(first).dense.features, seen.dense.features) and len(passes) == 3
-    detector.see(replace(first))  # equal content, another frame: not compared, encoded
+    assert not torch.equal(detector.encode(white).dense.features, seen.dense.features)
+    assert torch.equal(detector.encode(first).dense.features, seen.dense.features) and len(passes) == 3
+    detector.encode(replace(first))  # equal content, another frame: not compared, encoded
     assert len(passes) == 4
 
 
@@ -193,18 +193,18 @@ def test_a_frame_at_the_address_of_one_that_is_gone_is_not_taken_for_it():
         value = 40 * k
         one = frame()
         one.rgb[:] = value
-        assert (detector.see(one).rgb == value).all()
+        assert (detector.encode(one).rgb == value).all()
         del one
     assert len(passes) == 6
 
 
 def test_nothing_is_kept_while_weights_change():
     detector, one = Detector().eval(), frame()
-    before = detector.see(one).dense.features
+    before = detector.encode(one).dense.features
     detector.train()
     with torch.no_grad():
         for p in detector.localiser.parameters():
             p.mul_(1.5)
-    assert detector.see(one) is not detector.see(one)
+    assert detector.encode(one) is not detector.encode(one)
     detector.eval()
-    assert not torch.equal(detector.see(one).dense.features, before)
+    assert not torch.equal(detector.encode(one).dense.features, before)

@@ -85,7 +85,7 @@ class TestPalmePlanner(PlannerContract):
             pass
         placeholders = [str(p) for p in planner.last_sentence.placeholders]
         assert placeholders == ["<state>", *(f"<obj:{k}>" for k in range(1, 6))]
-        assert len(planner.last_objects) == 5
+        assert len(planner.last_sentence.observations["obj"]) == 5
 
     def test_reads_the_last_three_steps_and_how_they_went(self):
         planner = self.planner(TABLE)

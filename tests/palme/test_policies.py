@@ -21,19 +21,19 @@ SPEC = ArmSpec.load("panda")
 EDGE = 0.042
 
 
-class FakeEyes:
-    """Knows where things are; `moves` maps the number of a look to a new place of the block."""
+class FakeDetector:
+    """Knows where things are; `moves` maps the number of a frame to a new place of the block."""
 
     camera = "front"
 
     def __init__(self, score: float = 0.9, moves: dict[int, tuple[float, float]] | None = None) -> None:
         self.block, self.bowl = np.array([0.45, 0.10, EDGE]), np.array([0.55, -0.12, 0.004])
-        self.score, self.moves, self.looks = score, moves or {}, 0
+        self.score, self.moves, self.frames = score, moves or {}, 0
 
-    def see(self, frame: CameraFrame) -> None:
-        self.looks += 1
-        if self.looks in self.moves:
-            self.block = np.array([*self.moves[self.looks], EDGE])
+    def encode(self, frame: CameraFrame) -> None:
+        self.frames += 1
+        if self.frames in self.moves:
+            self.block = np.array([*self.moves[self.frames], EDGE])
 
     def keypoints(
         self, seen: None, step: Step, want: str = "both"
@@ -47,7 +47,7 @@ class FakeEyes:
 class FakeArm:
     """Joints go where they are sent; the fingers stop at the block if it is between them."""
 
-    def __init__(self, detector: FakeEyes, slippery: int = 0) -> None:
+    def __init__(self, detector: FakeDetector, slippery: int = 0) -> None:
         self.detector, self.slippery = detector, slippery
         self.q, self.gripper, self.held, self.ticks = SPEC.q_home.copy(), 1.0, False, 0
 
@@ -88,11 +88,11 @@ def play(policy, arm: FakeArm, step: Step = STEP, most: int = 90) -> None:
     raise AssertionError(f"not done after {most} chunks")
 
 
-def keypose(detector: FakeEyes) -> KeyposePolicy:
+def keypose(detector: FakeDetector) -> KeyposePolicy:
     return KeyposePolicy(detector, ArmMotion(SPEC))  # type: ignore[arg-type]
 
 
-def rested_in_bowl(detector: FakeEyes) -> bool:
+def rested_in_bowl(detector: FakeDetector) -> bool:
     return bool(
         np.linalg.norm(detector.block[:2] - detector.bowl[:2]) < 0.01 and detector.block[2] < EDGE + 0.02
     )
@@ -101,7 +101,7 @@ def rested_in_bowl(detector: FakeEyes) -> bool:
 class TestKeyposePolicy(PolicyContract):
     @pytest.fixture
     def bench(self) -> Bench:
-        detector = FakeEyes()
+        detector = FakeDetector()
         arm = FakeArm(detector)
         return Bench(keypose(detector), SPEC, arm.observe, arm.run)
 
@@ -109,13 +109,13 @@ class TestKeyposePolicy(PolicyContract):
 class TestChunkPolicy(PolicyContract):
     @pytest.fixture
     def bench(self) -> Bench:
-        detector = FakeEyes()
+        detector = FakeDetector()
         arm = FakeArm(detector)
         return Bench(staying(detector), SPEC, arm.observe, arm.run)
 
 
 def test_keypose_puts_the_block_where_the_detector_point_and_goes_home():
-    detector = FakeEyes()
+    detector = FakeDetector()
     arm = FakeArm(detector)
     play(keypose(detector), arm)
     assert rested_in_bowl(detector) and not arm.held
@@ -125,37 +125,37 @@ def test_keypose_puts_the_block_where_the_detector_point_and_goes_home():
 
 @pytest.mark.parametrize("look", [2, 3])
 def test_keypose_follows_a_block_that_was_moved_on_the_way(look: int):
-    detector = FakeEyes(moves={look: (0.50, 0.17)})
+    detector = FakeDetector(moves={look: (0.50, 0.17)})
     play(keypose(detector), FakeArm(detector))
     assert rested_in_bowl(detector)
 
 
 def test_keypose_tries_a_missed_grasp_again_and_gives_up_by_name():
-    detector = FakeEyes()
+    detector = FakeDetector()
     play(keypose(detector), FakeArm(detector, slippery=2))
     assert rested_in_bowl(detector)
-    detector = FakeEyes()
+    detector = FakeDetector()
     with pytest.raises(StepFailed, match="missed the grasp 4 times"):
         play(keypose(detector), FakeArm(detector, slippery=99))
 
 
 def test_keypose_does_not_move_for_what_it_does_not_see():
-    detector = FakeEyes(score=0.01)
+    detector = FakeDetector(score=0.01)
     arm = FakeArm(detector)
-    with pytest.raises(StepFailed, match="see nothing like it"):
+    with pytest.raises(StepFailed, match="not found in the picture"):
         play(keypose(detector), arm)
     assert arm.ticks == 0
 
 
 def test_keypose_refuses_what_is_out_of_reach_by_the_arms_own_words():
-    detector = FakeEyes()
+    detector = FakeDetector()
     detector.block = np.array([1.4, 0.0, EDGE])
     with pytest.raises(StepFailed, match="reach"):
         play(keypose(detector), FakeArm(detector))
 
 
 def test_reset_forgets_the_step_before():
-    detector = FakeEyes()
+    detector = FakeDetector()
     arm, policy = FakeArm(detector), keypose(detector)
     play(policy, arm)
     detector.block, detector.bowl = np.array([0.40, -0.20, EDGE]), np.array([0.60, 0.15, 0.004])
@@ -163,12 +163,12 @@ def test_reset_forgets_the_step_before():
     assert rested_in_bowl(detector)
 
 
-def chunk(detector: FakeEyes) -> ChunkPolicy:
+def chunk(detector: FakeDetector) -> ChunkPolicy:
     torch.manual_seed(0)
     return ChunkPolicy(detector, ArmMotion(SPEC), ChunkHead())  # type: ignore[arg-type]
 
 
-def staying(detector: FakeEyes) -> ChunkPolicy:
+def staying(detector: FakeDetector) -> ChunkPolicy:
     """ "Stay, in phase 0": a head that never gets anywhere."""
     policy = chunk(detector)
     with torch.no_grad():
@@ -180,7 +180,7 @@ def staying(detector: FakeEyes) -> ChunkPolicy:
 
 
 def test_chunk_hands_out_chunks_of_the_arms_shape_and_gives_up_by_name():
-    detector = FakeEyes()
+    detector = FakeDetector()
     policy, arm = staying(detector), FakeArm(detector)
     policy.reset()
     first = policy.act(arm.observe(), STEP)
@@ -192,19 +192,19 @@ def test_chunk_hands_out_chunks_of_the_arms_shape_and_gives_up_by_name():
 
 
 def test_chunk_policy_does_not_move_for_what_it_does_not_see():
-    with pytest.raises(StepFailed, match="see nothing"):
-        chunk(FakeEyes(score=0.01)).act(FakeArm(FakeEyes()).observe(), STEP)
+    with pytest.raises(StepFailed, match="not found"):
+        chunk(FakeDetector(score=0.01)).act(FakeArm(FakeDetector()).observe(), STEP)
 
 
 def test_untrained_detector_still_answer_a_step_with_two_keypoints():
     k = np.array([[312.0, 0, 119.5], [0, 312.0, 87.5], [0, 0, 1]])
-    frame = FakeArm(FakeEyes()).observe().images["front"]
+    frame = FakeArm(FakeDetector()).observe().images["front"]
     frame = CameraFrame(frame.rgb, frame.depth, k, frame.base_from_camera)
     detector = Detector().eval()
-    pick, place = detector.keypoints(detector.see(frame), STEP)
+    pick, place = detector.keypoints(detector.encode(frame), STEP)
     assert pick is not None and place is not None
     assert np.isfinite(pick.xyz).all() and 0 <= pick.yaw <= np.pi and 0 <= pick.opening <= 1
-    assert detector.keypoints(detector.see(frame), STEP, "pick")[1] is None
+    assert detector.keypoints(detector.encode(frame), STEP, "pick")[1] is None
 
 
 def test_a_chunk_head_that_gives_one_goal_all_the_weight_arrives_there_exactly():

@@ -100,10 +100,10 @@ def test_rows_made_for_another_rate_are_resampled_in_time():
         (np.zeros((0, 8)), "H from 1"),
         (np.zeros((5000, 8)), "H from 1"),
         (None, "expected|no numbers"),
-        ("up", "no numbers"),
+        ("up", "not numbers"),
         (np.where(np.arange(64).reshape(8, 8) == 19, np.nan, 0.0), "row 2, column 3"),
         (np.full((1, 8), np.inf), "row 0, column 0"),
-        ([[0] * 8, [0] * 7], "no numbers"),
+        ([[0] * 8, [0] * 7], "not numbers"),
     ],
 )
 def test_actions_are_checked_before_they_become_a_chunk(actions, words):

@@ -40,7 +40,7 @@ class Looker:
             self._world.place(scene)
             self._world.set_arm(self._spec.q_home + self._rng.normal(0, 0.01, self._spec.n_joints), 1.0)
             frame = self._world.render("front", self._size)
-            seen = self._detector.objects(self._detector.see(frame))
+            seen = self._detector.objects(self._detector.encode(frame))
             yield seen, found_of(seen, scene)
 
 

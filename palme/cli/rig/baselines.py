@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from palme.errors import NoMotion, StepFailed
-from palme.events import Look
+from palme.events import Localisation
 from palme.planners.base import Context, PlannedStep, Verdict
 from palme.policies.base import accepted
 from palme.types import Goal
@@ -59,7 +59,7 @@ class ExpertPolicy:
 
     accepts = (Step,)
     cameras: tuple[str, ...] = ()
-    looks: tuple[Look, ...] = ()
+    localisations: tuple[Localisation, ...] = ()
 
     def __init__(self, arm: SimulatedArm) -> None:
         self._arm, self._oracle = arm, Oracle(arm)
@@ -109,7 +109,7 @@ class RandomPolicy:
 
     accepts = (Step,)
     cameras: tuple[str, ...] = ()
-    looks: tuple[Look, ...] = ()
+    localisations: tuple[Localisation, ...] = ()
 
     def __init__(self, arm: Robot, seed: int = 0) -> None:
         self._arm, self._rng = arm, np.random.default_rng(seed)

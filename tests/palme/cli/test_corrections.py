@@ -19,7 +19,7 @@ from palme.cli.rig.recording import Recording
 from palme.cli.settings.data import CollectConfig
 from palme.cli.settings.run import TeleopConfig
 from palme.data.reader import Dataset
-from palme.events import Look
+from palme.events import Localisation
 from palme.policies.chunk import WEIGHTS, load_head
 from palme.training.datasets.camera_correction import moved
 from palme.training.datasets.hindsight import moves_of
@@ -58,24 +58,24 @@ class Beside(ExpertPolicy):
     def act(self, observation, step):
         begun = self._script is not None
         chunk = super().act(observation, step)
-        self.looks = ()
+        self.localisations = ()
         if not begun:
             world, name, target = self._arm.world, step.what, step.target
             names = [spec.name for spec in world.specs]
             positions = world.poses()[0]
-            self.looks = (look("pick", self.top(names.index(name), positions) + self.off),)
+            self.localisations = (look("pick", self.top(names.index(name), positions) + self.off),)
             if target != TABLE:
                 j = names.index(target)
                 on = positions[j] if target.endswith("bowl") else self.top(j, positions)
-                self.looks += (look("place", on + self.off),)
+                self.localisations += (look("place", on + self.off),)
         return chunk
 
     def top(self, i, positions):
         return positions[i] + [0, 0, height(self._arm.world.specs[i]) / 2]
 
 
-def look(role, xyz) -> Look:
-    return Look("front", role, np.zeros((4, 4), np.float32), None, tuple(map(float, xyz)), 0.9)
+def look(role, xyz) -> Localisation:
+    return Localisation("front", role, np.zeros((4, 4), np.float32), None, tuple(map(float, xyz)), 0.9)
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_a_whole_step_of_the_agent_encodes_no_frame_twice(rig, passes) -> None:
 def test_a_location_tells_two_alike_blocks_apart(rig) -> None:
     scene = table(rig, RED, RED, BLUE, PINK)
     detector = rig.policy.detector
-    seen = detector.see(rig.arm.observe(("front",)).images["front"])
+    seen = detector.encode(rig.arm.observe(("front",)).images["front"])
     for thing in (o for o in scene.objects if o.spec == RED):
         there = tuple(float(x) for x in thing.position)
         pick, _ = detector.keypoints(seen, Step("put_in", "red block", "blue bowl", what_at=there), "pick")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from palme.events import Look
+from palme.events import Localisation
 from palme.language.sentence import Sentence
 from palme.models.modality import modalities
 from palme.perception.objects import PerceivedObjects
@@ -174,7 +174,7 @@ def test_heat_is_brightest_where_the_policy_looked():
     rgb = np.full((40, 60, 3), 90, np.uint8)
     heat = np.zeros((10, 15), np.float32)
     heat[2, 3] = 1
-    shown = with_heat(rgb, (Look("front", "pick", heat, None),), factor=1).astype(int)
+    shown = with_heat(rgb, (Localisation("front", "pick", heat, None),), factor=1).astype(int)
     brightness = shown.sum(-1)
     v, u = np.unravel_index(brightness.argmax(), brightness.shape)
     assert abs(v - 10) <= 3 and abs(u - 14) <= 3

@@ -19,7 +19,7 @@ from palme.training.trainer import Trainer
 from robots.motion.arm_motion import ArmMotion
 from robots.spec import ArmSpec
 from tests.data_rig import BLIND, recorded
-from tests.palme.test_policies import STEP, FakeArm, FakeEyes
+from tests.palme.test_policies import STEP, FakeArm, FakeDetector
 
 MOTION = ArmMotion(ArmSpec.load("panda"))
 
@@ -100,10 +100,10 @@ def test_the_correction_is_kept_to_the_micrometre_and_older_weights_have_none(tm
 
 
 def test_the_policy_mends_the_calibration_and_says_where_things_were_without_it() -> None:
-    class Watching(FakeEyes):
-        def see(self, frame) -> None:
+    class Watching(FakeDetector):
+        def encode(self, frame) -> None:
             self.pose = frame.base_from_camera
-            super().see(frame)
+            super().encode(frame)
 
     head = load_head(WEIGHTS, 7)
     head.base_from_told.copy_(torch.from_numpy(knocked()))
@@ -115,7 +115,7 @@ def test_the_policy_mends_the_calibration_and_says_where_things_were_without_it(
         np.testing.assert_allclose(
             detector.pose, pose @ observation.images["front"].base_from_camera, atol=1e-6
         )
-        told = next(look.xyz for look in policy.looks if look.role == "pick")
+        told = next(look.xyz for look in policy.localisations if look.role == "pick")
         np.testing.assert_allclose(moved(pose, np.array([told]))[0], detector.block, atol=1e-6)
 
 
