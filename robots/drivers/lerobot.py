@@ -21,24 +21,32 @@ class LeRobotRobot(Protocol):
     """The part of LeRobot's `Robot` that is used (lerobot/robots/robot.py, 0.4.4)."""
 
     @property
-    def observation_features(self) -> dict[str, Any]: ...
+    def observation_features(self) -> dict[str, Any]:
+        """See LeRobot's `Robot.observation_features`."""
 
     @property
-    def action_features(self) -> dict[str, Any]: ...
+    def action_features(self) -> dict[str, Any]:
+        """See LeRobot's `Robot.action_features`."""
 
     @property
-    def is_connected(self) -> bool: ...
+    def is_connected(self) -> bool:
+        """See LeRobot's `Robot.is_connected`."""
 
     @property
-    def is_calibrated(self) -> bool: ...
+    def is_calibrated(self) -> bool:
+        """See LeRobot's `Robot.is_calibrated`."""
 
-    def connect(self, calibrate: bool = True) -> None: ...
+    def connect(self, calibrate: bool = True) -> None:
+        """See LeRobot's `Robot.connect`."""
 
-    def get_observation(self) -> dict[str, Any]: ...
+    def get_observation(self) -> dict[str, Any]:
+        """See LeRobot's `Robot.get_observation`."""
 
-    def send_action(self, action: dict[str, Any]) -> dict[str, Any]: ...
+    def send_action(self, action: dict[str, Any]) -> dict[str, Any]:
+        """See LeRobot's `Robot.send_action`."""
 
-    def disconnect(self) -> None: ...
+    def disconnect(self) -> None:
+        """See LeRobot's `Robot.disconnect`."""
 
 
 class LeRobotDriver(VendorDriver):

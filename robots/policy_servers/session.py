@@ -25,11 +25,18 @@ class ServedPolicy(Protocol):
     """The part of a policy that a session uses; see `palme.policies.base.Policy`."""
 
     @property
-    def done(self) -> bool: ...
+    def done(self) -> bool:
+        """See `palme.policies.base.Policy.done`."""
+
     @property
-    def cameras(self) -> tuple[str, ...]: ...
-    def reset(self) -> None: ...
-    def act(self, observation: Observation, goal: Step) -> ActionChunk: ...
+    def cameras(self) -> tuple[str, ...]:
+        """See `palme.policies.base.Policy.cameras`."""
+
+    def reset(self) -> None:
+        """See `palme.policies.base.Policy.reset`."""
+
+    def act(self, observation: Observation, goal: Step) -> ActionChunk:
+        """See `palme.policies.base.Policy.act`."""
 
 
 @dataclass(frozen=True)

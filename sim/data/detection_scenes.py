@@ -131,6 +131,7 @@ def one_picture(
 
 
 def draw_state(rng: np.random.Generator, shares: Shares) -> SceneState:
+    """A state of the table, of a kind drawn by `shares`."""
     import random
 
     draw = random.Random(int(rng.integers(1 << 62)))
@@ -180,6 +181,7 @@ def pose_arm(
 def labels_of(
     scene: Scene, held: int | None, frame: CameraFrame, mask: NDArray[np.int32], rng: np.random.Generator
 ) -> dict[str, Any]:
+    """Labels of a frame, named as `RenderedScenes` has them; `held` is in the gripper, None = nothing is."""
     k, state = MAX_OBJECTS, scene.state
     specs = state.objects
     n = len(specs)

@@ -20,6 +20,7 @@ class ObjectSpec:
 
     @property
     def name(self) -> str:
+        """ "red block"."""
         return f"{self.colour} {self.kind}"
 
 

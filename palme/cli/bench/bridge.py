@@ -74,10 +74,10 @@ def bench_bridge(config: BridgeBenchConfig, bar: Bar) -> dict[str, Any]:
                 no_cpu_sleep() as found["cpu_sleep_disabled"],
             ):
                 gone = stolen()
-                with _echoing(echo_address, me, server_key.public) as ask:
+                with _Echoing(echo_address, me, server_key.public) as ask:
                     found |= _one_at_a_time(client, config, ask, bar)
                 found |= _streamed(client, config, bar, "stream_")
-                with _looking(folder, address, config.camera_hz, pictures) as seen:
+                with _Looking(folder, address, config.camera_hz, pictures) as seen:
                     found |= _streamed(client, config, bar, "with_cameras_")
                 found |= {"camera_pictures": pictures, "camera_hz_seen": seen}
                 found["machine_stolen_s"] = round(stolen() - gone, 2)
@@ -209,7 +209,7 @@ def _asked(ask: Callable[[bytes], bytes], client: BridgeClient, command: JointCo
     return time.perf_counter() - start
 
 
-class _looking:
+class _Looking:
     """Cameras streamed by a process of its own; gives a list that in the end holds pictures a second each."""
 
     def __init__(self, folder: Path, address: str, hz: float, pictures: str) -> None:
@@ -226,7 +226,7 @@ class _looking:
         self._seen += [round(float(x), 1) for x in self._looker.communicate(timeout=20)[0].split()]
 
 
-class _echoing:
+class _Echoing:
     """A raw pyzmq socket to the echo; gives a function that sends bytes and waits for them."""
 
     def __init__(self, address: str, key: keys.SecretKey, server_public: str) -> None:

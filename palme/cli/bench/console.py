@@ -50,6 +50,7 @@ class BenchOperator(RehearsalOperator):
         """Nothing is drawn while it is measured."""
 
     def stop(self, who: str, reason: str) -> Reply:
+        """Note the time, then as `RunOperator`."""
         self.stopped.append(time.monotonic())
         return super().stop(who, reason)
 

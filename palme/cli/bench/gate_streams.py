@@ -38,6 +38,7 @@ class Streams:
 
     @classmethod
     def of(cls, spec: ArmSpec, rng: np.random.Generator) -> Streams:
+        """For an arm; postures in which it meets itself are drawn from `rng`."""
         postures = rng.uniform(spec.q_min, spec.q_max, (4000, spec.n_joints))
         meets = (SelfMargins(spec).margins(LinkPoses(spec).of(postures)) < 0).any(1)
         return cls(spec, rng, postures[meets])

@@ -50,9 +50,11 @@ class OneStep:
         self._step, self._person = step, person
 
     def next_step(self, context: Context) -> PlannedStep:
+        """See `Planner.next_step`."""
         return PlannedStep(DONE if context.history else self._step, "one step, for practice")
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
+        """See `Planner.was_successful`."""
         return Verdict(self._person.achieved())
 
 

@@ -19,6 +19,7 @@ class ConsoleLogger:
         self._colour = self._stream.isatty() and "NO_COLOR" not in os.environ
 
     def __call__(self, event: Event) -> None:
+        """Print one event."""
         if isinstance(event, Started):
             self._say(self._ink(f"“{event.instruction}”", "bold"))
         elif isinstance(event, Planned):

@@ -17,11 +17,13 @@ class Jpeg:
         return importlib.util.find_spec("cv2") is not None
 
     def encode(self, rgb: NDArray[np.uint8]) -> bytes:
+        """RGB (H, W, 3) uint8 to JPEG."""
         from sim.rendering.jpeg import Jpeg as WithOpenCV
 
         return WithOpenCV().encode(rgb)
 
     def decode(self, jpeg: bytes) -> NDArray[np.uint8]:
+        """JPEG to RGB (H, W, 3) uint8."""
         from sim.rendering.jpeg import Jpeg as WithOpenCV
 
         return WithOpenCV().decode(jpeg)

@@ -62,6 +62,7 @@ class PalmeConfig(PlannerConfig):
     weights: Path | None
 
     def build(self, parts: Parts) -> Planner:
+        """See `PlannerConfig.build`."""
         from transformers.utils import logging
 
         from palme.planners.palme import WEIGHTS, PalmePlanner
@@ -77,6 +78,7 @@ class ReadoutConfig(PlannerConfig):
     name: Literal["readout"] = "readout"
 
     def build(self, parts: Parts) -> Planner:
+        """See `PlannerConfig.build`."""
         from palme.planners.readout import ReadoutPlanner
 
         return ReadoutPlanner(parts.detector())
@@ -90,6 +92,7 @@ class OracleConfig(PlannerConfig):
     name: Literal["oracle"] = "oracle"
 
     def build(self, parts: Parts) -> Planner:
+        """See `PlannerConfig.build`."""
         from palme.cli.rig.baselines import OraclePlanner
 
         return OraclePlanner(parts.arm)

@@ -42,6 +42,7 @@ class LearnedConfig(PolicyConfig):
     """A policy of ours with networks, which can be served to several clients at once."""
 
     def build(self, parts: Parts) -> Policy:
+        """See `PolicyConfig.build`."""
         return self.factory(parts.arm.spec, parts.detector)()
 
     @abstractmethod
@@ -54,6 +55,7 @@ class LearnedConfig(PolicyConfig):
 
     @classmethod
     def decode(cls, raw: Any, path: str) -> Self:
+        """See `PolicyConfig.decode`."""
         learned = [name for name, kind in POLICIES.items() if issubclass(kind, LearnedConfig)]
         if raw["name"] not in learned:
             raise unknown("policy to serve", raw["name"], learned)
@@ -67,6 +69,7 @@ class KeyposeConfig(LearnedConfig):
     name: Literal["keypose"] = "keypose"
 
     def factory(self, spec: ArmSpec, detector: Callable[[], Detector]) -> Callable[[], Policy]:
+        """See `PolicyConfig.factory`."""
         from palme.policies.keypose import KeyposePolicy
         from robots.motion.arm_motion import ArmMotion
 
@@ -88,6 +91,7 @@ class ChunkConfig(LearnedConfig):
     corrected: bool
 
     def factory(self, spec: ArmSpec, detector: Callable[[], Detector]) -> Callable[[], Policy]:
+        """See `PolicyConfig.factory`."""
         from palme.policies.chunk import WEIGHTS, ChunkPolicy
         from robots.motion.arm_motion import ArmMotion
 
@@ -104,6 +108,7 @@ class ExpertConfig(PolicyConfig):
     name: Literal["expert"] = "expert"
 
     def build(self, parts: Parts) -> Policy:
+        """See `PolicyConfig.build`."""
         from palme.cli.rig.baselines import ExpertPolicy
 
         return ExpertPolicy(parts.arm)
@@ -116,6 +121,7 @@ class RandomConfig(PolicyConfig):
     name: Literal["random"] = "random"
 
     def build(self, parts: Parts) -> Policy:
+        """See `PolicyConfig.build`."""
         from palme.cli.rig.baselines import RandomPolicy
 
         return RandomPolicy(parts.arm, parts.seed)

@@ -87,6 +87,7 @@ class RemoteConfig(PolicyConfig):
             )
 
     def build(self, parts: Parts) -> RemotePolicy:
+        """See `PolicyConfig.build`."""
         return remote_policy(self, parts.arm.spec)
 
 

@@ -44,16 +44,20 @@ class LocalTable:
 
     @property
     def time(self) -> float:
+        """See `Table.time`."""
         return self._arm.time
 
     def load(self, scene: Scene, ticks: int) -> None:
+        """See `Table.load`."""
         self._world.load(scene)
         self._arm.hold(ticks)
 
     def hold(self, ticks: int) -> None:
+        """See `Table.hold`."""
         self._arm.hold(ticks)
 
     def truth(self) -> SceneState:
+        """See `Table.truth`."""
         from sim.world.scene_state import judge
 
         return judge(self._world)
@@ -81,9 +85,11 @@ class RemoteTable:
 
     @property
     def time(self) -> float:
+        """See `Table.time`."""
         return float(self._client.read().arm_time)
 
     def load(self, scene: Scene, ticks: int) -> None:
+        """See `Table.load`."""
         from palme.cli.rig.tabletop_frames import Load
 
         self._client.acquire()
@@ -92,11 +98,13 @@ class RemoteTable:
         self._client.rearm()
 
     def hold(self, ticks: int) -> None:
+        """See `Table.hold`."""
         from palme.cli.rig.tabletop_frames import Hold
 
         self._ask(lambda i: Hold(i, self._client.session, ticks))
 
     def truth(self) -> SceneState:
+        """See `Table.truth`."""
         from palme.cli.rig.tabletop_frames import Ask
 
         holder = self._ask(lambda i: Ask(i, self._client.session))

@@ -37,6 +37,7 @@ class Range(Limit):
     most: float = math.inf
 
     def check(self, path: str, value: Any) -> None:
+        """See `Limit.check`."""
         if not self.least <= value <= self.most:
             bounded = (
                 f"{self.least:g} to {self.most:g}" if self.most < math.inf else f"at least {self.least:g}"
@@ -51,6 +52,7 @@ class Above(Limit):
     bound: float = 0.0
 
     def check(self, path: str, value: Any) -> None:
+        """See `Limit.check`."""
         if not value > self.bound:
             raise UsageError(f"{path}={value!r}: expected more than {self.bound:g}")
 
@@ -59,6 +61,7 @@ class NonEmpty(Limit):
     """At least one entry."""
 
     def check(self, path: str, value: Any) -> None:
+        """See `Limit.check`."""
         if not value:
             raise UsageError(f"{path}=[]: name at least one")
 
@@ -77,6 +80,7 @@ class Known(Limit):
     more: tuple[str, ...] = ()
 
     def check(self, path: str, value: Any) -> None:
+        """See `Limit.check`."""
         module, _, attribute = self.where.partition(":")
         names: Iterable[str] = getattr(import_module(module), attribute)
         if value not in (*names, *self.more):

@@ -43,6 +43,7 @@ class RobotConfig(Decoded):
 
     @property
     def is_remote(self) -> bool:
+        """Whether the arm is at the other end of the bridge."""
         return self.spec is None
 
     @property

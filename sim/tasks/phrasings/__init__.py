@@ -1,0 +1,1 @@
+"""Instruction templates: grammars, written ones and those kept for tests."""
