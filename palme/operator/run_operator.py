@@ -20,7 +20,7 @@ from robots.skills import Step
 from robots.teleop import teleop_actions
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING
 from robots.teleop.loop import ControlLoop
-from robots.teleop.reach import over, point_at
+from robots.teleop.reach import point_above, point_at
 from robots.teleop.shared_robot import POLICY, SharedArm
 from robots.types import Array
 
@@ -51,7 +51,7 @@ class RunOperator:
 
     def status(self) -> Status:
         """See `Operator`."""
-        shared, state, pace = self.shared, self.shared.state, self.loop.pace
+        shared, state, timer = self.shared, self.shared.state, self.loop.timer
         takeover, run = shared.takeover, self.run_status
         joints = tuple(
             Joint(name, float(q), low, high, float(dq), top)
@@ -69,8 +69,8 @@ class RunOperator:
             cameras=self.loop.cameras,
             limited_by=shared.held_by,
             state_age=shared.age,
-            ticks=pace.ticks,
-            missed_ticks=pace.late,
+            ticks=timer.ticks,
+            missed_ticks=timer.missed,
             message=takeover.message,
             t_mono=time.monotonic(),
         )
@@ -111,14 +111,14 @@ class RunOperator:
 
     def disconnect(self, who: str) -> None:
         """See `Operator`."""
-        self.shared.left(who)
+        self.shared.disconnected(who)
 
     def jog(self, who: str, jog: Jog) -> Reply:
         """See `Operator`."""
         opening = jog.gripper
         try:
-            teleop_actions.shares(jog.linear)
-            teleop_actions.shares(jog.angular)
+            teleop_actions.speed_fractions(jog.linear)
+            teleop_actions.speed_fractions(jog.angular)
         except (ValueError, TypeError) as error:
             return Reply(False, f"jog: {error}")
         if opening is not None and not (isinstance(opening, int | float) and math.isfinite(opening)):
@@ -139,7 +139,7 @@ class RunOperator:
                 return Reply(False, f"no image of {camera!r} yet")
             try:
                 point = point_at(found[0], u, v)
-                goal = over(self.shared.spec, point, self.shared.limits.hover)
+                goal = point_above(self.shared.spec, point, self.shared.limits.hover)
             except TakeoverRefused as error:
                 return Reply(False, str(error))
         else:

@@ -1,11 +1,11 @@
-"""Takeover: who controls the arm, as a state machine. Pure logic: no threads, no arm.
+"""Takeover: state machine of who controls the arm. No threads, no arm.
 
     autonomous ──pause──▶ paused ──take──▶ correcting        any ──stop──▶ stopped ──rearm──▶ paused
         ▲  └──────────────take──────────────▲ │
-        └──hand_back── paused, correcting ◀───┘ pause, left
+        └──hand_back── paused, correcting ◀───┘ pause, disconnect
 
 One commander at a time. Until the agent has acknowledged an interruption (`acknowledge`), its commands are
-refused, however short the interruption was.
+refused, even after a short interruption.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ class Takeover:
     """See the module.
 
     Args:
-        mode: to begin with.
-        agent: whether there is one to hand back to; without one the arm is paused instead.
+        mode: initial mode.
+        agent: whether an agent exists to hand back to; without one a hand-back pauses the arm.
+        message: initial status message.
 
     Attributes:
-        holder: who corrects, "" where nobody does.
-        unacknowledged: whether there was an interruption that the agent has not acknowledged.
-        message: the last event, for people.
-        who, why: who interrupted the agent, and how ("taken", "paused", "stopped", "told").
+        holder: the operator in control, "" = none.
+        handed_back: whether the arm was handed back without an agent, so that its lease may be released.
+        unacknowledged: whether the agent has yet to acknowledge an interruption.
+        message: the last event, as displayed.
+        who, why: who interrupted the agent, and how: "taken", "paused", "stopped" or "told" (a message).
     """
 
     def __init__(self, mode: str = AUTONOMOUS, agent: bool = True, message: str = "") -> None:
         self.mode, self.agent, self.message = mode, agent, message
         self.holder = ""
-        self.given = False  # handed back without an agent: the lease may be released
+        self.handed_back = False
         self.unacknowledged = False
         self.who = self.why = ""
 
@@ -48,7 +50,7 @@ class Takeover:
             raise TakeoverRefused(f"{self.holder} has control; wait until it is handed back, or stop the arm")
         if self.mode != CORRECTING:
             self._interrupted(who, "taken")
-            self.mode, self.holder, self.given = CORRECTING, who, False
+            self.mode, self.holder, self.handed_back = CORRECTING, who, False
             self.message = f"{who} took control"
 
     def pause(self, who: str) -> None:
@@ -61,46 +63,50 @@ class Takeover:
         self.message = f"paused by {who}"
 
     def hand_back(self, who: str) -> None:
-        """From correcting by its holder, from paused by anyone. Raises TakeoverRefused."""
+        """Return control to the agent: in correcting only by the holder, in paused by anyone.
+
+        Raises:
+            TakeoverRefused: another operator has control, or the arm is stopped.
+        """
         self._check_not_stopped("hand back")
         if self.mode == CORRECTING and self.holder != who:
             raise TakeoverRefused(f"{self.holder} has control, not {who}")
         if self.mode == AUTONOMOUS:
             return
         self.mode, self.holder = (AUTONOMOUS if self.agent else PAUSED), ""
-        self.given = not self.agent
+        self.handed_back = not self.agent
         self.message = f"handed back by {who}" + (": replanning" if self.agent else "")
 
     def stop(self, who: str, reason: str) -> None:
-        """Anyone may, at any time; the first cause is kept."""
+        """Stop the arm. Allowed for anyone at any time; the first cause is kept."""
         if self.mode != STOPPED:
             self._interrupted(who, "stopped")
-            self.mode, self.holder, self.given = STOPPED, "", False
+            self.mode, self.holder, self.handed_back = STOPPED, "", False
             self.message = f"stopped: {reason}"
 
     def rearm(self, who: str) -> None:
-        """After a stop; the run stays paused. Raises TakeoverRefused where the arm is not stopped."""
+        """Leave the stopped mode for paused. Raises TakeoverRefused if the arm is not stopped."""
         if self.mode != STOPPED:
             raise TakeoverRefused("the arm is not stopped; rearm is only needed after a stop")
         self.mode, self.message = PAUSED, f"rearmed by {who}: paused"
 
-    def left(self, who: str) -> None:
-        """A console or device disconnected: where it had control the arm is paused."""
+    def disconnected(self, who: str) -> None:
+        """A console or device disconnected: pause the arm if it had control."""
         if self.mode == CORRECTING and self.holder == who:
             self.mode, self.holder = PAUSED, ""
             self.message = f"{who} disconnected while in control: paused"
 
     def interrupt(self, who: str) -> None:
-        """`who` typed something: the agent is interrupted and asks what."""
+        """Interrupt the agent because `who` sent it a message."""
         self._interrupted(who, "told")
         self.message = f"{who} sent a message"
 
     def acknowledge(self) -> None:
-        """The agent knows what happened and may continue."""
+        """The agent has read the interruption and may continue."""
         self.unacknowledged, self.who, self.why = False, "", ""
 
     def _interrupted(self, who: str, why: str) -> None:
-        if self.why in ("", "told"):  # a takeover outweighs a message before it
+        if self.why in ("", "told"):  # a takeover replaces an earlier message
             self.who, self.why = who, why
         self.unacknowledged = True
 

@@ -1,7 +1,7 @@
-"""Images captured beside the control thread, so that no tick waits for one.
+"""Image sources outside the control thread, so that no tick waits for an image.
 
-A simulated arm's are rendered in another process (`sim.rendering.async_renderer`); a remote arm's are fetched
-by a thread of their own.
+Another process renders a simulated arm's images (`sim.rendering.async_renderer`); a thread fetches those of a
+remote arm.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from robots.errors import DriverError, RobotError
 from robots.spec import ArmSpec
 from robots.types import CameraFrame
 
-LONGEST = 5.0  # [s] that an image is waited for
-AGAIN = 0.1  # [s] until a camera that failed is asked again
-LAST = 0.5  # [s] that `close` waits for a request under way
+TIMEOUT = 5.0  # [s] to wait for an image
+RETRY = 0.1  # [s] between attempts after a failure
+CLOSE_TIMEOUT = 0.5  # [s] that `close` waits for a pending request
 
 
 class Pictures(Protocol):
     """A source of images. Every method but `follow` may be called from any thread."""
 
     def follow(self) -> None:
-        """By the control thread, after each tick. Never waits."""
+        """Called by the control thread after each tick. Never blocks."""
         ...
 
     def newest(self, camera: str) -> tuple[CameraFrame, float]:
-        """The newest image, and the time it shows, [s] monotonic. Never waits."""
+        """The newest image and its monotonic time in [s]. Never blocks."""
         ...
 
     def fresh(self, camera: str) -> CameraFrame:
-        """An image of the last tick or later; waits for it. Raises DriverError where none comes."""
+        """Wait for an image of the last tick or later. Raises DriverError if there is none in time."""
         ...
 
     def close(self) -> None:
-        """End the thread or process behind it. Idempotent."""
+        """End the thread or process of the source. Idempotent."""
         ...
 
 
-class Photographed(Protocol):
-    """An arm whose cameras any thread may read while another commands it, as across the bridge."""
+class CameraReader(Protocol):
+    """An arm whose cameras one thread may read while another commands it, such as a bridge client."""
 
     spec: ArmSpec
 
     def picture(self, camera: str) -> CameraFrame:
-        """An image captured after this call. Raises RobotError where there is none."""
+        """An image captured after this call. Raises RobotError if there is none."""
         ...
 
 
@@ -54,15 +54,15 @@ class FetchedPictures:
     """Fetches images in a thread, from each camera at most once a tick.
 
     Args:
-        arm: nobody else calls its `picture` meanwhile. One that is still under way after our `close` ends
-            with the arm's own, as that of a bridge client does.
-        cameras: whose.
+        arm: only this thread calls its `picture`. A request still pending after `close` must end when the arm
+            is closed, as that of a bridge client does.
+        cameras: names of the cameras.
 
     Raises:
         DriverError: a camera gives no image.
     """
 
-    def __init__(self, arm: Photographed, cameras: Sequence[str]) -> None:
+    def __init__(self, arm: CameraReader, cameras: Sequence[str]) -> None:
         self.cameras = tuple(cameras)
         self._arm = arm
         self._failure: dict[str, str] = {}
@@ -82,25 +82,25 @@ class FetchedPictures:
         """Does nothing: images are captured where the arm is."""
 
     def newest(self, camera: str) -> tuple[CameraFrame, float]:
-        """The newest image, and when it was requested, [s] monotonic: it is no older."""
+        """The newest image and the monotonic time in [s] of its request, which precedes the capture."""
         return self._frames[camera]
 
     def fresh(self, camera: str) -> CameraFrame:
-        """An image requested after this call; waits for it. Raises DriverError where none comes."""
+        """Wait for an image requested after this call. Raises DriverError after `TIMEOUT`."""
         begin = time.monotonic()
         with self._new:
             while (found := self._frames.get(camera)) is None or found[1] < begin:
-                left = begin + LONGEST - time.monotonic()
+                left = begin + TIMEOUT - time.monotonic()
                 if not left > 0 or not self._thread.is_alive():
                     why = self._failure.get(camera, "it does not answer")
-                    raise DriverError(f"camera {camera}: no image within {LONGEST:g} s ({why})")
-                self._new.wait(min(left, AGAIN))
+                    raise DriverError(f"camera {camera}: no image within {TIMEOUT:g} s ({why})")
+                self._new.wait(min(left, RETRY))
         return found[0]
 
     def close(self) -> None:
-        """Request no more; a request still under way ends with the arm. Idempotent."""
+        """End the thread; a pending request ends with the arm. Idempotent."""
         self._ended.set()
-        self._thread.join(LAST)
+        self._thread.join(CLOSE_TIMEOUT)
 
     def _fetch(self) -> None:
         while not self._ended.is_set():
@@ -119,5 +119,5 @@ class FetchedPictures:
                 with self._new:
                     self._frames[camera] = (frame, asked)
                     self._new.notify_all()
-            least = AGAIN if failed else self._arm.spec.dt
+            least = RETRY if failed else self._arm.spec.dt
             self._ended.wait(max(0.0, least - (time.monotonic() - begin)))

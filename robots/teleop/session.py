@@ -1,4 +1,4 @@
-"""Session: one arm's command numbers, stamps and commanded state, continuous whoever commands."""
+"""Session: sequence numbers, timestamps and commanded state of one arm, continuous across commanders."""
 
 from __future__ import annotations
 
@@ -9,82 +9,100 @@ import numpy as np
 
 from robots.errors import LeaseMissing, RobotError
 from robots.robot import Leased, Rearmable, Remote, Robot
-from robots.teleop.braking import Commanded
+from robots.teleop.braking import CommandedState
 from robots.types import JointCommand
 
 
 class Session:
-    """Sends commands and keeps what was sent. Begins where the arm is, and again after every `rearm`.
+    """Sends commands and keeps the commanded state. Begins at the measured joints, and again after `rearm`.
+
+    Args:
+        arm: receives the commands.
+        latched: whether the arm is stopped at the start.
+        clock: monotonic clock in [s].
 
     Attributes:
         latched: whether the arm is stopped, so that nothing is sent.
-        state: as measured last; measured_at: [s] when that was.
+        state: last measured state.
+        measured_at: [s] time of `state` on the clock.
+        last_error: of the arm's `stop`, `observe` or `release`; "" = none.
     """
 
     def __init__(self, arm: Robot, latched: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.arm, self.latched = arm, latched
         self._remote = arm.capability(Remote)
-        self.trouble = ""  # the last error of the arm's own `stop` or `observe`
+        self.last_error = ""
         self._clock = clock
-        self._commanded: Commanded | None = None
-        self._opening: float | None = (
-            None  # commanded last, in [0, 1]: kept over a stop, with what is grasped
-        )
+        self._commanded: CommandedState | None = None
+        self._last_opening: float | None = None  # in [0, 1]; kept across stops, so that a grasp holds
         self._seq, self._stamp = -1, 0.0
         self._measure()
 
-    def begin(self) -> Commanded:
-        """The commanded state; at the start of a session, where the arm is, at rest."""
+    def begin(self) -> CommandedState:
+        """The commanded state; at the start of a session, the measured joints at rest."""
         if self._commanded is None:
-            self.look()
-            opening = self.state.gripper if self._opening is None else self._opening
-            self._commanded = Commanded(self.arm.spec, self.state.q, opening)
+            self.measure()
+            opening = self.state.gripper if self._last_opening is None else self._last_opening
+            self._commanded = CommandedState(self.arm.spec, self.state.q, opening)
         return self._commanded
 
-    def numbered(self, q_target: np.ndarray, gripper: float, stamp: float | None = None) -> JointCommand:
-        """The next command, stamped with the arm's own last time: no two clocks are compared."""
+    def make_command(self, q_target: np.ndarray, gripper: float, stamp: float | None = None) -> JointCommand:
+        """The next command, by default with the arm's last timestamp: no two clocks are compared.
+
+        Args:
+            q_target: (n_joints,) in [rad].
+            gripper: opening in [0, 1].
+            stamp: [s] on the arm's clock.
+        """
         return JointCommand(q_target, gripper, self._seq + 1, self._stamp if stamp is None else stamp)
 
     def send(self, asked: JointCommand) -> JointCommand:
-        """One target through the arm's gate. Raises what the arm raises."""
+        """Send one target. Returns the command really sent.
+
+        Raises:
+            RobotError: from the arm.
+        """
         arm = self.begin()
         sent = self.arm.command(asked)
         self._seq, self._stamp = max(asked.seq, sent.seq), sent.t_mono
-        self._opening = arm.gripper = min(max(float(asked.gripper), 0.0), 1.0)
-        arm.sent(sent.q_target)
+        self._last_opening = arm.gripper = min(max(float(asked.gripper), 0.0), 1.0)
+        arm.update(sent.q_target)
         return sent
 
-    def refused(self) -> None:
-        """A command was refused: the arm braked in its tick."""
+    def command_refused(self) -> None:
+        """Update the state after a refused command: the arm braked for one tick."""
         arm = self.begin()
-        arm.sent(arm.slower())
+        arm.update(arm.braking_target())
 
-    def lost(self) -> None:
-        """The arm accepts no commands any more, and brakes by itself."""
+    def end(self) -> None:
+        """End the session: the arm accepts no commands and brakes by itself."""
         self._commanded, self.latched = None, True
 
     def latch(self, reason: str) -> bool:
-        """Stop the arm once it is at rest, or at once where it has a control loop of its own.
+        """Stop the arm once it is at rest, or at once if it has its own real-time control loop.
 
-        Returns whether it is stopped, so that nothing is sent.
+        Returns:
+            Whether it is stopped, so that nothing is sent.
         """
         still = self._commanded is None or self._commanded.at_rest
         if not self.latched and (still or (self._remote is not None and self._remote.realtime)):
-            self.abandon(reason)
+            self.stop_arm(reason)
         return self.latched
 
-    def abandon(self, reason: str) -> None:
-        """Have the arm stop by itself, now."""
+    def stop_arm(self, reason: str) -> None:
+        """Stop the arm now; it brakes by itself."""
         try:
             self.arm.stop(reason)
         except RobotError as error:
-            self.trouble = f"{type(error).__name__}: {error}"
-        self.lost()
+            self.last_error = f"{type(error).__name__}: {error}"
+        self.end()
 
     def rearm(self) -> None:
-        """Rearm the arm; one that is leased acquires the lease again where it moved.
+        """Rearm the arm; acquires its lease again if another client had it.
 
-        Raises LeaseHeld and what else the arm raises.
+        Raises:
+            LeaseHeld: another client holds the lease.
+            RobotError: from the arm.
         """
         if (arm := self.arm.capability(Rearmable)) is not None:
             try:
@@ -94,25 +112,25 @@ class Session:
                     raise
                 leased.acquire()
                 arm.rearm()
-        self._commanded, self.latched, self.trouble = None, False, ""
+        self._commanded, self.latched, self.last_error = None, False, ""
 
     def release(self) -> bool:
-        """Release the lease, so that a policy may continue. Returns whether the arm has one."""
+        """Release the lease, so that a policy may acquire it. Returns whether the arm has a lease."""
         if (leased := self.arm.capability(Leased)) is None:
             return False
         try:
             leased.release()
         except RobotError as error:
-            self.trouble = f"{type(error).__name__}: {error}"
-        self.lost()
+            self.last_error = f"{type(error).__name__}: {error}"
+        self.end()
         return True
 
-    def look(self) -> None:
-        """Measure `state`; unchanged where the arm does not answer."""
+    def measure(self) -> None:
+        """Update `state`; unchanged if the arm does not answer."""
         try:
             self._measure()
         except RobotError as error:
-            self.trouble = f"{type(error).__name__}: {error}"
+            self.last_error = f"{type(error).__name__}: {error}"
 
     def _measure(self) -> None:
         self.state = self.arm.observe(()).robot

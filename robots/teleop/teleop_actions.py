@@ -1,4 +1,4 @@
-"""Actions of a person at one tick, and the protocol of the devices that give them."""
+"""Actions of an operator at one tick, and the protocol of teleoperation devices."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ import numpy as np
 
 from robots.types import Array, RobotState
 
-STALE = 0.100  # [s] after which an action is ignored: hold to move
-BUTTONS = ("take", "hand_back", "toggle", "pause", "stop", "rearm")  # toggle: take, or hand back what is held
+STALE = 0.100  # [s] after which an action is ignored: the operator holds a control to move
+BUTTONS = ("take", "hand_back", "toggle", "pause", "stop", "rearm")  # toggle: take, or hand back
 
 Triple = tuple[float, float, float]
-STILL: Triple = (0.0, 0.0, 0.0)
+ZERO: Triple = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Jog:
-    """Move the tool while this is repeated, in the base frame.
+    """Move the tool while this is repeated.
 
     Attributes:
-        linear: (vx, vy, vz) as shares in [-1, 1] of the highest jogging speed.
+        linear: (vx, vy, vz) in the base frame, each a fraction in [-1, 1] of the highest jogging speed.
         angular: (wx, wy, wz) likewise.
-        gripper: wanted opening in [0, 1]; None = as it is.
+        gripper: requested opening in [0, 1]; None = unchanged.
     """
 
-    linear: Triple = STILL
-    angular: Triple = STILL
+    linear: Triple = ZERO
+    angular: Triple = ZERO
     gripper: float | None = None
 
     @property
-    def still(self) -> bool:
+    def is_zero(self) -> bool:
+        """Whether both velocities are 0."""
         return not (any(self.linear) or any(self.angular))
 
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """Move the tool over a point while this is repeated: `xyz` (3,) in [m], base frame, turned as it is."""
+    """Move the tool to `xyz` (3,) in [m] in the base frame while this is repeated; orientation unchanged."""
 
     xyz: Array
     gripper: float | None = None
@@ -45,7 +46,7 @@ class Reach:
 
 @dataclass(frozen=True, eq=False)
 class LeaderJoints:
-    """A leader arm with the same joints: `q` (n_joints,) in [rad], `gripper` in [0, 1]."""
+    """State of a leader arm with the same joints: `q` (n_joints,) in [rad], `gripper` in [0, 1]."""
 
     q: Array
     gripper: float | None = None
@@ -53,7 +54,7 @@ class LeaderJoints:
 
 @dataclass(frozen=True, eq=False)
 class LeaderTool:
-    """A leader arm of another kind: its tool, `base_from_ee` (4, 4) in its own base, `gripper` in [0, 1]."""
+    """State of another leader arm: tool pose `base_from_ee` (4, 4) in its base, `gripper` in [0, 1]."""
 
     base_from_ee: Array
     gripper: float | None = None
@@ -64,14 +65,14 @@ TeleopAction = Jog | Reach | LeaderJoints | LeaderTool
 
 @dataclass(frozen=True)
 class Reading:
-    """What a device reads at one tick.
+    """Reading of a device at one tick.
 
     Attributes:
-        action: None = nothing is pressed: the arm decelerates and holds.
-        age: [s] of the action.
+        action: None = no control is held: the arm decelerates and holds.
+        age: [s] age of the action.
         buttons: of `BUTTONS`, each once a press.
-        clutch: False = the device moves freely and the arm holds. Closed again, motion continues from where
-            both are then, without a jump.
+        clutch: False = the arm holds while the device moves freely. When it closes, the motion continues from
+            the poses of both, without a jump.
     """
 
     action: TeleopAction | None = None
@@ -81,30 +82,35 @@ class Reading:
 
 
 class Teleoperator(Protocol):
-    """A device in a person's hand."""
+    """A teleoperation device.
+
+    Attributes:
+        name: identifies it as an operator.
+    """
 
     name: str
 
     def connect(self) -> None:
-        """Open the device. Raises DeviceError that names what is missing and how to get it."""
+        """Open the device. Raises DeviceError, which names what is missing and how to install it."""
         ...
 
     def read(self, follower: RobotState) -> Reading:
-        """What the device reads now; returns at once. Raises DeviceError once it is unplugged."""
+        """The current reading, without waiting. Raises DeviceError if the device was unplugged."""
         ...
 
     def close(self) -> None:
-        """Release the device, restore the terminal. Idempotent."""
+        """Release the device and restore the terminal. Idempotent."""
         ...
 
 
-def shares(values: Triple) -> Array:
-    """(3,) of `values` with a norm of at most 1: two keys are not faster than one.
+def speed_fractions(values: Triple) -> Array:
+    """(3,) `values` scaled to a norm of at most 1, so that two keys are not faster than one.
 
-    Raises ValueError for what is not three finite numbers.
+    Raises:
+        ValueError: `values` are not three finite numbers.
     """
     out = np.asarray(values, dtype=np.float64)
     if not (out.shape == (3,) and np.isfinite(out).all()):
-        raise ValueError(f"{values!r} are not three finite shares of a speed")
+        raise ValueError(f"{values!r} are not three finite fractions of a speed")
     out = np.clip(out, -1.0, 1.0)
     return out / max(1.0, float(np.sqrt(out @ out)))

@@ -84,13 +84,13 @@ def test_without_access_to_the_device_everything_else_works(tmp_path, monkeypatc
     with no_cpu_sleep() as allowed:
         assert not allowed
     with ControlLoop(SharedArm(GateArm())) as loop:
-        until(lambda: loop.pace.ticks > 2)
+        until(lambda: loop.timer.ticks > 2)
         assert not loop.cpu_sleep_disabled
 
 
 def test_a_control_loop_requests_it_until_it_ends_a_realtime_server_while_armed(device, tmp_path) -> None:
     with ControlLoop(SharedArm(GateArm())) as loop:
-        until(lambda: loop.pace.ticks > 2)
+        until(lambda: loop.timer.ticks > 2)
         assert loop.cpu_sleep_disabled and held() == 1
     assert held() == 0
     with bench(tmp_path / "clock") as made:

@@ -72,7 +72,7 @@ class _Cycles:
     """Listens to ticks: how late each began, and how long after it was due it was done, its row recorded."""
 
     def __init__(self, assisted: Any) -> None:
-        self._pace = assisted.loop.pace
+        self._timer = assisted.loop.timer
         self.counting = False
         self._began: list[float] = []
         self._behind: list[float] = []
@@ -83,8 +83,8 @@ class _Cycles:
     def __call__(self, tick: Any) -> None:
         if self.counting:
             self._began.append(tick.t)
-            self._behind.append(self._pace.behind)
-            self._sent.append(self._pace.behind + time.monotonic() - tick.t)
+            self._behind.append(self._timer.delay)
+            self._sent.append(self._timer.delay + time.monotonic() - tick.t)
             self._moved += bool(tick.by)
 
     def figures(self, witnesses: StallMonitor) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def bench_gate(
 def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
     """Offer `commands` to one gate, tick after tick, as a server would, and judge every position sent.
 
-    Every other stream the gate looks ahead between two ticks, as a server's does, and what it foretells then
+    Every other stream the gate precomputes between two ticks, as a server's does, and what it predicts then
     must be what it sends.
     """
     rng = np.random.default_rng([seed, *spec.name.encode()])

@@ -138,13 +138,13 @@ class OperatorSession:
 
     def _tidy(self, tick: Any) -> None:
         """Collect young cyclic garbage once a second: a fraction of a millisecond."""
-        if self.loop.pace.ticks % TIDY == 0:
+        if self.loop.timer.ticks % TIDY == 0:
             gc.collect(1)
 
     def told(self) -> str:
         """One line for the end of a run."""
-        pace = self.loop.pace
-        return f"{pace.ticks} ticks, {pace.late} missed, worst delay {1e3 * pace.worst:.1f} ms"
+        timer = self.loop.timer
+        return f"{timer.ticks} ticks, {timer.missed} missed, worst delay {1e3 * timer.worst_delay:.1f} ms"
 
 
 def device_named(name: str | None) -> Teleoperator | None:

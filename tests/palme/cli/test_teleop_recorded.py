@@ -32,12 +32,12 @@ def test_a_session_is_one_episode_by_the_real_clock_and_replays_to_the_last_bit(
             shared = assisted.shared
 
             def jogged(ticks: int) -> None:
-                done, q = assisted.loop.pace.ticks + ticks, shared.state.q
+                done, q = assisted.loop.timer.ticks + ticks, shared.state.q
                 shared.take("anna")
 
                 def moved() -> bool:
                     shared.act("anna", Jog((0.0, 0.0, 0.5)))
-                    return assisted.loop.pace.ticks >= done and np.abs(shared.state.q - q).max() >= 0.01
+                    return assisted.loop.timer.ticks >= done and np.abs(shared.state.q - q).max() >= 0.01
 
                 until(moved, "a motion")
 
@@ -114,7 +114,7 @@ def test_a_camera_across_the_wire_that_gives_nothing_is_named(monkeypatch) -> No
         def picture(self, camera: str = ""):
             raise DriverError("unplugged")
 
-    monkeypatch.setattr("robots.teleop.pictures.LONGEST", 0.3)
+    monkeypatch.setattr("robots.teleop.pictures.TIMEOUT", 0.3)
     with pytest.raises(DriverError, match="camera left: .*unplugged"):
         FetchedPictures(Blind(), ("left",))
 

@@ -13,8 +13,8 @@ from robots.spec import ArmSpec
 from robots.teleop.braking import brakes_within, follow
 from robots.teleop.jogging import joint_speeds
 from robots.teleop.limits import TeleopLimits
-from robots.teleop.reach import NoDepth, OutOfWorkspace, over, point_at
-from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Reach, shares
+from robots.teleop.reach import NoDepth, OutOfWorkspace, point_above, point_at
+from robots.teleop.teleop_actions import Jog, LeaderJoints, LeaderTool, Reach, speed_fractions
 from tests.teleop_rig import GateArm, shared, ticks, worst_change
 
 PANDA = ArmSpec.load("panda")
@@ -147,10 +147,10 @@ def test_fingers_move_on_a_jog_that_moves_nothing_else() -> None:
 
 
 def test_two_keys_are_not_faster_than_one_and_nonsense_is_refused() -> None:
-    assert np.linalg.norm(shares((1.0, 1.0, 1.0))) == pytest.approx(1.0)
+    assert np.linalg.norm(speed_fractions((1.0, 1.0, 1.0))) == pytest.approx(1.0)
     for bad in ((np.nan, 0.0, 0.0), (0.0, np.inf, 0.0), (1.0, 2.0)):
         with pytest.raises(ValueError, match="finite"):
-            shares(bad)
+            speed_fractions(bad)
 
 
 def test_reach_brings_the_tool_over_the_point_and_stops_there() -> None:
@@ -177,7 +177,7 @@ def test_a_pixel_is_a_point_of_the_table() -> None:
     np.testing.assert_allclose(point_at(frame, 32, 24), [0.45, 0.0, 0.0], atol=1e-9)
     point = point_at(frame, 40, 24)  # to the right, which is -y from up there
     np.testing.assert_allclose(point, [0.45, -0.1, 0.0], atol=1e-9)
-    np.testing.assert_allclose(over(PANDA, point, 0.1), [0.45, -0.1, 0.1], atol=1e-9)
+    np.testing.assert_allclose(point_above(PANDA, point, 0.1), [0.45, -0.1, 0.1], atol=1e-9)
 
 
 def test_a_pixel_without_depth_or_out_of_the_workspace_is_refused_with_the_reason() -> None:
@@ -192,7 +192,7 @@ def test_a_pixel_without_depth_or_out_of_the_workspace_is_refused_with_the_reaso
         with pytest.raises(NoDepth, match="not in the picture"):
             point_at(frame, u, v)
     with pytest.raises(OutOfWorkspace, match="x = 0.10"):
-        over(PANDA, np.array([0.1, 0.0, 0.0]), 0.1)
+        point_above(PANDA, np.array([0.1, 0.0, 0.0]), 0.1)
 
 
 @pytest.mark.parametrize("name", ["panda", "xarm6", "ur5e", "iiwa7"])

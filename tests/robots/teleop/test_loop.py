@@ -15,7 +15,7 @@ from robots.errors import NotAutonomous, RobotError
 from robots.executor import Executor
 from robots.realtime import CONTROL_PRIORITY, raise_priority, raised_priority
 from robots.spec import ArmSpec
-from robots.teleop.loop import ControlLoop, Pace
+from robots.teleop.loop import ControlLoop, TickTimer
 from robots.teleop.shared_robot import SharedArm
 from robots.teleop.teleop_actions import Jog
 from robots.types import ActionChunk
@@ -52,17 +52,17 @@ class OneThread(GateArm):
 
 def test_ticks_that_are_late_are_counted_and_never_made_up_for_in_a_hurry() -> None:
     clock = Clock()
-    pace = Pace(0.05, clock)
+    timer = TickTimer(0.05, clock)
     clock.now += 0.05
-    pace.began()
-    assert (pace.ticks, pace.late) == (1, 0) and pace.left == pytest.approx(0.05)
+    timer.begin_tick()
+    assert (timer.ticks, timer.missed) == (1, 0) and timer.remaining == pytest.approx(0.05)
     clock.now += 0.054  # 4 ms: not worth a word
-    pace.began()
-    assert pace.late == 0 and pace.left == pytest.approx(0.046)
+    timer.begin_tick()
+    assert timer.missed == 0 and timer.remaining == pytest.approx(0.046)
     clock.now += 0.20
-    pace.began()
-    assert pace.late == 1 and pace.worst == pytest.approx(0.154)
-    assert pace.left == pytest.approx(0.05)  # not three at once
+    timer.begin_tick()
+    assert timer.missed == 1 and timer.worst_delay == pytest.approx(0.154)
+    assert timer.remaining == pytest.approx(0.05)  # not three at once
 
 
 def test_only_the_loop_s_thread_touches_the_arm() -> None:
@@ -114,7 +114,7 @@ def test_a_takeover_from_another_thread_breaks_a_chunk_off_in_the_middle() -> No
         happened = arm.wait()
         person.join()
         assert happened.who == "anna" and happened.commands
-        assert loop.pace.ticks > len(sent)
+        assert loop.timer.ticks > len(sent)
     assert worst_change(below) <= 1.0
 
 
@@ -134,7 +134,7 @@ def test_a_picture_that_does_not_fit_into_a_tick_is_not_begun() -> None:
     below = OneThread(picture_s=0.03)  # three ticks long
     arm = SharedArm(below)
     with ControlLoop(arm, ("front",)) as loop:
-        until(lambda: loop.pace.ticks > 40, "40 ticks")
+        until(lambda: loop.timer.ticks > 40, "40 ticks")
         taken = below.pictures
     assert 1 <= taken <= 6  # of 40: the first told how long it takes; it is tried again, but seldom
 
@@ -199,10 +199,10 @@ def test_pictures_that_come_by_themselves_follow_every_tick_and_are_never_taken(
     below, pictures = OneThread(picture_s=0.03), ByThemselves()
     arm = SharedArm(below, pictures=pictures)
     with ControlLoop(arm, ("front",)) as loop:
-        until(lambda: loop.pace.ticks > 20, "20 ticks")
+        until(lambda: loop.timer.ticks > 20, "20 ticks")
         assert arm.observe(("front",)).images["front"].rgb.shape == (48, 64, 3)
         assert loop.frame("front")[1] >= 19
-    assert below.pictures == 0 and abs(len(pictures.threads) - loop.pace.ticks) <= 1
+    assert below.pictures == 0 and abs(len(pictures.threads) - loop.timer.ticks) <= 1
     assert len(set(pictures.threads)) == 1 and threading.get_ident() not in pictures.threads
 
 

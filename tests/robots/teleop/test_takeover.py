@@ -169,7 +169,7 @@ def test_of_two_holders_the_second_is_refused_by_name_and_moves_nothing() -> Non
     assert not arm.act("bert", PUSH)
     ticks(arm, clock, 5)
     np.testing.assert_allclose(below.q, arm.spec.q_home, atol=1e-9)
-    arm.left("bert")
+    arm.disconnected("bert")
     assert arm.takeover.holder == "anna"
     arm.hand_back("anna")
     arm.take("bert")
@@ -183,7 +183,7 @@ def test_a_holder_who_is_gone_in_the_middle_of_a_motion_leaves_a_paused_arm() ->
         arm.act("anna", PUSH)
         ticks(arm, clock, 1)
     assert not below.gate.at_rest
-    arm.left("anna")
+    arm.disconnected("anna")
     ticks(arm, clock, 6)
     assert arm.takeover.mode == PAUSED and below.gate.at_rest and worst_change(below) <= 1.0
 
