@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from robots.skills import COLOURS, KINDS
 from sim.tasks import Task
-from sim.world.state import ObjectSpec, SceneState
+from sim.world.state import SceneState
 
 MAX_OBJECTS = 12
 WIDTH = 24
@@ -88,16 +88,3 @@ class Features:
             table[: self.n, POSE] = [(*xyz, *quat) for xyz, quat in rows]
             table[self.movers, 21:24] = table[self.goals, 13:16] - table[self.movers, 13:16]
         return table.flatten()
-
-
-def specs_of(table: NDArray[np.float32]) -> tuple[ObjectSpec, ...]:
-    """The objects that a vector (288,) speaks of."""
-    rows = [row for row in np.asarray(table).reshape(MAX_OBJECTS, WIDTH) if row[0] > 0]
-    return tuple(
-        ObjectSpec(
-            COLOURS[int(np.argmax(row[4:12]))],
-            KINDS[int(np.argmax(row[1:4]))],
-            "large" if row[12] > 0 else "small",
-        )
-        for row in rows
-    )

@@ -32,11 +32,6 @@ class Keypoints:
     place_opening: float
     travel_z: float
 
-    def as_array(self) -> Array:
-        """(11,): pick x y z, yaw, opening; place x y z, yaw, opening; travel height."""
-        pick = (*self.pick_xyz, self.pick_yaw, self.pick_opening)
-        return np.array([*pick, *self.place_xyz, self.place_yaw, self.place_opening, self.travel_z])
-
 
 def find_keypoints(
     spec: ArmSpec,

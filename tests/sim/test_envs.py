@@ -13,8 +13,9 @@ from gymnasium.utils.env_checker import check_env
 
 import sim  # noqa: F401  (registers)
 from robots.errors import CommandRejected
+from robots.skills import COLOURS, KINDS
 from sim.data.scene_sampler import layout
-from sim.envs.features import specs_of
+from sim.envs.features import MAX_OBJECTS, WIDTH
 from sim.envs.register import IDS
 from sim.envs.tabletop import UnknownOption
 from sim.tasks import make_task
@@ -87,6 +88,19 @@ def test_it_says_what_learning_libraries_ask_for():
     assert inner._max_episode_steps == 400 and inner.metadata["render_fps"] == 20
     assert env.render().shape == (352, 480, 3)
     env.close()
+
+
+def specs_of(table):
+    """The objects that a vector (288,) speaks of."""
+    rows = [row for row in np.asarray(table).reshape(MAX_OBJECTS, WIDTH) if row[0] > 0]
+    return tuple(
+        ObjectSpec(
+            COLOURS[int(np.argmax(row[4:12]))],
+            KINDS[int(np.argmax(row[1:4]))],
+            "large" if row[12] > 0 else "small",
+        )
+        for row in rows
+    )
 
 
 def test_done_means_the_block_lies_in_the_bowl_and_is_let_go():
