@@ -247,7 +247,7 @@ class VendorContract(DriverContract):
         """Whether the vendor's own stop was called."""
         raise NotImplementedError
 
-    def test_a_silent_arm_is_an_error_that_tells_the_age(self, driver: VendorDriver) -> None:
+    def test_a_silent_arm_is_an_error_that_names_the_age(self, driver: VendorDriver) -> None:
         driver.connect()
         driver.read()
         self.fall_silent()

@@ -95,7 +95,7 @@ class RobotContract:
         self.move(robot, before + 0.1, 20)
         np.testing.assert_array_equal(seen.robot.q, before)
 
-    def test_arm_goes_where_it_is_told_and_tells_what_was_sent(self, robot: Robot) -> None:
+    def test_arm_goes_where_it_is_commanded_and_returns_what_was_sent(self, robot: Robot) -> None:
         q = self.start(robot)
         goal = q + 0.1
         sent = self.move(robot, goal, 30, seq=1)

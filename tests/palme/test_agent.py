@@ -49,6 +49,7 @@ def test_a_policy_that_never_finishes_fails_its_step():
     arm = FakeArm()
     result = agent(FakePlanner([PUT]), FakePolicy(n_chunks=10**6), arm, limits=limits).run(PUT)
     assert not result.done and 12 <= len(arm.sent) <= 16
+    assert steps_of(result) == ((PUT, False),) and result.finished.cause == "replans"
 
 
 def test_a_nan_from_the_policy_ends_as_a_named_refusal_with_the_arm_holding():
@@ -99,7 +100,7 @@ def test_ctrl_c_stops_the_arm_and_still_gives_a_result():
     assert isinstance(events[-1], Finished)
 
 
-def test_an_arm_that_cannot_be_told_to_stop_still_gives_a_result():
+def test_a_run_whose_arm_cannot_be_stopped_still_gives_a_result():
     class Gone(FakeArm):
         def stop(self, reason):
             raise FakeRefusal("nobody answers")
@@ -127,7 +128,7 @@ def test_an_arm_that_cannot_be_told_to_stop_still_gives_a_result():
         assert result.reason == reason and not result.done and isinstance(events[-1], Finished)
 
 
-def test_events_tell_the_run_in_order_and_account_for_its_time():
+def test_events_are_in_order_and_account_for_the_time_of_the_run():
     events = []
     agent(FakePlanner([PUT]), FakePolicy(), FakeArm(), [events.append]).run(PUT)
     assert [type(e) for e in events] == [Started, Planned, Acted, Acted, Judged, Planned, Finished]

@@ -17,7 +17,7 @@ from palme.policies.remote import RemoteFormat, RemotePolicy
 from robots.errors import RobotError
 from robots.motion.kinematics import fk
 from robots.policy_servers.clients import OpenpiClient
-from robots.policy_servers.errors import ActionsRefused, PolicyServerRefused
+from robots.policy_servers.errors import ActionsRefused, PolicyServerRefused, PolicyServerUnavailable
 from robots.policy_servers.keys import keys_for
 from robots.policy_servers.openpi import OpenpiServer
 from robots.skills import Step
@@ -118,6 +118,13 @@ def test_a_server_s_refusal_is_a_failed_step_and_its_death_is_not():
 
     with pytest.raises(StepFailed, match="see nothing like it"):
         policy_of(refuse).act(seen(), TOLD)
+
+    def dead(flat):
+        raise PolicyServerUnavailable("no answer for 2.0 s")
+
+    with pytest.raises(PolicyServerUnavailable, match="no answer") as caught:
+        policy_of(dead).act(seen(), TOLD)
+    assert isinstance(caught.value, RobotError)  # the run ends with the arm holding
 
 
 def test_done_is_the_server_s_word_or_else_a_number_of_ticks():

@@ -166,7 +166,7 @@ class TestXArm(VendorContract):
         wait_for(lambda: driver.read().gripper == 0.0, "the measured opening")
         driver.close()
 
-    def test_a_refused_set_point_tells_the_vendor_s_code(self) -> None:
+    def test_a_refused_set_point_names_the_vendor_s_code(self) -> None:
         driver = self.make()
         driver.connect()
         driver.send(JointCommand(self.spec.q_home, 1.0, 0, 0.0))
@@ -468,7 +468,7 @@ class TestFranka(VendorContract):
 
 
 @pytest.mark.parametrize("driver", [XArmDriver, URDriver, FrankaDriver])
-def test_an_arm_that_is_not_there_is_said_to_be_so_by_the_real_sdk(driver: Any) -> None:
+def test_an_absent_arm_is_an_error_with_the_real_sdk(driver: Any) -> None:
     absent = driver(PANDA, "127.0.0.1")
     try:
         told = f"{driver.vendor} arm not reached at backend.address=127.0.0.1: |is missing"

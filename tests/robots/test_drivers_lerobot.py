@@ -128,7 +128,7 @@ class TestLeRobot(VendorContract):
             self.make().connect()
         assert not self.robot.is_connected
 
-    def test_a_robot_that_changes_actions_is_stopped_and_told(self) -> None:
+    def test_a_robot_that_changes_actions_is_stopped_with_an_error(self) -> None:
         driver = self.make()
         driver.connect()
         self.robot.clip = 20.0

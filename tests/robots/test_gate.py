@@ -138,7 +138,7 @@ def test_the_gate_sends_the_same_whether_it_looked_ahead_or_not(arm: ArmSpec, ge
     assert ticks / 16 < ahead < ticks * 7 / 8
 
 
-def test_nothing_is_foretold_of_what_filter_refuses_or_changes(arm: ArmSpec) -> None:
+def test_nothing_is_predicted_of_what_filter_refuses_or_changes(arm: ArmSpec) -> None:
     spec = dataclasses.replace(arm, control_hz=1000.0)
     gate = begun(spec)
     for k in range(3):

@@ -163,7 +163,7 @@ def test_frames_that_no_req_sends_are_dropped(server, client):
     assert client.ask("num_dofs") == 8
 
 
-def test_a_second_gello_may_look_but_not_command(arm, server, client):
+def test_a_second_gello_may_observe_but_not_command(arm, server, client):
     home = np.array([*SPEC.q_home, 0.0])
     client.ask("command_joint_state", joint_state=home)
     other = Client(server)

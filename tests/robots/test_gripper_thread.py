@@ -81,7 +81,7 @@ def test_a_blocking_gripper_is_not_opened_by_targets_from_before_it_closed() -> 
 
     def closed() -> bool:
         gripper.set_target(max(0.0, gripper.opening() - 0.0625))
-        time.sleep(0.05)
+        time.sleep(0.15)  # slower than the thread: it meets targets from before the motion
         return hand.at == 0.4
 
     wait_for(closed, "a grasp")

@@ -124,7 +124,7 @@ def test_a_stream_arrives_where_it_leads_with_the_delay_of_one_tick_and_jitter()
     assert path.at_rest
 
 
-def test_the_velocity_told_is_that_of_the_samples() -> None:
+def test_the_velocity_returned_is_that_of_the_samples() -> None:
     path, targets = begun(), wild(60)
     before, worst = None, 0.0
     for step in range(round(60 * PANDA.dt * HZ)):

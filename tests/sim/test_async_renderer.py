@@ -112,7 +112,7 @@ def test_nobody_waits_for_a_process_that_stands_still(arm, pictures) -> None:
     assert same(pictures.fresh("front"), arm, "front")
 
 
-def test_a_killed_process_is_told_to_who_wants_a_picture_and_to_nobody_else(arm) -> None:
+def test_a_killed_process_is_an_error_for_who_asks_for_a_picture_and_for_nobody_else(arm) -> None:
     made = AsyncRenderer(arm, depth=False)
     assert made.newest("front")[0].depth is None
     made._process.kill()

@@ -76,7 +76,7 @@ def test_pictures_too_are_the_same_for_the_same_seed():
     env.close()
 
 
-def test_it_says_what_learning_libraries_ask_for():
+def test_it_has_the_attributes_that_learning_libraries_ask_for():
     env = gymnasium.make("palme/PutInBowl-v0", image_size=48, cameras=("front",), render_mode="rgb_array")
     obs, info = env.reset(seed=0)
     assert obs["pixels"]["front"].shape == (48, 48, 3) and obs["pixels"]["front"].dtype == np.uint8
@@ -103,7 +103,7 @@ def specs_of(table):
     )
 
 
-def test_done_means_the_block_lies_in_the_bowl_and_is_let_go():
+def test_done_means_the_block_lies_in_the_bowl_and_is_let_go(monkeypatch):
     specs = (ObjectSpec("red", "block"), ObjectSpec("blue", "bowl"))
     task = make_task("put_in_bowl", InBowl("red block", "blue bowl"))
     scene = layout(SceneState(specs, (None, None)), np.random.default_rng(0))
@@ -115,6 +115,11 @@ def test_done_means_the_block_lies_in_the_bowl_and_is_let_go():
     assert (reward, terminated, info["is_success"]) == (0.0, False, False)
     bowl = env.world.poses()[0][1]
     env.world.set_pose(0, bowl + (0, 0, 0.02), (0, 0, 0, 1))
+    with monkeypatch.context() as gripped:
+        gripped.setattr(env.world, "held", lambda: 0)  # still between the fingers
+        for _ in range(10):
+            _, reward, terminated, _, info = env.step(hold)
+        assert (reward, terminated, info["is_success"]) == (0.0, False, False)
     for _ in range(10):
         _, reward, terminated, _, info = env.step(hold)
     assert (reward, terminated, info["is_success"]) == (1.0, True, True)
@@ -124,11 +129,12 @@ def test_done_means_the_block_lies_in_the_bowl_and_is_let_go():
 def test_a_far_target_is_approached_within_the_limits():
     env = gymnasium.make("palme/StackTower-v0", **FAST).unwrapped
     env.reset(seed=0)
-    last = env.arm.q
+    last = begin = env.arm.q
     for _ in range(20):
         obs, *_ = env.step(env.action_space.high)
         assert (np.abs(obs["agent_pos"][:-1] - last) <= env.arm.spec.dq_max / 20 * 1.1).all()
         last = obs["agent_pos"][:-1]
+    assert (last - begin > 0.5).all()
     env.close()
 
 

@@ -23,15 +23,28 @@ def at(*points: tuple[float, float, float]) -> np.ndarray:
     return np.array(points, dtype=np.float64)
 
 
+def edge_points(box: np.ndarray) -> np.ndarray:
+    """(400, 2) points of the outline of a box: x, y, yaw, half length, half width."""
+    x, y, yaw, length, width = box
+    t, one = np.linspace(-1, 1, 100), np.ones(100)
+    local = np.concatenate([np.stack(p, 1) for p in ((t, one), (t, -one), (one, t), (-one, t))])
+    c, s = np.cos(yaw), np.sin(yaw)
+    return local * (length, width) @ np.array([[c, s], [-s, c]]) + (x, y)
+
+
 def test_gaps_are_exact_where_faces_meet_and_never_too_wide() -> None:
     one, turned = np.array([0, 0, 0, 0.02, 0.01]), np.array([0.05, 0, np.pi / 2, 0.01, 0.02])
     assert box_gap(one, turned) == pytest.approx(0.05 - 0.02 - 0.02)
     assert box_disc_gap(one, np.array([0.02 + 0.03, 0.01 + 0.04, 0.01])) == pytest.approx(0.05 - 0.01)
-    rng = np.random.default_rng(0)
+    rng, touching = np.random.default_rng(0), 0
     for _ in range(50):
         a, b = (np.array([*rng.uniform(-0.05, 0.05, 2), rng.uniform(-3, 3), 0.02, 0.01]) for _ in range(2))
-        assert box_gap(a, b) == pytest.approx(float(box_gap(b, a)))
-        assert box_gap(a, b) <= np.hypot(*(a - b)[:2]) + 1e-12
+        gap = float(box_gap(a, b))
+        assert gap == pytest.approx(float(box_gap(b, a)))
+        apart = np.linalg.norm(edge_points(a)[:, None] - edge_points(b)[None], axis=2).min()
+        assert gap <= apart + 1e-12
+        touching += gap < 0
+    assert 5 < touching < 45
 
 
 def test_a_cube_alone_is_grasped_at_its_middle_along_either_axis() -> None:

@@ -41,7 +41,7 @@ def oracle(arm: SimulatedArm) -> Oracle:
     return Oracle(arm)
 
 
-def test_a_whole_afternoon_of_steps(oracle: Oracle) -> None:
+def test_a_sequence_of_steps_each_leaves_its_object_where_asked(oracle: Oracle) -> None:
     ticks: list[Tick] = []
     oracle.on_tick = ticks.append
     for step, name, holder in (

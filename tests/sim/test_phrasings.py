@@ -117,7 +117,7 @@ def test_every_block_is_named_in_every_tower_sentence():
             assert set(colours_said(task.instruction)) == {b.split()[0] for b in task.goal.blocks}
 
 
-def test_a_direction_is_never_said_of_the_other_order():
+def test_a_direction_cue_never_meets_the_list_of_the_other_order():
     """Cues of either side meet only the list of that side."""
     rng = random.Random(5)
     grammar = stack_tower.grammar()

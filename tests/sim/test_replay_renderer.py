@@ -19,7 +19,7 @@ def red_pixels(picture: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("look", ["photo", "fast"])
-def test_a_mirror_follows_the_poses_it_is_given(look):
+def test_a_replay_renderer_follows_the_poses_it_is_given(look):
     scene = layout(STATE, np.random.default_rng(0), jitter=False)
     mirror = ReplayRenderer(scene, look=look, scale=1)
     positions, quats = mirror.world.poses()

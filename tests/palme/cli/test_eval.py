@@ -47,7 +47,7 @@ def test_results_are_counts_with_their_interval(controlled):
     assert controlled["timing"]["arm_s"] > 0
 
 
-def test_the_oracle_achieves_what_it_is_told(controlled):
+def test_the_oracle_achieves_its_instruction(controlled):
     assert controlled["overall"]["success_at_end"] == 2
 
 
@@ -79,7 +79,7 @@ def test_an_episode_and_its_controls_share_task_and_scene(family):
     assert draw(EpisodeSpec(family, 5, 1000))[1].to_yaml() != scene.to_yaml()
 
 
-def test_phrasings_of_a_file_are_the_ones_that_are_said(tmp_path):
+def test_phrasings_of_a_file_are_the_instructions(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("put_in_bowl: ['{bowl} <- {block}']\n")
     spec = EpisodeSpec("put_in_bowl", 0, 1, templates=("{bowl} <- {block}",))
@@ -88,7 +88,7 @@ def test_phrasings_of_a_file_are_the_ones_that_are_said(tmp_path):
     assert results["settings"]["phrasings"] == str(file)
 
 
-def test_blanked_pictures_tell_nothing_of_the_scene():
+def test_blanked_pictures_hold_nothing_of_the_scene():
     from sim.world.arm import SimulatedArm
     from sim.world.world import World
 
@@ -102,6 +102,7 @@ def test_blanked_pictures_tell_nothing_of_the_scene():
             world.load(layout(sample("put_in_bowl", rng)[1], rng))
             seen.append(detector_shut.observe())
             assert arm.observe().images["front"].rgb.max() > 0  # the scene itself is to be seen
+        assert seen[0].images.keys() == seen[1].images.keys() >= {"front", "wrist"}
         for name, frame in seen[0].images.items():
             assert not frame.rgb.any()
             np.testing.assert_array_equal(frame.depth, seen[1].images[name].depth)

@@ -17,7 +17,7 @@ def test_lerobot_eval_runs_our_environments_and_counts_our_oracle_s_successes(tm
     assert found["problems"] == [] and found["oracle_succeeded"] == found["oracle_played"] == 3
 
 
-def test_the_plug_in_s_environments_tell_their_sentence_and_length_without_a_wrapper(monkeypatch) -> None:
+def test_the_plug_in_s_environments_give_instruction_and_length_without_a_wrapper(monkeypatch) -> None:
     name = "lerobot_env_palme.register"  # the file of the plug-in that needs no LeRobot
     spec = importlib.util.spec_from_file_location(name, PLUGIN / "lerobot_env_palme" / "register.py")
     assert spec is not None and spec.loader is not None

@@ -50,7 +50,7 @@ def run(tmp_path_factory):
     return out
 
 
-def test_a_run_is_recorded_with_what_was_asked_sent_said_and_seen(run):
+def test_a_run_is_recorded_with_requests_sent_commands_events_and_images(run):
     episode = Dataset(run / "d").episode(0)
     side, numbers = episode.sidecar, episode.numbers
     assert check(run / "d", deep=True) == [] and episode.task == PUT
@@ -313,7 +313,7 @@ def test_a_camera_that_is_unplugged_ends_the_run_with_the_arm_holding(tmp_path):
     dataset.close()
 
 
-def test_a_full_disk_in_a_run_is_told_and_the_arm_holds(tmp_path, monkeypatch, capsys):
+def test_a_full_disk_in_a_run_is_reported_and_the_arm_holds(tmp_path, monkeypatch, capsys):
     from palme.data.errors import WriteError
     from palme.data.writer import EpisodeWriter
 

@@ -267,7 +267,7 @@ def test_an_evaluation_whose_server_dies_writes_what_it_has(tmp_path, capsys, mo
     assert (tmp_path / "out" / "report.html").is_file()
 
 
-def test_what_a_served_arm_lacks_is_said_before_anything_is_loaded(tmp_path, capsys) -> None:
+def test_what_a_served_arm_lacks_is_named_before_anything_is_loaded(tmp_path, capsys) -> None:
     server, far = served(tmp_path, free_ports(), cameras=("wrist",))
     with server:
         for words, code, said in (
@@ -352,7 +352,7 @@ def test_the_bench_of_the_bridge_measures_and_judges(tmp_path, capsys) -> None:
     assert found["camera_pictures"] in ("raw", "jpeg") and found["silence_unnoticed"] == 0
 
 
-def test_one_who_looks_ends_quietly_when_nobody_listens_any_more(tmp_path) -> None:
+def test_the_camera_client_ends_quietly_when_its_output_is_closed(tmp_path) -> None:
     with bench(tmp_path, cameras=("left",), size=(64, 48)) as made:
         made.ring.client("me")
         words = [str(tmp_path), made.server.address, "left", "30", "raw"]
@@ -371,7 +371,7 @@ def test_one_who_looks_ends_quietly_when_nobody_listens_any_more(tmp_path) -> No
             looker.wait()
 
 
-def test_the_bench_of_the_install_says_what_it_lacks(tmp_path, monkeypatch) -> None:
+def test_the_bench_of_the_install_names_what_it_lacks(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     config = InstallConfig(starts=1, out=None)
     with pytest.raises(UsageError, match="pip could not install the base: .*setuptools"):

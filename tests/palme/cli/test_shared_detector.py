@@ -81,7 +81,7 @@ def test_a_whole_step_of_the_agent_encodes_no_frame_twice(rig, passes) -> None:
     assert len(passes) == len(frames) >= 4
 
 
-def test_a_location_tells_two_alike_blocks_apart(rig) -> None:
+def test_a_location_distinguishes_two_identical_blocks(rig) -> None:
     scene = table(rig, RED, RED, BLUE, PINK)
     detector = rig.policy.detector
     seen = detector.encode(rig.arm.observe(("front",)).images["front"])

@@ -136,13 +136,13 @@ def test_what_cannot_be_is_named_with_what_can(arguments, words, capsys, tmp_pat
         assert word in said, said
 
 
-def test_a_leader_is_looked_at_with_the_same_key_as_any_arm() -> None:
+def test_a_leader_is_observed_with_the_same_key_as_any_arm() -> None:
     config = load(TeleopConfig)
     assert config.leader.key == config.bridge.key == "me"
 
 
 @pytest.mark.parametrize("command", [["teleop"], [*RUN, *PRIVILEGED]])
-def test_a_port_that_is_taken_is_said(command, capsys, tmp_path) -> None:
+def test_a_port_in_use_is_refused_by_name(command, capsys, tmp_path) -> None:
     more = [f"out={tmp_path}"] if command[0] == "run" else []
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -150,14 +150,14 @@ def test_a_port_that_is_taken_is_said(command, capsys, tmp_path) -> None:
     assert f"console: cannot listen at 127.0.0.1:{port}" in capsys.readouterr().err
 
 
-def test_a_console_that_others_reach_is_opened_where_that_is_said(console) -> None:
+def test_a_console_beyond_loopback_opens_where_that_is_set(console) -> None:
     config = load(TeleopConfig, ["console=true", "console_host=0.0.0.0", "console_beyond_loopback=true"])
     check_operator(config, None)
     _serve(None, config).stop()
     assert console.asked == [("0.0.0.0", 0, None)] and console.beyond == [True]
 
 
-def test_a_port_that_was_taken_meanwhile_is_said_too() -> None:
+def test_a_port_taken_after_the_check_is_refused_too() -> None:
     pytest.importorskip("uvicorn")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = load(TeleopConfig, ["console=true", f"console_port={taken.getsockname()[1]}"])
@@ -173,7 +173,7 @@ def test_a_port_that_was_taken_meanwhile_is_said_too() -> None:
         ("console_port=65536", "console_port=65536: expected 0 to 65535"),
     ],
 )
-def test_a_run_looks_what_its_person_needs_before_it_loads_weights(
+def test_a_run_checks_its_operator_settings_before_it_loads_weights(
     setting, words, monkeypatch, capsys, tmp_path
 ) -> None:
     def load(*_) -> None:

@@ -43,7 +43,7 @@ def moves(found: Pairs) -> list[Moved]:
     ]
 
 
-def test_a_known_knock_is_found_though_every_fifth_point_is_far_astray() -> None:
+def test_a_known_camera_shift_is_found_with_every_fifth_point_an_outlier() -> None:
     rng = np.random.default_rng(0)
     found = pairs(60, knocked(), rng, True)
     found.seen[::5] += rng.uniform(0.0, 0.15, (12, 3))
@@ -54,14 +54,14 @@ def test_a_known_knock_is_found_though_every_fifth_point_is_far_astray() -> None
     assert np.linalg.norm(plain.mean(0) - (there.seen - there.true).mean(0)) > 0.01
 
 
-def test_where_points_say_nothing_of_a_turn_there_is_none() -> None:
+def test_points_at_one_place_give_no_rotation() -> None:
     seen = np.tile([0.5, 0.0, 0.04], (10, 1))
     pose = fit_rigid(seen, seen + [0.0, 0.02, 0.0], np.full((10, 3), 0.006), np.ones(10))
     np.testing.assert_allclose(pose[:3, :3], np.eye(3), atol=1e-6)
     assert pose[1, 3] == pytest.approx(0.02, abs=0.001)
 
 
-def test_a_person_s_points_outweigh_many_of_the_policy_s_own_that_say_that_all_is_well() -> None:
+def test_a_person_s_points_outweigh_many_of_the_policy_s_own_that_contradict_them() -> None:
     rng = np.random.default_rng(1)
     own = pairs(40, np.eye(4), rng, False)  # the fingers closed where they looked
     person = pairs(20, knocked(turn=(0.0, 0.0, 0.0)), rng, True)
@@ -99,7 +99,7 @@ def test_the_correction_is_kept_to_the_micrometre_and_older_weights_have_none(tm
     assert torch.equal(load_head(WEIGHTS, 7).base_from_told, torch.eye(4))  # the shipped ones know no table
 
 
-def test_the_policy_mends_the_calibration_and_says_where_things_were_without_it() -> None:
+def test_the_policy_corrects_the_calibration_and_reports_uncorrected_points() -> None:
     class Watching(FakeDetector):
         def encode(self, frame) -> None:
             self.pose = frame.base_from_camera
@@ -122,7 +122,7 @@ def test_the_policy_mends_the_calibration_and_says_where_things_were_without_it(
 # -- hindsight and data that lack something --------------------------------------------------------
 
 
-def test_a_hold_is_fingers_that_rest_on_something_and_are_told_to_close() -> None:
+def test_a_hold_is_a_gripper_at_rest_on_an_object_while_commanded_to_close() -> None:
     measured = np.array([1.0] * 5 + [0.8, 0.6] + [0.5] * 10 + [0.7, 0.9] + [0.8, 0.5, 0.2] + [0.0] * 8)
     sent = np.array([1.0] * 5 + [0.0] * 12 + [1.0] * 2 + [0.0] * 11)
     assert holds(measured, sent) == [(8, 16)]  # closing on nothing afterwards is none
@@ -164,7 +164,7 @@ def test_data_without_a_step_s_text_or_without_takeovers_are_refused_by_name(bli
         blind.steps, blind.features = steps, features
 
 
-def test_what_is_neither_demonstrations_nor_recorded_is_said(tmp_path, blind) -> None:
+def test_a_folder_without_demonstrations_or_recordings_is_refused(tmp_path, blind) -> None:
     with pytest.raises(FileNotFoundError, match="palme collect what=demonstrations"):
         sources(str(tmp_path))
     (tmp_path / "a.npz").touch()

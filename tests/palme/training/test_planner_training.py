@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from palme.language.tokenizer import build_tokenizer, small_words
 from palme.language.vocabulary import EOS, UNK, Vocabulary
 from palme.models.embodied_lm import EmbodiedConfig, EmbodiedLM
 from palme.models.processor import EmbodiedProcessor, tensors
+from palme.training import planner_eval
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
 from palme.training.datasets.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
 from palme.training.datasets.planner_batches import Batch, collate, end, serve
@@ -52,7 +54,7 @@ def test_every_answer_ends_in_an_acceptable_step(family):
             assert step_text(answer_of(e)) in map(str, e.task.acceptable_steps(e.state)), e.task.instruction
 
 
-def test_noise_on_words_neither_takes_nor_brings_one_that_tells_the_way():
+def test_noise_on_words_keeps_every_word_that_gives_a_direction():
     maker = QuestionMaker(SOURCE, 5)
     said = "kindly would you please stack it for me from cellar to attic , top last , buddy"
     words = ["<s>", "human", ":", *said.split(), "robot", ":"]
@@ -77,16 +79,19 @@ def test_the_same_seed_gives_the_same_questions():
 
 def test_training_never_asks_for_a_held_out_pair():
     maker = QuestionMaker(SOURCE, 6, rates={"goal": 1.0})
+    kinds: Counter[str] = Counter()
     for _ in range(400):
         goal = goal_of(maker.example().task)
+        kinds[goal.kind] += 1
         colours = [w.split("_")[0] for w in goal.order]
         if goal.kind == "in":
             assert (colours[1], colours[0]) not in HELD_OUT_IN_BOWL
         for low, high in zip(colours[:-1], colours[1:], strict=True):
             assert goal.kind != "stack" or not {(high, low), (low, high)} & HELD_OUT_ON_BLOCK
+    assert kinds["in"] > 20 and kinds["stack"] > 100
 
 
-def test_history_does_not_tell_the_answer():
+def test_history_does_not_reveal_the_answer():
     """The step said last is the answer about as often as any other feasible step would be."""
     maker = QuestionMaker(SOURCE, 7, noise=SHARP, follow_ups=0.0, rates={})
     told = same = 0
@@ -140,7 +145,7 @@ def test_each_question_weighs_the_same_however_long():
     assert np.allclose(sums, 1, atol=1e-5)
 
 
-def test_the_loss_is_the_cross_entropy_of_what_is_to_be_said():
+def test_the_loss_is_the_cross_entropy_of_the_answer_tokens():
     model = tiny_model()
     example = QuestionMaker(SOURCE, 9, follow_ups=0.0).example()
     batch = collate([example], PAD_ID)
@@ -159,7 +164,7 @@ def test_rate_warms_up_holds_and_decays_to_zero():
     assert config.rate(5000, 600) == 0.0
 
 
-def test_it_learns_to_say_what_is_asked_for():
+def test_the_loss_falls_on_a_repeated_batch():
     model = tiny_model()
     maker = QuestionMaker(SOURCE, 10, rates={"goal": 1.0})
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
@@ -206,22 +211,45 @@ def test_no_worker_outlives_its_trainer_whatever_the_trainer_does_on_sigterm():
         signal.signal(signal.SIGTERM, before)
 
 
-def test_closed_loop_of_an_untrained_model_fails():
-    assert closed_loop(tiny_model(), SOURCE, "stack_tower", 3, 0, SHARP, max_steps=2) <= 1 / 3
+def test_closed_loop_counts_the_tasks_that_right_answers_finish_and_no_others(monkeypatch):
+    def right(model, examples, **_):
+        steps = [min(e.task.acceptable_steps(e.state), key=str) for e in examples]
+        return [
+            ["done"]
+            if step.is_done
+            else ["put", step.what.replace(" ", "_"), step.text.split()[4], step.target.replace(" ", "_")]
+            for step in steps
+        ]
+
+    def too_soon(model, examples, **_):
+        return [["done"] for _ in examples]
+
+    def loop(**more) -> float:
+        return closed_loop(tiny_model(), SOURCE, "stack_tower", 6, 0, SHARP, **more)
+
+    monkeypatch.setattr(planner_eval, "answers", right)
+    assert loop() == 1.0 and loop(max_steps=1) < 1.0
+    monkeypatch.setattr(planner_eval, "answers", too_soon)
+    maker = QuestionMaker(SOURCE, 0, "validation", SHARP, 0.0, {})
+    begun = [maker.example("stack_tower") for _ in range(6)]
+    assert loop() == sum(e.task.is_success(e.state) for e in begun) / 6 < 1.0
 
 
 def test_prompt_of_training_and_of_the_planner_are_the_same_tokens():
     maker = QuestionMaker(SOURCE, 11, noise=SHARP, rates={}, follow_ups=0.0)
     processor = EmbodiedProcessor(build_tokenizer())
+    compared = 0
     for _ in range(20):
         e = maker.example()
         if UNK in e.words[: e.prompt]:
             continue
+        compared += 1
         sentence = Sentence(prompt_text(e.words[: e.prompt]), {"obj": seen(e.state), "state": np.zeros(11)})
         again = processor(sentence, begin=True)
         assert again["input_ids"][0].tolist() == e.ids[: e.prompt]
         places = [column for column, _ in e.places]
         assert sorted(again["observations"]["obj"]["place"][:, 1].tolist()) == places[1:]
+    assert compared > 5
 
 
 def test_questions_are_asked_in_the_tokens_of_any_tokenizer():

@@ -233,14 +233,14 @@ def test_no_fault_clears_itself(robo: Commander, lease: Lease) -> None:
     anna.arm().command(0, 2.0)
 
 
-def test_a_fault_that_tells_an_age_is_one_fault(lease: Lease) -> None:
+def test_a_fault_that_names_an_age_is_one_fault(lease: Lease) -> None:
     for age in range(60, 300):
         lease.fault(f"DriverError: state is {age} ms old, limit 50.0")
     lease.fault("DriverError: joint 3 is too hot")
     assert lease.faults == ["DriverError: state is 60 ms old, limit 50.0", "DriverError: joint 3 is too hot"]
 
 
-def test_the_first_cause_of_a_stop_is_the_one_that_is_told(robo: Commander, lease: Lease) -> None:
+def test_the_first_cause_of_a_stop_is_the_one_reported(robo: Commander, lease: Lease) -> None:
     lease.latch("somebody pressed stop")
     lease.latch("another thing")
     with pytest.raises(ArmLatched, match="somebody pressed stop"):

@@ -147,7 +147,7 @@ def test_pictures_that_fit_are_always_new() -> None:
         until(lambda: loop.frame("front")[1] > first + 0.1 and below.pictures >= 5, "newer ones")
 
 
-def test_what_breaks_in_the_loop_is_told_to_whoever_waits_and_the_arm_is_stopped() -> None:
+def test_an_error_in_the_loop_reaches_whoever_waits_and_stops_the_arm() -> None:
     below = OneThread()
     arm = SharedArm(below)
 

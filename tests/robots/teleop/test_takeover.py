@@ -228,7 +228,7 @@ def test_a_refused_command_is_the_agent_s_own_fault_and_the_arm_brakes_on() -> N
     assert below.gate.at_rest and worst_change(below) <= 1.0
 
 
-def test_what_the_hand_did_is_told_to_the_agent_and_to_who_records() -> None:
+def test_what_the_operator_did_is_reported_to_the_agent_and_to_listeners() -> None:
     arm, below, clock = shared()
     seen = []
     arm.on_tick.append(seen.append)
@@ -312,7 +312,7 @@ def test_words_in_the_middle_of_a_motion_brake_it_even_where_time_would_wait() -
     assert below.gate.at_rest and worst_change(below) <= 1.0
 
 
-def test_the_machine_tells_why_it_refuses() -> None:
+def test_a_refusal_of_the_arbitration_names_the_reason() -> None:
     machine = Takeover()
     with pytest.raises(TakeoverRefused, match="not stopped"):
         machine.rearm("anna")

@@ -121,7 +121,7 @@ def test_handing_back_where_nobody_plans_frees_the_lease_for_the_policy(tmp_path
         assert_within_limits(rig.arm)
 
 
-def test_a_served_arm_leads_another_and_is_only_looked_at(tmp_path) -> None:
+def test_a_served_arm_leads_another_and_is_only_observed(tmp_path) -> None:
     still = {"realtime": False}  # one command, one tick: a busy machine changes nothing
     with bench(tmp_path / "follower", **still) as rig, bench(tmp_path / "leader", **still) as led:
         moved = led.armed("robo")
