@@ -22,6 +22,7 @@ from tests.bridge_rig import bench, until
 from tests.teleop_rig import GateArm
 
 
+@pytest.mark.timing
 def test_a_session_is_one_episode_by_the_real_clock_and_replays_to_the_last_bit(tmp_path, capsys) -> None:
     root = tmp_path / "session"
     config = load(TeleopConfig, ["distractors=2", f"record={root}", "task=to and fro"])
@@ -119,6 +120,7 @@ def test_a_camera_across_the_wire_that_gives_nothing_is_named(monkeypatch) -> No
         FetchedPictures(Blind(), ("left",))
 
 
+@pytest.mark.timing
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 def test_the_clock_is_measured_with_a_browser_that_moves_the_arm(tmp_path, capsys) -> None:
     small = ["camera.front_size=[160,120]", "camera.wrist_size=[96,96]"]

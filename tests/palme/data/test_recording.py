@@ -21,6 +21,7 @@ from palme.data.errors import (
     EncoderError,
     EpisodeNotFoundError,
     InvalidFrameError,
+    NotADatasetError,
     SchemaMismatchError,
     WriteError,
 )
@@ -245,9 +246,10 @@ def test_a_data_set_can_be_read_while_it_is_recorded(tmp_path):
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("dear")
-    with pytest.raises(Exception, match="choose an empty folder"):
+    with pytest.raises(NotADatasetError, match="choose an empty folder"):
         DatasetWriter(tmp_path / "letters", BLIND)
-    assert not (tmp_path / "letters" / layout.INFO).exists()
+    assert {p.name for p in (tmp_path / "letters").iterdir()} <= {"a.txt", layout.LOCK}
+    assert (tmp_path / "letters" / "a.txt").read_text() == "dear"
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError):
         DatasetWriter(tmp_path / "file", BLIND)

@@ -40,6 +40,7 @@ def test_the_arm_stays_in_its_box_and_says_what_holds_it():
     assert arm.xyz[2] == LOW[2] and arm.held_by == "table: fingers"
 
 
+@pytest.mark.timing
 def test_a_jog_lasts_a_tenth_of_a_second(operator):
     assert not operator.jog("console 1", UP).done
     assert operator.take("console 1").done
