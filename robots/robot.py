@@ -171,6 +171,6 @@ class Remote(Protocol):
         """[s] since anything was received from the other end."""
         ...
 
-    def give_up(self) -> bool:
+    def abort_if_lost(self) -> bool:
         """Abort pending calls if nothing was received for `LINK_TIMEOUT`. Returns whether it did."""
         ...

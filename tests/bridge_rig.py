@@ -121,7 +121,7 @@ class Bench:
 
     def close(self) -> None:
         for client in self._clients:
-            client._link.timeout = min(client._link.timeout, 0.5)  # its server may be gone
+            client._connection.timeout = min(client._connection.timeout, 0.5)  # its server may be gone
             client.close()
         self.server.close()
 
@@ -131,7 +131,7 @@ def bench(folder: Path, **more: Any) -> Iterator[Bench]:
     """A `Bench` that is closed in the end."""
     made = Bench(folder, **more)
     try:
-        with mock.patch("robots.bridge.command_queue.OLDEST", PATIENCE):
+        with mock.patch("robots.bridge.command_queue.MAX_AGE", PATIENCE):
             yield made
     finally:
         made.close()

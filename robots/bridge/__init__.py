@@ -1,1 +1,1 @@
-"""The ZeroMQ bridge: an arm across a wire, with nothing moving that should not. Protocol: docs/bridge.md."""
+"""The ZeroMQ bridge: clients command an arm over a network. Protocol: docs/bridge.md."""

@@ -1,7 +1,7 @@
-"""BridgeClient: a `Robot` at the other end of a connection, used like one in this process.
+"""BridgeClient: a `Robot` on another computer, used like a local one.
 
-Every call ends in time: with an answer, with the refusal's own exception, or with `LinkDead`, which says
-for how long nothing was received. Nothing is cached: what `observe` returns was measured after the call.
+Every call ends in time: with an answer, with the exception of the refusal, or with `LinkDead`, which says how
+long ago anything was received. Nothing is cached: `observe` returns what was measured after the call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import zmq
 
 from robots.bridge import frames, sockets
-from robots.bridge.connection import Connection, Make
+from robots.bridge.connection import Connection, FrameFactory
 from robots.bridge.errors import BadFrame, NoSuchCamera
 from robots.bridge.heartbeat import Heartbeat
 from robots.bridge.keys import SecretKey
@@ -28,30 +28,30 @@ from robots.motion.kinematics import fk
 from robots.robot import LINK_TIMEOUT, Closable, HasCameras, Leased, Rearmable, Remote, Robot
 from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
 
-ENABLING = 5.0  # [s] that an arm may take to be enabled
-SETTLE = 3.0  # [s] the longest deceleration that is waited for
-DRIFT = 1e-4  # that two computers' clocks may go apart, a second
-GREET_AGAIN = 0.5  # [s] after which a greeting counts as lost
-LAST_TRY = 0.5  # [s] that it then waits for the lease to be given back
+ENABLING = 5.0  # [s] timeout of enabling an arm
+SETTLE = 3.0  # [s] longest deceleration
+CLOCK_DRIFT = 1e-4  # largest relative rate of two computers' clocks
+HELLO_RETRY = 0.5  # [s] after which `hello` is sent again
+RELEASE_TIMEOUT = 0.5  # [s] for the release in `close` when the server does not answer
 log = logging.getLogger(__name__)
 
 
 class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
-    """Connects, and looks; it commands after `rearm`.
+    """Connects to a server and reads its arm; commands are accepted after `rearm`.
 
     Args:
-        address: of the server's commands, `tcp://HOST:PORT`.
-        key: this client's own, which the server must have allowed.
-        server_public: the server's key (Z85), so that no other can stand in for it.
-        name: what a log should call this client.
-        human: whether a person commands: `rearm` then takes the lease over from a policy.
-        timeout: [s] any answer may take; pictures ten times as long.
-        patience: [s] connecting may take.
-        codec: reads JPEGs; None = pictures travel raw, exact to the bit.
-        paced: whether `command` returns at the tick its target goes out, as `Robot` says; False = at once.
+        address: of the server's command socket, `tcp://HOST:PORT`.
+        key: of this client; the server's allow-list must contain it.
+        server_public: the server's public key (Z85), which authenticates the server.
+        name: of this client in logs.
+        human: whether an operator commands: `rearm` then takes the lease over from a policy.
+        timeout: [s] for any answer; ten times as long for pictures.
+        patience: [s] for connecting.
+        codec: decodes JPEG pictures; None = pictures travel raw and exact.
+        paced: whether `command` returns at the tick that sends its target (see `Robot`); False = at once.
 
     Raises:
-        LinkDead: no answer, or the server does not know the key (CURVE does not distinguish the two).
+        LinkDead: no answer, or the server does not accept the key (CURVE does not distinguish the two).
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         paced: bool = True,
     ) -> None:
         self.timeout, self.patience, self.human, self.paced = timeout, patience, human, paced
-        # Of the last acknowledgement: when it came by our clock, was given by the server's, and its `wait_s`.
+        # Of the last acknowledgement: its arrival on our clock, its time on the server's clock, its `wait_s`.
         self._last = 0.0, 0.0, 0.0
-        self._quickest = 0.0, np.inf  # see `wait_s`
+        self._clock_offset = 0.0, np.inf  # see `wait_s`
         self._name, self._codec, self._token = name, codec, 0
         self._host, _ = sockets.parse(address)
-        self._link = Connection(address, key, server_public, timeout)
-        self._ask = self._link.ask
-        self._states = self._link.calling(zmq.SUB, frames.MAX_COMMAND)
-        self._pictures = self._link.calling(zmq.DEALER, frames.MAX_PICTURE)
-        self._pulse: Heartbeat | None = None
+        self._connection = Connection(address, key, server_public, timeout)
+        self._ask = self._connection.ask
+        self._states = self._connection.client_socket(zmq.SUB, frames.MAX_COMMAND)
+        self._pictures = self._connection.client_socket(zmq.DEALER, frames.MAX_PICTURE)
+        self._heartbeat: Heartbeat | None = None
         try:
-            self._link.commands.connect(address)
+            self._connection.commands.connect(address)
             self._connect_rest(self._hello())
         except BaseException:
             self.close()
@@ -87,9 +87,15 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
     # -- Robot --------------------------------------------------------------------------------
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """State and pictures now. `cameras`: names to look through; None = all, () = state only.
+        """State and pictures, measured after this call.
 
-        Raises NoSuchCamera, LinkDead, or what the arm or a camera reports.
+        Args:
+            cameras: names of the cameras; None = all, () = state only.
+
+        Raises:
+            NoSuchCamera: a name is not one of `cameras`.
+            LinkDead: no answer in time.
+            RobotError: reported by the arm or a camera.
         """
         names = self.cameras if cameras is None else tuple(cameras)
         for name in names:
@@ -100,53 +106,62 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         return Observation(images, self._robot_state(state), state.t_mono)
 
     def command(self, command: JointCommand) -> JointCommand:
-        """Send one target through the gate on the other side and wait for its tick; returns what is sent.
+        """Send one target through the server's gate and wait for its tick. Returns the command really sent.
 
-        Raises CommandRejected (one of its named kinds), LinkDead, SessionLost.
+        Raises:
+            CommandRejected: one of its named kinds.
+            LinkDead: no answer in time.
+            SessionLost: the server restarted.
         """
         q, frame = self.frame_of(command)
         ack = self._ask(frame, frames.Ack)
-        self._last = self._link.arrived, ack.t_mono, ack.wait_s
+        self._last = self._connection.arrived, ack.t_mono, ack.wait_s
         if self.paced and 0 < (wait := self.wait_s) <= 2 * self.spec.dt:
             time.sleep(wait)
-        return self.sent_by(ack, q)
+        return self.sent_from(ack, q)
 
     @property
     def wait_s(self) -> float:
-        """[s] from when the last acknowledgement came to its tick.
+        """[s] from the arrival of the last acknowledgement to its tick.
 
-        One that was longer on its way than the quickest, which brought the two clocks closest, has used up
-        some of it; their drift is allowed for.
+        The acknowledgement with the shortest delay gives the best estimate of the offset between the two
+        clocks. The extra delay of the last one, with an allowance for clock drift, is subtracted.
         """
-        (came, given, wait), (before, least) = self._last, self._quickest
+        (came, given, wait), (before, least) = self._last, self._clock_offset
         apart = came - given
-        least = min(least + DRIFT * (came - before), apart)
-        if apart - least > self.timeout:  # no answer is so late: a computer has slept, and its clock with it
+        least = min(least + CLOCK_DRIFT * (came - before), apart)
+        if apart - least > self.timeout:  # more than the timeout: a clock stopped in suspend
             least = apart
-        self._quickest = came, least
+        self._clock_offset = came, least
         return max(wait - (apart - least), 0.0)
 
     def stream(self, depth: int = 3) -> CommandStream:
-        """Commands sent ahead of their ticks, `depth` under way at most: `with client.stream() as stream`."""
-        return CommandStream(self, self._link, depth)
+        """Commands sent ahead of their ticks, at most `depth` pending: `with client.stream() as stream`."""
+        return CommandStream(self, self._connection, depth)
 
     def stop(self, reason: str) -> None:
-        """Decelerate within limits and hold; latched until `rearm`. Returns when the arm is at rest."""
+        """Decelerate within the limits and hold; latched until `rearm`. Returns when the arm is at rest."""
         self._ask(lambda i: frames.Stop(i, self.session, reason[:900]), frames.Done)
         limit = time.monotonic() + SETTLE
         while not self.read().at_rest:
             if not time.monotonic() < limit:
-                raise LinkDead(f"the arm received the stop and is not at rest after {SETTLE} s")
+                raise LinkDead(f"the arm received the stop but is not at rest after {SETTLE} s")
             time.sleep(0.005)
         time.sleep(0.0 if not self.realtime else self.spec.dt)
 
     # -- the lease ----------------------------------------------------------------------------
 
     def rearm(self) -> None:
-        """Have the arm listen to this client; the first target must lie near where it is.
+        """Accept commands of this client; the first target must be near the measured joints.
 
-        Asks for the lease where it is not held, or was taken over. An arm that must be enabled is so first,
-        which may take `ENABLING`. Raises LeaseHeld, RoleNotAllowed, FaultStands, DriverError.
+        Acquires the lease if this client does not hold it. An arm that must be enabled is enabled first,
+        which may take `ENABLING` [s].
+
+        Raises:
+            LeaseHeld: another client holds the lease.
+            RoleNotAllowed: the key's role does not permit it.
+            FaultStands: a fault has not been cleared.
+            DriverError: the arm cannot be enabled.
         """
         limit = time.monotonic() + SETTLE
         while True:
@@ -154,7 +169,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
                 if not self._token:
                     self.acquire()
                 self._ask(lambda i: frames.Rearm(i, self.session, self._token), frames.Done, ENABLING)
-                self.pulse.hear(self.read())  # no state came while it was enabled
+                self.heartbeat.receive(self.read())  # no state arrived while the arm was being enabled
                 return
             except LeaseMissing:
                 if self.read().holder or not time.monotonic() < limit:
@@ -166,52 +181,52 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
                 time.sleep(0.01)
 
     def acquire(self) -> None:
-        """Acquire the lease, or renew it: command numbers then start again. The arm is disarmed."""
+        """Acquire or renew the lease: sequence numbers restart and the arm is disarmed."""
         granted = self._ask(
             lambda i: frames.Acquire(i, self.session, self.human, self._token), frames.Granted
         )
         self._token = granted.token
-        self.pulse.lease(self._token)
+        self.heartbeat.set_lease(self._token)
 
     def release(self, timeout: float | None = None) -> None:
-        """Release the lease, so that another client may acquire it. `timeout`: [s], None = the usual one."""
+        """Release the lease, so that another client may acquire it. `timeout`: [s], None = the default."""
         self._ask(lambda i: frames.Release(i, self.session, self._token), frames.Done, timeout)
         self._token = 0
-        self.pulse.lease(0)
+        self.heartbeat.set_lease(0)
 
     def clear_fault(self) -> None:
         """Confirm that the cause of a fault is fixed; the arm stays latched until `rearm`."""
         self._ask(lambda i: frames.ClearFault(i, self.session, self._token), frames.Done)
 
     def reconnect(self) -> None:
-        """After a restart of the server: adopt its session. The arm is disarmed, the lease is gone."""
+        """After a server restart: join its new session. The arm is disarmed and the lease is lost."""
         self._token = 0
         self._connect_rest(self._hello())
 
     def close(self) -> None:
-        """Release the lease where the server answers, abort calls of other threads, and close. Idempotent."""
-        if self._link.context.closed:
+        """Release the lease if the server answers, abort calls of other threads, and close. Idempotent."""
+        if self._connection.context.closed:
             return
-        if self._token and self._pulse is not None:
+        if self._token and self._heartbeat is not None:
             try:
-                self.release(None if self.age() < LINK_TIMEOUT else min(self.timeout, LAST_TRY))
+                self.release(None if self.age() < LINK_TIMEOUT else min(self.timeout, RELEASE_TIMEOUT))
             except Exception:
-                pass  # the watchdog sees to it
-        self._link.abort()
-        threads = [] if self._pulse is None else [self._pulse.end()]
-        if self._link.left(sockets.ENDING):
-            sockets.end(self._link.context, threads)
+                pass  # the server's watchdog stops the arm
+        self._connection.abort()
+        threads = [] if self._heartbeat is None else [self._heartbeat.stop()]
+        if self._connection.wait_unused(sockets.CLOSE_TIMEOUT):
+            sockets.end(self._connection.context, threads)
         else:
-            log.error("a call did not end within %g s; the sockets stay open", sockets.ENDING)
+            log.error("a call did not end within %g s; the sockets stay open", sockets.CLOSE_TIMEOUT)
 
-    def give_up(self) -> bool:
-        """End calls under way, and later ones, with LinkDead where nothing was received for `LINK_TIMEOUT`.
+    def abort_if_lost(self) -> bool:
+        """Abort pending and later calls with LinkDead if nothing was received for `LINK_TIMEOUT`.
 
-        For shutdown only; `close` comes after it. Returns whether it did.
+        For shutdown only, before `close`. Returns whether it did.
         """
         if self.age() < LINK_TIMEOUT:
             return False
-        self._link.abort()
+        self._connection.abort()
         return True
 
     def __enter__(self) -> BridgeClient:
@@ -223,16 +238,16 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
     # -- more than a Robot has ----------------------------------------------------------------
 
     def read(self) -> frames.State:
-        """The state frame: what `observe(())` is made of, and who commands and why the arm is latched."""
+        """The state frame: measured state, holder of the lease, and why the arm is latched."""
         return self._ask(lambda i: frames.Read(i, self.session), frames.State)
 
     def counts(self) -> dict[str, int]:
-        """What happened at the server since it began, by name."""
+        """Event counts of the server since its start, by name."""
         return dict(self._ask(lambda i: frames.Tell(i, self.session), frames.Counts).counts)
 
     def picture(self, camera: str) -> CameraFrame:
-        """One picture, taken after this call. From one thread at a time; commands may go on in another."""
-        frame = self._link.exchange(
+        """One picture, captured after this call. Only one thread may call it; another may send commands."""
+        frame = self._connection.exchange(
             self._pictures,
             lambda i: frames.Look(i, self.session, camera, self._codec is not None),
             frames.Picture,
@@ -242,30 +257,32 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         return from_frame(frame, self._codec)
 
     @property
-    def pulse(self) -> Heartbeat:
-        """The thread that listens to states and keeps the lease alive."""
-        if self._pulse is None:
+    def heartbeat(self) -> Heartbeat:
+        """The thread that receives states and keeps the lease."""
+        if self._heartbeat is None:
             raise LinkDead("not connected")
-        return self._pulse
+        return self._heartbeat
 
     def age(self) -> float:
         """[s] since anything was received from the server, by this computer's monotonic clock."""
-        return self._link.age()
+        return self._connection.age()
 
-    def another(self, kind: int, port: int) -> Any:
-        """One more socket to the same host, with the same keys; closed with this client."""
-        socket = self._link.calling(kind, frames.MAX_COMMAND)
+    def extra_socket(self, kind: int, port: int) -> Any:
+        """One more socket to the same host with the same keys; closed with this client."""
+        socket = self._connection.client_socket(kind, frames.MAX_COMMAND)
         socket.connect(f"tcp://{self._host}:{port}")
         return socket
 
-    def exchange(self, socket: Any, make: Make, kind: type[Any], decode: Any, timeout: float) -> Any:
-        """See `Connection.exchange`; `socket` is one of `another`. A wait ends where `read` has none."""
-        return self._link.exchange(socket, make, kind, decode, timeout, self.read)
+    def exchange(self, socket: Any, make: FrameFactory, kind: type[Any], decode: Any, timeout: float) -> Any:
+        """See `Connection.exchange`. `socket` is from `extra_socket`; the wait ends if `read` fails."""
+        return self._connection.exchange(socket, make, kind, decode, timeout, self.read)
 
-    def frame_of(self, command: JointCommand) -> tuple[Array, Make]:
-        """What `command` asks of the joints, and its frame.
+    def frame_of(self, command: JointCommand) -> tuple[Array, FrameFactory]:
+        """The target of `command` (n_joints,) in [rad], and a function that makes its frame.
 
-        Raises CommandShape, CommandNotFinite for what cannot travel.
+        Raises:
+            CommandShape: the target is not an array of `n_joints` numbers.
+            CommandNotFinite: the gripper opening is not a number.
         """
         try:
             q = np.array(command.q_target, np.float64)
@@ -285,18 +302,20 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
             raise CommandNotFinite(
                 f"command seq {seq}: gripper {command.gripper!r} is not a number"
             ) from None
-        session, token, pulse = self.session, self._token, self.pulse
-        return q, lambda id: frames.Command(id, session, token, seq, target, gripper, stamp, pulse.heard())
+        session, token, heartbeat = self.session, self._token, self.heartbeat
+        return q, lambda id: frames.Command(
+            id, session, token, seq, target, gripper, stamp, heartbeat.state_time()
+        )
 
-    def sent_by(self, ack: frames.Ack, asked: Array) -> JointCommand:
-        """What the acknowledgement of the target `asked` says will be sent."""
+    def sent_from(self, ack: frames.Ack, asked: Array) -> JointCommand:
+        """The command that will be sent according to `ack` for the target `asked`."""
         sent = asked if ack.q_target is None else _vector(ack.q_target, self._n)
         return JointCommand(sent, ack.gripper, ack.seq, ack.t_mono)
 
     # -- inside -------------------------------------------------------------------------------
 
     def _hello(self) -> frames.Welcome:
-        """Asked again until it is answered: a greeting may be lost, and moves nothing twice."""
+        """The server's `Welcome`. Repeated until answered: a repeated `hello` has no effect."""
         limit = time.monotonic() + self.patience
         while True:
             left = limit - time.monotonic()
@@ -304,26 +323,26 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
                 return self._ask(
                     lambda i: frames.Hello(i, frames.VERSION, self._name),
                     frames.Welcome,
-                    max(min(left, GREET_AGAIN), 1e-3),
+                    max(min(left, HELLO_RETRY), 1e-3),
                 )
             except LinkDead:
-                if left <= GREET_AGAIN:
-                    raise self._link.dead(self.patience) from None
+                if left <= HELLO_RETRY:
+                    raise self._connection.dead(self.patience) from None
 
     def _connect_rest(self, welcome: frames.Welcome) -> None:
         self.session, self.realtime, self.role = welcome.session, welcome.realtime, welcome.role
         self.spec = unpack_spec(welcome.spec)
-        self._quickest = 0.0, np.inf  # its clock restarted
+        self._clock_offset = 0.0, np.inf  # its clock restarted
         self._n = self.spec.n_joints
         self.cameras: tuple[str, ...] = welcome.cameras
-        if self._pulse is None:
+        if self._heartbeat is None:
             self._states.setsockopt(zmq.SUBSCRIBE, b"")
             self._states.connect(f"tcp://{self._host}:{welcome.state_port}")
             self._pictures.connect(f"tcp://{self._host}:{welcome.picture_port}")
-            self._pulse = Heartbeat(self._states, self._link)
-        self._pulse.begin(self.session)
-        if self._pulse.heard() < 0:
-            self._pulse.hear(self.read())
+            self._heartbeat = Heartbeat(self._states, self._connection)
+        self._heartbeat.begin(self.session)
+        if self._heartbeat.state_time() < 0:
+            self._heartbeat.receive(self.read())
 
     def _robot_state(self, state: frames.State) -> RobotState:
         n = self.spec.n_joints

@@ -1,7 +1,7 @@
-"""CommandQueue: commands that came before their tick, a short queue in order with an age limit.
+"""CommandQueue: commands that arrived before their tick, in order, with a length and an age limit.
 
-A client that streams keeps some commands under way, so that a late frame costs no tick. A queued command is
-not accepted yet: lease, clock and gate check it in its tick, as if it came then. A stop empties the queue.
+A streaming client keeps several commands pending, so that a late frame costs no tick. Lease, clock and gate
+check a queued command in its tick, as if it arrived then. A stop empties the queue.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ from robots.bridge.lease import SILENCE
 from robots.errors import CommandOutOfOrder, CommandRejected
 from robots.types import CommandLike, JointCommand
 
-PLACES = 32  # commands in the queue: at 1 kHz, as long as a busy machine often stalls
-OLDEST = SILENCE  # [s] age limit: nothing is executed that is older than the silence that latches
+CAPACITY = 32  # commands: 32 ms at 1 kHz, a common stall of a loaded computer
+MAX_AGE = SILENCE  # [s] oldest command executed: the timeout that latches the arm
 
 
 @dataclass(frozen=True, slots=True)
-class Early:
+class QueuedCommand:
     """A queued command.
 
     Attributes:
-        heard: [s] stamp of the newest state that its sender had; `arrived`: when it came; server's clock.
-        answer: called once, from any thread, with what is sent or why it is refused; must not block.
+        state_time: [s] timestamp of the newest state that the sender had, on the server's clock.
+        arrived: [s] arrival on the server's clock.
+        answer: called once, from any thread, with the command sent or its refusal; must not block.
     """
 
     key: AllowedKey
     session: str
     token: int
     command: CommandLike
-    heard: float
+    state_time: float
     arrived: float
     answer: Callable[[JointCommand | CommandRejected], None]
 
     def check_age(self, now: float) -> None:
-        """Raises CommandStale where it was queued longer than `OLDEST`."""
+        """Raise CommandStale if it was queued longer than `MAX_AGE`."""
         waited = now - self.arrived
-        if not waited <= OLDEST:
+        if not waited <= MAX_AGE:
             raise CommandStale(
-                f"command seq {self.command.seq} waited {waited:.3f} s for its tick, limit {OLDEST} s; "
+                f"command seq {self.command.seq} waited {waited:.3f} s for its tick, limit {MAX_AGE} s; "
                 "stream with a smaller depth"
             )
 
@@ -51,30 +52,30 @@ class CommandQueue:
     """The queue. Callers hold the controller's lock."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Early] = deque()
+        self._waiting: deque[QueuedCommand] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, early: Early) -> None:
-        """Append it. Raises CommandTooSoon (the queue is full), CommandOutOfOrder."""
-        seq = early.command.seq
-        if len(self._waiting) >= PLACES:
+    def add(self, queued: QueuedCommand) -> None:
+        """Append a command. Raises CommandTooSoon if the queue is full, CommandOutOfOrder for its `seq`."""
+        seq = queued.command.seq
+        if len(self._waiting) >= CAPACITY:
             raise CommandTooSoon(
-                f"command seq {seq}: this tick has its command, the queue of {PLACES} is full"
+                f"command seq {seq}: this tick has its command, the queue of {CAPACITY} is full"
             )
         if self._waiting and not seq > self._waiting[-1].command.seq:
             raise CommandOutOfOrder(
                 f"command seq {seq} is not after the last one, {self._waiting[-1].command.seq}, which waits "
                 "for its tick; count up by at least one"
             )
-        self._waiting.append(early)
+        self._waiting.append(queued)
 
-    def take(self) -> Early | None:
-        """The command of this tick, or None."""
+    def take(self) -> QueuedCommand | None:
+        """Remove and return the first command, or None."""
         return self._waiting.popleft() if self._waiting else None
 
-    def empty(self) -> list[Early]:
-        """Remove all, in order, to be refused."""
+    def empty(self) -> list[QueuedCommand]:
+        """Remove and return all commands, in order."""
         out, self._waiting = list(self._waiting), deque()
         return out

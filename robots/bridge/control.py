@@ -1,16 +1,14 @@
-"""Controller: lease, gate and driver of one arm, ticked by one thread and asked by another.
+"""Controller: lease, gate and driver of one arm. One thread ticks it; other threads send requests.
 
-A tick with a new command sends it; a tick without one decelerates; silence of the commander latches.
-So the arm never keeps moving by itself, and a stop waits for no network. Early commands are queued in order
-for their ticks (`CommandQueue`), so that a client may have several under way; a stop discards them.
+A tick with a new command sends it; a tick without one decelerates; a commander without valid messages for
+`SILENCE` latches the arm. So the arm never keeps moving by itself, and a stop depends on no network. Commands
+that arrive early are queued in order (`CommandQueue`), so that a client may have several pending.
 
-Two ways to pass time:
+Two time modes:
 
-- `realtime`: a tick every `spec.dt` of the wall clock, whatever comes. For real arms, and a simulated one
-  that is to behave like them.
-- lock-step: one command, one tick; in between, simulated time is stopped. For evaluation, where a slow
-  planner or a busy machine must not change the motion. The commander's silence counts only while the arm
-  moves, and only after seconds.
+- `realtime`: a tick every `spec.dt` of the wall clock. For real arms, and simulated ones that emulate them.
+- lock-step: one tick a command; simulated time stops in between. For evaluation: a slow planner or a loaded
+  computer does not change the motion. The timeout applies only while the arm moves, and is seconds long.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from robots.bridge.command_queue import CommandQueue, Early
+from robots.bridge.command_queue import CommandQueue, QueuedCommand
 from robots.bridge.errors import CommandStale, CommandTooSoon, FaultStands
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import ABSENT, Lease
@@ -32,13 +30,21 @@ from robots.safety.gate import SafetyGate
 from robots.types import CommandLike, JointCommand, RobotState
 
 T = TypeVar("T")
-STILL = 0.03  # [s] between states published while simulated time is stopped
-ELSEWHERE = "the arm was put elsewhere meanwhile"
-IDLE = 0.005  # [s] between checks of the watchdog in lock-step
+PUBLISH_PERIOD = 0.03  # [s] between states published while simulated time is stopped
+MOVED = "the arm was put elsewhere after the command arrived"
+IDLE = 0.005  # [s] period of the watchdog in lock-step
 
 
 class Snapshot(NamedTuple):
-    """What is known of the arm after a tick."""
+    """The state of the arm after a tick.
+
+    Attributes:
+        state: measured.
+        tick: number of the tick.
+        t: [s] time of the measurement on the server's clock.
+        arm_time: [s] on the arm's own clock, or `t`.
+        at_rest: whether the last target sent is at rest.
+    """
 
     state: RobotState
     tick: int
@@ -48,13 +54,18 @@ class Snapshot(NamedTuple):
 
 
 class Controller:
-    """One arm.
+    """The controller of one arm.
 
     Args:
-        driver: connected; only the thread that calls `run` uses it from then on.
-        make_gate: a new gate for `driver.spec`; called at every `rearm`, so that command numbers restart.
+        driver: connected; only the thread that calls `run` uses it.
+        make_gate: makes a gate for `driver.spec`; called at every `rearm`, so that sequence numbers restart.
         realtime: see the module.
-        clock: monotonic [s]; the server's time is counted from now on.
+        clock: monotonic clock in [s]; the server's time starts at 0 now.
+
+    Attributes:
+        snapshot: the state after the last tick.
+        counts: events by name.
+        on_tick: called with the snapshot after each tick.
     """
 
     def __init__(
@@ -71,43 +82,45 @@ class Controller:
         self.counts: Counter[str] = Counter()
         self.on_tick: Callable[[Snapshot], None] | None = None
         self._make_gate, self._gate = make_gate, make_gate()
-        self._clock, self._begin = clock, clock()
+        self._clock, self._start_time = clock, clock()
         self._lock = threading.Lock()
-        self._turn = threading.Condition(self._lock)
+        self._wakeup = threading.Condition(self._lock)
         self._pending: JointCommand | None = None
-        # The command, the state and the time of a promised `_pending`, which the gate has yet to process.
-        self._promised: tuple[CommandLike, RobotState, float] | None = None
-        self._dropped = False  # lock-step: whether `_pending` was, by a restart
-        self._early = CommandQueue()
+        # Command, state and time of a `_pending` that was acknowledged before the gate processed it.
+        self._predicted: tuple[CommandLike, RobotState, float] | None = None
+        self._dropped = False  # lock-step: whether a restart discarded `_pending`
+        self._queue = CommandQueue()
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
-        self._tasks = ControlTasks(self._turn, threaded=True)
+        self._tasks = ControlTasks(self._wakeup, threaded=True)
         self._running = True
-        self.snapshot = self._look()
+        self.snapshot = self._read_state()
 
     def now(self) -> float:
-        """[s] since the server began."""
-        return self._clock() - self._begin
+        """[s] since the server started."""
+        return self._clock() - self._start_time
 
     # -- from the network ---------------------------------------------------------------------
 
     def acquire(self, key: AllowedKey, session: str, human: bool, token: int) -> int:
-        """See `Lease.acquire`; what moves is braked."""
+        """See `Lease.acquire`. A moving arm is braked."""
         with self._lock:
             token = self.lease.acquire(key, session, human, token)
             self._halt()
             return token
 
     def release(self, key: AllowedKey, session: str, token: int) -> None:
-        """See `Lease.release`; what moves is braked."""
+        """See `Lease.release`. A moving arm is braked."""
         with self._lock:
             self.lease.release(key, session, token)
             self._halt()
 
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
-        """See `Lease.rearm`. An arm that must be enabled is enabled first: that takes longer than a tick.
+        """See `Lease.rearm`. An arm that must be enabled is enabled first, which takes longer than a tick.
 
-        Raises ArmMoving while the arm still decelerates; DriverError where it cannot be enabled.
+        Raises:
+            ArmMoving: the arm still decelerates.
+            DriverError: the arm cannot be enabled.
         """
         with self._lock:
             self.lease.check_rearm(key, session, token)
@@ -120,7 +133,7 @@ class Controller:
             self._gate = self._make_gate()
 
     def clear_fault(self, key: AllowedKey, session: str, token: int) -> None:
-        """See `Lease.clear_faults`. Raises FaultStands while the arm does not answer."""
+        """See `Lease.clear_faults`. Raises FaultStands if the arm does not answer."""
         with self._lock:
             fresh = self.now() - self.snapshot.t <= 1.0 + 2 * self.spec.dt
             if self.lease.faults and self.realtime and not fresh:
@@ -128,15 +141,15 @@ class Controller:
             self.lease.clear_faults(key, session, token)
 
     def stop(self, reason: str) -> None:
-        """Decelerate, hold, latch."""
+        """Decelerate, hold and latch."""
         with self._lock:
             self.lease.latch(reason)
             self._halt()
 
-    def beat(self, key: AllowedKey, session: str, token: int, n: int, heard: float) -> None:
+    def beat(self, key: AllowedKey, session: str, token: int, n: int, state_time: float) -> None:
         """See `Lease.beat`."""
         with self._lock:
-            self.lease.beat(key, session, token, n, heard, self.now(), self._watched)
+            self.lease.beat(key, session, token, n, state_time, self.now(), self._timeout_active)
 
     def submit(
         self,
@@ -144,36 +157,36 @@ class Controller:
         session: str,
         token: int,
         command: CommandLike,
-        heard: float,
-        later: Callable[[JointCommand | CommandRejected], None],
+        state_time: float,
+        on_answer: Callable[[JointCommand | CommandRejected], None],
     ) -> tuple[JointCommand, float] | None:
-        """Gate `command` for the next tick, or queue it for its own.
+        """Gate `command` for the next tick, or queue it for its own tick.
 
         Args:
-            later: see `Early.answer`; called only where None is returned.
+            on_answer: see `QueuedCommand.answer`; called only if None is returned.
 
         Returns:
-            What will be sent and in how many seconds; in lock-step it was sent. None where the next tick has
-            its command already: this one is queued for the first free tick.
+            The command to be sent and the time to its tick in [s]; in lock-step it was sent. None if the
+            next tick already has a command and this one was queued.
 
         Raises:
-            CommandRejected: one of its named kinds. In lock-step the tick is spent braking.
+            CommandRejected: one of its named kinds. In lock-step the tick then brakes.
         """
         with self._lock:
             now = self.now()
-            self.lease.check(key, session, token, command.seq, heard, now, self._watched)
-            if self._pending is not None or self._early:
+            self.lease.check(key, session, token, command.seq, state_time, now, self._timeout_active)
+            if self._pending is not None or self._queue:
                 if not self.realtime:
                     raise CommandTooSoon(
                         f"command seq {command.seq}: the simulation has not finished its last tick"
                     )
-                self._early.add(Early(key, session, token, command, heard, now, later))
+                self._queue.add(QueuedCommand(key, session, token, command, state_time, now, on_answer))
                 return None
             if self.realtime:
-                self._pending = sent = self._promise(command, now) or self._gated(command, now, now)
+                self._pending = sent = self._predict(command, now) or self._filter(command, now, now)
                 return sent, max(self._next - now, 0.0)
             try:
-                sent = self._gated(command, now, now)
+                sent = self._filter(command, now, now)
             except CommandRejected:
                 if self._gate.begun:
                     self._step(self._gate.brake(now))
@@ -182,25 +195,28 @@ class Controller:
             return sent, 0.0
 
     def exclusive(self, job: Callable[[], T], timeout: float = 30.0) -> T:
-        """Run `job` in the control thread, between two ticks; in real time, with the arm at rest.
+        """The result of `job()`, run by the control thread between two ticks.
 
-        For what only a simulation can do (load a scene, let things settle). Raises ArmMoving; CommandTooSoon
-        where the control thread did not do it within `timeout` [s].
+        In real time the arm is at rest. For operations of a simulation: load a scene, let objects settle.
+
+        Raises:
+            ArmMoving: the arm does not come to rest.
+            CommandTooSoon: no result within `timeout` [s].
         """
 
         def work() -> T:
             out = job()
-            self.snapshot = self._look()
+            self.snapshot = self._read_state()
             return out
 
-        # in lock-step what moves stands still until the next tick, and `hold` brakes it
+        # in lock-step a moving arm stands still until the next tick, and `hold` brakes it
         try:
             return self._tasks.between_ticks(work, timeout, at_rest=lambda: not self.realtime or self.at_rest)
         except TimeoutError as error:
             raise CommandTooSoon(str(error)) from error
 
     def hold(self, ticks: int) -> None:
-        """For `exclusive`: let `ticks` pass with the arm at its last target, or where it is."""
+        """For `exclusive`: run `ticks` ticks with the arm at its last target, or at its measured position."""
         gate = self._gate
         if not gate.begun:
             gate = self._make_gate()
@@ -209,24 +225,24 @@ class Controller:
             self._send(gate.brake(self.now()))
 
     def restart(self) -> None:
-        """For `exclusive`: the arm was put elsewhere; the next command is the first of a session."""
-        with self._turn:
-            if self._pending is not None:  # it came while the task ran, and was meant from where the arm was
-                self._pending = self._promised = None
+        """For `exclusive`: the arm was placed elsewhere; the next command is the first of a session."""
+        with self._wakeup:
+            if self._pending is not None:  # it arrived during the task, for the old position
+                self._pending = self._predicted = None
                 self._dropped = True
                 self.counts["dropped_by_restart"] += 1
-                self._turn.notify_all()
+                self._wakeup.notify_all()
             self._gate, self.lease.begun = self._make_gate(), False
-            self._forget()
+            self._refuse_queued()
 
     @property
     def at_rest(self) -> bool:
-        """Whether the last target sent is at rest, and no command is pending."""
-        return self._pending is None and not self._early and self._gate.at_rest
+        """Whether the last target sent is at rest and no command is pending."""
+        return self._pending is None and not self._queue and self._gate.at_rest
 
     @property
-    def _watched(self) -> bool:
-        """Whether silence counts now."""
+    def _timeout_active(self) -> bool:
+        """Whether the timeout of the commander applies now."""
         return self.realtime or not self._gate.at_rest
 
     # -- the control thread -------------------------------------------------------------------
@@ -241,50 +257,50 @@ class Controller:
 
     def close(self) -> None:
         """Brake to rest and end `run`; later commands are refused."""
-        self.stop("the server ends")
+        self.stop("the server is shutting down")
         limit = self._clock() + 2.0
         while self._clock() < limit and not self.at_rest:
             time.sleep(self.spec.dt / 4)
-        with self._turn:
+        with self._wakeup:
             self._running = False
-            self._turn.notify_all()
+            self._wakeup.notify_all()
 
     def tick(self) -> None:
-        """One tick: watch, send, read."""
-        early, said = None, None
+        """One tick: check the timeout, send, read."""
+        queued, answer = None, None
         with self._lock:
             now = self.now()
-            if self.lease.watch(now, self._watched):
+            if self.lease.check_timeout(now, self._timeout_active):
                 self.counts["silence"] += 1
                 self._halt()
-            self._keep()
+            self._run_predicted()
             sent, self._pending = self._pending, None
-            if sent is None and (early := self._early.take()) is not None:
-                said = self._in_its_tick(early, now)
-                sent = said if isinstance(said, JointCommand) else None
+            if sent is None and (queued := self._queue.take()) is not None:
+                answer = self._filter_queued(queued, now)
+                sent = answer if isinstance(answer, JointCommand) else None
             if sent is None and self._gate.begun and not self.lease.faults:
                 sent = self._gate.brake(now)
                 self.counts["tick_without_command"] += self.lease.begun
             self._next = now + self.spec.dt
         self._send(sent)
-        if early is not None and said is not None:
-            early.answer(said)
-        elif self.realtime:  # the next one may come between two ticks, and its sender waits
+        if queued is not None and answer is not None:
+            queued.answer(answer)
+        elif self.realtime:  # the next command may arrive between two ticks
             with self._lock:
                 self._gate.precompute()
         if self._tasks.waiting and self.snapshot.at_rest:
-            with self._turn:
-                self._turn.notify_all()
+            with self._wakeup:
+                self._wakeup.notify_all()
 
     def _run_realtime(self) -> None:
         dt, due = self.spec.dt, self.now()
         while self._running:
             due += dt
             late = self.now() - due
-            if late > dt / 2:  # never two ticks in quick succession: that would be a jump
+            if late > dt / 2:  # two ticks in quick succession would be a jump
                 self.counts["late_tick"] += 1
                 due += late
-            with self._turn:
+            with self._wakeup:
                 self._next = due
             self._tasks.run_all()
             wait = due - self.now()
@@ -295,60 +311,60 @@ class Controller:
     def _run_lockstep(self) -> None:
         idle = 0.0
         while self._running:
-            with self._turn:
-                self._turn.wait_for(self._has_work, IDLE)
+            with self._wakeup:
+                self._wakeup.wait_for(self._has_work, IDLE)
                 now = self.now()
-                if self.lease.watch(now, self._watched):
+                if self.lease.check_timeout(now, self._timeout_active):
                     self.counts["silence"] += 1
                     self._halt()
                 braking = self.lease.latched is not None and not self._gate.at_rest
             self._tasks.run_all()
             if self._pending is None and not braking and self.on_tick is not None and self.now() >= idle:
-                idle = self.now() + STILL
+                idle = self.now() + PUBLISH_PERIOD
                 self.on_tick(self.snapshot)
             if self._pending is not None or braking:
                 self.tick()
-                with self._turn:
-                    self._turn.notify_all()
+                with self._wakeup:
+                    self._wakeup.notify_all()
 
     def _has_work(self) -> bool:
         return self._pending is not None or len(self._tasks) > 0 or not self._running
 
     def _step(self, sent: JointCommand) -> None:
-        """Lock-step, with the lock held: have the control thread send `sent`, and wait until it did."""
+        """Lock-step, with the lock held: wait until the control thread has sent `sent`."""
         tick, self._pending, self._dropped = self._ticks, sent, False
-        self._turn.notify_all()
-        if not self._turn.wait_for(
+        self._wakeup.notify_all()
+        if not self._wakeup.wait_for(
             lambda: self._dropped or (self._ticks > tick and self._pending is None), 10.0
         ):
             raise CommandTooSoon("the simulation did not finish its tick in 10 s")
         if self._dropped:
-            raise CommandStale(f"command seq {sent.seq}: {ELSEWHERE}")
+            raise CommandStale(f"command seq {sent.seq}: {MOVED}")
 
     def _send(self, sent: JointCommand | None) -> None:
         """Send one target to the arm and read its state; a driver error is a fault."""
         try:
             if sent is not None:
                 self.driver.send(sent)
-            self.snapshot = self._look()
+            self.snapshot = self._read_state()
         except RobotError as error:
             self._fault(f"{type(error).__name__}: {error}", error)
         self._ticks += 1
         if self.on_tick is not None:
             self.on_tick(self.snapshot)
 
-    def _look(self) -> Snapshot:
+    def _read_state(self) -> Snapshot:
         state, now = self.driver.read(), self.now()
         arm_time = now if self._own_clock is None else self._own_clock.time
         return Snapshot(state, self._ticks, now, arm_time, self.at_rest)
 
     def _fault(self, reason: str, error: Exception) -> None:
-        new = not self.lease.faults  # since the first uncleared fault nothing has been sent
+        new = not self.lease.faults  # after the first uncleared fault nothing is sent
         with self._lock:
             self.lease.fault(reason)
-            self._pending = self._promised = None
-            self._forget()
-            self._gate = self._make_gate()  # its commanded state is unknown: the arm's own controller holds
+            self._pending = self._predicted = None
+            self._refuse_queued()
+            self._gate = self._make_gate()  # the commanded state is unknown; the arm's own controller holds
             self.counts[f"fault:{type(error).__name__}"] += 1
         if new:
             try:
@@ -359,56 +375,70 @@ class Controller:
 
     # -- with the lock held -------------------------------------------------------------------
 
-    def _gated(self, command: CommandLike, arrived: float, now: float) -> JointCommand:
-        """What may be sent for a command that the lease accepts. The commander was alive when it arrived."""
+    def _filter(self, command: CommandLike, arrived: float, now: float) -> JointCommand:
+        """The command to send for one that the lease accepts. `arrived`: [s] when the commander was alive."""
         here = self.snapshot.state
         sent = self._gate.filter(command, here.q, here.gripper, now)
         self.lease.accepted(command.seq, arrived)
         self.counts["command"] += 1
         return sent
 
-    def _promise(self, command: CommandLike, now: float) -> JointCommand | None:
-        """As `_gated`, where the gate foresaw the command: the sender waits, the gate runs in the tick."""
+    def _predict(self, command: CommandLike, now: float) -> JointCommand | None:
+        """`_filter` for a command that the gate predicts: acknowledged now, gated in its tick."""
         here = self.snapshot.state
         gripper = self._gate.predict(command, here.gripper, now)
         if gripper is None:
             return None
-        self._promised = command, here, now
+        self._predicted = command, here, now
         self.lease.accepted(command.seq, now)
         self.counts["command"] += 1
         return JointCommand(command.q_target, gripper, command.seq, now)  # type: ignore[arg-type]
 
-    def _keep(self) -> None:
-        """Run the gate on the promised command."""
-        if self._promised is not None:
-            (command, here, then), self._promised = self._promised, None
+    def _run_predicted(self) -> None:
+        """Run the gate on the predicted command."""
+        if self._predicted is not None:
+            (command, here, then), self._predicted = self._predicted, None
             self._pending = self._gate.filter(command, here.q, here.gripper, then)
 
-    def _in_its_tick(self, early: Early, now: float) -> JointCommand | CommandRejected:
-        """What is sent for a command queued for this tick, or its refusal: every check is made now."""
+    def _filter_queued(self, queued: QueuedCommand, now: float) -> JointCommand | CommandRejected:
+        """The command to send for one queued for this tick, or its refusal; all checks are made now."""
         try:
             self.lease.check(
-                early.key, early.session, early.token, early.command.seq, early.heard, now, self._watched
+                queued.key,
+                queued.session,
+                queued.token,
+                queued.command.seq,
+                queued.state_time,
+                now,
+                self._timeout_active,
             )
-            early.check_age(now)
-            return self._gated(early.command, early.arrived, now)
+            queued.check_age(now)
+            return self._filter(queued.command, queued.arrived, now)
         except CommandRejected as error:
             return error
 
     def _halt(self) -> None:
-        """The gate accepts no more and brakes tick by tick. Queued commands are refused."""
-        self._keep()
+        """Refuse further commands, also queued ones, and brake tick by tick."""
+        self._run_predicted()
         self._gate.stop(self.lease.latched or "stopped")
-        self._forget()
+        self._refuse_queued()
 
-    def _forget(self) -> None:
-        """No queued command is ever executed; each is refused with its reason."""
+    def _refuse_queued(self) -> None:
+        """Refuse every queued command, with its reason."""
         now = self.now()
-        for early in self._early.empty():
-            seq = early.command.seq
-            error: CommandRejected = CommandStale(f"command seq {seq}: {ELSEWHERE}")
+        for queued in self._queue.empty():
+            seq = queued.command.seq
+            error: CommandRejected = CommandStale(f"command seq {seq}: {MOVED}")
             try:
-                self.lease.check(early.key, early.session, early.token, seq, early.heard, now, self._watched)
+                self.lease.check(
+                    queued.key,
+                    queued.session,
+                    queued.token,
+                    seq,
+                    queued.state_time,
+                    now,
+                    self._timeout_active,
+                )
             except CommandRejected as refusal:
                 error = refusal
-            early.answer(error)
+            queued.answer(error)

@@ -14,15 +14,15 @@ class BridgeError(RobotError):
 
 
 class BadFrame(MessageRefused):
-    """Bytes that are not a frame: too short, damaged, of an unknown kind, or with a wrong field."""
+    """Bytes that are not a frame: too short, damaged, of an unknown kind, or with an invalid field."""
 
 
 class FrameTooLarge(BadFrame):
-    """More bytes than a frame of its kind may have."""
+    """The frame exceeds the size limit of its kind."""
 
 
 class WrongVersion(BadFrame):
-    """The frame speaks another version of the protocol."""
+    """The frame has another protocol version."""
 
 
 # -- keys and sockets --------------------------------------------------------------------------
@@ -33,26 +33,26 @@ class KeyProblem(BridgeError):
 
 
 class Insecure(BridgeError):
-    """A socket without CURVE, a frame without an authenticated key, or an address that was not asked for."""
+    """A socket without CURVE, a frame without an authenticated key, or an address not permitted."""
 
 
 # -- sessions and the lease --------------------------------------------------------------------
 
 
 class WrongSession(CommandRejected):
-    """The frame belongs to an earlier start of the server: nothing from before a restart is executed."""
+    """The frame belongs to an earlier start of the server; such a frame is never executed."""
 
 
 class RoleNotAllowed(CommandRejected):
-    """The allow-list gives the sender's key a role that may not do this."""
+    """The role of the sender's key in the allow-list does not permit the request."""
 
 
 class CommandStale(CommandRejected):
-    """The command was under way too long, or its sender's newest state of the arm is too old."""
+    """The command is too old, or the newest state that its sender had is."""
 
 
 class CommandTooSoon(CommandRejected):
-    """The tick already has its command, and the queue is full or closed."""
+    """The tick already has a command, and the queue is full or closed."""
 
 
 class FaultStands(CommandRejected):
@@ -60,15 +60,15 @@ class FaultStands(CommandRejected):
 
 
 class NoSuchCamera(BridgeError):
-    """There is no camera of that name."""
+    """No camera has that name."""
 
 
 class PictureUnavailable(BridgeError):
-    """The camera gives no image, or none in a format that the client reads."""
+    """The camera provides no image, or none in a format that the client reads."""
 
 
 class ServerFailed(BridgeError):
-    """An internal error of the server while it handled a frame; it continues."""
+    """Internal error of the server while it handled a frame; the server continues."""
 
 
 _KINDS: dict[str, type[RobotError]] = {
@@ -80,6 +80,6 @@ _KINDS: dict[str, type[RobotError]] = {
 
 
 def named(name: str, message: str) -> RobotError:
-    """The exception that a refusal names; an unknown name becomes a `BridgeError` that contains it."""
+    """The exception `name` of a refusal; an unknown name becomes a `BridgeError` that contains it."""
     kind = _KINDS.get(name)
     return BridgeError(f"{name}: {message}") if kind is None else kind(message)

@@ -1,7 +1,7 @@
-"""FaultProxy: stands between client and server and spoils frames. For tests and soaks, never for an arm.
+"""FaultProxy: relays frames between client and server and damages some. Only for tests and soaks.
 
-It needs both ends' secret keys, for CURVE would end the connection at the first flipped bit: what is tried
-here is what a broken relay, a bad memory or a hostile insider could do within CURVE.
+It needs the secret keys of both ends, because CURVE would close the connection at the first flipped bit. It
+emulates a faulty relay, faulty memory or an attacker inside CURVE.
 """
 
 from __future__ import annotations
@@ -20,25 +20,24 @@ from robots.bridge.frames import MAX_COMMAND
 from robots.bridge.keys import AllowList, SecretKey
 
 KINDS = ("drop", "delay", "duplicate", "reorder", "flip")
-TICK = 2  # [ms] between looks at what is due
+TICK = 2  # [ms] between checks for due frames
 
 
 class FaultProxy:
-    """Relays commands both ways; started at once.
+    """Relays commands both ways; starts at once.
 
     Args:
-        server: address of the real one.
-        server_key, client_key: secrets of the two ends that it stands in for.
-        folder: allow-list of the clients it takes.
-        rate: probability that a frame is spoilt, in [0, 1]; may be changed at any time.
-        kinds: how, one drawn for each.
-        delay: [s] the longest delay.
+        server: address of the server.
+        server_key, client_key: secret keys of the two ends.
+        folder: of the allow-list of the clients.
+        rate: probability in [0, 1] that a frame is damaged; may be changed at any time.
+        kinds: of damage; one is drawn for each damaged frame.
+        delay: [s] longest delay.
         seed: of the draws.
-        keep: how many of the last frames from the client to keep in `recorded`, for replays.
 
     Attributes:
-        done: how many of each kind.
-        cut: True = nothing passes.
+        done: number of damaged frames of each kind.
+        cut: True = no frame passes.
     """
 
     def __init__(
@@ -51,35 +50,27 @@ class FaultProxy:
         kinds: tuple[str, ...] = KINDS,
         delay: float = 0.05,
         seed: int = 0,
-        keep: int = 1000,
     ) -> None:
         self.rate, self.kinds, self.delay = rate, kinds, delay
         self.cut = False
         self.done: Counter[str] = Counter()
-        self.recorded: list[bytes] = []
-        self._keep = keep
         self._draw = Random(seed)
-        self._held: dict[
-            int, tuple[bytes, bytes]
-        ] = {}  # a frame that lets the next one pass it, by direction
+        self._held: dict[int, tuple[bytes, bytes]] = {}  # by direction: a frame that the next one overtakes
         self._later: list[tuple[float, int, int, bytes, bytes]] = []
         self._count = 0
         self._route = b""
         self._running = True
-        self._inject: list[bytes] = []
         self._context = sockets.context()
         self._auth = sockets.Authenticator(self._context, AllowList(folder))
-        self._front = sockets.listening(self._context, zmq.ROUTER, server_key, MAX_COMMAND)
+        self._front = sockets.server_socket(self._context, zmq.ROUTER, server_key, MAX_COMMAND)
         port = sockets.bind(self._front, "127.0.0.1", 0, False)
-        self._back = sockets.calling(self._context, zmq.DEALER, client_key, server_key.public, MAX_COMMAND)
+        self._back = sockets.client_socket(
+            self._context, zmq.DEALER, client_key, server_key.public, MAX_COMMAND
+        )
         self._back.connect(server)
         self.address = f"tcp://127.0.0.1:{port}"
         self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
         self._thread.start()
-
-    def replay(self, frames: list[bytes]) -> None:
-        """Send these to the server again, as the client would."""
-        self._inject += frames
 
     def close(self) -> None:
         """End the thread and close the sockets."""
@@ -101,17 +92,14 @@ class FaultProxy:
             ready = dict(poller.poll(TICK))
             if self._front in ready:
                 self._route, frame = self._front.recv_multipart()
-                self.recorded = [*self.recorded[-self._keep :], frame] if self._keep else []
-                self._spoil(0, self._route, frame)
+                self._damage(0, self._route, frame)
             if self._back in ready:
-                self._spoil(1, self._route, self._back.recv())
+                self._damage(1, self._route, self._back.recv())
             while self._later and self._later[0][0] <= time.monotonic():
                 _, _, way, route, frame = heapq.heappop(self._later)
                 self._pass(way, route, frame)
-            if self._inject:  # one a turn: a burst would overflow the short queue
-                self._pass(0, self._route, self._inject.pop(0))
 
-    def _spoil(self, way: int, route: bytes, frame: bytes) -> None:
+    def _damage(self, way: int, route: bytes, frame: bytes) -> None:
         kind = self._draw.choice(self.kinds) if self._draw.random() < self.rate else ""
         if self.cut:
             kind = "drop"
@@ -126,9 +114,9 @@ class FaultProxy:
             self._held[way] = (route, frame)
         elif kind != "drop":
             if kind == "flip":
-                spoilt = bytearray(frame)
-                spoilt[self._draw.randrange(len(spoilt))] ^= 1 << self._draw.randrange(8)
-                frame = bytes(spoilt)
+                damaged = bytearray(frame)
+                damaged[self._draw.randrange(len(damaged))] ^= 1 << self._draw.randrange(8)
+                frame = bytes(damaged)
             for _ in range(2 if kind == "duplicate" else 1):
                 self._pass(way, route, frame)
         if held is not None:

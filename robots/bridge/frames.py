@@ -1,6 +1,6 @@
-"""Every frame of the protocol, version 3. docs/bridge.md says what each means.
+"""Every frame of the protocol, version 3; docs/bridge.md defines their meaning.
 
-A change of any field is a new `VERSION`. Bounds stand with the fields: what does not fit is no frame.
+A change of any field needs a new `VERSION`. A frame with a field outside its bounds is invalid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from robots.arrays import view_of
 from robots.errors import ArrayRefused
 
 VERSION = 3
-MAX_COMMAND = 64 * 1024  # [bytes] of every frame but pictures
+MAX_COMMAND = 64 * 1024  # [bytes] limit of every frame except pictures
 MAX_PICTURE = 32 * 1024 * 1024  # [bytes]
 
 DTYPES = ("<f8", "<f4", "<i8", "|u1", "<u2")  # of the arrays in frames
@@ -23,13 +23,13 @@ MAX_SIDE = 16384
 
 Name = Annotated[str, Meta(max_length=64)]
 Text = Annotated[str, Meta(max_length=1000)]
-Joints = Annotated[tuple[float, ...], Meta(max_length=64)]  # a number each, as msgpack has them
+Joints = Annotated[tuple[float, ...], Meta(max_length=64)]  # msgpack numbers
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Jpeg = Annotated[bytes, Meta(max_length=MAX_PICTURE)]
 
 
 class ArrayFrame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """An array as it travels. `shape`: at most four sides; `data`: in C order, little-endian."""
+    """An array on the wire. `shape`: at most four sides; `data`: C order, little-endian."""
 
     dtype: Annotated[str, Meta(max_length=3)]
     shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=MAX_SIDE)], ...], Meta(max_length=4)]
@@ -37,7 +37,7 @@ class ArrayFrame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fi
 
 
 def pack(array: Any, dtype: str) -> ArrayFrame:
-    """`array` as `dtype`, one of `DTYPES`. Raises ArrayRefused for what is not made of numbers."""
+    """`array` as `dtype`, one of `DTYPES`. Raises ArrayRefused if it is not an array of numbers."""
     try:
         packed = np.asarray(array, dtype)
     except (TypeError, ValueError) as error:
@@ -46,7 +46,7 @@ def pack(array: Any, dtype: str) -> ArrayFrame:
 
 
 def unpack(frame: ArrayFrame) -> np.ndarray:
-    """A read-only view of the frame's bytes. Raises ArrayRefused where dtype, shape and bytes do not fit."""
+    """A read-only view of the frame's bytes. Raises ArrayRefused if dtype, shape and bytes do not match."""
     return view_of(frame.data, frame.dtype, frame.shape, allowed_types=DTYPES)
 
 
@@ -58,7 +58,7 @@ class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 
 
 class Hello(_Frame, frozen=True, tag="hello"):
-    """Who is there? Answered by `Welcome`. `version`: that of the protocol the client speaks."""
+    """First frame of a client; answered by `Welcome`. `version`: protocol version of the client."""
 
     id: Count
     version: int
@@ -66,7 +66,7 @@ class Hello(_Frame, frozen=True, tag="hello"):
 
 
 class Acquire(_Frame, frozen=True, tag="acquire"):
-    """Ask for the lease. `human`: take it over from a policy. `token`: of the lease held so far, or 0."""
+    """Acquire the lease. `human`: take it over from a policy. `token`: of the lease held so far, or 0."""
 
     id: Count
     session: Name
@@ -75,7 +75,7 @@ class Acquire(_Frame, frozen=True, tag="acquire"):
 
 
 class Command(_Frame, frozen=True, tag="command"):
-    """One target. `t_mono`: the caller's stamp; `heard`: of the newest state it had; server's clock."""
+    """One target. `t_mono`: timestamp; `heard`: of the newest state received; both on the server's clock."""
 
     id: Count
     session: Name
@@ -88,7 +88,7 @@ class Command(_Frame, frozen=True, tag="command"):
 
 
 class Beat(_Frame, frozen=True, tag="beat"):
-    """The commander lives and wants nothing new. Not answered."""
+    """Heartbeat: the commander is alive and has no new command. Not answered."""
 
     session: Name
     token: Count
@@ -97,7 +97,7 @@ class Beat(_Frame, frozen=True, tag="beat"):
 
 
 class Stop(_Frame, frozen=True, tag="stop"):
-    """Decelerate, hold, latch. Anyone on the allow-list may say so."""
+    """Decelerate, hold, latch. Every key on the allow-list may send it."""
 
     id: Count
     session: Name
@@ -105,7 +105,7 @@ class Stop(_Frame, frozen=True, tag="stop"):
 
 
 class Rearm(_Frame, frozen=True, tag="rearm"):
-    """Take commands again."""
+    """Accept commands again."""
 
     id: Count
     session: Name
@@ -113,7 +113,7 @@ class Rearm(_Frame, frozen=True, tag="rearm"):
 
 
 class ClearFault(_Frame, frozen=True, tag="clear"):
-    """The cause of the fault has been seen to."""
+    """Confirm that the cause of a fault is fixed."""
 
     id: Count
     session: Name
@@ -121,7 +121,7 @@ class ClearFault(_Frame, frozen=True, tag="clear"):
 
 
 class Release(_Frame, frozen=True, tag="release"):
-    """Give the lease back."""
+    """Release the lease."""
 
     id: Count
     session: Name
@@ -129,21 +129,21 @@ class Release(_Frame, frozen=True, tag="release"):
 
 
 class Read(_Frame, frozen=True, tag="read"):
-    """Answered by `State`."""
+    """Read the state; answered by `State`."""
 
     id: Count
     session: Name
 
 
 class Tell(_Frame, frozen=True, tag="tell"):
-    """Answered by `Counts`."""
+    """Read the event counts; answered by `Counts`."""
 
     id: Count
     session: Name
 
 
 class Look(_Frame, frozen=True, tag="look"):
-    """One picture, taken after this was asked. `jpeg`: whether it may be one. On the pictures' socket."""
+    """Capture one picture after this request, on the picture socket. `jpeg`: whether JPEG is accepted."""
 
     id: Count
     session: Name
@@ -155,7 +155,7 @@ class Look(_Frame, frozen=True, tag="look"):
 
 
 class Welcome(_Frame, frozen=True, tag="welcome"):
-    """Who the server is. `spec`: see `spec_frame`; ports: of the other two sockets."""
+    """Description of the server. `spec`: see `spec_frame`; ports: of the state and picture sockets."""
 
     id: Count
     version: int
@@ -169,16 +169,16 @@ class Welcome(_Frame, frozen=True, tag="welcome"):
 
 
 class Granted(_Frame, frozen=True, tag="granted"):
-    """The lease is yours; `token` goes into every frame that uses it."""
+    """The lease is granted; later frames carry its `token`."""
 
     id: Count
     token: Count
 
 
 class Ack(_Frame, frozen=True, tag="ack"):
-    """The gate let this through, and it will be sent in `wait_s` [s] at the next tick (0: it was sent).
+    """The gate accepted the command; it is sent in `wait_s` [s] at the next tick (0 = already sent).
 
-    `q_target`: None = as asked, to the bit.
+    `q_target`: None = exactly as requested.
     """
 
     id: Count
@@ -190,13 +190,13 @@ class Ack(_Frame, frozen=True, tag="ack"):
 
 
 class Done(_Frame, frozen=True, tag="done"):
-    """What was asked for has been done."""
+    """The request was carried out."""
 
     id: Count
 
 
 class Refused(_Frame, frozen=True, tag="refused"):
-    """It has not, because of `name`; nothing of it was executed."""
+    """The request was refused with error `name`; no part of it was executed."""
 
     id: Count
     name: Name
@@ -204,7 +204,7 @@ class Refused(_Frame, frozen=True, tag="refused"):
 
 
 class State(_Frame, frozen=True, tag="state"):
-    """What the arm measured at `t_mono`; sent at `now`, [s] since the server began. Streamed with id 0."""
+    """The state measured at `t_mono`; sent at `now`, [s] since the server started. Streamed with id 0."""
 
     id: Count
     session: Name
@@ -221,14 +221,14 @@ class State(_Frame, frozen=True, tag="state"):
 
 
 class Counts(_Frame, frozen=True, tag="counts"):
-    """How often each thing happened since the server began, by name."""
+    """Event counts since the server started, by name."""
 
     id: Count
     counts: dict[Name, int]
 
 
 class Picture(_Frame, frozen=True, tag="picture"):
-    """What a camera sees. Exactly one of `rgb` and `jpeg`; depth float32 [m], or uint16 [mm], or None."""
+    """One image. Exactly one of `rgb` and `jpeg`; depth is float32 [m], uint16 [mm] or None."""
 
     id: Count
     camera: Name

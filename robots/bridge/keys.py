@@ -1,8 +1,8 @@
-"""CURVE keys in a folder: one's own, those of known servers, and the clients that a server accepts.
+"""CURVE keys in a folder: the own pair, keys of known servers, and the clients that a server accepts.
 
-NAME.secret.json      my own pair, readable by its owner alone
-NAME.public.json      what I give away
-allowed/NAME.json     clients that a server accepts, each with its role; it accepts no others
+NAME.secret.json      own key pair, readable only by its owner
+NAME.public.json      public key, to be copied to other computers
+allowed/NAME.json     clients that a server accepts, each with its role; no others are accepted
 """
 
 from __future__ import annotations
@@ -19,25 +19,24 @@ import zmq
 
 from robots.bridge.errors import KeyProblem
 
-Role = Literal[
-    "viewer", "policy", "human"
-]  # what a key may: look and stop; command as well; take over as well
+# May read and stop; may command as well; may take over as well.
+Role = Literal["viewer", "policy", "human"]
 T = TypeVar("T")
 ROLES: tuple[Role, ...] = ("viewer", "policy", "human")
-RECHECK = 1.0  # [s]
+RECHECK = 1.0  # [s] between checks of the folder
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}")
 _Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
 
 class PublicKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be given away."""
+    """A public key."""
 
     name: str
     public: str
 
 
 class SecretKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A key pair. Printing it shows the public half alone."""
+    """A key pair. Its `repr` shows only the public key."""
 
     name: str
     public: str
@@ -48,7 +47,7 @@ class SecretKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AllowedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A client that is let in."""
+    """A client on the allow-list."""
 
     name: str
     public: str
@@ -61,7 +60,7 @@ def default_folder() -> Path:
 
 
 def new(folder: Path, name: str) -> SecretKey:
-    """Draw a pair and write both files. Raises KeyProblem if that name is taken: nothing is replaced."""
+    """Make a key pair and write both files. Raises KeyProblem if the name exists; nothing is replaced."""
     _check_name(name)
     public, secret = (half.decode() for half in zmq.curve_keypair())
     key = SecretKey(name, public, secret)
@@ -80,7 +79,7 @@ def new(folder: Path, name: str) -> SecretKey:
 
 
 def allow(folder: Path, public: PublicKey, role: Role) -> AllowedKey:
-    """Let the holder of `public` in as `role`. A server that runs learns of it at once."""
+    """Allow the holder of `public` as `role`. A running server accepts it at once. Raises KeyProblem."""
     if role not in ROLES:
         raise KeyProblem(f"role {role!r} is none of {list(ROLES)}")
     _check_name(public.name)
@@ -91,34 +90,44 @@ def allow(folder: Path, public: PublicKey, role: Role) -> AllowedKey:
 
 
 def load_secret(folder: Path, name: str) -> SecretKey:
-    """Raises KeyProblem if it is missing, malformed, or readable by others than its owner."""
+    """The key pair `name`.
+
+    Raises:
+        KeyProblem: the file is missing, malformed, or readable by others than its owner.
+    """
     path = folder / f"{name}.secret.json"
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as error:
         raise KeyProblem(f"{path}: {error.strerror}; make it with `palme keys new name={name}`") from None
     if mode & 0o077:
-        raise KeyProblem(f"{path} has mode {mode:04o}: others can read it; `chmod 600` it, or draw a new one")
+        raise KeyProblem(f"{path} has mode {mode:04o}: others can read it; `chmod 600` it, or make a new one")
     return _read(path, SecretKey)
 
 
 def load_public(path: Path, whose: str = "the computer where `palme keys new` made it") -> PublicKey:
-    """Raises KeyProblem if it is malformed, the secret half, or missing: then `whose` computer has it."""
+    """The public key in `path`.
+
+    Raises:
+        KeyProblem: the file is malformed, a secret key, or missing; then `whose` names its source.
+    """
     if path.name.endswith(".secret.json"):
         public = path.name.replace(".secret.json", ".public.json")
-        raise KeyProblem(f"{path} is the secret half, its owner's alone; give {public}, which lies beside it")
+        raise KeyProblem(
+            f"{path} is the secret key, which only its owner may have; give {public} of the same folder"
+        )
     if not path.exists():
         raise KeyProblem(f"{path}: no such file; copy {path.name} from {whose}")
     return _read(path, PublicKey)
 
 
 def secrets(folder: Path) -> list[str]:
-    """Names of the pairs in `folder`."""
+    """Names of the key pairs in `folder`."""
     return sorted(p.name.removesuffix(".secret.json") for p in folder.glob("*.secret.json"))
 
 
 class AllowList:
-    """Clients that a server accepts, read again when the folder changed. Closed where it is empty."""
+    """Clients that a server accepts, read again when the folder changes. An empty folder allows none."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "allowed"
@@ -128,8 +137,11 @@ class AllowList:
         self._looked = -1.0
 
     def find(self, public: str) -> AllowedKey | None:
-        """The entry of the key `public` (Z85), or None; asked for every frame, so the folder is read once a
-        second. A key taken off the list is out within that second, connected or not."""
+        """The entry of the key `public` (Z85), or None.
+
+        Called for every frame, so the folder is checked only every `RECHECK` [s]. A removed key is refused
+        within that time, also while connected.
+        """
         now = time.monotonic()
         if not 0 <= now - self._looked < RECHECK:
             self.keys()
@@ -137,7 +149,7 @@ class AllowList:
         return self._keys.get(public)
 
     def keys(self) -> dict[str, AllowedKey]:
-        """Every entry by its key. A file that cannot be read, or is being removed, allows no client."""
+        """Every entry by its key. A file that is unreadable or being removed allows no client."""
         versions = (_version(path) for path in self.folder.glob("*.json"))
         seen = tuple(sorted(version for version in versions if version is not None))
         if seen != self._seen:
@@ -154,13 +166,13 @@ class AllowList:
         return self._keys
 
     def broken(self) -> list[str]:
-        """What is wrong with each entry that cannot be read, and so allows no client."""
+        """The problem of each entry that cannot be read, and so allows no client."""
         self.keys()
         return self._broken
 
 
 def _version(path: Path) -> tuple[str, int, int] | None:
-    """What differs where a file has changed; None where it has just gone."""
+    """Identifies the version of a file; None if it was just removed."""
     try:
         found = path.stat()
     except OSError:
@@ -189,4 +201,4 @@ def _write(path: Path, key: msgspec.Struct) -> None:
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise KeyProblem(f"{name!r}: a key's name is letters, digits, '_', '.' and '-', at most 48")
+        raise KeyProblem(f"{name!r}: a key's name has letters, digits, '_', '.' and '-', at most 48")

@@ -1,11 +1,11 @@
-"""Lease: who commands the arm, and whether it is armed. Pure logic: no sockets, no threads, no clock.
+"""Lease: who commands the arm, and whether it is armed. No sockets, no threads, no clock.
 
     disarmed ──rearm──▶ armed ──a command within the limits──▶ begun
         ▲                 │                                      │
-        └── stop, silence, takeover, release, a fault ◀──────────┘
+        └── stop, timeout, takeover, release, fault ◀────────────┘
 
-One commander, bound to its authenticated key and to a token drawn when the lease was granted. Only a human's
-takeover from a policy moves the lease away from an active commander.
+One commander, bound to its authenticated key and to a random token of the lease. Only an operator's takeover
+from a policy moves the lease away from an active commander.
 """
 
 from __future__ import annotations
@@ -19,34 +19,38 @@ from robots.bridge.errors import CommandStale, FaultStands, RoleNotAllowed, Wron
 from robots.bridge.keys import AllowedKey
 from robots.errors import ArmLatched, CommandOutOfOrder, CommandRejected, LeaseHeld, LeaseMissing
 
-SILENCE = 0.100  # [s] without a valid command or heartbeat until the arm latches
-STALE = 0.500  # [s] age of the newest state that the sender had, on the server's clock
-ABSENT = 5.0  # [s] both in lock-step, where nothing moves meanwhile: a commander silent for so long is gone
-NUMBER = re.compile(r"[\d.]+")  # such as an age: faults that differ only in a number are the same fault
+SILENCE = 0.100  # [s] timeout without a valid command or heartbeat that latches the arm
+STALE = 0.500  # [s] largest age of the sender's newest state, on the server's clock
+ABSENT = 5.0  # [s] both limits in lock-step, where time stops between ticks
+NUMBER = re.compile(r"[\d.]+")  # faults that differ only in numbers (such as an age) are the same fault
 ROUNDING = 0.005  # [s] by which a timestamp may be in the future: clock resolution
 
 
 @dataclass
 class Holder:
-    """Who has the lease: the key's entry, whether as a human, and the token that frames must carry."""
+    """The holder of the lease: its key, whether it is an operator, and the token that frames must carry."""
 
     key: AllowedKey
     human: bool
     token: int
-    seq: int = -1  # of the last command that was accepted
+    seq: int = -1  # of the last accepted command
     beat: int = -1
 
 
 class Lease:
     """See the module. Times are [s] on one monotonic clock of the server.
 
+    Args:
+        silence: [s] timeout without a valid command or heartbeat.
+        stale: [s] largest age of the sender's newest state.
+
     Attributes:
-        session: drawn at each start; a frame with another one is refused.
+        session: random id of this start of the server; frames with another id are refused.
         holder: who commands, or None.
         latched: why the arm accepts no commands, or None.
-        faults: those that were not cleared, oldest first.
+        faults: uncleared faults, oldest first.
         begun: whether a command was accepted since the last `rearm`.
-        heard: [s] when the commander's last valid command or heartbeat arrived.
+        last_valid: [s] arrival of the commander's last valid command or heartbeat.
     """
 
     def __init__(self, silence: float = SILENCE, stale: float = STALE) -> None:
@@ -56,12 +60,12 @@ class Lease:
         self.faults: list[str] = []
         self.begun = False
         self._silence, self._stale = silence, stale
-        self.heard = -math.inf
+        self.last_valid = -math.inf
 
     # -- the lease ----------------------------------------------------------------------------
 
     def acquire(self, key: AllowedKey, session: str, human: bool, token: int) -> int:
-        """Grant the lease to `key`, disarmed; returns the new token. Command numbers start again with it.
+        """Grant the lease to `key` and disarm the arm. Returns the new token; sequence numbers restart.
 
         Raises:
             RoleNotAllowed: the key may not command, or not take over.
@@ -82,7 +86,7 @@ class Lease:
                     who = "another process with your key" if mine else f"{held.key.name}"
                     kind = "a human" if held.human else "a policy"
                     raise LeaseHeld(
-                        f"{who} commands this arm ({kind}); only a human's takeover of a policy moves a lease"
+                        f"{who} commands this arm ({kind}); only a human may take over, from a policy"
                     )
         taken = held is not None and held.key.public != key.public
         self._disarm(f"{key.name} has {'taken over' if taken else 'the lease'}; `rearm` to begin")
@@ -90,7 +94,7 @@ class Lease:
         return self.holder.token
 
     def release(self, key: AllowedKey, session: str, token: int) -> None:
-        """Release the lease, whatever role the key has by now; the arm is disarmed."""
+        """Release the lease, whatever role the key has now; the arm is disarmed."""
         self._held_by(key, session, token)
         self.holder = None
         self._disarm(f"{key.name} released the lease; `rearm` to begin")
@@ -98,12 +102,12 @@ class Lease:
     # -- arming -------------------------------------------------------------------------------
 
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
-        """Accept commands again, from a new first one; raises as `check_rearm`."""
+        """Accept commands again, in a new session. Raises as `check_rearm`."""
         self.check_rearm(key, session, token)
         self.latched, self.begun = None, False
 
     def check_rearm(self, key: AllowedKey, session: str, token: int) -> None:
-        """Raises as `check_holder`, and FaultStands while there is a fault."""
+        """Raise as `check_holder`, and FaultStands while there is a fault."""
         self.check_holder(key, session, token)
         if self.faults:
             raise FaultStands(f"{self.faults[0]}; fix the cause, then `clear_fault`")
@@ -115,14 +119,14 @@ class Lease:
         self.begun = False
 
     def fault(self, reason: str) -> None:
-        """Latch; no `rearm` until the fault is cleared."""
+        """Latch; `rearm` is refused until the fault is cleared."""
         alike = NUMBER.sub("#", reason)
         if all(NUMBER.sub("#", known) != alike for known in self.faults) and len(self.faults) < 16:
             self.faults.append(reason)
         self.latch(f"fault: {reason}")
 
     def clear_faults(self, key: AllowedKey, session: str, token: int) -> None:
-        """The commander confirms that the causes are fixed. The arm stays latched."""
+        """Clear the faults after the commander confirms that the causes are fixed. The arm stays latched."""
         self.check_holder(key, session, token)
         self.faults.clear()
         self._disarm("a fault was cleared; `rearm` to begin")
@@ -138,27 +142,36 @@ class Lease:
         session: str,
         token: int,
         seq: int,
-        heard: float,
+        state_time: float,
         now: float,
-        watched: bool = True,
+        active: bool = True,
     ) -> None:
-        """Whether a command may go to the gate. Raises the CommandRejected that says why not."""
+        """Check whether a command may go to the gate.
+
+        Args:
+            state_time: [s] of the newest state that the sender had.
+            now: [s] on the server's clock.
+            active: see `check_timeout`.
+
+        Raises:
+            CommandRejected: the reason, as one of its named kinds.
+        """
         holder = self.check_holder(key, session, token)
-        if now - self.heard > self._silence:
-            self.watch(now, watched)
+        if now - self.last_valid > self._silence:
+            self.check_timeout(now, active)
         if self.latched is not None:
             raise ArmLatched(f"the arm was stopped: {self.latched}; `rearm` it before commanding")
-        self._check_heard(heard, now, "command seq", seq)
+        self._check_state_time(state_time, now, "command seq", seq)
         if not seq > holder.seq:
             raise CommandOutOfOrder(
                 f"command seq {seq} is not after the last one, {holder.seq}; count up by at least one"
             )
 
     def accepted(self, seq: int, arrived: float) -> None:
-        """The gate accepted it: the commander was alive when it `arrived`, however long it was queued."""
+        """Record a command that the gate accepted. `arrived`: [s] when the commander was alive."""
         if self.holder is None:
             raise CommandRejected("no client holds the lease")
-        self.holder.seq, self.begun, self.heard = seq, True, max(self.heard, arrived)
+        self.holder.seq, self.begun, self.last_valid = seq, True, max(self.last_valid, arrived)
 
     def beat(
         self,
@@ -166,31 +179,34 @@ class Lease:
         session: str,
         token: int,
         n: int,
-        heard: float,
+        state_time: float,
         now: float,
-        watched: bool = True,
+        active: bool = True,
     ) -> None:
-        """A heartbeat of the commander. Checked like a command: a late or repeated one is refused."""
+        """Record a heartbeat of the commander. Checked like a command: a late or repeated one is refused."""
         holder = self.check_holder(key, session, token)
-        self.watch(now, watched)
-        self._check_heard(heard, now, "beat", n)
+        self.check_timeout(now, active)
+        self._check_state_time(state_time, now, "beat", n)
         if not n > holder.beat:
             raise CommandOutOfOrder(f"beat {n} is not after the last one, {holder.beat}")
-        holder.beat, self.heard = n, now
+        holder.beat, self.last_valid = n, now
 
-    def watch(self, now: float, watched: bool = True) -> bool:
-        """Latch if the commander is silent; returns whether that was now.
+    def check_timeout(self, now: float, active: bool = True) -> bool:
+        """Latch if the commander sent nothing valid in time. Returns whether it latched now.
 
         Args:
-            watched: False = the arm is at rest and its time is stopped (lock-step): silence is harmless.
+            now: [s] on the server's clock.
+            active: False = the timeout does not apply: the arm is at rest and time is stopped (lock-step).
         """
         if not (self.begun and self.latched is None):
             return False
-        silent = now - self.heard
-        if silent <= self._silence or not watched:
+        silent = now - self.last_valid
+        if silent <= self._silence or not active:
             return False
-        limit = f"limit {1e3 * self._silence:.0f}"
-        self.latch(f"silent: nothing valid from {self.holder_name} for {1e3 * silent:.0f} ms ({limit})")
+        self.latch(
+            f"silent: no valid command or heartbeat from {self.holder_name} for {1e3 * silent:.0f} ms, "
+            f"limit {1e3 * self._silence:.0f} ms"
+        )
         return True
 
     @property
@@ -199,7 +215,7 @@ class Lease:
         return "" if self.holder is None else self.holder.key.name
 
     def check_session(self, session: str) -> None:
-        """Raises WrongSession for a frame from before the server's last start."""
+        """Raise WrongSession for a frame from before the server's last start."""
         if session != self.session:
             raise WrongSession(
                 f"stale session {session!r}: the server restarted; reconnect, observe where the arm is, and "
@@ -207,9 +223,11 @@ class Lease:
             )
 
     def check_holder(self, key: AllowedKey, session: str, token: int) -> Holder:
-        """Raises WrongSession or LeaseMissing where `key` does not command this arm now.
+        """The present holder, if `key` commands this arm now.
 
-        And RoleNotAllowed where its present entry in the allow-list does not permit it any more.
+        Raises:
+            WrongSession, LeaseMissing: it does not.
+            RoleNotAllowed: its present entry in the allow-list does not permit it.
         """
         held = self._held_by(key, session, token)
         if key.role == "viewer" or (held.human and key.role != "human"):
@@ -235,12 +253,14 @@ class Lease:
             raise LeaseMissing(f"{key.name} does not command this arm, {held.key.name} does")
         raise LeaseMissing(f"lease of {key.name} expired: another process acquired it; `acquire` it again")
 
-    def _check_heard(self, heard: float, now: float, what: str, n: int) -> None:
-        if not heard <= now + ROUNDING:
+    def _check_state_time(self, state_time: float, now: float, what: str, n: int) -> None:
+        if not state_time <= now + ROUNDING:
             raise CommandStale(
-                f"{what} {n}: timestamp {heard:.3f} s is in the future, the server's clock is at {now:.3f} s"
+                f"{what} {n}: timestamp {state_time:.3f} s is in the future, the server's clock is at "
+                f"{now:.3f} s"
             )
-        if not now - heard <= self._stale:
+        if not now - state_time <= self._stale:
             raise CommandStale(
-                f"{what} {n}: its sender's newest state is {now - heard:.3f} s old, limit {self._stale} s"
+                f"{what} {n}: its sender's newest state is {now - state_time:.3f} s old, "
+                f"limit {self._stale} s"
             )

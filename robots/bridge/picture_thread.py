@@ -1,6 +1,7 @@
-"""PictureThread: images on their own socket and thread, captured when asked for. None delays a command.
+"""PictureThread: captures images on request, on its own socket and thread, so that no image delays a command.
 
-A stream is a client that asks again as soon as it has an image: a slow link gets fewer, not older ones.
+A streaming client requests the next image when it has received one: a slow link gets fewer images, not older
+ones.
 """
 
 from __future__ import annotations
@@ -23,28 +24,30 @@ from robots.errors import RobotError
 from robots.realtime import raise_priority
 
 LISTEN = 50  # [ms]
-PRIORITY = 1  # above ordinary threads: one preempted in mid-picture holds the interpreter from control
+PRIORITY = (
+    1  # above ordinary threads: a preempted one would keep the interpreter lock from the control thread
+)
 log = logging.getLogger(__name__)
 
 
 class PictureServer(Protocol):
-    """What the pictures' thread needs of its server."""
+    """What the picture thread needs of its server."""
 
     control: Controller
     driver: Driver
     refusals: Counter[str]
 
-    def who(self, part: zmq.Frame) -> AllowedKey:
-        """Whose frame it is. Raises Insecure for a key that is not on the allow-list."""
+    def identify(self, part: zmq.Frame) -> AllowedKey:
+        """The sender of a frame. Raises Insecure if its key is not on the allow-list."""
         ...
 
     def refusal(self, id: int | None, error: RobotError) -> frames.Refused:
-        """The answer that refuses, counted."""
+        """A counted refusal frame."""
         ...
 
 
 class PictureThread:
-    """Answers `Look` frames of one server. The driver's `picture` is called from this thread alone."""
+    """Answers `Look` frames of one server. Only this thread calls the driver's `picture`."""
 
     def __init__(self, server: PictureServer, socket: zmq.Socket, codec: Codec | None) -> None:
         self._server, self._socket, self._codec = server, socket, codec
@@ -53,7 +56,7 @@ class PictureThread:
         socket.setsockopt(zmq.SNDTIMEO, 0)
 
     def run(self) -> None:
-        """Until `running` is False."""
+        """Serve until `running` is False."""
         raise_priority(PRIORITY)
         while self.running:
             try:
@@ -74,7 +77,7 @@ class PictureThread:
         try:
             if len(parts) != 1:
                 raise BadFrame("more than one part; a message is one frame")
-            server.who(parts[0])
+            server.identify(parts[0])
             frame = decode_look(parts[0].bytes)
             server.control.lease.check_session(frame.session)
             names = server.driver.camera_names

@@ -1,4 +1,4 @@
-"""Camera images as frames: raw and exact, or as JPEG and whole millimetres of depth."""
+"""Camera images as frames: raw and exact, or as JPEG and depth in whole millimetres."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ DEPTH_MM_MAX = 65535
 
 
 class Codec(Protocol):
-    """JPEG, from whatever library there is; `robots` itself brings none. Pixels are (H, W, 3) uint8 RGB."""
+    """A JPEG codec of another library; `robots` has none. Pixels are uint8 RGB (H, W, 3)."""
 
-    def encode(self, rgb: NDArray[np.uint8]) -> bytes: ...
+    def encode(self, rgb: NDArray[np.uint8]) -> bytes:
+        """JPEG bytes of `rgb` (H, W, 3)."""
+        ...
 
-    def decode(self, jpeg: bytes) -> NDArray[np.uint8]: ...
+    def decode(self, jpeg: bytes) -> NDArray[np.uint8]:
+        """(H, W, 3) pixels of `jpeg`."""
+        ...
 
 
 def to_frame(id: int, camera: str, seen: CameraFrame, codec: Codec | None) -> frames.Picture:
-    """A picture as it travels: raw and exact, or with a codec as JPEG and whole millimetres of depth."""
+    """`seen` as a frame: raw and exact without a codec, else JPEG and depth in whole millimetres."""
     depth = None
     if seen.depth is not None:
         depth = pack(seen.depth, "<f4") if codec is None else pack(_millimetres(seen.depth), "<u2")
@@ -35,9 +39,9 @@ def to_frame(id: int, camera: str, seen: CameraFrame, codec: Codec | None) -> fr
 
 
 def _millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """(H, W) in whole [mm]; not finite, negative and too far become 0: not measured.
+    """(H, W) depth in whole [mm]; 0 = not measured, for values that are not finite, negative or too large.
 
-    In place, for new megabytes cost more than the sums: the pages behind them are fetched each time.
+    Works in place: allocating megabytes of new pages costs more than the arithmetic.
     """
     mm = np.multiply(depth, 1000.0, dtype=np.float32)
     np.rint(mm, out=mm)
@@ -46,13 +50,15 @@ def _millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def from_frame(frame: frames.Picture, codec: Codec | None) -> CameraFrame:
-    """The picture in `frame`. Raises BadFrame where its parts do not fit together."""
+    """The image in `frame`. Raises BadFrame if its parts do not match, PictureUnavailable without pixels."""
     if frame.rgb is not None:
         rgb = unpack(frame.rgb)
     elif frame.jpeg is not None and codec is not None:
         rgb = codec.decode(frame.jpeg)
     else:
-        raise PictureUnavailable(f"{frame.camera}: no pixels that this end can read; ask for raw pictures")
+        raise PictureUnavailable(
+            f"{frame.camera}: no pixels that this client can decode; request raw pictures"
+        )
     k, pose = unpack(frame.intrinsics), unpack(frame.base_from_camera)
     if not (rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.dtype == np.uint8):
         raise BadFrame(

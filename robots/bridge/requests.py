@@ -1,4 +1,4 @@
-"""Requests: each frame carried out, and its answer. No sockets, no threads."""
+"""Requests: carries out each frame and makes its answer. No sockets, no threads."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from robots.bridge.spec_frame import pack_spec
 from robots.errors import CommandRejected, DriverError, RobotError
 from robots.types import JointCommand
 
-MAX_AGE = 0.25  # [s] of a state that is called the present one
+MAX_AGE = 0.25  # [s] largest age of a state that is reported as current
 
 
 class Requests:
-    """Answers for one arm.
+    """Answers the requests to one arm.
 
     Args:
-        ports: of states and pictures.
-        refusal: counts an error and makes it a frame; see `BridgeServer.refusal`.
-        counts: what happened since the boot, by name.
+        control: of the arm.
+        ports: of the state and picture sockets.
+        refusal: counts an error and makes its frame; see `BridgeServer.refusal`.
+        counts: event counts by name.
         later: sends an answer to a route, from any thread.
     """
 
@@ -41,9 +42,10 @@ class Requests:
         self._spec = pack_spec(control.spec)
 
     def answer(self, key: AllowedKey, frame: Any, route: bytes) -> msgspec.Struct | None:
-        """The answer to `key`, or None: there is none, or it comes by `later`.
+        """The answer to `frame` of `key`; None if there is none, or if `later` sends it.
 
-        Raises RobotError: the refusal.
+        Raises:
+            RobotError: the request is refused.
         """
         control = self._control
         match frame:
@@ -77,7 +79,7 @@ class Requests:
         return frames.Done(frame.id)
 
     def state(self, id: int, snapshot: Snapshot) -> frames.State:
-        """`snapshot` as it travels; id 0 in the stream."""
+        """`snapshot` as a frame; id 0 in the stream."""
         state, control, lease = snapshot.state, self._control, self._control.lease
         return frames.State(
             id, lease.session, snapshot.tick, snapshot.t, control.now(),
@@ -107,7 +109,7 @@ class Requests:
         )  # fmt: skip
 
     def _fresh(self, id: int) -> frames.State:
-        """The state now. In lock-step it does not change between ticks; else one that is old is refused."""
+        """The current state. In lock-step it does not age between ticks; otherwise an old one is refused."""
         control, snapshot = self._control, self._control.snapshot
         age = control.now() - snapshot.t
         if control.realtime and not age <= MAX_AGE:

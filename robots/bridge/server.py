@@ -1,10 +1,10 @@
-"""BridgeServer: one arm, reachable by clients with an allowed key.
+"""BridgeServer: serves one arm to clients with an allowed key.
 
 Three sockets, so that nothing waits for an image: commands (ROUTER), states (PUB), pictures (ROUTER).
-Four threads: control (ticks, watches, alone touches the arm), commands, pictures, and the authenticator's.
-Commands that came early are answered when their tick comes, which is in the control thread: it hands the
-answer over and rings a bell, and the commands' thread, whose socket it is, sends it. The bell is an empty
-message from within this process to that socket, so that one wait is for both.
+Four threads: control (ticks, the only user of the arm), commands, pictures, and the authenticator.
+A queued command is answered in its tick, by the control thread: it queues the answer and sends an empty
+in-process message to the command socket, whose thread then sends the answer. So that thread waits for one
+socket only.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from robots.errors import RobotError, SpecError
 from robots.realtime import CONTROL_PRIORITY, CpuSleepSwitch, raise_priority
 from robots.safety.gate import SafetyGate
 
-STATE_HZ = 100.0  # at most so many states a second are streamed
+STATE_HZ = 100.0  # largest rate of streamed states
 STATES, SEEN = "states (the port of address= plus 1)", "pictures (the port of address= plus 2)"
-MIN_HZ = 20.0  # slower than that, silence would start the deceleration later than promised
-LISTEN = 50  # [ms] between looks at whether to end
-BELL = b"bell"  # the route of what this process sends itself
-MORE = int(zmq.SNDMORE)  # as a plain number: pyzmq's own flags cost a twentieth of a round trip to combine
+MIN_HZ = 20.0  # at a lower rate the timeout would be detected too late
+LISTEN = 50  # [ms] between checks whether to end
+WAKEUP = b"bell"  # route of the in-process wake-up messages
+MORE = int(zmq.SNDMORE)  # a plain number: combining pyzmq's flags costs 5 % of a round trip
 log = logging.getLogger(__name__)
 
 
@@ -46,17 +46,18 @@ class BridgeServer:
 
     Args:
         driver: not yet connected.
-        key: the server's own.
+        key: of the server.
         folder: of the allow-list; see `keys`.
-        address: `tcp://HOST:PORT` of the commands; states and pictures take the next two ports. PORT 0 =
-            any free ones.
+        address: `tcp://HOST:PORT` of the commands; states and pictures use the next two ports. PORT 0 = any
+            free ports.
         realtime: see `control`.
-        beyond_loopback: bind to an address that other computers reach.
-        codec: makes JPEGs; None = pictures travel raw.
+        beyond_loopback: permit an address that other computers reach.
+        codec: encodes JPEGs; None = pictures travel raw.
         make_gate: None = `SafetyGate(driver.spec)`.
 
     Raises:
-        Insecure: `address` is not on the loopback and that was not asked for.
+        Insecure: `address` is not on the loopback and `beyond_loopback` is False, or a port is not available.
+        SpecError: the control rate is below `MIN_HZ` in real time.
         DriverError: the arm cannot be reached.
     """
 
@@ -81,18 +82,16 @@ class BridgeServer:
         self.context = sockets.context(io_threads=2)
         self._auth = sockets.Authenticator(self.context, self.allowed)
         try:
-            self._commands = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
-            self._states = sockets.listening(self.context, zmq.PUB, key, frames.MAX_COMMAND)
-            self._pictures = sockets.listening(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
-            self._commands.setsockopt(
-                zmq.AFFINITY, 1
-            )  # an I/O thread of its own: pictures are encrypted elsewhere
+            self._commands = sockets.server_socket(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
+            self._states = sockets.server_socket(self.context, zmq.PUB, key, frames.MAX_COMMAND)
+            self._pictures = sockets.server_socket(self.context, zmq.ROUTER, key, frames.MAX_COMMAND)
+            self._commands.setsockopt(zmq.AFFINITY, 1)  # its own I/O thread: another one encrypts pictures
             self._states.setsockopt(zmq.AFFINITY, 1)
             self._pictures.setsockopt(zmq.AFFINITY, 2)
             self._commands.setsockopt(zmq.RCVTIMEO, LISTEN)
             self._commands.setsockopt(zmq.SNDTIMEO, 0)  # a client that does not read loses its answers
             self._send = sockets.sending(self._commands)
-            self._bell = sockets.bell(self._commands, BELL)
+            self._wakeup = sockets.wakeup_socket(self._commands, WAKEUP)
             self.port = sockets.bind(self._commands, host, port, beyond_loopback)
             self.state_port = sockets.bind(self._states, host, port and port + 1, beyond_loopback, STATES)
             self.picture_port = sockets.bind(self._pictures, host, port and port + 2, beyond_loopback, SEEN)
@@ -108,7 +107,7 @@ class BridgeServer:
         ports = (self.state_port, self.picture_port)
         self._requests = Requests(self.control, ports, self.refusal, self.counts, self._later)
         self._due: deque[tuple[bytes, msgspec.Struct]] = deque()  # answers of other threads
-        self._ringing = threading.Lock()
+        self._wakeup_lock = threading.Lock()
         self._state_every = max(1, round(spec.control_hz / STATE_HZ))
         self.running = True
         self.control.on_tick = self._ticked
@@ -121,13 +120,13 @@ class BridgeServer:
         ]
 
     def start(self) -> BridgeServer:
-        """Begin to serve; returns itself."""
+        """Start the threads. Returns itself."""
         for thread in self._threads:
             thread.start()
         return self
 
-    def beside(self, name: str, run: Callable[[], None]) -> None:
-        """Serve something else too: `run` on a thread of its own, until `running` is False."""
+    def add_thread(self, name: str, run: Callable[[], None]) -> None:
+        """Also run `run` on its own thread, until `running` is False."""
         self._threads.append(threading.Thread(target=run, name=name, daemon=True))
         if self._threads[0].is_alive():
             self._threads[-1].start()
@@ -150,7 +149,7 @@ class BridgeServer:
         self.close()
 
     def counts(self) -> dict[str, int]:
-        """What happened since the start, by name; refusals as `refused:NAME`."""
+        """Event counts since the start, by name; refusals as `refused:NAME`."""
         refused = {f"refused:{name}": n for name, n in dict(self.refusals).items()}
         return dict(self.control.counts) | refused
 
@@ -178,20 +177,20 @@ class BridgeServer:
                 return
             while self._due:
                 self._answer(*self._due.popleft())
-            if route == BELL:
+            if route == WAKEUP:
                 continue
             answer = self.handle(route, rest)
             if answer is not None:
                 self._answer(route, answer)
 
     def _later(self, route: bytes, answer: msgspec.Struct) -> None:
-        """From any thread: have `answer` sent."""
+        """Queue `answer` for the command thread; from any thread."""
         self._due.append((route, answer))
         try:
-            with self._ringing:
-                self._bell.send(b"", zmq.NOBLOCK)
+            with self._wakeup_lock:
+                self._wakeup.send(b"", zmq.NOBLOCK)
         except zmq.ZMQError:
-            pass  # it rings already, or the server has ended
+            pass  # a wake-up is already pending, or the server has ended
 
     def _answer(self, route: bytes, answer: msgspec.Struct) -> None:
         try:
@@ -201,7 +200,7 @@ class BridgeServer:
             self.refusals["answer_lost"] += 1
 
     def _ticked(self, snapshot: Snapshot) -> None:
-        if self.control.realtime:  # a server that is not armed costs no power
+        if self.control.realtime:  # a disarmed server saves power
             self._cpu_sleep.disable(self.control.lease.latched is None or not snapshot.at_rest)
         if snapshot.tick % self._state_every == 0:
             try:
@@ -212,12 +211,12 @@ class BridgeServer:
     # -- frames -------------------------------------------------------------------------------
 
     def handle(self, route: bytes, parts: list[zmq.Frame]) -> msgspec.Struct | None:
-        """The answer to one message, or None. Whatever the bytes are, only their sender is affected."""
+        """The answer to one message, or None. Invalid bytes affect only their sender."""
         frame: Any = None
         try:
             if len(parts) != 1:
                 raise BadFrame("more than one part; a message is one frame")
-            key = self.who(parts[0])
+            key = self.identify(parts[0])
             frame = decode_request(parts[0].bytes)
             return self._requests.answer(key, frame, route)
         except RobotError as error:
@@ -226,8 +225,8 @@ class BridgeServer:
             log.exception("a frame could not be handled")
             return self.refusal(getattr(frame, "id", None), ServerFailed(f"{type(error).__name__}: {error}"))
 
-    def who(self, part: zmq.Frame) -> AllowedKey:
-        """Whose frame it is. Raises Insecure without a key, and for one removed from the allow-list."""
+    def identify(self, part: zmq.Frame) -> AllowedKey:
+        """The sender of a frame. Raises Insecure without a key, or if it is not on the allow-list."""
         public = sockets.sender(part)
         key = self.allowed.find(public)
         if key is None:
@@ -235,7 +234,7 @@ class BridgeServer:
         return key
 
     def refusal(self, id: int | None, error: RobotError) -> frames.Refused:
-        """Count an error and make it a frame; id 0 where the frame could not be read."""
+        """Count an error and make its frame; id 0 if the frame could not be decoded."""
         name = type(error).__name__
         self.refusals[name] += 1
         return frames.Refused(id or 0, name, str(error)[:1000])

@@ -1,8 +1,8 @@
-"""Sockets that are CURVE or nothing, on the loopback unless another address was asked for by name.
+"""Sockets with mandatory CURVE, on the loopback unless another address is explicitly permitted.
 
-CURVE fails open in two ways, both met here: a socket with `curve_server` forgotten takes plaintext, and
-one whose authenticator is missing or has stopped takes every key. So the mechanism is read back, the ZAP
-domain is enforced (no answer from the authenticator: no entry), and each frame must carry the key's name.
+CURVE has two unsafe defaults: a socket without `curve_server` accepts plaintext, and one whose authenticator
+is missing or has stopped accepts every key. Therefore the mechanism is read back, the ZAP domain is enforced
+(no authenticator: no connection), and each frame must carry an authenticated key.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from robots.realtime import HELPER_PRIORITY, priority_allowed
 from robots.zmq_context import Context
 
 DOMAIN = "palme"
-LAST_PORT = 65535 - 3  # states, pictures and a simulated table take the next three
-ENDING = 10.0  # [s] that a thread has to leave its socket
-QUEUE = 64  # frames that a socket holds for one peer: twice what a stream may have under way
+LAST_PORT = 65535 - 3  # states, pictures and a simulated table use the next three
+CLOSE_TIMEOUT = 10.0  # [s] for a thread to end
+QUEUE_LENGTH = 64  # frames queued for one peer: twice the largest number of pending commands
 log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:]+\]|[\w.*-]+):(?P<port>\d{1,5})")
 
@@ -43,7 +43,7 @@ def parse(address: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nothing outside this computer reaches `host`. A name other than localhost may lead anywhere."""
+    """Whether `host` is reachable only from this computer. Names other than localhost count as reachable."""
     try:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -51,19 +51,19 @@ def is_loopback(host: str) -> bool:
 
 
 def context(io_threads: int = 1) -> zmq.Context:
-    """A context whose threads, which carry the frames, have real-time priority where that is allowed."""
+    """A context whose I/O threads have real-time priority where that is permitted."""
     made = Context(io_threads=io_threads)
-    if priority_allowed():  # libzmq ends the process where the priority is refused
+    if priority_allowed():  # libzmq aborts the process if the priority is refused
         made.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
         made.set(zmq.THREAD_PRIORITY, HELPER_PRIORITY)
     return made
 
 
 class Authenticator(ThreadAuthenticator):
-    """The thread that answers ZAP for a context from the allow-list; `stop` it at the end.
+    """The thread that answers ZAP requests of a context from the allow-list; `stop` it at the end.
 
-    Where the allow-list cannot be read, no key is allowed. pyzmq's own thread would end there silently: no
-    client could connect any more, and `stop` would wait for ever.
+    If the allow-list cannot be read, no key is allowed. pyzmq's own thread would end then without an error:
+    no client could connect, and `stop` would block.
     """
 
     def __init__(self, context: zmq.Context, allowed: AllowList) -> None:
@@ -73,7 +73,7 @@ class Authenticator(ThreadAuthenticator):
         self.configure_curve_callback(domain=DOMAIN, credentials_provider=self)
 
     def callback(self, domain: str, key: bytes) -> bool:
-        """What pyzmq asks at each handshake."""
+        """Called by pyzmq at each handshake: whether `key` is allowed."""
         try:
             return key.decode("ascii") in self._allowed_keys.keys()
         except Exception:
@@ -81,7 +81,7 @@ class Authenticator(ThreadAuthenticator):
             return False
 
     def stop(self) -> None:
-        """End the thread. Idempotent, also where it has ended by itself."""
+        """End the thread. Idempotent, also if it has already ended."""
         thread, pipe = self.thread, self.pipe
         self.pipe = None  # type: ignore[assignment]  # so pyzmq's own `stop` only closes what is left
         if pipe is not None and not pipe.closed:
@@ -90,14 +90,14 @@ class Authenticator(ThreadAuthenticator):
             except zmq.ZMQError:
                 pass  # its other end is closed
             if thread is not None:
-                thread.join(ENDING)
+                thread.join(CLOSE_TIMEOUT)
             pipe.close()
         if thread is None or not thread.is_alive():
             super().stop()
 
 
-def listening(context: zmq.Context, kind: int, key: SecretKey, limit: int) -> zmq.Socket:
-    """A server's socket, CURVE, not yet bound. `limit`: [bytes] of the largest message it takes."""
+def server_socket(context: zmq.Context, kind: int, key: SecretKey, limit: int) -> zmq.Socket:
+    """A CURVE server socket, not yet bound. `limit`: [bytes] of the largest message accepted."""
     socket = _bounded(context.socket(kind), limit)
     socket.curve_server = True
     socket.curve_publickey, socket.curve_secretkey = key.public.encode(), key.secret.encode()
@@ -107,24 +107,24 @@ def listening(context: zmq.Context, kind: int, key: SecretKey, limit: int) -> zm
 
 
 def check_reach(host: str, beyond_loopback: bool) -> None:
-    """Raises Insecure where `host` can be reached from outside and `beyond_loopback` was not said."""
+    """Raise Insecure if `host` is reachable from other computers and `beyond_loopback` is False."""
     if not (is_loopback(host) or beyond_loopback):
         raise Insecure(
-            f"{host} can be reached from outside this computer; say `beyond_loopback=true` if that is meant"
+            f"{host} can be reached from other computers; set `beyond_loopback=true` if that is intended"
         )
 
 
 def bind(socket: zmq.Socket, host: str, port: int, beyond_loopback: bool, what: str = "commands") -> int:
-    """Bind, port 0 = any free one; returns the port. `what` it is for is said where that fails.
+    """Bind `socket`; port 0 = any free one. Returns the port. `what`: purpose, for the error message.
 
     Raises:
-        Insecure: the socket is not CURVE and enforced, or `host` can be reached from outside and
-            `beyond_loopback` was not said, or that port cannot be had.
+        Insecure: the socket is not an enforced CURVE server, `host` is reachable from other computers and
+            `beyond_loopback` is False, or the port is not available.
     """
     if not (socket.getsockopt(zmq.MECHANISM) == zmq.CURVE and socket.getsockopt(zmq.CURVE_SERVER) == 1):
-        raise Insecure("the socket is not a CURVE server; it would take plaintext")
+        raise Insecure("the socket is not a CURVE server; it would accept plaintext")
     if not (socket.getsockopt(zmq.ZAP_ENFORCE_DOMAIN) == 1 and socket.getsockopt(zmq.ZAP_DOMAIN)):
-        raise Insecure("the socket does not enforce its ZAP domain; it would take any key")
+        raise Insecure("the socket does not enforce its ZAP domain; it would accept any key")
     check_reach(host, beyond_loopback)
     try:
         socket.bind(f"tcp://{host}:{port or '*'}")
@@ -136,25 +136,27 @@ def bind(socket: zmq.Socket, host: str, port: int, beyond_loopback: bool, what: 
     return int(bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode().rpartition(":")[2])
 
 
-def bell(socket: zmq.Socket, route: bytes) -> zmq.Socket:
-    """One that rings `socket`, a listening ROUTER, from within this process, where CURVE does not come in.
+def wakeup_socket(socket: zmq.Socket, route: bytes) -> zmq.Socket:
+    """An in-process socket that sends wake-up messages to the ROUTER `socket`, without CURVE.
 
-    It takes `route` before anybody can connect, so no client's message comes by it, and it carries no key:
-    `sender` lets nothing in that does.
+    It uses `route` before any client can connect, so no client can use that route. Its messages carry no
+    key, so `sender` refuses them.
     """
     socket.bind("inproc://bell")
-    rope = socket.context.socket(zmq.DEALER)
-    rope.setsockopt(zmq.ROUTING_ID, route)
-    rope.setsockopt(zmq.LINGER, 0)
-    rope.connect("inproc://bell")
-    return rope
+    waker = socket.context.socket(zmq.DEALER)
+    waker.setsockopt(zmq.ROUTING_ID, route)
+    waker.setsockopt(zmq.LINGER, 0)
+    waker.connect("inproc://bell")
+    return waker
 
 
-def calling(context: zmq.Context, kind: int, key: SecretKey, server_public: str, limit: int) -> zmq.Socket:
-    """A client's socket, CURVE, not yet connected.
+def client_socket(
+    context: zmq.Context, kind: int, key: SecretKey, server_public: str, limit: int
+) -> zmq.Socket:
+    """A CURVE client socket, not yet connected. `limit`: [bytes] of the largest message accepted.
 
-    `IMMEDIATE` and a short queue: what is sent while the server is away fails here and now, instead of
-    being delivered to the next server.
+    `IMMEDIATE` and a short queue: a frame sent while the server is away fails at once, instead of being
+    delivered to the next server.
     """
     socket = _bounded(context.socket(kind), limit)
     socket.curve_serverkey = server_public.encode()
@@ -166,13 +168,13 @@ def calling(context: zmq.Context, kind: int, key: SecretKey, server_public: str,
 
 
 def sending(socket: zmq.Socket) -> Callable[..., None]:
-    """`socket.send` (data, flags) without what pyzmq adds for draft sockets, which costs as much again."""
+    """`socket.send` (data, flags) without the draft-socket code of pyzmq, which doubles its time."""
     send: Callable[..., None] = super(zmq.Socket, socket).send
     return send
 
 
 def sender(frame: zmq.Frame) -> str:
-    """The authenticated key that `frame` came from. Raises Insecure where there is none."""
+    """The authenticated key of the sender of `frame`. Raises Insecure if there is none."""
     try:
         name = frame.get("User-Id")
     except (zmq.ZMQError, KeyError):
@@ -183,19 +185,19 @@ def sender(frame: zmq.Frame) -> str:
 
 
 def end(context: zmq.Context, threads: Iterable[threading.Thread]) -> None:
-    """Wait for `threads`, then close `context` and every socket in it.
+    """Wait for `threads`, then close `context` and all its sockets.
 
-    A socket closed under a thread that reads it aborts the process (libzmq's assertion), so where a thread
-    does not end, everything is left open and that is logged.
+    Closing a socket that a thread uses aborts the process (a libzmq assertion). If a thread does not end, the
+    sockets stay open and an error is logged.
     """
     late = []
     for thread in threads:
         if thread.is_alive():
-            thread.join(ENDING)
+            thread.join(CLOSE_TIMEOUT)
         if thread.is_alive():
             late.append(thread.name)
     if late:
-        log.error("%s did not end within %g s; the sockets stay open", ", ".join(late), ENDING)
+        log.error("%s did not end within %g s; the sockets stay open", ", ".join(late), CLOSE_TIMEOUT)
     else:
         context.destroy(linger=0)
 
@@ -203,10 +205,10 @@ def end(context: zmq.Context, threads: Iterable[threading.Thread]) -> None:
 def _bounded(socket: zmq.Socket, limit: int) -> Any:
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, limit)
-    socket.setsockopt(zmq.SNDHWM, QUEUE)
-    socket.setsockopt(zmq.RCVHWM, QUEUE)
+    socket.setsockopt(zmq.SNDHWM, QUEUE_LENGTH)
+    socket.setsockopt(zmq.RCVHWM, QUEUE_LENGTH)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, 1000)  # a peer that vanished without a word is found out
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 1000)  # detects a peer that vanished without closing
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3000)
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     return socket

@@ -1,4 +1,4 @@
-"""An `ArmSpec` on the wire, so that the client uses the limits of the arm it reaches and no others."""
+"""An `ArmSpec` on the wire, so that a client uses the limits of the arm it reaches."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from robots.spec import ArmSpec
 
 
 def pack_spec(spec: ArmSpec) -> bytes:
-    """Every field of `spec`."""
+    """All fields of `spec` as bytes."""
     return msgspec.msgpack.encode(_packed(spec))
 
 
 def unpack_spec(data: bytes) -> ArmSpec:
-    """Raises BadFrame where a field is missing, unknown, of the wrong type, or not finite."""
+    """The `ArmSpec` in `data`. Raises BadFrame if a field is missing, unknown, mistyped or not finite."""
     try:
         return _unpacked(ArmSpec, msgspec.msgpack.decode(data), "arm description")
     except (msgspec.MsgspecError, RobotError, RecursionError, TypeError, ValueError, AttributeError) as error:
@@ -36,7 +36,7 @@ def _packed(value: Any) -> Any:
 
 
 def _unpacked(kind: Any, value: Any, name: str) -> Any:
-    """`value` as the type `kind` that a field of a description has."""
+    """`value` as the field type `kind`."""
     origin = get_origin(kind) or kind
     if origin is np.ndarray:
         array = unpack(msgspec.convert(value, ArrayFrame))

@@ -1,14 +1,14 @@
-"""CommandStream: commands sent ahead of their ticks, so that a late frame on the link costs no tick.
+"""CommandStream: sends commands ahead of their ticks, so that a late frame costs no tick.
 
-`BridgeClient.command` waits for each acknowledgement: one slow round trip, and a tick of a fast arm passes
-without its command. A stream keeps a few under way. The server holds the early ones in order for their ticks
-and acknowledges each in its own, so the stream goes at the arm's pace, `depth` ticks ahead of it:
+`BridgeClient.command` waits for each acknowledgement: one slow round trip, and a fast arm ticks without a
+command. A stream keeps several commands pending. The server queues the early ones in order and acknowledges
+each in its tick, so the stream runs at the rate of the arm, `depth` ticks ahead:
 
     with client.stream(depth=3) as stream:
         for command in commands:
             stream.send(command)
 
-A refusal therefore comes late, when up to `depth` more are under way; each of them is checked by itself.
+A refusal therefore arrives late, when up to `depth` more commands are pending; each of them is checked.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections import deque
 from typing import Protocol
 
 from robots.bridge import frames
-from robots.bridge.command_queue import OLDEST, PLACES
-from robots.bridge.connection import Connection, Make
+from robots.bridge.command_queue import CAPACITY, MAX_AGE
+from robots.bridge.connection import Connection, FrameFactory
 from robots.errors import RobotError
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
@@ -35,82 +35,86 @@ class Sender(Protocol):
         """See `Robot`."""
         ...
 
-    def frame_of(self, command: JointCommand) -> tuple[Array, Make]:
+    def frame_of(self, command: JointCommand) -> tuple[Array, FrameFactory]:
         """The target of `command`, and its frame. Raises CommandShape, CommandNotFinite."""
         ...
 
-    def sent_by(self, ack: frames.Ack, asked: Array) -> JointCommand:
-        """What the acknowledgement of the target `asked` says is sent."""
+    def sent_from(self, ack: frames.Ack, asked: Array) -> JointCommand:
+        """The command that will be sent according to `ack` for the target `asked`."""
         ...
 
 
 class CommandStream:
-    """For one thread; calls, beats and pictures of the same client may go on beside it, in it or in others.
+    """A stream for one thread; other calls of the same client may continue in any thread.
 
     Args:
-        depth: commands under way at most, 1 to `PLACES`, the server's queue. Fewer for slow arms, since
-            none is queued longer than 100 ms; at 25 Hz and below `send` is `client.command`.
+        client: sends the commands.
+        connection: of the client.
+        depth: largest number of pending commands, 1 to `CAPACITY` of the server's queue. Slow arms use fewer,
+            since none is queued longer than 100 ms; at 25 Hz and below `send` is `client.command`.
 
     Attributes:
         depth: the one in use.
 
     Raises:
-        ValueError: another depth.
+        ValueError: `depth` is out of range.
     """
 
-    def __init__(self, client: Sender, link: Connection, depth: int = 3) -> None:
-        if not 1 <= depth <= PLACES:
-            raise ValueError(f"depth {depth!r} is not in 1 to {PLACES}: more would be refused as too soon")
-        self._client, self._link = client, link
-        # One more than `depth` can be at the server: that which its next tick has already.
-        most = int(0.75 * OLDEST / client.spec.dt) - 1
+    def __init__(self, client: Sender, connection: Connection, depth: int = 3) -> None:
+        if not 1 <= depth <= CAPACITY:
+            raise ValueError(
+                f"depth {depth!r} is not in 1 to {CAPACITY}: the server would refuse more as too soon"
+            )
+        self._client, self._connection = client, connection
+        # The server may have one more than `depth`: the command of its next tick.
+        most = int(0.75 * MAX_AGE / client.spec.dt) - 1
         self.depth = min(depth, max(most, 0)) if client.realtime else depth
-        self._under_way: deque[tuple[int, int, Array]] = deque()  # id, seq and target, the oldest first
+        self._pending_commands: deque[tuple[int, int, Array]] = deque()  # id, seq, target; oldest first
 
     def send(self, command: JointCommand) -> JointCommand | None:
-        """Send `command`; where `depth` are under way already, collect the oldest first.
+        """Send `command`; if `depth` are already pending, collect the oldest first.
 
         Returns:
-            What is really sent to the arm for the one collected, or None.
+            The command really sent for the one collected, or None.
 
         Raises:
-            CommandRejected, LinkDead, SessionLost: for the one collected, naming its seq; `command` was not
-                sent.
+            RobotError: CommandRejected, LinkDead or SessionLost for the one collected, naming its seq;
+                `command` was not sent.
         """
         if not self.depth:
             return self._client.command(command)
         q, frame = self._client.frame_of(command)
-        done = self.collect() if len(self._under_way) >= self.depth else None
+        done = self.collect() if len(self._pending_commands) >= self.depth else None
         try:
-            self._under_way.append((self._link.launch(frame), int(command.seq), q))
+            self._pending_commands.append((self._connection.launch(frame), int(command.seq), q))
         except RobotError as error:
             raise _with_seq(command.seq, error) from None
         return done
 
     def collect(self) -> JointCommand | None:
-        """Wait for the oldest acknowledgement; raises as `send`. None where nothing is under way."""
-        if not self._under_way:
+        """Wait for the oldest acknowledgement; raises as `send`. None if no command is pending."""
+        if not self._pending_commands:
             return None
-        number, seq, q = self._under_way.popleft()
+        number, seq, q = self._pending_commands.popleft()
         try:
-            return self._client.sent_by(self._link.fetch(number), q)
+            return self._client.sent_from(self._connection.fetch(number), q)
         except RobotError as error:
             raise _with_seq(seq, error) from None
 
     def __len__(self) -> int:
-        return len(self._under_way)
+        return len(self._pending_commands)
 
     def __enter__(self) -> CommandStream:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Collect the rest; after an error what is under way is left to itself."""
+        """Collect the remaining acknowledgements; after an error they are discarded."""
         try:
-            while self._under_way and kind is None:
+            while self._pending_commands and kind is None:
                 self.collect()
         finally:
-            while self._under_way:
-                self._link.forget(self._under_way.popleft()[0])
+            while self._pending_commands:
+                self._connection.discard(self._pending_commands.popleft()[0])
 
 
 def _with_seq(seq: int, error: RobotError) -> RobotError:

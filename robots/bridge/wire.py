@@ -1,11 +1,11 @@
-"""Frames to bytes and back: version, msgpack of typed fields, checksum. Hostile bytes cost an error, no more.
+"""Frames to bytes and back: version, msgpack of typed fields, checksum. Invalid bytes only raise BadFrame.
 
-    byte 0        version of the protocol
+    byte 0        protocol version
     then          msgpack array: tag, fields
-    last 4 bytes  CRC-32 of all before it, little-endian
+    last 4 bytes  CRC-32 of all bytes before, little-endian
 
-CURVE keeps the bytes from strangers; the checksum catches what a broken proxy or memory does to them
-between the two ends of it, where a flipped bit of a target would be another target.
+CURVE authenticates and encrypts the bytes in transit. The checksum detects damage outside it, by a broken
+proxy or memory, where a flipped bit would change a target.
 """
 
 from __future__ import annotations
@@ -40,13 +40,11 @@ def encode(frame: msgspec.Struct) -> bytes:
 
 
 def decoder(kinds: Any, limit: int = MAX_COMMAND) -> Callable[[bytes], Any]:
-    """A function from the bytes of one direction to frames.
-
-    It raises BadFrame or one of its kinds; nothing else, whatever the bytes.
+    """A function that decodes the frames of one direction. It raises only BadFrame or its subclasses.
 
     Args:
-        kinds: the union of frames that may come from there.
-        limit: [bytes] of the largest.
+        kinds: union of the permitted frames.
+        limit: [bytes] of the largest frame.
     """
     typed = msgspec.msgpack.Decoder(kinds).decode
 
@@ -59,7 +57,7 @@ def decoder(kinds: Any, limit: int = MAX_COMMAND) -> Callable[[bytes], Any]:
         if data[0] != VERSION:
             raise WrongVersion(f"version {data[0]}; this end speaks {VERSION}")
         if crc32(data) != WHOLE:
-            raise BadFrame("the checksum does not fit: damaged on the way")
+            raise BadFrame("the checksum does not match: the frame was damaged in transit")
         try:
             return typed(data[1:-4] if size <= SMALL else memoryview(data)[1:-4])
         except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError) as error:

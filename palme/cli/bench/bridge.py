@@ -231,7 +231,9 @@ class _Echoing:
 
     def __init__(self, address: str, key: keys.SecretKey, server_public: str) -> None:
         self._context = sockets.context()
-        self._socket = sockets.calling(self._context, zmq.DEALER, key, server_public, frames.MAX_COMMAND)
+        self._socket = sockets.client_socket(
+            self._context, zmq.DEALER, key, server_public, frames.MAX_COMMAND
+        )
         self._socket.connect(address)
 
     def __enter__(self) -> Callable[[bytes], bytes]:

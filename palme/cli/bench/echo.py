@@ -19,7 +19,7 @@ def main(folder: str) -> None:
     raise_priority()
     context = sockets.context()
     auth = sockets.Authenticator(context, keys.AllowList(Path(folder)))
-    socket = sockets.listening(context, zmq.ROUTER, keys.load_secret(Path(folder), "server"), 65536)
+    socket = sockets.server_socket(context, zmq.ROUTER, keys.load_secret(Path(folder), "server"), 65536)
     print(f"tcp://127.0.0.1:{sockets.bind(socket, '127.0.0.1', 0, False)}", flush=True)
     try:
         while True:

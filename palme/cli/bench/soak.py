@@ -36,7 +36,7 @@ def bench_soak(config: SoakConfig, bar: Bar) -> dict[str, Any]:
         server_key, me = keys.new(folder, "server"), keys.new(folder, "me")
         keys.allow(folder, keys.load_public(folder / "me.public.json"), "policy")
         with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server:
-            proxy = FaultProxy(server.address, server_key, me, folder, 0.0, seed=config.seed, keep=0)
+            proxy = FaultProxy(server.address, server_key, me, folder, 0.0, seed=config.seed)
             with proxy, BridgeClient(proxy.address, me, server_key.public, timeout=TIMEOUT) as client:
                 return _soak(config, bar, arm, server, proxy, client)
 

@@ -47,7 +47,7 @@ def bench_silence(
                     while not _falls_silent(client, arm, k, seqs):
                         again += 1
                     lease = server.control.lease
-                    last = time.monotonic() - (server.control.now() - lease.heard)
+                    last = time.monotonic() - (server.control.now() - lease.last_valid)
                     while lease.latched is None and time.monotonic() < last + 2.0:
                         time.sleep(0.0005)
                     latched.append(time.monotonic() - last)
@@ -91,7 +91,7 @@ def _falls_silent(client: BridgeClient, arm: IdealArm, k: int, seqs: Iterator[in
     arm.sent.clear()
     try:
         for step in range(steps + 1):
-            client.pulse.beating = step < steps
+            client.heartbeat.beating = step < steps
             if step == steps:
                 time.sleep(share * 0.2 * dt)
             client.command(JointCommand(q + way * step, 1.0, next(seqs), 0.0))

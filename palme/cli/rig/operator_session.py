@@ -109,8 +109,8 @@ class OperatorSession:
         if self.console is not None:
             self.console.stop()
             self.console = None
-        # `give_up` ends a wait for a server that does not answer
-        self.loop.close(None if self._remote is None else self._remote.give_up)
+        # `abort_if_lost` ends a wait for a server that does not answer
+        self.loop.close(None if self._remote is None else self._remote.abort_if_lost)
         if self.shared.pictures is not None:
             self.shared.pictures.close()
         if self._device is not None:

@@ -81,7 +81,7 @@ class RemoteTable:
         assert isinstance(client, BridgeClient)
         self._client, self._ids = client, itertools.count(1)
         self._scene: Scene | None = None
-        self._socket = client.another(zmq.DEALER, port)
+        self._socket = client.extra_socket(zmq.DEALER, port)
 
     @property
     def time(self) -> float:

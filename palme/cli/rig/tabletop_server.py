@@ -40,10 +40,10 @@ class TableServer:
         if not isinstance(server.driver, SimulatedDriver):
             raise BadFrame("table=true: only the simulator has a table that can be asked")
         self._server, self._driver = server, server.driver
-        self._socket = sockets.listening(server.context, zmq.ROUTER, server.key, frames.MAX_SCENE)
+        self._socket = sockets.server_socket(server.context, zmq.ROUTER, server.key, frames.MAX_SCENE)
         self._socket.setsockopt(zmq.RCVTIMEO, LISTEN)
         self.port = sockets.bind(self._socket, "127.0.0.1", port, False, TABLE)
-        server.beside("bridge-table", self._run)
+        server.add_thread("bridge-table", self._run)
 
     def _run(self) -> None:
         while self._server.running:
@@ -61,7 +61,7 @@ class TableServer:
         try:
             if len(parts) != 1:
                 raise BadFrame(f"{len(parts)} parts; a message is one frame")
-            key = server.who(parts[0])
+            key = server.identify(parts[0])
             frame = frames.decode_question(parts[0].bytes)
             lease = server.control.lease
             lease.check_session(frame.session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable
 
@@ -21,9 +22,27 @@ def served(tmp_path):
         yield made
 
 
-def through(served: Bench, **more) -> FaultProxy:
+class ReplayProxy(FaultProxy):
+    """Records the client's frames, to send them again."""
+
+    def __init__(self, *given, **more) -> None:
+        self.recorded: list[bytes] = []
+        super().__init__(*given, **more)
+
+    def _damage(self, way: int, route: bytes, frame: bytes) -> None:
+        if way == 0:
+            self.recorded.append(frame)
+        super()._damage(way, route, frame)
+
+    def replay(self, frames: list[bytes]) -> None:
+        now = time.monotonic()
+        for i, frame in enumerate(frames):  # spaced: a burst would overflow the short queue
+            heapq.heappush(self._later, (now + 0.005 * i, -1 - i, 0, self._route, frame))
+
+
+def through(served: Bench, kind: type[FaultProxy] = FaultProxy, **more) -> FaultProxy:
     key = served.ring.client()
-    return FaultProxy(served.server.address, served.ring.server, key, served.ring.folder, **more)
+    return kind(served.server.address, served.ring.server, key, served.ring.folder, **more)
 
 
 def drive(served: Bench, client: BridgeClient, done: Callable[[], bool]) -> np.ndarray:
@@ -34,7 +53,7 @@ def drive(served: Bench, client: BridgeClient, done: Callable[[], bool]) -> np.n
     q, asked, seq = client.observe(()).robot.q, [], 0
     limit = time.monotonic() + PATIENCE
     client.rearm()
-    client._link.timeout = 0.06
+    client._connection.timeout = 0.06
     served.impatient()
     while not done():
         assert time.monotonic() < limit, f"not done in {PATIENCE} s"
@@ -90,7 +109,7 @@ def test_all_faults_together_and_then_silence_ends_at_rest(served: Bench) -> Non
 
 
 def test_a_recorded_session_played_again_moves_nothing(served: Bench) -> None:
-    with through(served, rate=0.0) as proxy:
+    with through(served, ReplayProxy, rate=0.0) as proxy:
         client = served.client(address=proxy.address)
         client.rearm()
         q = client.observe(()).robot.q
@@ -110,7 +129,7 @@ def test_a_recorded_session_played_again_moves_nothing(served: Bench) -> None:
 def test_a_dead_link_says_for_how_long(served: Bench) -> None:
     with through(served, rate=0.0) as proxy:
         client = served.client(address=proxy.address, timeout=0.1)
-        client.pulse.end().join()  # states come past the proxy: only answers count here
+        client.heartbeat.stop().join()  # states come past the proxy: only answers count here
         proxy.cut = True
         time.sleep(0.4)
         with pytest.raises(LinkDead, match=r"received from the server for (0\.[5-9]|[1-9])"):
@@ -127,7 +146,7 @@ def test_a_stream_over_a_dead_link_says_so_and_for_which_command(served: Bench) 
                 for seq in range(4000):
                     stream.send(JointCommand(q + 0.0005 * min(seq, 30), 1.0, seq, 0.0))
                     if seq == 30:
-                        client._link.timeout = 0.3
+                        client._connection.timeout = 0.3
                         proxy.cut = True
                         served.impatient()
         viewer = served.client("viewer", "viewer")
@@ -141,7 +160,7 @@ def test_a_stream_through_all_faults_executes_nothing_twice_and_nothing_out_of_o
         client = served.client(address=proxy.address)
         client.rearm()
         q, seq, stream = client.observe(()).robot.q, 0, client.stream(depth=3)
-        client._link.timeout = 0.06
+        client._connection.timeout = 0.06
         proxy.rate = 0.15
         served.impatient()
         limit = time.monotonic() + PATIENCE

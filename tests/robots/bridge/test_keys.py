@@ -198,7 +198,7 @@ def test_a_socket_without_curve_is_not_bound(tmp_path) -> None:
         with context.socket(zmq.ROUTER) as plain:
             with pytest.raises(Insecure, match="plaintext"):
                 sockets.bind(plain, "127.0.0.1", 0, False)
-        with sockets.listening(context, zmq.ROUTER, ring.server, 1000) as open_to_all:
+        with sockets.server_socket(context, zmq.ROUTER, ring.server, 1000) as open_to_all:
             open_to_all.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 0)
             with pytest.raises(Insecure, match="any key"):
                 sockets.bind(open_to_all, "127.0.0.1", 0, False)
@@ -238,9 +238,9 @@ def test_a_server_with_another_key_is_not_talked_to(served: Bench) -> None:
 
 def test_a_message_larger_than_allowed_ends_only_its_sender(served: Bench) -> None:
     good, bad = served.client(), served.client("other")
-    ended = bad._link.commands.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-    bad._link.commands.send(b"\x01" * (frames.MAX_COMMAND * 4))
+    ended = bad._connection.commands.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    bad._connection.commands.send(b"\x01" * (frames.MAX_COMMAND * 4))
     assert ended.poll(1000 * PATIENCE)  # its connection is closed at once
-    bad._link.commands.disable_monitor()
+    bad._connection.commands.disable_monitor()
     assert good.read().at_rest
     assert set(served.server.counts()) <= {"late_tick"}  # a busy machine makes ticks late

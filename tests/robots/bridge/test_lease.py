@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from robots.bridge.command_queue import PLACES
+from robots.bridge.command_queue import CAPACITY
 from robots.bridge.control import Controller
 from robots.bridge.errors import CommandStale, CommandTooSoon, FaultStands, RoleNotAllowed, WrongSession
 from robots.bridge.keys import AllowedKey
@@ -47,9 +47,9 @@ class Commander:
         self.lease.rearm(self.key, self.session, self.token)
         return self
 
-    def command(self, seq: int, now: float, heard: float | None = None, watched: bool = True) -> None:
+    def command(self, seq: int, now: float, heard: float | None = None, active: bool = True) -> None:
         heard = now if heard is None else heard
-        self.lease.check(self.key, self.session, self.token, seq, heard, now, watched)
+        self.lease.check(self.key, self.session, self.token, seq, heard, now, active)
         self.lease.accepted(seq, now)
 
     def beat(self, n: int, now: float, heard: float | None = None) -> None:
@@ -112,7 +112,7 @@ def test_the_same_key_from_a_second_process_is_refused_while_armed(robo: Command
     with pytest.raises(LeaseHeld, match="another process"):
         twin.take()
     robo.command(0, 1.0)
-    lease.watch(1.0 + 2 * SILENCE)
+    lease.check_timeout(1.0 + 2 * SILENCE)
     twin.take().arm().command(0, 2.0)  # its twin has died: the key may come back
     with pytest.raises(LeaseMissing, match="expired"):
         robo.command(1, 2.01)
@@ -146,7 +146,7 @@ def test_a_key_that_is_allowed_for_less_by_now_commands_no_longer(lease: Lease, 
     for step in (lambda: who.command(1, 1.01), lambda: who.beat(0, 1.01), who.arm):
         with pytest.raises(RoleNotAllowed, match=f"only allowed as {who.key.role} now"):
             step()
-    assert lease.watch(1.0 + 1.001 * SILENCE)  # what was refused is no sign of life
+    assert lease.check_timeout(1.0 + 1.001 * SILENCE)  # what was refused is no sign of life
     lease.release(who.key, who.session, who.token)
     Commander(lease, OTHER).take()
 
@@ -159,8 +159,8 @@ def test_a_lease_given_back_is_free(robo: Commander, lease: Lease) -> None:
 
 def test_silence_latches_until_rearmed_and_not_before(robo: Commander, lease: Lease) -> None:
     robo.command(0, 1.0)
-    assert not lease.watch(1.0 + 0.999 * SILENCE)
-    assert lease.watch(1.0 + 1.001 * SILENCE) and not lease.watch(1.0 + 2 * SILENCE)
+    assert not lease.check_timeout(1.0 + 0.999 * SILENCE)
+    assert lease.check_timeout(1.0 + 1.001 * SILENCE) and not lease.check_timeout(1.0 + 2 * SILENCE)
     for t in (1.2, 5.0, 500.0):
         with pytest.raises(ArmLatched, match="silent: .* robo"):
             robo.command(1, t)
@@ -186,7 +186,7 @@ def test_beats_keep_the_latch_off_and_nothing_else(robo: Commander, lease: Lease
     assert lease.latched is None
     with pytest.raises(CommandOutOfOrder):
         robo.command(0, 2.85)
-    assert lease.watch(1.0 + 0.09 * 20 + 1.01 * SILENCE)
+    assert lease.check_timeout(1.0 + 0.09 * 20 + 1.01 * SILENCE)
 
 
 def test_refused_frames_do_not_count_as_signs_of_life(robo: Commander, lease: Lease) -> None:
@@ -194,19 +194,19 @@ def test_refused_frames_do_not_count_as_signs_of_life(robo: Commander, lease: Le
     for k in range(1, 10):
         with pytest.raises(CommandRejected):
             robo.command(5, 1.0 + 0.02 * k)
-    assert lease.latched or lease.watch(1.0 + 1.01 * SILENCE)
+    assert lease.latched or lease.check_timeout(1.0 + 1.01 * SILENCE)
 
 
 def test_armed_and_not_begun_nothing_moves_and_nothing_latches(robo: Commander, lease: Lease) -> None:
-    assert not lease.watch(1e6)
+    assert not lease.check_timeout(1e6)
     robo.command(0, 1e6)
 
 
 def test_in_lock_step_silence_counts_only_while_the_arm_moves(robo: Commander, lease: Lease) -> None:
     robo.command(0, 1.0)
-    assert not lease.watch(50.0, watched=False)
-    robo.command(1, 51.0, watched=False)
-    assert lease.watch(52.0, watched=True)
+    assert not lease.check_timeout(50.0, active=False)
+    robo.command(1, 51.0, active=False)
+    assert lease.check_timeout(52.0, active=True)
 
 
 @pytest.mark.parametrize("heard", [10.0 - 1.01 * STALE, -1.0, 11.0, np.nan, np.inf, -np.inf])
@@ -375,15 +375,15 @@ def test_what_was_promised_where_the_arm_was_is_not_sent_where_it_was_put() -> N
 
 def test_no_more_than_a_few_wait() -> None:
     made = Ticked()
-    for seq in range(1 + PLACES):
+    for seq in range(1 + CAPACITY):
         made.submit(seq)
-    with pytest.raises(CommandTooSoon, match=f"seq {1 + PLACES}"):
-        made.submit(1 + PLACES)
+    with pytest.raises(CommandTooSoon, match=f"seq {1 + CAPACITY}"):
+        made.submit(1 + CAPACITY)
     made.tick()  # the first was the tick's own; every place is still taken
     with pytest.raises(CommandTooSoon):
-        made.submit(1 + PLACES)
+        made.submit(1 + CAPACITY)
     made.tick()
-    made.submit(1 + PLACES)
+    made.submit(1 + CAPACITY)
 
 
 def test_who_comes_after_one_that_waits_waits_too() -> None:

@@ -18,7 +18,7 @@ from robots.bridge import frames, keys, sockets
 from robots.bridge.client import BridgeClient
 from robots.bridge.errors import CommandStale, FaultStands, RoleNotAllowed
 from robots.bridge.lease import SILENCE
-from robots.bridge.server import BELL, BridgeServer
+from robots.bridge.server import WAKEUP, BridgeServer
 from robots.bridge.wire import decode_answer, encode
 from robots.drivers.ideal import IdealArm
 from robots.errors import (
@@ -75,7 +75,7 @@ class Raw:
     def __init__(self, made: Bench, name: str = "robo", address: str = "", immediate: int = 1) -> None:
         self.key = made.ring.client(name)
         self._context = Context()
-        self.socket = sockets.calling(
+        self.socket = sockets.client_socket(
             self._context, zmq.DEALER, self.key, made.ring.server.public, frames.MAX_COMMAND
         )
         self.socket.setsockopt(zmq.IMMEDIATE, immediate)
@@ -102,7 +102,7 @@ def test_arm_holds_when_client_goes_silent(served: Bench) -> None:
     client, viewer = served.armed(), served.client("viewer", "viewer")
     move(client, 40, 0.004)
     served.impatient()
-    client.pulse.beating = False
+    client.heartbeat.beating = False
     wait_latched(viewer, "silent")
     served.impatient(PATIENCE)
     q = path(served.arm)
@@ -119,7 +119,7 @@ def test_arm_holds_when_client_goes_silent(served: Bench) -> None:
 def test_deceleration_begins_within_110_ms_of_the_last_command_even_at_20_hz(tmp_path) -> None:
     with bench(tmp_path, hz=20.0) as made:
         client = made.armed()
-        client.pulse.beating = False
+        client.heartbeat.beating = False
         q = client.observe(()).robot.q
         for k in range(12):
             client.command(JointCommand(q + 0.02 * k, 1.0, k, 0.0))
@@ -137,7 +137,7 @@ def test_in_lock_step_a_slow_commander_is_waited_for_and_one_who_is_gone_is_not(
         made.impatient(*made.as_served)
         client = made.armed()
         seq = move(client, 10, 0.004)
-        client.pulse.beating = False
+        client.heartbeat.beating = False
         time.sleep(6 * SILENCE)  # in the middle of a motion
         client.command(JointCommand(path(made.arm)[-1] + 0.004, 1.0, seq, 0.0))
         made.impatient()
@@ -250,7 +250,7 @@ def test_a_command_whose_sender_received_no_recent_state_is_stale(served: Bench)
     seq = move(client, 5)
     served.impatient(PATIENCE)
     newest, taken = client.read().now - 1.0, served.server.counts()["command"]
-    client.pulse.heard = lambda: newest  # type: ignore[method-assign]
+    client.heartbeat.state_time = lambda: newest  # type: ignore[method-assign]
     with pytest.raises(CommandStale, match="newest state is"):
         client.command(JointCommand(path(served.arm)[-1], 1.0, seq, 0.0))
     assert served.server.counts()["command"] == taken
@@ -341,7 +341,7 @@ def test_fifty_commands_queued_while_the_server_is_down_are_not_executed(served:
 def test_our_own_client_keeps_nothing_for_the_next_server(served: Bench) -> None:
     client = served.armed()
     seq = move(client, 5)
-    client._link.timeout = 0.2
+    client._connection.timeout = 0.2
     port, sent = served.server.port, len(served.arm.sent)
     served.server.close()
     sent = len(served.arm.sent)
@@ -363,7 +363,7 @@ def test_our_own_client_keeps_nothing_for_the_next_server(served: Bench) -> None
 
     until(lost)
     assert len(served.arm.sent) == sent
-    client._link.timeout = PATIENCE
+    client._connection.timeout = PATIENCE
     client.reconnect()
     with pytest.raises(CommandRejected):
         client.command(JointCommand(path(served.arm)[-1], 1.0, seq + 11, 0.0))
@@ -532,10 +532,10 @@ def test_hostile_frames_cost_their_sender_an_error_and_nobody_else_anything(serv
 
 def test_nobody_takes_the_route_that_the_server_rings_itself_by(served: Bench) -> None:
     context = Context()
-    rival = sockets.calling(
+    rival = sockets.client_socket(
         context, zmq.DEALER, served.ring.client("rival"), served.ring.server.public, frames.MAX_COMMAND
     )
-    rival.setsockopt(zmq.ROUTING_ID, BELL)
+    rival.setsockopt(zmq.ROUTING_ID, WAKEUP)
     rival.setsockopt(zmq.IMMEDIATE, 0)
     rival.connect(served.server.address)
     rival.send(encode(frames.Hello(1, frames.VERSION, "rival")))

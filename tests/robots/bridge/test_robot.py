@@ -11,7 +11,7 @@ import pytest
 
 from robots.bridge import frames
 from robots.bridge.client import BridgeClient
-from robots.bridge.command_queue import PLACES
+from robots.bridge.command_queue import CAPACITY
 from robots.bridge.errors import CommandStale, CommandTooSoon, NoSuchCamera
 from robots.bridge.server import BridgeServer
 from robots.errors import ArmLatched, CommandNotFinite, LeaseMissing
@@ -251,13 +251,13 @@ def test_a_takeover_ends_a_stream(fast: Bench) -> None:
 
 def test_a_stream_deeper_than_the_server_s_queue_is_not_begun(fast: Bench) -> None:
     client = fast.armed()
-    for depth in (0, PLACES + 1):
-        with pytest.raises(ValueError, match=f"1 to {PLACES}"):
+    for depth in (0, CAPACITY + 1):
+        with pytest.raises(ValueError, match=f"1 to {CAPACITY}"):
             client.stream(depth)
-    ahead = [client._link.launch(client.frame_of(command)[1]) for command in wave(client, 3 * PLACES)]
+    ahead = [client._connection.launch(client.frame_of(command)[1]) for command in wave(client, 3 * CAPACITY)]
     with pytest.raises(CommandTooSoon):
         for number in ahead:
-            client._link.fetch(number)
+            client._connection.fetch(number)
 
 
 def test_an_acknowledgement_that_was_late_has_used_up_some_of_the_wait(tmp_path) -> None:

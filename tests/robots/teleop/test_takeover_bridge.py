@@ -159,7 +159,7 @@ def test_a_client_that_is_closed_breaks_off_what_other_threads_wait_for(tmp_path
             pictures.close()
             assert pictures._thread.is_alive()  # it still uses the socket
             client.close()
-            assert not client._link._inside and client._link.context.closed
+            assert not client._connection._inside and client._connection.context.closed
             assert time.monotonic() - begin < 8.0
             pictures._thread.join(5.0)
             assert not pictures._thread.is_alive() and "LinkDead" in pictures._failure["left"]
@@ -181,7 +181,7 @@ def test_a_stop_that_reaches_nobody_is_not_waited_for(tmp_path) -> None:
             until(lambda: human.age() > 1.5)
             with pytest.raises(LinkDead, match="nothing received from the arm"):
                 arm.stop("enough")
-            assert human.give_up()
+            assert human.abort_if_lost()
 
 
 def test_a_tick_that_waits_for_a_dead_server_is_not_waited_for_in_the_end(tmp_path) -> None:
@@ -192,7 +192,7 @@ def test_a_tick_that_waits_for_a_dead_server_is_not_waited_for_in_the_end(tmp_pa
         thread = loop._thread
         rig.server.close()
         begin = time.monotonic()
-        loop.close(human.give_up)
+        loop.close(human.abort_if_lost)
         assert time.monotonic() - begin < 4.0 and not thread.is_alive()
 
 
