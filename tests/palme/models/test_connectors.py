@@ -24,7 +24,7 @@ from tests.planner_fakes import TINY
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "connector"
 SMALL = {"q_former": {"queries": 4, "width": 16, "heads": 2}, "token_learner": {"tokens": 4}}
-KINDS = ("linear", "mlp", "token_learner", "q_former")  # of any features; "object" has its own tests
+KINDS = tuple(kind for kind in CONNECTORS if kind != "object")  # object features have their own tests
 
 
 def made(kind: str, **keywords) -> Connector:
@@ -115,12 +115,11 @@ def test_the_instruction_reaches_the_connector_from_the_sentence():
 def test_an_encoder_inside_the_model_learns_through_the_connector(kind, tmp_path):
     """Pixels -> CLIP's patches -> connector -> the language model's sentence, and back from disk."""
     tiny("clip").save_pretrained(tmp_path / "clip")
-    connector = SMALL.get(kind, {})
     described = replace(
         modality("image"),
         encoder={"kind": "pretrained", "model": str(tmp_path / "clip"), "freeze": False},
-        connector={"kind": kind, **connector},
-        tokens=4 if connector else 16,
+        connector={"kind": kind, **SMALL.get(kind, {})},
+        tokens=made(kind).tokens or 16,
     )
     model = EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), TINY, [described])).eval()
     pretrained = PretrainedEncoder.from_pretrained(tmp_path / "clip").eval()
