@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -57,7 +56,6 @@ class IdealArm:
         self.stops = 0
         self.closed = False
         self._q, self._dq, self._gripper = np.array(spec.q_home), np.zeros(spec.n_joints), 1.0
-        self._threads: set[int] = set()
 
     def connect(self) -> None:
         """Succeeds unless `fails` is set."""
@@ -71,7 +69,6 @@ class IdealArm:
     def send(self, command: JointCommand) -> None:
         """Reach the target at once and record it."""
         self._check()
-        self._threads.add(threading.get_ident())
         self.sent.append((time.monotonic(), command))
         self._dq = (command.q_target - self._q) * self.spec.control_hz
         self._q, self._gripper = command.q_target.copy(), command.gripper

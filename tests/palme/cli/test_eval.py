@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from palme.cli.commands.eval import main
+from palme.cli.evaluation import workers
 from palme.cli.evaluation.episode import CONTROLS, Blanked, EpisodeSpec, draw
 from palme.report.stats import wilson
 from sim.data.scene_sampler import layout
@@ -79,13 +81,16 @@ def test_an_episode_and_its_controls_share_task_and_scene(family):
     assert draw(EpisodeSpec(family, 5, 1000))[1].to_yaml() != scene.to_yaml()
 
 
-def test_phrasings_of_a_file_are_the_instructions(tmp_path):
+def test_phrasings_of_a_file_are_the_instructions(tmp_path, monkeypatch):
     file = tmp_path / "mine.yaml"
     file.write_text("put_in_bowl: ['{bowl} <- {block}']\n")
-    spec = EpisodeSpec("put_in_bowl", 0, 1, templates=("{bowl} <- {block}",))
-    assert " <- " in draw(spec)[0].instruction
+    played = []
+    run_episode = workers.run_episode
+    monkeypatch.setattr(workers, "run_episode", lambda *a: played.append(run_episode(*a)) or played[-1])
     results = evaluated(tmp_path, "episodes=1", "tasks=[put_in_bowl]", f"phrasings={file}")
     assert results["settings"]["phrasings"] == str(file)
+    (episode,) = played
+    assert re.fullmatch(r"the \w+ bowl <- the \w+ block", episode.instruction)
 
 
 def test_blanked_pictures_hold_nothing_of_the_scene():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -327,3 +328,8 @@ def test_a_full_disk_in_a_run_is_reported_and_the_arm_holds(tmp_path, monkeypatc
     assert main(["run", PUT, *PRIVILEGED, f"out={tmp_path / 'o'}", f"record={tmp_path / 'd'}"]) == 1
     assert "no space left on device" in capsys.readouterr().out
     assert check(tmp_path / "d") == []
+    log = [json.loads(line) for line in (tmp_path / "o" / "events.jsonl").read_text().splitlines()]
+    sent = [q for line in log if line["event"] == "acted" for q in line["q_sent"]]
+    assert len(sent) <= 4  # nothing more is sent
+    (finished,) = (line for line in log if line["event"] == "finished")
+    assert finished["cause"] == "error" and "no space left" in finished["reason"]

@@ -71,7 +71,17 @@ def drive(served: Bench, client: BridgeClient, done: Callable[[], bool]) -> np.n
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_kind_of_fault_at_a_time_moves_nothing_unasked(served: Bench, kind: str) -> None:
+def test_one_kind_of_fault_at_a_time_moves_nothing_unasked(
+    served: Bench, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[tuple[float, ...]] = []
+    submit = served.server.control.submit
+
+    def noted(key, session, token, command, *more):
+        reached.append(tuple(command.q_target))
+        return submit(key, session, token, command, *more)
+
+    monkeypatch.setattr(served.server.control, "submit", noted)
     with through(served, rate=0.0, kinds=(kind,)) as proxy:
         client = served.client(address=proxy.address)
 
@@ -83,6 +93,7 @@ def test_one_kind_of_fault_at_a_time_moves_nothing_unasked(served: Bench, kind: 
         proxy.rate = 0.0
     sent = path(served.arm)
     assert_within_limits(served.arm)
+    assert reached and set(reached) <= set(map(tuple, asked.tolist()))
     assert (asked.min(0) - 0.02 <= sent).all() and (sent <= asked.max(0) + 0.02).all()  # joint by joint
     assert not any("ServerFailed" in name for name in served.server.counts())
 

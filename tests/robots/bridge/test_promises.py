@@ -340,7 +340,8 @@ def test_fifty_commands_queued_while_the_server_is_down_are_not_executed(served:
 
 def test_our_own_client_keeps_nothing_for_the_next_server(served: Bench) -> None:
     client = served.armed()
-    seq = move(client, 5)
+    seq, tries = move(client, 5), 0
+    client.heartbeat.beating = False
     client._connection.timeout = 0.2
     port, sent = served.server.port, len(served.arm.sent)
     served.server.close()
@@ -353,6 +354,8 @@ def test_our_own_client_keeps_nothing_for_the_next_server(served: Bench) -> None
     served.server = served.serve(f"tcp://127.0.0.1:{port}")
 
     def lost() -> bool:
+        nonlocal tries
+        tries += 1
         try:
             client.command(JointCommand(path(served.arm)[-1], 1.0, seq + 10, 0.0))
         except LinkDead:
@@ -363,6 +366,8 @@ def test_our_own_client_keeps_nothing_for_the_next_server(served: Bench) -> None
 
     until(lost)
     assert len(served.arm.sent) == sent
+    assert served.server.counts()["refused:WrongSession"] <= tries  # those of before did not even arrive
+    client.heartbeat.beating = True
     client._connection.timeout = PATIENCE
     client.reconnect()
     with pytest.raises(CommandRejected):
