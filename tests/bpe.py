@@ -8,7 +8,7 @@ from functools import cache
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from palme.training.datasets.questions import TaskSource
+from palme.training.datasets.tasks import TaskSource
 
 
 @cache

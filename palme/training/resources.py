@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from palme.policies.base import Motion
-    from palme.training.datasets.questions import TaskSource
+    from palme.training.datasets.tasks import TaskSource
 
 
 def _no_tasks() -> TaskSource:

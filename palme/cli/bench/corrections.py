@@ -233,7 +233,7 @@ def _trained(config: CorrectionsConfig, out: Path, start: Path, bar: Bar) -> dic
 def _train(job: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     """What it prints goes to OUT/NAME/log.txt."""
     from palme.data.errors import DataError, TrainingDataError
-    from palme.training.datasets.lessons import lessons_from
+    from palme.training.datasets.recorded_motions import load_recorded_motions
     from palme.training.recipes.chunk_policy import ChunkPolicyTraining
     from palme.training.resources import Resources
     from palme.training.trainer import Trainer
@@ -245,10 +245,12 @@ def _train(job: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     Path(c.out).mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {"offsets": [], "why_no_correction": ""}
     try:
-        lessons = lessons_from([Path(settings["data"][1])], motion, c.arm, c.camera, c.correction_weight)
+        recordings = load_recorded_motions(
+            [Path(settings["data"][1])], motion, c.arm, c.camera, c.correction_weight
+        )
         figures |= {
-            "base_from_told": lessons.correction.base_from_told.tolist(),
-            "offsets": _offsets(lessons),
+            "base_from_told": recordings.correction.base_from_told.tolist(),
+            "offsets": _offsets(recordings),
         }
     except TrainingDataError as error:
         if name == "taught":
@@ -263,15 +265,15 @@ def _train(job: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     return name, figures
 
 
-def _offsets(lessons: Any) -> list[list[float]]:
+def _offsets(recordings: Any) -> list[list[float]]:
     """For the page: where things that a person grasped were seen, where by the correction, and where they
     were: (x, y) each in [m]."""
     from palme.training.datasets.camera_correction import moved
 
     rows = []
-    for move in lessons.moves:
+    for move in recordings.moves:
         if move.seen_pick is not None and move.picked_by_person:
-            better = moved(lessons.correction.base_from_told, move.seen_pick[None])[0]
+            better = moved(recordings.correction.base_from_told, move.seen_pick[None])[0]
             rows.append([round(float(x), 4) for p in (move.seen_pick, better, move.pick) for x in p[:2]])
     return rows
 

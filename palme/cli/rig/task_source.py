@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from palme.training.datasets.questions import TaskSource
+from palme.training.datasets.tasks import TaskSource
 
 
 def task_source() -> TaskSource:

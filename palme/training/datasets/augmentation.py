@@ -1,4 +1,4 @@
-"""Pictures for free: the mirrored scene, and another exposure, white balance and noise of the sensor."""
+"""Augmentation of pictures: mirroring, exposure, contrast, white balance and sensor noise."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def augmented(rgb: Tensor, generator: torch.Generator) -> Tensor:
     return (rgb.float() * gain * balance + bias + noise).clamp(0, 255)
 
 
-def drawn(
+def sample_pictures(
     scenes: RenderedScenes, n: int, rng: np.random.Generator, generator: torch.Generator
 ) -> tuple[Tensor, Labels]:
     """`n` random pictures, half of them mirrored: augmented rgb (n, 3, H, W) in [0, 255] and labels."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palme.data.errors import TrainingDataError
-from palme.training.datasets.hindsight import Moved
+from palme.training.datasets.hindsight import PickAndPlace
 
 Array = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ class Correction:
     by_person: int
 
 
-def pairs_of(moves: Sequence[Moved]) -> Pairs:
+def pairs_of(moves: Sequence[PickAndPlace]) -> Pairs:
     """Where things were seen, and where they were."""
     rows = []
     for move in moves:
@@ -74,7 +74,7 @@ def pairs_of(moves: Sequence[Moved]) -> Pairs:
     return Pairs(seen, true, sigma, np.array([row[3] for row in rows], bool))
 
 
-def learn_correction(moves: Sequence[Moved], correction_weight: float) -> Correction:
+def learn_correction(moves: Sequence[PickAndPlace], correction_weight: float) -> Correction:
     """The correction that `moves` tell of; pairs of a person count `correction_weight` times.
 
     Raises TrainingDataError with too few pairs, or where they tell of more than a knocked camera.

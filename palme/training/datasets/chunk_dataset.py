@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from palme.data.reader import Episode
 from palme.policies.base import Motion
 from palme.policies.chunk import HORIZON
-from palme.training.datasets.hindsight import Moved
+from palme.training.datasets.hindsight import PickAndPlace
 from robots.errors import RobotError
 from robots.motion.pick_place import EMPTY, GRASP_DEPTH, HOVER, PHASES, RELEASE, TRAVEL_Z
 
@@ -26,7 +26,7 @@ UNWOUND = 1.0  # [rad] between two goals beyond which the wrist took another way
 
 
 def ticks_of(
-    episode: Episode, move: Moved, motion: Motion, correction_weight: float
+    episode: Episode, move: PickAndPlace, motion: Motion, correction_weight: float
 ) -> dict[str, NDArray[Any]] | None:
     """The ticks of one pick and place, as `MotionTicks` takes them; None where too short.
 
@@ -69,7 +69,7 @@ def ticks_of(
     }
 
 
-def _stretch(move: Moved, person: NDArray[np.bool_], sent: Array) -> tuple[int, int]:
+def _stretch(move: PickAndPlace, person: NDArray[np.bool_], sent: Array) -> tuple[int, int]:
     """(first, one past the last) frame to imitate: one hand's doing, without tries that missed."""
     first, stop = move.start, move.stop
     if move.by_person:  # of one who took over with the thing in the hand only what came then
@@ -105,7 +105,7 @@ def _goals(grasp: Array, there: Array, motion: Motion) -> Array | None:
     return goals if wound < UNWOUND else None
 
 
-def _phases(q: Array, move: Moved, closing: int, motion: Motion) -> NDArray[np.int64]:
+def _phases(q: Array, move: PickAndPlace, closing: int, motion: Motion) -> NDArray[np.int64]:
     """(T,) of the whole episode; outside the step they mean nothing."""
     out = np.full(len(q), PHASES.index("approach"))
     out[closing:] = PHASES.index("grip")

@@ -1,4 +1,4 @@
-"""What an imperfect detector would report of a symbolic state: training data, and nothing is rendered."""
+"""Simulated detections of a symbolic state with a detector's errors: training data without rendering."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _N = len(COLOURS) * len(KINDS)
 
 @dataclass(frozen=True)
 class DetectionNoise:
-    """How often and how badly the imitated detector err. Probabilities are per object.
+    """Rates and sizes of a simulated detector's errors.
 
     Attributes:
-        unsure: share of classes and holders that are soft (0.5 to 1 on the truth) instead of sharp.
-        wrong: share of classes and holders whose most probable value is not the truth.
-        extra: chance of a ghost: an object seen twice.
-        place_m: error of the centre in [m].
+        unsure: share of classes and holders with a probability of 0.55 to 1 on the truth.
+        wrong: share of classes and holders whose most probable value is wrong.
+        extra: share of objects that are detected twice.
+        place_m: standard deviation of a position in [m], per axis.
     """
 
     unsure: float = 0.12
@@ -35,19 +35,15 @@ class DetectionNoise:
 SHARP = DetectionNoise(unsure=0.0, wrong=0.0, extra=0.0, place_m=0.0)
 
 
-def class_index(colour: str, kind: str) -> int:
-    return KINDS.index(kind) * len(COLOURS) + COLOURS.index(colour)
-
-
 def perceive(
     state: State, listed: Sequence[int], rng: random.Random, noise: DetectionNoise
 ) -> dict[str, Any]:
-    """The fields of `PerceivedObjects` for objects `listed` of `state`, in that order.
+    """The fields of `PerceivedObjects` for objects `listed` of `state`, in that order, duplicates last.
 
-    An object left out of `listed` is not seen; what rests on it seems to rest on the table.
+    An object that is not `listed` is not detected; objects on it are reported on the table.
     """
-    ghosts = [i for i in listed if rng.random() < noise.extra]
-    rows = [*listed, *ghosts]
+    twice = [i for i in listed if rng.random() < noise.extra]
+    rows = [*listed, *twice]
     n = len(rows)
     column = {i: k for k, i in enumerate(listed)}
     class_probs = np.zeros((n, _N), np.float32)

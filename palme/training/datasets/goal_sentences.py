@@ -1,4 +1,4 @@
-"""Instructions with what they ask for: the kind of goal and, of a tower, which way its blocks are named."""
+"""Instructions labelled with the kind of goal and, for a tower, the direction of its list."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from palme.language.answers import Goal
 from palme.training.datasets.out_of_scope import nonsense
-from palme.training.datasets.phrasings import say
-from palme.training.datasets.questions import TaskSource, goal_of
+from palme.training.datasets.phrasings import phrase
+from palme.training.datasets.tasks import TaskSource, goal_of
 
 KINDS = ("in", "stack", "match", "nonsense")
 WAYS = ("up", "down", "mixed")
@@ -24,7 +24,13 @@ Labelled = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Sentences:
-    """B sentences: texts, kind (B,) and way (B,), -1 = none."""
+    """B instructions.
+
+    Attributes:
+        texts: the instructions.
+        kind: (B,) index into `KINDS`.
+        way: (B,) index into `WAYS`, -1 = no tower.
+    """
 
     texts: tuple[str, ...]
     kind: Tensor
@@ -32,15 +38,19 @@ class Sentences:
 
     @classmethod
     def of(cls, rows: Sequence[Labelled]) -> Sentences:
+        """A batch of `rows`."""
         texts, kinds, ways = zip(*rows, strict=True)
         return cls(texts, torch.tensor(kinds), torch.tensor(ways))
 
 
 def sentences(source: TaskSource, seed: int, split: str, own_words: float = 0.0) -> Iterator[Labelled]:
-    """Instructions without end.
+    """Endless instructions.
 
     Args:
-        own_words: share of sentences that `palme.training.datasets.phrasings` says, not the task.
+        source: tasks.
+        seed: of all draws.
+        split: of the tasks' phrasings, such as "train".
+        own_words: share of training instructions phrased by `palme.training.datasets.phrasings`.
     """
     rng = random.Random(seed)
     while True:
@@ -51,7 +61,7 @@ def sentences(source: TaskSource, seed: int, split: str, own_words: float = 0.0)
         task, _ = source.midway(rng, split, family)
         goal, text = goal_of(task), task.instruction
         if split == "train" and rng.random() < own_words:
-            text = say(goal, rng)
+            text = phrase(goal, rng)
             goal = goal_of(task, text)
         yield text, KINDS.index(goal.kind), _way(goal)
 

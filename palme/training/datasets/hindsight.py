@@ -29,7 +29,7 @@ LET_GO = 4  # ticks within which the fingers open, where a thing was let go and 
 
 
 @dataclass(frozen=True)
-class Moved:
+class PickAndPlace:
     """One thing picked up and let go of.
 
     Attributes:
@@ -95,7 +95,7 @@ def check_learnable(dataset: Dataset, arm: str, n_joints: int, control_hz: float
         )
 
 
-def moves_of(episode: Episode, motion: Motion, camera: str) -> Iterator[Moved]:
+def moves_of(episode: Episode, motion: Motion, camera: str) -> Iterator[PickAndPlace]:
     """Each step of `episode` in which something was held and let go; of several tries the last.
 
     What was judged to have failed is left out, unless a person did it.
@@ -122,7 +122,7 @@ def moves_of(episode: Episode, motion: Motion, camera: str) -> Iterator[Moved]:
         seen_pick = _seen(said, "pick", camera, start, grasp)
         anywhere = steps[start].endswith("table")
         seen_place = None if anywhere else _seen(said, "place", camera, start, release)
-        yield Moved(
+        yield PickAndPlace(
             episode.entry.episode, steps[start], start, stop, grasp, release, picked, placed, pick, place,
             seen_pick, seen_place,
         )  # fmt: skip

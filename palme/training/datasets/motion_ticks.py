@@ -1,4 +1,4 @@
-"""Motions for the chunk head, tick by tick, and where they are read from."""
+"""Motions for the chunk head, tick by tick."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class MotionTicks:
     """Ticks of motions, and for each the `HORIZON` targets that follow within its motion.
 
     Args:
-        parts: arrays end to end as `sim.data.demonstrations` writes them, with `start`; `weight` (T,) where
-            some are to be drawn more often.
+        parts: arrays as `sim.data.demonstrations` writes them, motions end to end, with `start`; optionally
+            `weight` (T,), the rate at which a tick is drawn.
     """
 
     def __init__(self, parts: Sequence[Mapping[str, NDArray[Any]]]) -> None:
@@ -41,7 +41,11 @@ class MotionTicks:
 
     @classmethod
     def of(cls, folders: Sequence[Path]) -> MotionTicks:
-        """Demonstrations in `folders`. Raises FileNotFoundError with the remedy."""
+        """Ticks of the demonstrations in `folders`.
+
+        Raises:
+            FileNotFoundError: if there are none, with the remedy.
+        """
         files = [f for folder in folders for f in sorted(folder.glob("*.npz"))]
         if not files:
             names = ", ".join(map(str, folders))
@@ -56,19 +60,20 @@ class MotionTicks:
 
     @property
     def n_joints(self) -> int:
+        """Joints of the arm."""
         return self.arrays["q"].shape[1]
 
     @property
     def n_held_out(self) -> int:
-        """Ticks at the beginning that are kept out of training."""
+        """Number of ticks, from the first, that are kept out of training."""
         return len(self) // 20
 
     def held_out(self) -> Ticks:
-        """Every seventh of these; neighbours are alike."""
+        """Every seventh held-out tick; neighbours are similar."""
         return self.batch(torch.arange(0, self.n_held_out, 7))
 
-    def drawn(self, n: int) -> Ticks:
-        """A batch of `n` ticks, those with more weight more often."""
+    def sample(self, n: int) -> Ticks:
+        """`n` ticks, drawn in proportion to their weight."""
         return self.batch(torch.multinomial(self.weight, n, replacement=True))
 
     def batch(self, rows: Tensor) -> Ticks:
@@ -83,9 +88,10 @@ class MotionTicks:
 
 
 def sources(data: str | Sequence[str]) -> tuple[list[Path], list[Path]]:
-    """Folders of demonstrations, and recorded data sets, of what `data` names.
+    """(folders of demonstrations, recorded data sets) among the paths `data`.
 
-    Raises FileNotFoundError for what is neither.
+    Raises:
+        FileNotFoundError: for a path that is neither.
     """
     paths = [Path(data)] if isinstance(data, str) else [Path(p) for p in data]
     recorded = [p for p in paths if (p / "meta" / "info.json").exists()]

@@ -1,4 +1,4 @@
-"""Sentences that ask for nothing the arm can do; the planner answers `unknown`."""
+"""Instructions outside the arm's skills; the planner answers `unknown`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _POLITE = ("", "", "", "please ", "could you ", "robot , ", "can you please ", "
 
 
 def nonsense(rng: random.Random) -> str:
-    """One such sentence."""
+    """One such instruction."""
     u = rng.random()
     thing, colour, kind = rng.choice(_THINGS), rng.choice(COLOURS), rng.choice(KINDS)
     if u < 0.5:

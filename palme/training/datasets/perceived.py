@@ -1,4 +1,4 @@
-"""What the trained detector saw of scenes whose true state is known, for the planner's stage `joined`."""
+"""Detections of the trained detector in scenes with a known state, as training data of the planner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from palme.perception.objects import PerceivedObjects
-from palme.training.datasets.questions import Example, QuestionMaker, TaskSource, goal_of
+from palme.training.datasets.examples import Example
+from palme.training.datasets.questions import QuestionMaker
+from palme.training.datasets.tasks import TaskSource, goal_of
 
 _FIELDS = ("class_probs", "size_probs", "xyz", "score", "pixel", "feature")
 
@@ -25,8 +27,9 @@ def save_perceived(
     """One .npz of M scenes.
 
     Args:
-        seen: what the detector reported of each scene.
-        found: for each scene and each reported object, the index of the true object, -1 = a ghost.
+        path: the file.
+        seen: detections of each scene.
+        found: for each scene and each detection, the index of the true object, -1 = a false detection.
         states: `SceneState` of each scene.
     """
     arrays: dict[str, np.ndarray] = {"count": np.array([len(s) for s in seen], np.int32)}
@@ -41,7 +44,15 @@ def save_perceived(
 
 
 class PerceivedFile:
-    """Reads such a file; `scene(i)` gives the fields of `PerceivedObjects`, `found` and the true state."""
+    """Reader of a file of `save_perceived`; its length is the number of scenes.
+
+    Args:
+        path: the file.
+        feature_dim: 0 leaves the detector's feature out.
+
+    Raises:
+        BadPerceivedFile: if the file cannot be read or lacks an array.
+    """
 
     def __init__(self, path: Path | str, feature_dim: int = 0) -> None:
         try:
@@ -91,11 +102,20 @@ def shuffled(
     return new, [found[k] for k in order]
 
 
-class SeenQuestions:
-    """Questions about scenes that the real detector saw, with the true answers.
+class DetectedQuestions:
+    """Questions about scenes with the trained detector's detections, with the true answers.
 
-    A ghost (something seen that is not there) is listed but never answered with; what was not seen is
-    not asked for.
+    A false detection is listed but in no answer; questions never concern an object that was not detected.
+
+    Args:
+        source: tasks; `on_state` and `make_state` are needed.
+        file: the scenes.
+        seed: of all draws.
+        follow_ups: see `QuestionMaker`.
+        read: see `QuestionMaker`.
+
+    Raises:
+        ValueError: if `source` lacks a function.
     """
 
     def __init__(
@@ -107,7 +127,7 @@ class SeenQuestions:
         read: bool = False,
     ) -> None:
         if source.on_state is None or source.make_state is None:
-            raise ValueError("stage joined needs a TaskSource with on_state and make_state")
+            raise ValueError("perceived scenes need a TaskSource with on_state and make_state")
         self._on_state, self._make_state = source.on_state, source.make_state
         self._file = file
         self._questions = QuestionMaker(source, seed, follow_ups=follow_ups, read=read)
@@ -134,10 +154,10 @@ class SeenQuestions:
                     listed.append(i)
                     rows.append(row)
             names = [f"{o.colour}_{o.kind}" for o in state.objects]
-            unseen = {names[i] for i in range(len(names)) if i not in listed}
-            if unseen & set(goal.order) or any(names[h] in unseen for h in holder if h is not None):
+            undetected = {names[i] for i in range(len(names)) if i not in listed}
+            if undetected & set(goal.order) or any(names[h] in undetected for h in holder if h is not None):
                 continue
-            if goal.kind == "match" and any(w.endswith("_block") for w in unseen):
+            if goal.kind == "match" and any(w.endswith("_block") for w in undetected):
                 continue
             return self._questions.build(
                 kind or self._draw_kind(), goal, task.instruction, state, listed, fields, task

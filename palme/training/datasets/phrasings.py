@@ -1,7 +1,7 @@
-"""More ways to ask, beside those of the task families: cues of order put together from pairs of opposites.
+"""Phrasings of goals, in addition to those of the task families, with cues of order from pairs of opposites.
 
-What a tower's list means hangs on a few words anywhere in the sentence ("each below the one before"), so
-those are multiplied here: every cue is made for both directions.
+The direction of a tower's list depends on a few words anywhere in the sentence ("each below the one before").
+Every such cue is made for both directions.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def _picker(rng: random.Random) -> Pick:
     return lambda text: rng.choice(text.split("|"))
 
 
-def say(goal: Goal, rng: random.Random) -> str:
-    """A sentence that asks for `goal`."""
+def phrase(goal: Goal, rng: random.Random) -> str:
+    """An instruction for `goal`."""
     if goal.kind == "stack":
         text = _tower(goal.order, rng)
     elif goal.kind == "in":
@@ -52,7 +52,7 @@ def say(goal: Goal, rng: random.Random) -> str:
 
 
 def _cue(up: bool, rng: random.Random) -> str:
-    """Words that say that a list goes up (its first is the lowest) or down."""
+    """Words for the direction of a list: up (its first is the lowest) or down."""
     pick, k = _picker(rng), rng.randrange(18)
     near, far = (_LOW, _HIGH) if up else (_HIGH, _LOW)
     nearest, farthest = (_LOWEST, _HIGHEST) if up else (_HIGHEST, _LOWEST)
@@ -139,7 +139,7 @@ def _tower(order: Sequence[str], rng: random.Random) -> str:
     pick, up = _picker(rng), rng.random() < 0.5
     cue, intro, shall = _cue(up, rng), pick(_INTRO), pick(_SHALL)
     listed = _list(order if up else order[::-1], rng)
-    if rng.random() < 0.15:  # twice said
+    if rng.random() < 0.15:  # two cues
         cue = f"{cue} {pick(',|and|so')} {_cue(up, rng)}"
     k = rng.randrange(7)
     if k == 0:

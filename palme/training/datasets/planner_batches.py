@@ -1,4 +1,4 @@
-"""Batches of questions for the planner, drawn without end in processes of their own."""
+"""Endless batches of questions for the planner, made in worker processes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import numpy as np
 from palme.language.vocabulary import Vocabulary
 from palme.models.encoders.base import Arrays
 from palme.models.processor import Placed
-from palme.training.datasets.questions import Example
+from palme.training.datasets.examples import Example
 
-HEAVY = 4  # up or down: one word among thirty, on which the whole tower hangs
+HEAVY = 4  # weight of a tower's direction: one word of about thirty, on which every step depends
 
 
 Read = Callable[[Sequence[str]], np.ndarray]
@@ -30,13 +30,14 @@ class Batch:
     """Q sequences, padded on the right.
 
     Attributes:
-        ids: (Q, T) token ids; `length` (Q,) of them are real.
-        at: (M,) flat positions whose next token is to be said.
-        target: (M,) that token.
-        weight: (M,) of each.
+        ids: (Q, T) token ids.
+        length: (Q,) tokens of each sequence without padding.
+        at: (M,) flat positions in `ids` before a target.
+        target: (M,) the next token there.
+        weight: (M,) of each target in the loss.
         kind: (M,) index into `kinds`.
-        observations: what stands where, see `palme.models.processor.Observations`, as numpy arrays.
-        heard: the instructions that a text encoder reads, in the order of `observations["read"]`.
+        kinds: kinds of questions.
+        observations: see `palme.models.processor.Observations`, as numpy arrays.
     """
 
     ids: np.ndarray
@@ -47,23 +48,23 @@ class Batch:
     kind: np.ndarray
     kinds: list[str]
     observations: dict[str, Arrays]
-    heard: list[str]
 
 
 def collate(examples: Sequence[Example], pad: int, read: Read | None = None) -> Batch:
-    """Pads on the right; each question weighs the same however long its answer (but see `HEAVY`).
+    """A batch, padded on the right; the weight of a question does not depend on the length of its answer.
 
     Args:
+        examples: Q sequences.
         pad: token id of padding.
-        read: makes features of the instructions; None = no example has a place for them.
+        read: instructions -> features; None = no example has `<read>`.
     """
     t = max(len(e.ids) for e in examples)
     ids = np.full((len(examples), t), pad, np.int64)
     at, target, weight, kind = [], [], [], []
-    kinds = sorted({s[0] for e in examples for s in e.said})
+    kinds = sorted({s[0] for e in examples for s in e.spans})
     for i, e in enumerate(examples):
         ids[i, : len(e.ids)] = e.ids
-        for name, w, start, end in e.said:
+        for name, w, start, end in e.spans:
             for p in range(start, end):
                 at.append(i * t + p - 1)
                 target.append(e.ids[p])
@@ -78,20 +79,23 @@ def collate(examples: Sequence[Example], pad: int, read: Read | None = None) -> 
         np.array(kind),
         kinds,
         observations(examples, read),
-        [e.heard for e in examples if e.heard],
     )
 
 
 def observations(examples: Sequence[Example], read: Read | None = None) -> dict[str, Arrays]:
-    """What stands where in `examples`; `read` as in `collate`."""
-    heard = [e.heard for e in examples if e.heard]
-    if heard and read is None:
-        raise ValueError("these examples hold <read>: give read=, what makes features of an instruction")
-    features = iter([] if read is None or not heard else read(heard))
+    """The observations of `examples` and their places; `read` as in `collate`.
+
+    Raises:
+        ValueError: if an example has `<read>` and `read` is None.
+    """
+    instructions = [e.instruction for e in examples if e.instruction]
+    if instructions and read is None:
+        raise ValueError("examples contain <read>: pass read=, the text encoder's `read`")
+    features = iter([] if read is None or not instructions else read(instructions))
     placed = Placed()
     for row, e in enumerate(examples):
         given: dict[str, Any] = {"obj": e.objects, "state": e.robot}
-        if e.heard:
+        if e.instruction:
             given["read"] = next(features)
         for column, part in e.places:
             placed.add(row, column, part, given[part.source])
@@ -99,7 +103,11 @@ def observations(examples: Sequence[Example], read: Read | None = None) -> dict[
 
 
 class Maker(Protocol):
-    """Where questions come from."""
+    """A source of questions.
+
+    Attributes:
+        vocabulary: of the examples' tokens.
+    """
 
     vocabulary: Vocabulary
 
@@ -115,9 +123,13 @@ def batches(
     read: Read | None = None,
     part: slice = slice(None),
 ) -> Iterator[Batch]:
-    """Endless batches of about `tokens` padded tokens. Sorting by length in a pool keeps padding low.
+    """Endless batches of about `tokens` padded tokens, sorted by length in a pool to reduce padding.
 
     Args:
+        makers: sources of questions, of one vocabulary.
+        shares: rate of each source.
+        tokens: of a batch, padding included.
+        seed: of the order of batches.
         read: as in `collate`.
         part: questions of each batch that are kept, one process's share.
     """
@@ -138,24 +150,31 @@ def batches(
 
 
 Makers = tuple[Sequence[Maker], Sequence[float]]
-"""Where questions come from, and how often from each."""
+"""Sources of questions, and the rate of each."""
 
 
-def serve(
+def start_workers(
     make: Callable[[int], Makers],
     tokens: int,
     seeds: Sequence[int],
     read: Read | None = None,
     part: slice = slice(None),
 ) -> tuple[Any, list[Any]]:
-    """A queue of batches and the processes, one a seed, that fill it from what `make` says for their seed.
+    """(a queue of batches, the processes that fill it), one process for each seed.
 
-    Instructions are read there too: it takes about as long as learning from them.
+    The text encoder runs there as well: it takes about as long as the training step.
+
+    Args:
+        make: seed -> sources of questions.
+        tokens: see `batches`.
+        seeds: of the processes.
+        read: as in `collate`.
+        part: see `batches`.
     """
     context = mp.get_context("fork")
     queue: Any = context.Queue(12)
     workers = [
-        context.Process(target=_work, args=(make, tokens, seed, queue, read, part), daemon=True)
+        context.Process(target=_fill, args=(make, tokens, seed, queue, read, part), daemon=True)
         for seed in seeds
     ]
     for worker in workers:
@@ -163,8 +182,8 @@ def serve(
     return queue, workers
 
 
-def end(workers: Sequence[Any]) -> None:
-    """No worker outlives this."""
+def stop_workers(workers: Sequence[Any]) -> None:
+    """Terminate and join all workers."""
     for worker in workers:
         worker.terminate()
     for worker in workers:
@@ -174,8 +193,12 @@ def end(workers: Sequence[Any]) -> None:
             worker.join()
 
 
-def taken(queue: Any, worker: Any) -> Batch:
-    """The next batch. Raises RuntimeError if the worker died."""
+def next_batch(queue: Any, worker: Any) -> Batch:
+    """The next batch of `queue`.
+
+    Raises:
+        RuntimeError: if the worker ended.
+    """
     while True:
         try:
             batch: Batch = queue.get(timeout=5.0)
@@ -183,17 +206,19 @@ def taken(queue: Any, worker: Any) -> Batch:
         except Empty:
             if not worker.is_alive():
                 raise RuntimeError(
-                    f"the process that makes questions ended with code {worker.exitcode}; see its error above"
+                    f"the worker that makes questions ended with code {worker.exitcode}; see its error above"
                 ) from None
 
 
-def _work(
+def _fill(
     make: Callable[[int], Makers], tokens: int, seed: int, queue: Any, read: Read | None, part: slice
 ) -> None:
-    # The trainer's own handler of SIGTERM came along with the fork; and nobody will read what is left in the
-    # queue. Either would keep this process alive after its trainer, with whatever pipes it holds.
+    # The inherited SIGTERM handler, or unread batches in the queue, would keep this process alive after its
+    # trainer.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the trainer ends its workers
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes; the trainer stops its workers
     queue.cancel_join_thread()
     os.nice(5)
     for batch in batches(*make(seed), tokens, seed, read, part):

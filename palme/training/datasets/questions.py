@@ -1,142 +1,29 @@
-"""Questions without end for the planner: a sentence, imitated objects, the right words.
+"""Training questions for the planner: an instruction, simulated detections, the correct answer.
 
-Each example is one sequence: an instruction and the objects, the answer (rationale and step), then
-sometimes short questions about the same objects. The loss falls on answers only.
+Each example is one sequence: an instruction and the objects, the answer (rationale and step), then sometimes
+short questions about the same objects. The loss covers the answers only.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from palme.language.answers import NO, NOTHING, UNKNOWN, YES, Goal, Scene, State, answer, check, put
-from palme.language.constrained_decoding import WAYS
 from palme.language.prompts import prompt_words, success_question
-from palme.language.sentence import Placeholder, placeholder
-from palme.language.small_vocabulary import ANSWER_WORDS, plain_words, small_vocabulary
-from palme.language.text import mentions, split_words
+from palme.language.text import split_words
 from palme.language.tokenizer import small_words
-from palme.language.vocabulary import ENTITY_WORDS, EOS, OBJECT_WORDS, PAD, TABLE, UNK, Vocabulary
+from palme.language.vocabulary import EOS, TABLE, Vocabulary
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
+from palme.training.datasets.examples import Example, Span, encode
 from palme.training.datasets.out_of_scope import nonsense
-from palme.training.datasets.phrasings import say
-from robots.skills import COLOURS, SHADES, Step
-
-
-class Task(Protocol):
-    """`sim.tasks.Task`, as far as training looks at it."""
-
-    family: str
-    goal: Any
-    instruction: str
-
-    def acceptable_steps(self, state: Any) -> frozenset[Step]: ...
-
-
-@dataclass(frozen=True)
-class TaskSource:
-    """Where tasks come from; the command line hands in functions of `sim.tasks`.
-
-    Attributes:
-        midway: (rng, split, family or None) -> (task, state on the way to its goal).
-        feasible: state -> the steps that can be carried out.
-        apply: (state, step) -> state.
-        on_state: (rng, split, state) -> a task about the state's objects, or None.
-        make_state: ((colour, kind, size) of each object, holders) -> state.
-    """
-
-    midway: Callable[[random.Random, str, str | None], tuple[Task, Any]]
-    feasible: Callable[[Any], list[Step]]
-    apply: Callable[[Any, Step], Any]
-    on_state: Callable[[random.Random, str, Any], Any] | None = None
-    make_state: Callable[[Sequence[tuple[str, str, str]], Sequence[int | None]], Any] | None = None
-
-
-@dataclass
-class Example:
-    """One training sequence.
-
-    Attributes:
-        words: the whole sequence; where an observation stands, its placeholder.
-        ids: the same as token ids; a placeholder keeps the place of its soft token.
-        said: positions in `ids` that the model has to say, by question: (kind, weight, start, end).
-        places: (position in `ids`, placeholder) of each observation.
-        heavy: positions in `ids` of words on which a whole tower hangs (`WAYS`).
-        objects: fields of `PerceivedObjects`.
-        robot: (11,) robot state.
-        task, state: what it was made from.
-        heard: the instruction that a text encoder reads for `<read>`, "" = the sequence has none.
-    """
-
-    words: list[str]
-    ids: list[int]
-    said: list[tuple[str, float, int, int]]
-    places: list[tuple[int, Placeholder]]
-    heavy: frozenset[int]
-    objects: dict[str, Any]
-    robot: np.ndarray
-    task: Any = None
-    state: Any = None
-    heard: str = ""
-
-    @property
-    def prompt(self) -> int:
-        """How many of `ids` come before the first answer."""
-        return self.said[0][2]
-
-
-def goal_of(task: Task, instruction: str = "", names: dict[str, str] | None = None) -> Goal:
-    """The goal of a task of one of the three families, in entity words.
-
-    Args:
-        instruction: said in place of the task's own.
-        names: what `obj_k` stands for in it, as entity words.
-    """
-    goal = task.goal
-    if hasattr(goal, "bowl"):
-        return Goal("in", (_entity(goal.bowl), _entity(goal.block)))
-    if hasattr(goal, "blocks"):
-        order = tuple(_entity(b) for b in goal.blocks)
-        said = mentions(instruction or task.instruction)
-        named = dict.fromkeys((names or {}).get(w, f"{w}_block") for w in said)
-        found = [w for w in named if w in order]
-        return Goal("stack", order, (*found, *(w for w in order if w not in found)))
-    return Goal("match")
-
-
-def _entity(name: str) -> str:
-    return name.replace(" ", "_")
-
-
-Span = tuple[str, float, int, int]
-"""What is to be said: (kind of question, weight, first word, first word after it)."""
-
-
-def encode(
-    vocabulary: Vocabulary, words: Sequence[str], spans: Sequence[Span]
-) -> tuple[list[int], list[Span], list[tuple[int, Placeholder]], frozenset[int]]:
-    """`ids`, `said`, `places` and `heavy` of an `Example` of `words`; `spans` count in words."""
-    ids: list[int] = []
-    starts: list[int] = []
-    heavy: set[int] = set()
-    places: list[tuple[int, Placeholder]] = []
-    for word in words:
-        starts.append(len(ids))
-        if word[0] == "<" and (part := placeholder(word)) is not None:
-            places.append((len(ids), part))
-            ids.append(vocabulary.pieces(PAD)[0])
-        else:
-            ids += vocabulary.pieces(word)
-            if word in WAYS:
-                heavy.update(range(starts[-1], len(ids)))
-    starts.append(len(ids))
-    said = [(kind, weight, starts[a], starts[b]) for kind, weight, a, b in spans]
-    return ids, said, places, frozenset(heavy)
+from palme.training.datasets.phrasings import phrase
+from palme.training.datasets.tasks import Task, TaskSource, goal_of
+from palme.training.datasets.word_noise import drop_words, mask_instruction
 
 
 @dataclass(frozen=True)
@@ -149,18 +36,21 @@ _EMPTY = _Empty()
 
 
 RATES = {"goal": 0.5, "success": 0.08, "vqa": 0.08, "nonsense": 0.04, "absent": 0.08, "referral": 0.04}
-"""How often only the goal is asked for, and of the rest, how often something else than the next step."""
-DEAF = 0.35  # share of towers of whose words the model hears the names alone, where a reader reads them all
+"""Share of questions that ask for the goal alone, and, of the others, shares of other kinds than "next"."""
 
 
 class QuestionMaker:
-    """Draws examples. Every draw comes from one generator seeded by `seed`.
+    """Draws examples. All draws come from one generator.
 
     Args:
+        source: tasks and states.
+        seed: of the generator.
+        split: of the tasks' phrasings, such as "train".
+        noise: of the simulated detections; None = `DetectionNoise()`.
         follow_ups: mean number of short questions after the first.
-        own_words: share of training sentences said by `palme.training.datasets.phrasings`, not by the task.
-        rates: as `RATES`, in its place.
-        read: whether a text encoder reads the instruction too.
+        rates: in place of `RATES`.
+        own_words: share of training instructions phrased by `palme.training.datasets.phrasings`.
+        read: whether a text encoder encodes the instruction as well.
         vocabulary: words as tokens; None = the small model's.
     """
 
@@ -187,11 +77,11 @@ class QuestionMaker:
         self.rates = dict(RATES if rates is None else rates)
 
     def example(self, family: str | None = None) -> Example:
-        """One training sequence."""
+        """One training sequence, of a task of `family`; None = drawn."""
         rng = self.rng
         kind = self._drawn_kind()
         if kind == "goal" and rng.random() < 0.65:
-            family = "stack_tower"  # its sentences are the hardest to read
+            family = "stack_tower"  # its instructions are the hardest
         task, state = self.source.midway(rng, self.split, family)
         listed = list(range(len(state.objects)))
         rng.shuffle(listed)
@@ -221,8 +111,10 @@ class QuestionMaker:
         return self.rng.choices([*others, "next"], [*others.values(), rest])[0]
 
     def reworded(self, task: Any, goal: Goal) -> Any:
-        """`task`, now and then said in the words of `palme.training.datasets.phrasings`."""
-        return replace(task, instruction=say(goal, self.rng)) if self.rng.random() < self.own_words else task
+        """`task`, in a share `own_words` of cases phrased by `palme.training.datasets.phrasings`."""
+        return (
+            replace(task, instruction=phrase(goal, self.rng)) if self.rng.random() < self.own_words else task
+        )
 
     def again(self, task: Any, state: State, listed: Sequence[int]) -> Example:
         """The next-step question of `task` in another state."""
@@ -241,8 +133,13 @@ class QuestionMaker:
         """A sequence that begins with a question of `kind` about `state`.
 
         Args:
-            listed: indices into `state.objects`, in the order in which the sentence lists them.
-            objects: what detector saw, in that order (ghosts at the end); None imitates it.
+            kind: "next", "absent", "nonsense", "success" or "vqa".
+            goal: of the instruction.
+            instruction: of a question of kind "next" or "absent".
+            state: the true state.
+            listed: indices into `state.objects`, in the order of the sentence.
+            objects: detections in that order, false ones at the end; None = simulated.
+            task: for the name of the question's kind; None = the goal's kind.
         """
         rng = self.rng
         if objects is None:
@@ -251,54 +148,59 @@ class QuestionMaker:
         scene = Scene(state, listed)
         weight = 1.0
         if kind in ("next", "absent"):
-            question, ask, said = instruction, "next", answer(goal, scene)
+            question, ask, reply = instruction, "next", answer(goal, scene)
             name = task.family if task is not None else goal.kind
         elif kind == "nonsense":
-            question, ask, said, name = nonsense(rng), "next", [UNKNOWN, "."], kind
+            question, ask, reply, name = nonsense(rng), "next", [UNKNOWN, "."], kind
         else:
             about = self._success if kind == "success" else self._vqa
-            question, said, name = about(scene, state)
+            question, reply, name = about(scene, state)
             ask, weight = "answer", 0.7
         read = self.read and ask == "next"
-        heard = question if read else ""
+        encoded = question if read else ""
         words = prompt_words(question, n, self._history(state), ask, read)
         prompt = len(words)
-        spans = [(name, weight, prompt, prompt + len(said) + 1)]
-        words += [*said, EOS]
+        spans = [(name, weight, prompt, prompt + len(reply) + 1)]
+        words += [*reply, EOS]
         k = 0
         while k < 3 and rng.random() < self.follow_ups / (1 + self.follow_ups):
             k += 1
-            question, said, name = (self._success if rng.random() < 0.45 else self._vqa)(scene, state)
+            question, reply, name = (self._success if rng.random() < 0.45 else self._vqa)(scene, state)
             words += ["human", ":", *split_words(question), "robot", ":", "answer", ":"]
-            spans.append((name, 0.35, len(words), len(words) + len(said) + 1))
-            words += [*said, EOS]
-        kept = self._drop_words(words, prompt)
-        if heard and goal.kind == "stack":
-            kept = self._deafen(kept, words.index("robot", 3))
-        return self._example(kept, spans, objects, task, state, heard)
+            spans.append((name, 0.35, len(words), len(words) + len(reply) + 1))
+            words += [*reply, EOS]
+        return self._example(words, prompt, goal, spans, objects, task, state, encoded)
 
     def _goal_only(self, goal: Goal, task: Task) -> Example:
-        """Only what the sentence asks for, no objects: short, so that many sentences can be read."""
+        """The goal of an instruction, without objects: short, so that a batch has many instructions."""
         words = prompt_words(task.instruction, 0, read=self.read)
-        prompt, said = len(words), goal.words()
-        words += said
-        kept = self._drop_words(words, prompt)
-        nothing = perceive(_EMPTY, (), self.rng, SHARP)
-        heard = task.instruction if self.read else ""
-        if heard and goal.kind == "stack":
-            kept = self._deafen(kept, words.index("robot", 3))
-        spans = [(f"goal_{goal.kind}", 1.0, prompt, prompt + len(said))]
-        return self._example(kept, spans, nothing, task, None, heard)
+        prompt, reply = len(words), goal.words()
+        words += reply
+        spans = [(f"goal_{goal.kind}", 1.0, prompt, prompt + len(reply))]
+        nothing = perceive(_EMPTY, (), self.rng, SHARP)  # without draws
+        encoded = task.instruction if self.read else ""
+        return self._example(words, prompt, goal, spans, nothing, task, None, encoded)
 
     def _example(
-        self, words: list[str], spans: list[Span], objects: dict[str, Any], task: Any, state: Any, heard: str
+        self,
+        words: list[str],
+        prompt: int,
+        goal: Goal,
+        spans: list[Span],
+        objects: dict[str, Any],
+        task: Any,
+        state: Any,
+        encoded: str,
     ) -> Example:
-        ids, said, places, heavy = encode(self.vocabulary, words, spans)
-        robot = self._robot()
-        return Example(words, ids, said, places, heavy, objects, robot, task, state, heard=heard)
+        end = words.index("robot", 3)  # of the instruction
+        words = drop_words(words, prompt, self.rng)
+        if encoded and goal.kind == "stack":
+            words = mask_instruction(words, end, self.rng)
+        ids, in_ids, places, heavy = encode(self.vocabulary, words, spans)
+        return Example(words, ids, in_ids, places, heavy, objects, self._robot(), task, state, encoded)
 
     def _refer(self, goal: Goal, state: State, listed: Sequence[int]) -> str:
-        """The goal said with `obj_k` for some of its objects."""
+        """An instruction for `goal` with `obj_k` for some of its objects."""
         number = {f"{state.objects[i].colour}_{state.objects[i].kind}": k + 1 for k, i in enumerate(listed)}
         names = [f"obj_{number[w]}" if self.rng.random() < 0.8 else f"the {w}" for w in goal.order]
         verb = self.rng.choice(("put", "place", "set", "move", "stack", "please put"))
@@ -311,7 +213,7 @@ class QuestionMaker:
         return f"stack from top to bottom {' , '.join(names[::-1])}"
 
     def _hide(self, goal: Goal, state: State, listed: list[int]) -> bool:
-        """Takes one thing that the goal names out of sight, if nothing rests on it."""
+        """Remove an object of the goal that holds nothing from `listed`; returns whether there was one."""
         names = [f"{o.colour}_{o.kind}" for o in state.objects]
         free = [w for w in goal.order if names.index(w) not in state.holder]
         if not free:
@@ -320,7 +222,7 @@ class QuestionMaker:
         return True
 
     def _history(self, state: State) -> list[tuple[str, bool]]:
-        """Steps said before. Drawn at random, so that they never tell the answer."""
+        """Random past steps and verdicts, independent of the answer."""
         if self.rng.random() < 0.65:
             return []
         steps = self.source.feasible(state)
@@ -330,7 +232,7 @@ class QuestionMaker:
         return [(s.text, self.rng.random() < 0.75) for s in chosen]
 
     def _success(self, scene: Scene, state: State) -> tuple[str, list[str], str]:
-        """Was the step successful? Half of the time it was."""
+        """(question, answer, kind): was a step successful? In half of the cases it was."""
         rng = self.rng
         solids = [w for w in scene.listed if not w.endswith("_bowl")]
         if not solids:
@@ -359,35 +261,14 @@ class QuestionMaker:
         targets = [w for w in scene.listed if w != solid and not w.endswith("_cylinder")]
         target = rng.choice(targets) if targets else TABLE
         covers = scene.up(solid)
-        said = ["under", solid, *covers, NOTHING, ";"]
+        reply = ["under", solid, *covers, NOTHING, ";"]
         possible = not covers
         if possible and target.endswith("_block"):
             covers = [c for c in scene.up(target) if c != solid]
-            said += ["under", target, *scene.up(target), NOTHING, ";"]
+            reply += ["under", target, *scene.up(target), NOTHING, ";"]
             possible = not covers
         text = " ".join(put(solid, target)[:-1])
-        return f"is it possible to {text} now ?", [*said, YES if possible else NO, "."], "vqa_possible"
-
-    def _drop_words(self, words: list[str], prompt: int) -> list[str]:
-        """Now and then a plain word of the question is unknown or another one: new words will come."""
-        rng = self.rng
-        if rng.random() > 0.3:
-            return words
-        droppable, fillers = _droppable()
-        kept = list(words)
-        for i in range(3, prompt):
-            if words[i] == "robot":
-                break
-            if words[i] in droppable and rng.random() < 0.12:
-                kept[i] = UNK if rng.random() < 0.6 else rng.choice(fillers)
-        return kept
-
-    def _deafen(self, words: list[str], robot: int) -> list[str]:
-        """Now and then only the names in the sentence, the words before `robot`, are heard: the way is taken
-        from the text encoder's features."""
-        if self.rng.random() >= DEAF:
-            return words
-        return [UNK if 3 <= i < robot and w not in _NAMES else w for i, w in enumerate(words)]
+        return f"is it possible to {text} now ?", [*reply, YES if possible else NO, "."], "vqa_possible"
 
     def _robot(self) -> np.ndarray:
         rng = self.rng
@@ -395,39 +276,3 @@ class QuestionMaker:
         return np.array(
             [*q, rng.random(), rng.uniform(0.3, 0.7), rng.uniform(-0.3, 0.3), rng.uniform(0, 0.6)], "f4"
         )
-
-
-_NAMES = frozenset((
-    *COLOURS, *(w for shade in SHADES for w in shade.split()), *ENTITY_WORDS, *OBJECT_WORDS, "<read>",
-))  # fmt: skip
-_CONTENT = frozenset(
-    """
-    red orange yellow green cyan blue purple pink in into inside on onto upon over above under
-    underneath below beneath within atop between top tops bottom bottoms base first last then next up
-    down upward upwards downward downwards lowest highest upper lower higher lowermost uppermost topmost
-    bottommost undermost before after reverse order starting ending begin beginning end start finish
-    foundation crown foot head peak summit roof cap apex ground floor ceiling sky table from to toward
-    towards with without it its that which this each one two three four second third fourth number same
-    match matching matches sort own stack stacks stacked stacking tower towers pile piles piled column
-    pillar totem skyscraper heap layer layers level levels storey storeys story follows followed
-    following preceding successor predecessor support supports carries carry bear bears rest rests sits
-    sit stands bowl bowls dish dishes basin container containers cup plate tray saucer pot vessel bin
-    receptacle bucket tub basket holder pan ring block blocks cube cubes box boxes brick bricks piece
-    square toy die dice cuboid lego chunk item cylinder can tube tin drum barrel peg canister pipe disc
-    fill hold holds contain contains color colour colors colours coloured colored hue shade respective
-    corresponding every all light dark not except than earlier later counting reading ascending
-    descending increasing decreasing rising falling growing sinking topped
-    """.split()
-)
-
-
-@cache
-def _droppable() -> tuple[frozenset[str], tuple[str, ...]]:
-    """Words that may be lost (no image: "attic" is a way up), and those that may take their place."""
-    words = frozenset(plain_words()) - _CONTENT - frozenset(ANSWER_WORDS)
-    return words, tuple(w for w in small_vocabulary() if w in words and w.isalpha())
-
-
-def sharp(source: TaskSource, seed: int, split: str) -> QuestionMaker:
-    """Questions for evaluation with perfect detector: next steps only, no follow-ups."""
-    return QuestionMaker(source, seed, split, SHARP, follow_ups=0.0, rates={})

@@ -1,4 +1,4 @@
-"""The planner's loss: the cross-entropy of the tokens that are to be said."""
+"""The planner's loss: the cross-entropy of the answers' tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from palme.training.processes import global_mean
 
 @dataclass(frozen=True)
 class QuestionTensors:
-    """A `Batch` of Q questions as tensors, names and shapes as there; `attention` (Q, T) is 0 on padding."""
+    """A `Batch` of Q questions as tensors, with its names and shapes; `attention` (Q, T) is 0 on padding."""
 
     ids: Tensor
     attention: Tensor
@@ -28,6 +28,7 @@ class QuestionTensors:
 
     @classmethod
     def of(cls, batch: Batch) -> QuestionTensors:
+        """The tensors of `batch`, on the CPU."""
         ids = torch.from_numpy(batch.ids)
         return cls(
             ids=ids,
@@ -42,7 +43,7 @@ class QuestionTensors:
 
 
 def answer_loss(model: EmbodiedLM, batch: QuestionTensors) -> tuple[Tensor, Tensor]:
-    """(weighted loss, loss of each said token (M,))."""
+    """(weighted mean over all processes, loss of each of the M target tokens, detached)."""
     x = model.embed(batch.ids, batch.observations)  # (Q, T, D)
     h = model.hidden(x, batch.attention).flatten(0, 1)[batch.at]  # (M, D)
     logits = model.get_output_embeddings()(h).float()  # (M, V)

@@ -1,4 +1,4 @@
-"""Feature cells: where points fall in a feature map, and bumps around them."""
+"""Cells of a feature map: projections of points, and Gaussian bumps around them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss of the chunk head: targets, gripper and next phase, as they were in the motion it imitates."""
+"""The loss of the chunk head: targets, gripper and next phase of an imitated motion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from palme.training.datasets.motion_ticks import Ticks
 def imitation_loss(
     head: ChunkHead, batch: Ticks, gripper_weight: float, phase_weight: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """(loss, figures): error in [mrad] of the executed targets, of the gripper, share of right phases."""
+    """(loss, figures).
+
+    The figures: mrad, error of the executed targets; gripper, error of its opening; phase, share of right
+    phases.
+    """
     observed = (batch[k] for k in ("q", "dq", "gripper", "goals", "openings", "phase"))
     targets, grips, phase = head(*observed)
     away = (targets - batch["q_targets"]) / ACTION_SCALE  # (B, 16, n)

@@ -1,4 +1,4 @@
-"""What a text encoder's vector must tell: the kind of goal of a sentence, and the way a tower is named."""
+"""Training heads of the instruction encoder: the kind of goal, and the direction of a tower's list."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from palme.training.processes import global_mean
 class GoalHeads(nn.Module):
     """The encoder with two linear heads.
 
-    Word embeddings stay as they came: words that no training sentence uses keep their place among those that
-    do.
+    Word embeddings are frozen, so that words outside the training sentences stay consistent with the others.
     """
 
-    def __init__(self, reader: InstructionEncoder) -> None:
+    def __init__(self, text_encoder: InstructionEncoder) -> None:
         super().__init__()
-        self.encoder = reader.encoder
+        self.encoder = text_encoder.encoder
         self.encoder.get_submodule("embeddings").requires_grad_(False)
-        self.kind = nn.Linear(reader.dim, len(KINDS))
-        self.way = nn.Linear(reader.dim, len(WAYS))
+        self.kind = nn.Linear(text_encoder.dim, len(KINDS))
+        self.way = nn.Linear(text_encoder.dim, len(WAYS))
 
-    def forward(self, reader: InstructionEncoder, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def forward(self, text_encoder: InstructionEncoder, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Logits of kinds (B, 4) and ways (B, 3)."""
-        vectors = reader(texts).float()  # (B, D)
+        vectors = text_encoder(texts).float()  # (B, D)
         return self.kind(vectors), self.way(vectors)
 
 
 def goal_loss(logits: tuple[Tensor, Tensor], batch: Sentences) -> Tensor:
-    """Cross-entropy of the kind, and of the way of sentences that have one; `logits` of `GoalHeads`."""
+    """Cross-entropy of the kind, plus that of the way over sentences with one; `logits` of `GoalHeads`."""
     kinds, ways = logits
     loss = F.cross_entropy(kinds, batch.kind)
     named = batch.way >= 0

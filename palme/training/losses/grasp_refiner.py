@@ -1,4 +1,4 @@
-"""Losses of the grasp refiner: where the object is in its crop, at which yaw to grasp it, how far to open."""
+"""Losses of the grasp refiner: position of the object in its crop, grasp yaw, gripper opening."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from palme.perception.grasp_refiner import YAW_BINS, GraspRefiner
-from palme.training.datasets.close_looks import CloseLooks
+from palme.training.datasets.grasp_crops import GraspCrops
 from palme.training.losses.heatmaps import soft_cross_entropy
 
 
-def refiner_losses(refiner: GraspRefiner, looks: CloseLooks) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(losses: shift, yaw, opening; figures: shift_mm, yaw_ok the share of yaws that are good)."""
-    use, role, good = looks.use.flatten(), looks.role.flatten(), looks.yaw.flatten(0, 1)  # (M,), (M, 36)
-    shift, opening = looks.shift.flatten(0, 1), looks.opening.flatten()  # (M, 3), (M,)
-    crops = looks.crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (M, 6, 32, 32)
+def refiner_losses(refiner: GraspRefiner, batch: GraspCrops) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(losses: shift, yaw, opening; figures: shift_mm and yaw_ok, the share of good yaws)."""
+    use, role, good = batch.use.flatten(), batch.role.flatten(), batch.yaw.flatten(0, 1)  # (M,), (M, 36)
+    shift, opening = batch.shift.flatten(0, 1), batch.opening.flatten()  # (M, 3), (M,)
+    crops = batch.crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (M, 6, 32, 32)
     found = refiner(crops, role)
     off = F.smooth_l1_loss(found.shift * 100, shift * 100, reduction="none", beta=0.2).mean(-1)  # (M,) [cm]
     grasp = use & (role == 0) & (good.sum(-1) > 0)

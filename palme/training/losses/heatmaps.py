@@ -1,4 +1,4 @@
-"""Losses and figures of heatmaps."""
+"""Losses and metrics of heatmaps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from palme.training.losses.cells import gaussian_heat
 def heat_loss(logits: Tensor, labels: Labels, cells: Tensor) -> Tensor:
     """CenterNet's penalty-reduced focal loss (Zhou et al., 2019, eq. 1) on the entity heatmaps.
 
-    Barely visible objects are left out.
+    Objects with a visible share of at most 0.15 are left out.
 
     Args:
-        logits: (B, E, h, w), one heatmap an entity.
+        logits: (B, E, h, w), one heatmap for each class.
+        labels: see `RenderedScenes`.
         cells: (B, K, 2) fractional cells (column, row) of the labelled objects.
     """
     b, e, h, w = logits.shape
@@ -31,7 +32,7 @@ def heat_loss(logits: Tensor, labels: Labels, cells: Tensor) -> Tensor:
     at = torch.nonzero(target > 0.88, as_tuple=True)  # the cell nearest to each point
     sure = logits[at]
     gain = torch.sigmoid(-sure) ** 2 * F.softplus(-sure)
-    elsewhere = (1 - target).square().square() * weight  # nothing is asked of the peaks themselves
+    elsewhere = (1 - target).square().square() * weight  # peaks are in `gain`
     elsewhere[at] = 0
     cost = elsewhere * torch.sigmoid(logits).square() * F.softplus(logits)
     return (gain.sum() + cost.sum()) / max(len(sure), 1)

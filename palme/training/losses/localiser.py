@@ -1,4 +1,4 @@
-"""Losses of the localiser: heat, points, classes, sizes and holders of objects, and what step texts name."""
+"""Losses of the localiser: heatmaps, points, classes, sizes and holders of objects, and step texts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from palme.training.losses.heatmaps import heat_loss, peak_hit, soft_cross_entro
 from robots.skills import ENTITIES, N_SOLIDS
 
 Losses = dict[str, Tensor]
-VISIBLE = 0.15  # share of an object that must be seen for it to be asked for
+VISIBLE = 0.15  # least visible share of an object in the losses
 
 
 def localiser_losses(
     localiser: Localiser, holders: HolderNet, x: Tensor, labels: Labels, texts: dict[str, Tensor]
 ) -> tuple[Losses, Losses]:
-    """(losses, figures) of one pass over the pictures `x` (B, 6, H, W).
+    """(losses, figures) of one pass.
 
     Args:
+        localiser: trained together with `holders`.
+        holders: see `HolderNet`.
+        x: (B, 6, H, W) of `network_input`.
         labels: see `RenderedScenes`.
         texts: see `sample_texts`.
     """
@@ -37,7 +40,7 @@ def localiser_losses(
 def object_losses(
     localiser: Localiser, holders: HolderNet, dense: DenseFeatures, labels: Labels, cells: dict[str, Tensor]
 ) -> tuple[Losses, Losses]:
-    """Heat, points, class, size and holder of each object that is seen."""
+    """(losses, figures): heatmap, points, class, size and holder of each visible object."""
     seen = (labels["entity"] >= 0) & (labels["visible"] > VISIBLE)
     solid = seen & (labels["entity"] < N_SOLIDS)
     bowl = seen & (labels["entity"] >= N_SOLIDS)
@@ -74,7 +77,7 @@ def text_losses(
     texts: dict[str, Tensor],
     cells: dict[str, Tensor],
 ) -> tuple[Losses, Losses]:
-    """What each step text names, and where it goes: a place in or on an object, or any free table."""
+    """(losses, figures): the object of each step text, and its target in or on an object or on the table."""
     h, w = dense.features.shape[-2:]
     queries = localiser.queries(texts["ids"])  # (B, T, 2, D + 1)
     what, where = (localiser.heat(dense.features, queries[:, :, r]) for r in (0, 1))  # (B, T, h, w)

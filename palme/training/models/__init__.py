@@ -1,1 +1,1 @@
-"""The models that recipes train, as they are when training begins."""
+"""The models that recipes train, in their initial state."""

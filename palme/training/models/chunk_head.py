@@ -1,4 +1,4 @@
-"""The head of the chunk policy that a training goes on with."""
+"""The initial head of a chunk policy's training."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from palme.policies.chunk import ChunkHead, load_head
 
 
 def begin_head(n_joints: Mapping[str, int], start: str) -> ChunkHead:
-    """The head in the file `start`, or an untrained one where that is "".
+    """The head in the file `start`, or an untrained one for "".
 
     Args:
-        n_joints: what is learned from -> how many joints it has.
+        n_joints: name of each source of data -> its number of joints.
+        start: file of weights.
 
     Raises:
         TrainingDataError: for data of different arms.
     """
     counts = set(n_joints.values())
     if len(counts) != 1:
-        told = ", ".join(f"{name} of {n} joints" for name, n in n_joints.items())
-        raise TrainingDataError(f"{told}: record and demonstrate with one arm, see arm=")
+        given = ", ".join(f"{name}: {n} joints" for name, n in n_joints.items())
+        raise TrainingDataError(f"data of different arms ({given}); use data of one arm, see arm=")
     n = counts.pop()
     return load_head(start, n) if start else ChunkHead(n)

@@ -1,4 +1,4 @@
-"""The detector's networks as they are trained: together, then frozen below the classifier."""
+"""The detector's networks in training: first together, then frozen for the classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from palme.perception.relations import HolderNet
 
 
 class DetectorNets(nn.Module):
-    """Localiser, grasp refiner ("crop" in the weights) and the net that finds holders, untrained."""
+    """Localiser, grasp refiner ("crop" in the weights) and holder network, untrained."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class DetectorNets(nn.Module):
 
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> DetectorNets:
-        """Trained networks, of a checkpoint of the detector's training."""
+        """Trained networks from a checkpoint of the detector's training."""
         from safetensors.torch import load_file
 
         nets = cls()
@@ -34,10 +34,11 @@ class DetectorNets(nn.Module):
 
 
 class DetectorWithClassifier(nn.Module):
-    """The frozen detector, always in eval mode, and the classifier that learns ("namer" in the weights).
+    """The frozen detector, always in eval mode, and a trainable classifier ("namer" in the weights).
 
     Args:
-        start: a file of shipped weights whose classifier is gone on from; "" = an untrained one.
+        detector: trained networks.
+        start: file of shipped weights with the initial classifier; "" = an untrained one.
     """
 
     def __init__(self, detector: DetectorNets, start: str = "") -> None:
@@ -52,6 +53,7 @@ class DetectorWithClassifier(nn.Module):
             self.namer.load_state_dict(counted)
 
     def train(self, mode: bool = True) -> DetectorWithClassifier:
+        """See `nn.Module.train`; the detector stays in eval mode."""
         super().train(mode)
         self.detector.eval()
         return self

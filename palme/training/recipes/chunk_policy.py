@@ -1,8 +1,8 @@
-"""Recipe of the chunk policy: motions to imitate, from key points and joints, and corrections.
+"""Recipe of the chunk policy: imitation of motions, from key points and joints, and a camera correction.
 
 Demonstrations (`palme collect what=demonstrations`) have true key points; noise on the joints, which the
-targets do not follow, stands for a detector's errors. Recorded episodes (`record=PATH`) teach where the
-camera truly is (`camera_correction`, in seconds) and, mixed with the demonstrations, motions.
+targets do not follow, simulates a detector's errors. Recorded episodes (`record=PATH`) give the camera's
+correction (`camera_correction`, takes seconds) and further motions.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from palme.policies.chunk import WEIGHTS, save_head
 from palme.training.config import TrainerConfig
-from palme.training.datasets.lessons import Lessons, lessons_from
 from palme.training.datasets.motion_ticks import MotionTicks, Ticks, sources
+from palme.training.datasets.recorded_motions import RecordedMotions, load_recorded_motions
 from palme.training.devices import device_of, to_device
 from palme.training.log import Figures, means
 from palme.training.losses.chunks import imitation_loss
@@ -26,19 +26,19 @@ from palme.training.processes import Processes
 from palme.training.recipe import ParameterGroup
 from palme.training.resources import Resources
 
-Q_NOISE = 0.002  # [rad] standard deviation of the joints that the head sees
+Q_NOISE = 0.002  # [rad] standard deviation of the noise on the head's joint inputs
 
 
 @dataclass
 class ChunkPolicyTraining(TrainerConfig):
-    """Settings. Without demonstrations the head stays as it is: few episodes alone would make it forget.
+    """Settings. Without demonstrations the head is not trained: it would overfit to few episodes.
 
     Attributes:
         data: demonstrations, recorded data sets, or several of them.
-        recorded_share: of a batch that is recorded motions, where there are any.
-        correction_weight: how many times a person's motions count; 0 leaves them out.
-        camera: that the policy looks through.
-        start: weights to go on from; "" = from nothing, with recorded episodes from the shipped ones.
+        recorded_share: share of recorded motions in a batch, if there are any.
+        correction_weight: weight of a person's motions; 0 leaves them out.
+        camera: name of the policy's camera.
+        start: initial weights; "" = untrained, with recorded episodes the shipped ones.
     """
 
     data: str | list[str] = "runs/demos"
@@ -61,6 +61,7 @@ class ChunkPolicyTraining(TrainerConfig):
     start: str = ""
 
     def build(self, resources: Resources) -> ChunkPolicyRecipe:
+        """See `TrainerConfig.build`."""
         return ChunkPolicyRecipe(self, resources)
 
     def installed_as(self) -> str:
@@ -69,13 +70,15 @@ class ChunkPolicyTraining(TrainerConfig):
 
 
 class ChunkPolicyRecipe:
+    """See module."""
+
     demonstrations: MotionTicks | None
     recorded: MotionTicks | None
-    lessons: Lessons | None
+    recordings: RecordedMotions | None
 
     def __init__(self, c: ChunkPolicyTraining, resources: Resources) -> None:
         self.c, joints = c, {}
-        self.demonstrations = self.recorded = self.lessons = None
+        self.demonstrations = self.recorded = self.recordings = None
         folders, recorded = sources(c.data)
         if folders or not recorded:
             self.demonstrations = MotionTicks.of(folders)
@@ -83,37 +86,42 @@ class ChunkPolicyRecipe:
         if recorded:
             motion = resources.motion(c.arm)
             joints[c.arm] = len(motion.home)
-            self.lessons = lessons_from(recorded, motion, c.arm, c.camera, c.correction_weight)
-            self.recorded = MotionTicks(self.lessons.motions) if self.lessons.motions else None
-            print(self.lessons.told, flush=True)
+            self.recordings = load_recorded_motions(recorded, motion, c.arm, c.camera, c.correction_weight)
+            self.recorded = MotionTicks(self.recordings.motions) if self.recordings.motions else None
+            print(self.recordings.summary, flush=True)
         self.net = begin_head(joints, c.start or (str(WEIGHTS) if recorded else ""))
-        if self.lessons:
-            self.net.base_from_told.copy_(torch.from_numpy(self.lessons.correction.base_from_told))
+        if self.recordings:
+            self.net.base_from_told.copy_(torch.from_numpy(self.recordings.correction.base_from_told))
 
     def parameter_groups(self) -> list[ParameterGroup]:
+        """See `Recipe.parameter_groups`."""
         return [ParameterGroup("head", list(self.net.parameters()), self.c.lr, weight_decay=1e-4)]
 
     def batches(self, step: int, processes: Processes) -> Generator[Ticks, None, None]:
+        """See `Recipe.batches`."""
         c, data, recorded = self.c, self.demonstrations, self.recorded
         n_recorded = 0 if recorded is None else round(c.batch * c.recorded_share)
         while data is not None:
             batch = data.batch(torch.randint(data.n_held_out, len(data), (c.batch - n_recorded,)))
             if recorded is not None and n_recorded:
-                more = recorded.drawn(n_recorded)
+                more = recorded.sample(n_recorded)
                 batch = {k: torch.cat([v, more[k]]) for k, v in batch.items()}
             batch["q"] = batch["q"] + torch.randn_like(batch["q"]) * Q_NOISE
             yield processes.share(batch)
 
     def loss(self, batch: Ticks) -> tuple[Tensor, Figures]:
+        """See `Recipe.loss`."""
         return imitation_loss(self.net, batch, self.c.gripper_weight, self.c.phase_weight)
 
     def evaluate(self, final: bool) -> dict[str, float]:
-        figures = self.lessons.figures if self.lessons else {}
+        """See `Recipe.evaluate`."""
+        figures = self.recordings.figures if self.recordings else {}
         if self.demonstrations is None:
             return figures
         held_out = to_device(self.demonstrations.held_out(), device_of(self.net))
         return figures | means([self.loss(held_out)[1]])
 
     def save(self, folder: Path) -> Path:
+        """See `Recipe.save`."""
         save_head(self.net, folder / "chunk.safetensors")
         return folder / "chunk.safetensors"

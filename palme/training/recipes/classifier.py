@@ -1,4 +1,4 @@
-"""Recipe of the classifier: second looks at objects, on features of a detector that no longer changes."""
+"""Recipe of the classifier: crops of objects, and features of the frozen detector."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from palme.precision import autocast
 from palme.training.checkpoint import save_halves
 from palme.training.config import TrainerConfig
-from palme.training.datasets.augmentation import drawn
+from palme.training.datasets.augmentation import sample_pictures
+from palme.training.datasets.classifier_crops import ClassifierCrops, classifier_crops
 from palme.training.datasets.rendered_scenes import Labels, RenderedScenes
-from palme.training.datasets.second_looks import SecondLooks, second_looks
 from palme.training.devices import device_of, to_device
 from palme.training.log import Figures, means
 from palme.training.losses.cells import rows
@@ -33,10 +33,10 @@ class ClassifierTraining(TrainerConfig):
 
     Attributes:
         detector: checkpoint of the detector's training.
-        start: weights to go on from, "" = from nothing.
-        objects: looked at in each picture.
-        cylinders: are drawn so many times as often as their share: they are few, and taken for blocks.
-        jitter: [m] standard deviation of where the first look puts an object.
+        start: initial weights, "" = untrained.
+        objects: crops of a picture.
+        cylinders: factor on the rate of cylinders, which are rare and confused with blocks.
+        jitter: [m] standard deviation of the detector's position, per axis.
     """
 
     data: str = "runs/scenes"
@@ -53,9 +53,11 @@ class ClassifierTraining(TrainerConfig):
     validate_every: int = 500
 
     def build(self, resources: Resources) -> ClassifierRecipe:
+        """See `TrainerConfig.build`."""
         return ClassifierRecipe(self)
 
     def installed_as(self) -> str:
+        """See `TrainerConfig.installed_as`."""
         return "detector.safetensors"
 
 
@@ -69,22 +71,25 @@ class ClassifierRecipe:
         self.net = DetectorWithClassifier(DetectorNets.from_checkpoint(c.detector), c.start)
 
     def parameter_groups(self) -> list[ParameterGroup]:
+        """See `Recipe.parameter_groups`."""
         return [ParameterGroup("namer", list(self.net.namer.parameters()), self.c.lr)]
 
-    def batches(self, step: int, processes: Processes) -> Generator[SecondLooks, None, None]:
+    def batches(self, step: int, processes: Processes) -> Generator[ClassifierCrops, None, None]:
+        """See `Recipe.batches`."""
         c = self.c
         while True:
             rng = np.random.default_rng([c.seed, 77, step])
             generator = torch.Generator().manual_seed(c.seed * 1_000_003 + 500_000 + step)
-            rgb, labels = drawn(self.scenes, c.batch, rng, generator)
-            yield processes.share(self._looks(rgb, labels, generator))
+            rgb, labels = sample_pictures(self.scenes, c.batch, rng, generator)
+            yield processes.share(self._crops(rgb, labels, generator))
             step += 1
 
-    def _looks(self, rgb: Tensor, labels: Labels, generator: torch.Generator) -> SecondLooks:
+    def _crops(self, rgb: Tensor, labels: Labels, generator: torch.Generator) -> ClassifierCrops:
         c, stride = self.c, self.net.detector.localiser.trunk.stride
-        return second_looks(rgb, labels, c.objects, c.cylinders, c.jitter, stride, generator)
+        return classifier_crops(rgb, labels, c.objects, c.cylinders, c.jitter, stride, generator)
 
-    def loss(self, batch: SecondLooks) -> tuple[Tensor, Figures]:
+    def loss(self, batch: ClassifierCrops) -> tuple[Tensor, Figures]:
+        """See `Recipe.loss`."""
         localiser = self.net.detector.localiser
         with torch.no_grad():
             dense = localiser(batch.x, batch.intrinsics, batch.base_from_camera)
@@ -102,15 +107,17 @@ class ClassifierRecipe:
         return loss, {"name": right[use].float().mean(), "size": fits[use].float().mean()}
 
     def evaluate(self, final: bool) -> dict[str, float]:
+        """See `Recipe.evaluate`."""
         generator, device = torch.Generator().manual_seed(1), device_of(self.net)
         found = []
         for labels in self.held_out.in_order(384):
-            batch = to_device(self._looks(labels["rgb"].float(), labels, generator), device)
+            batch = to_device(self._crops(labels["rgb"].float(), labels, generator), device)
             with autocast(device):
                 loss, figures = self.loss(batch)
             found.append({"loss": loss, **figures})
         return means(found)
 
     def save(self, folder: Path) -> Path:
+        """See `Recipe.save`."""
         namer = {f"namer.{k}": v for k, v in self.net.namer.state_dict().items()}
         return save_halves(self.net.detector.state_dict() | namer, folder / "detector.safetensors")

@@ -1,7 +1,7 @@
-"""Recipe of the detector: grounded supervision on rendered scenes.
+"""Recipe of the detector, on rendered scenes.
 
-The localiser learns entity heatmaps, step-text heatmaps, points, sizes and holders in one pass; the grasp
-refiner learns points and grasp yaw from crops around jittered true points.
+The localiser is trained on entity heatmaps, step-text heatmaps, points, sizes and holders in one pass; the
+grasp refiner on points and grasp yaw in crops around jittered true points.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from palme.precision import autocast
 from palme.training.checkpoint import save_halves
 from palme.training.config import TrainerConfig
-from palme.training.datasets.augmentation import drawn
+from palme.training.datasets.augmentation import sample_pictures
 from palme.training.datasets.detector_batches import DetectorBatch, detector_batch
 from palme.training.datasets.rendered_scenes import RenderedScenes
 from palme.training.devices import device_of, to_device
@@ -37,7 +37,13 @@ WEIGHTS = {
 
 @dataclass
 class DetectorTraining(TrainerConfig):
-    """Settings: `texts` step texts and `crops` close looks a picture; `name_steps` of the classifier."""
+    """Settings.
+
+    Attributes:
+        texts: step texts of a picture.
+        crops: crops of a picture for the grasp refiner.
+        name_steps: steps of the classifier's training, which follows.
+    """
 
     data: str = "runs/scenes"
     out: str = "runs/perception"
@@ -53,9 +59,11 @@ class DetectorTraining(TrainerConfig):
     validate_every: int = 500
 
     def build(self, resources: Resources) -> DetectorRecipe:
+        """See `TrainerConfig.build`."""
         return DetectorRecipe(self)
 
     def following(self) -> TrainerConfig:
+        """See `TrainerConfig.following`."""
         from palme.training.recipes.classifier import ClassifierTraining
 
         out = Path(self.out)
@@ -76,28 +84,32 @@ class DetectorRecipe:
         self.net = DetectorNets()
 
     def parameter_groups(self) -> list[ParameterGroup]:
+        """See `Recipe.parameter_groups`."""
         return [
             ParameterGroup(name, list(net.parameters()), self.c.lr) for name, net in self.net.named_children()
         ]
 
     def batches(self, step: int, processes: Processes) -> Generator[DetectorBatch, None, None]:
+        """See `Recipe.batches`."""
         c = self.c
         while True:
             rng = np.random.default_rng([c.seed, step])
             generator = torch.Generator().manual_seed(c.seed * 1_000_003 + step)
-            rgb, labels = drawn(self.scenes, c.batch, rng, generator)
+            rgb, labels = sample_pictures(self.scenes, c.batch, rng, generator)
             yield processes.share(detector_batch(rgb, labels, c.texts, c.crops, rng, generator))
             step += 1
 
     def loss(self, batch: DetectorBatch) -> tuple[Tensor, Figures]:
+        """See `Recipe.loss`."""
         net = self.net
         losses, figures = localiser_losses(net.localiser, net.holders, batch.x, batch.labels, batch.texts)
-        more, found = refiner_losses(net.crop, batch.looks)
+        more, found = refiner_losses(net.crop, batch.crops)
         losses |= more
         total = sum((WEIGHTS[k] * v for k, v in losses.items()), batch.x.new_zeros(()))
         return total, {f"loss/{k}": v.detach() for k, v in losses.items()} | figures | found
 
     def evaluate(self, final: bool) -> dict[str, float]:
+        """See `Recipe.evaluate`."""
         rng, generator = np.random.default_rng(1), torch.Generator().manual_seed(1)
         device = device_of(self.net)
         c, found = self.c, []
@@ -109,4 +121,5 @@ class DetectorRecipe:
         return means(found)
 
     def save(self, folder: Path) -> Path:
+        """See `Recipe.save`."""
         return save_halves(self.net.state_dict(), folder / "detector.safetensors")

@@ -1,7 +1,7 @@
-"""Recipe of the instruction encoder: a pretrained text encoder learns to read instructions.
+"""Recipe of the instruction encoder: fine-tuning of a pretrained text encoder on instructions.
 
-From the one vector that the planner gets, two heads tell which kind of goal a sentence wants and, of a tower,
-which way its blocks are named.
+Two heads on the vector that the planner gets predict the kind of goal and, for a tower, the direction of its
+list.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from palme.training.config import TrainerConfig
 from palme.training.datasets.goal_sentences import Sentences, sentences
-from palme.training.datasets.questions import TaskSource
+from palme.training.datasets.tasks import TaskSource
 from palme.training.log import Figures
 from palme.training.losses.goal_heads import GoalHeads, goal_loss
 from palme.training.models.text_encoder import load_base
@@ -24,7 +24,7 @@ from palme.training.processes import Processes
 from palme.training.recipe import ParameterGroup
 from palme.training.resources import Resources
 
-POOL = 8  # batches drawn at once and sorted by length: less padding
+POOL = 8  # batches drawn together and sorted by length, for less padding
 
 
 @dataclass
@@ -34,8 +34,8 @@ class InstructionEncoderTraining(TrainerConfig):
     Attributes:
         base: a folder with a pretrained text encoder, "" = see `find_base`.
         batch: sentences a step.
-        own_words: share of sentences said by `palme.training.datasets.phrasings`, not by the task.
-        evaluate_n: sentences a split of an evaluation; twice as many of the last one.
+        own_words: share of instructions phrased by `palme.training.datasets.phrasings`.
+        evaluate_n: sentences of a split in an evaluation; twice as many in the last one.
     """
 
     out: str = "runs/reader"
@@ -53,6 +53,7 @@ class InstructionEncoderTraining(TrainerConfig):
     evaluate_n: int = 400
 
     def build(self, resources: Resources) -> InstructionEncoderRecipe:
+        """See `TrainerConfig.build`."""
         return InstructionEncoderRecipe(self, resources.task_source())
 
 
@@ -61,10 +62,11 @@ class InstructionEncoderRecipe:
 
     def __init__(self, c: InstructionEncoderTraining, source: TaskSource) -> None:
         self.c, self.source = c, source
-        self.reader = load_base(c.base)
-        self.net = GoalHeads(self.reader)
+        self.encoder = load_base(c.base)
+        self.net = GoalHeads(self.encoder)
 
     def parameter_groups(self) -> list[ParameterGroup]:
+        """See `Recipe.parameter_groups`."""
         c, net = self.c, self.net
         inside = [p for p in net.encoder.parameters() if p.requires_grad]
         outside = [*net.kind.parameters(), *net.way.parameters()]
@@ -74,6 +76,7 @@ class InstructionEncoderRecipe:
         ]
 
     def batches(self, step: int, processes: Processes) -> Generator[Sentences, None, None]:
+        """See `Recipe.batches`."""
         c = self.c
         draw = sentences(self.source, c.seed * 1_000_003 + 7919 * step + 1, "train", c.own_words)
         while True:
@@ -85,7 +88,8 @@ class InstructionEncoderRecipe:
                 step += 1
 
     def loss(self, batch: Sentences) -> tuple[Tensor, Figures]:
-        return goal_loss(self.net(self.reader, batch.texts), batch), {}
+        """See `Recipe.loss`."""
+        return goal_loss(self.net(self.encoder, batch.texts), batch), {}
 
     def evaluate(self, final: bool) -> dict[str, float]:
         """Share of right kinds and right ways, training and validation phrasings, in [0, 1]."""
@@ -96,7 +100,7 @@ class InstructionEncoderRecipe:
             kinds = ways = towers = 0
             for _ in range(0, n, 50):
                 part = Sentences.of(list(islice(draw, 50)))
-                kind, way = (logits.argmax(-1).cpu() for logits in self.net(self.reader, part.texts))
+                kind, way = (logits.argmax(-1).cpu() for logits in self.net(self.encoder, part.texts))
                 kinds += int((kind == part.kind).sum())
                 towers += int((part.way >= 0).sum())
                 ways += int((way == part.way).sum())  # a sentence without a way has -1
@@ -104,5 +108,6 @@ class InstructionEncoderRecipe:
         return found
 
     def save(self, folder: Path) -> Path:
-        self.reader.save(folder / "model")
+        """See `Recipe.save`."""
+        self.encoder.save(folder / "model")
         return folder / "model"

@@ -1,7 +1,7 @@
-"""Recipe of the planner: words, imitated objects, the right words to say.
+"""Recipe of the planner: instructions and objects in, answers out.
 
-Object tokens are made from symbolic states with imitated detector errors, nothing is rendered; with
-`perceived` a part of them comes from the trained detector (`PerceivedFile`).
+Objects are symbolic states with simulated errors of the detector, without rendering; with `perceived` a share
+of them comes from the trained detector (`PerceivedFile`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from palme.language.instruction_encoder import FOLDER, InstructionEncoder
 from palme.training.config import TrainerConfig
-from palme.training.datasets.planner_batches import end, serve, taken
+from palme.training.datasets.planner_batches import next_batch, start_workers, stop_workers
 from palme.training.datasets.question_makers import QuestionSources
-from palme.training.datasets.questions import TaskSource
+from palme.training.datasets.tasks import TaskSource
 from palme.training.devices import device_of
 from palme.training.log import Figures
 from palme.training.losses.answers import QuestionTensors, answer_loss
@@ -34,13 +34,13 @@ class PlannerTraining(TrainerConfig):
     """Settings.
 
     Attributes:
-        width, layers, heads, inner: of the language model.
-        tokens: padded tokens a step (questions are sorted by length and cut to fit).
-        muon: matrices inside the language model by Muon, the rest by AdamW.
-        perceived, perceived_share: a file of what the detector saw, and how often it is used.
-        goal_share: part of the questions that only ask what a sentence wants: short, so many can be read.
-        start: weights to begin with (a folder), "" = from nothing.
-        reader: a folder with the text encoder that reads instructions, "" = none; it does not learn here.
+        width, layers, heads, inner: of the language model, see `new_planner`.
+        tokens: padded tokens of a batch.
+        muon: Muon for the matrices inside the language model; AdamW for the rest.
+        perceived, perceived_share: a file of the detector's outputs, and the share of questions from it.
+        goal_share: share of questions that ask for the goal alone; they are short.
+        start: folder of initial weights, "" = untrained.
+        reader: folder of the instruction encoder, "" = none; it is frozen.
     """
 
     out: str = "runs/planner"
@@ -69,51 +69,62 @@ class PlannerTraining(TrainerConfig):
     feature_dim: int = 0  # of the detector's feature of an object, 0 = none
 
     def build(self, resources: Resources) -> PlannerRecipe:
+        """See `TrainerConfig.build`."""
         return PlannerRecipe(self, resources.task_source())
 
     def installed_as(self) -> str:
+        """See `TrainerConfig.installed_as`."""
         return "planner"
 
 
 class PlannerRecipe:
+    """See module."""
+
     def __init__(self, c: PlannerTraining, source: TaskSource) -> None:
         self.c, self.source = c, source
         self.questions = QuestionSources(
             source, c.follow_ups, c.goal_share, bool(c.reader), c.feature_dim, c.perceived, c.perceived_share
         )
-        self.reader = InstructionEncoder.load(c.reader) if c.reader else None
-        dims = (c.feature_dim, self.reader.dim if self.reader else 0)
+        self.encoder = InstructionEncoder.load(c.reader) if c.reader else None
+        dims = (c.feature_dim, self.encoder.dim if self.encoder else 0)
         sizes = (c.width, c.layers, c.heads, c.inner)
         self.net = continued_planner(c.start, *dims) if c.start else new_planner(*sizes, *dims)
 
     def parameter_groups(self) -> list[ParameterGroup]:
+        """See `Recipe.parameter_groups`."""
         c = self.c
         return planner_groups(self.net, c.lr, c.muon_lr if c.muon else None, c.weight_decay)
 
     def batches(self, step: int, processes: Processes) -> Generator[QuestionTensors, None, None]:
-        c, read = self.c, self.reader and self.reader.read
+        """See `Recipe.batches`."""
+        c, read = self.c, self.encoder and self.encoder.read
         part = slice(processes.rank, None, processes.world)
         seeds = [c.seed * 1_000_003 + 7919 * step + 31 * w + 1 for w in range(c.workers)]
-        served = [serve(self.questions, c.tokens, [seed], read, part) for seed in seeds]
+        served = [start_workers(self.questions, c.tokens, [seed], read, part) for seed in seeds]
         try:
-            for queue, (worker,) in cycle(served):  # in turn: the order depends on no worker's speed
-                yield QuestionTensors.of(taken(queue, worker))
+            for queue, (worker,) in cycle(served):  # in turn: independent of the workers' speed
+                yield QuestionTensors.of(next_batch(queue, worker))
         finally:
-            end([worker for _, workers in served for worker in workers])
+            stop_workers([worker for _, workers in served for worker in workers])
 
     def loss(self, batch: QuestionTensors) -> tuple[Tensor, Figures]:
+        """See `Recipe.loss`."""
         loss, each = answer_loss(self.net, batch)
         return loss, {f"loss/{name}": each[batch.kind == i].mean() for i, name in enumerate(batch.kinds)}
 
     def evaluate(self, final: bool) -> dict[str, float]:
+        """See `Recipe.evaluate`."""
         n, seed = (2 * self.c.evaluate_n, 90_002) if final else (self.c.evaluate_n, 90_001)
         device = device_of(self.net)
-        figures = evaluate(self.net.cpu(), self.source, n, seed, reader=self.reader)  # decoding is of the CPU
+        figures = evaluate(
+            self.net.cpu(), self.source, n, seed, instruction_encoder=self.encoder
+        )  # decoding runs on the CPU
         nn.Module.to(self.net, device)
         return figures
 
     def save(self, folder: Path) -> Path:
+        """See `Recipe.save`."""
         save_planner(self.net, folder / "model")
-        if self.reader is not None and not (folder / "model" / FOLDER).exists():
+        if self.encoder is not None and not (folder / "model" / FOLDER).exists():
             shutil.copytree(self.c.reader, folder / "model" / FOLDER)
         return folder / "model"

@@ -23,8 +23,8 @@ from palme.events import Localisation
 from palme.policies.chunk import WEIGHTS, load_head
 from palme.training.datasets.camera_correction import moved
 from palme.training.datasets.hindsight import moves_of
-from palme.training.datasets.lessons import lessons_from
 from palme.training.datasets.motion_ticks import MotionTicks
+from palme.training.datasets.recorded_motions import load_recorded_motions
 from palme.training.recipes.chunk_policy import ChunkPolicyTraining
 from palme.training.resources import Resources
 from palme.training.trainer import Trainer
@@ -224,7 +224,7 @@ def test_with_demonstrations_beside_them_the_head_learns_too_and_a_person_counts
     assert figures["motions"] >= 4 and np.isfinite(figures["mrad"])
     head, shipped = load_head(tmp_path / "chunk.safetensors", 7), load_head(WEIGHTS, 7)
     assert not torch.allclose(head.leave.weight, shipped.leave.weight)
-    motions = lessons_from([root], MOTION, c.arm, c.camera, c.correction_weight).motions
+    motions = load_recorded_motions([root], MOTION, c.arm, c.camera, c.correction_weight).motions
     for part in motions:
         assert set(np.unique(part["weight"])) <= {0.0, 1.0, c.correction_weight}
         assert np.isfinite(part["goals"]).all() and part["goals"].shape[1:] == (5, 7)

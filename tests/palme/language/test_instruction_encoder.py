@@ -109,10 +109,10 @@ def test_a_planner_reads_each_instruction_once(base, tmp_path):
     save_planner(tiny_model(read_of(reader.dim)), tmp_path)
     reader.save(tmp_path / FOLDER)
     planner = PalmePlanner.load(lambda _: seen(TABLE), tmp_path)
-    assert planner._reader is not None
+    assert planner._instruction_encoder is not None
     asked: list[str] = []
-    read = planner._reader.read
-    planner._reader.read = lambda texts: (asked.extend(texts), read(texts))[1]  # type: ignore[method-assign]
+    read = planner._instruction_encoder.read
+    planner._instruction_encoder.read = lambda texts: (asked.extend(texts), read(texts))[1]  # type: ignore[method-assign]
     text, step = "put the red block in the blue bowl", Step.parse("put the red block in the blue bowl")
     for _ in range(3):
         with contextlib.suppress(NoMotion):  # it was never trained
@@ -134,9 +134,9 @@ def test_what_is_to_be_read_is_the_instruction_whatever_noise_is_on_the_words():
     for _ in range(60):
         e = maker.example()
         here = e.words[: e.prompt].count("<read>")
-        assert here == (1 if e.heard else 0)
-        if e.task is not None and e.said[0][0] in ("put_in_bowl", "stack_tower", "match_bowls"):
-            assert e.heard
+        assert here == (1 if e.instruction else 0)
+        if e.task is not None and e.spans[0][0] in ("put_in_bowl", "stack_tower", "match_bowls"):
+            assert e.instruction
 
 
 def test_a_model_that_hears_the_names_alone_still_has_the_whole_sentence_read():
@@ -147,7 +147,7 @@ def test_a_model_that_hears_the_names_alone_still_has_the_whole_sentence_read():
         words = e.words[3 : e.words.index("robot", 3)]
         plain = [w for w in words if w in known and w not in COLOURS and w not in ("light", "dark")]
         deaf += not plain
-        assert words[-1] == "<read>" and len(e.heard.split()) > 2
+        assert words[-1] == "<read>" and len(e.instruction.split()) > 2
     assert 20 < deaf < 90
 
 

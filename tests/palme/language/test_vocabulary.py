@@ -14,7 +14,7 @@ from palme.language.answers import Scene, answer
 from palme.language.constrained_decoding import NO_EVIDENCE, AnswerGrammar, Walk, allowed
 from palme.language.tokenizer import small_words
 from palme.language.vocabulary import ENTITY_WORDS, EOS, OBJECT_WORDS, Vocabulary
-from palme.training.datasets.questions import goal_of
+from palme.training.datasets.tasks import goal_of
 from tests.bpe import bpe_tokenizer
 from tests.planner_fakes import SOURCE
 

@@ -310,7 +310,7 @@ def test_lora_learns_little_and_comes_back_from_disk(tmp_path):
 
 def test_every_true_answer_is_inside_the_grammar():
     rng = random.Random(1)
-    from palme.training.datasets.questions import goal_of
+    from palme.training.datasets.tasks import goal_of
 
     for _ in range(300):
         task, state = SOURCE.midway(rng, "test", None)

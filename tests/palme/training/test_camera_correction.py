@@ -11,7 +11,7 @@ from palme.data.errors import TrainingDataError
 from palme.data.reader import Dataset
 from palme.policies.chunk import WEIGHTS, ChunkHead, ChunkPolicy, load_head, save_head
 from palme.training.datasets.camera_correction import Pairs, fit_rigid, learn_correction, moved, rotation
-from palme.training.datasets.hindsight import Moved, check_learnable, holds
+from palme.training.datasets.hindsight import PickAndPlace, check_learnable, holds
 from palme.training.datasets.motion_ticks import sources
 from palme.training.recipes.chunk_policy import ChunkPolicyTraining
 from palme.training.resources import Resources
@@ -36,9 +36,9 @@ def pairs(n: int, pose: np.ndarray, rng: np.random.Generator, by_person: bool, n
     return Pairs(seen, true, np.full((n, 3), 0.006), np.full(n, by_person))
 
 
-def moves(found: Pairs) -> list[Moved]:
+def moves(found: Pairs) -> list[PickAndPlace]:
     return [
-        Moved(k, STEP.text, 0, 99, 20, 60, bool(p), bool(p), true, np.zeros(3), seen, None)
+        PickAndPlace(k, STEP.text, 0, 99, 20, 60, bool(p), bool(p), true, np.zeros(3), seen, None)
         for k, (seen, true, p) in enumerate(zip(found.seen, found.true, found.by_person, strict=True))
     ]
 

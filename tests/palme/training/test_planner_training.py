@@ -22,9 +22,16 @@ from palme.models.embodied_lm import EmbodiedConfig, EmbodiedLM
 from palme.models.processor import EmbodiedProcessor, tensors
 from palme.training import planner_eval
 from palme.training.datasets.detection_noise import SHARP, DetectionNoise, perceive
-from palme.training.datasets.perceived import BadPerceivedFile, PerceivedFile, SeenQuestions, save_perceived
-from palme.training.datasets.planner_batches import Batch, collate, end, serve
-from palme.training.datasets.questions import QuestionMaker, goal_of
+from palme.training.datasets.perceived import (
+    BadPerceivedFile,
+    DetectedQuestions,
+    PerceivedFile,
+    save_perceived,
+)
+from palme.training.datasets.planner_batches import Batch, collate, start_workers, stop_workers
+from palme.training.datasets.questions import QuestionMaker
+from palme.training.datasets.tasks import goal_of
+from palme.training.datasets.word_noise import drop_words
 from palme.training.losses.answers import QuestionTensors, answer_loss
 from palme.training.planner_eval import closed_loop, step_text
 from palme.training.recipes.planner import PlannerTraining
@@ -39,7 +46,7 @@ FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
 
 
 def answer_of(example) -> list[str]:
-    _, _, start, end = example.said[0]
+    _, _, start, end = example.spans[0]
     return small_words().words(example.ids[start : end - 1])
 
 
@@ -61,7 +68,7 @@ def test_noise_on_words_keeps_every_word_that_gives_a_direction():
     telling = {"cellar", "attic", "top", "last", "from", "to"}
     changed = 0
     for _ in range(400):
-        now = maker._drop_words(words, len(words))
+        now = drop_words(words, len(words), maker.rng)
         assert [w for w in now if w in telling] == [w for w in words if w in telling]
         new = set(now) - set(words) - {UNK}
         assert new <= frozenset(plain_words())
@@ -201,10 +208,10 @@ def test_no_worker_outlives_its_trainer_whatever_the_trainer_does_on_sigterm():
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        queue, workers = serve(lambda seed: ([QuestionMaker(SOURCE, seed)], [1.0]), 512, [1, 2])
+        queue, workers = start_workers(lambda seed: ([QuestionMaker(SOURCE, seed)], [1.0]), 512, [1, 2])
         queue.get()
         time.sleep(1.0)  # until the pipe is full and nobody reads it
-        end(workers)
+        stop_workers(workers)
         assert not any(worker.is_alive() for worker in workers)
         assert [worker.exitcode for worker in workers] == [-signal.SIGTERM] * 2
     finally:
@@ -258,7 +265,7 @@ def test_questions_are_asked_in_the_tokens_of_any_tokenizer():
     for _ in range(20):
         a, b = small.example(), large.example()
         assert a.words == b.words and len(b.ids) > len(a.ids)
-        for (kind, _, begin, stop), (_, _, first, last) in zip(b.said, a.said, strict=True):
+        for (kind, _, begin, stop), (_, _, first, last) in zip(b.spans, a.spans, strict=True):
             assert vocabulary.words(b.ids[begin:stop]) == [w for w in a.words[first:last] if w != EOS], kind
         assert [part for _, part in a.places] == [part for _, part in b.places]
     batch = collate([large.example() for _ in range(4)], vocabulary.pad)
@@ -273,7 +280,7 @@ def test_perceived_scenes_come_back_with_true_answers(tmp_path):
     orders = [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 0, 2, 4, 3]]
     path = tmp_path / "seen.npz"
     save_perceived(path, [seen(s, order=o) for s, o in zip(states, orders, strict=True)], orders, states)
-    maker = SeenQuestions(SOURCE, PerceivedFile(path), seed=1)
+    maker = DetectedQuestions(SOURCE, PerceivedFile(path), seed=1)
     for _ in range(60):
         e = maker.example(kind="next")
         assert step_text(answer_of(e)) in map(str, e.task.acceptable_steps(e.state))
@@ -288,6 +295,6 @@ def test_what_the_detector_missed_is_not_asked_for(tmp_path):
     state = scene("red block", "green block", "blue bowl", "pink bowl")
     path = tmp_path / "seen.npz"
     save_perceived(path, [seen(state, order=[1, 2, 3])], [[1, 2, 3]], [state])
-    maker = SeenQuestions(SOURCE, PerceivedFile(path), seed=1)
+    maker = DetectedQuestions(SOURCE, PerceivedFile(path), seed=1)
     for _ in range(30):
         assert "red_block" not in goal_of(maker.example(kind="next").task).order

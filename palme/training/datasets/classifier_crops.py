@@ -1,4 +1,4 @@
-"""Crops of single objects for the classifier, with the cells at which the frozen detector is read."""
+"""Crops of single objects for the classifier, with the cells of the frozen detector's features."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from palme.training.datasets.rendered_scenes import Labels
 from palme.training.losses.cells import rows, to_cells
 from robots.skills import N_SOLIDS
 
-VISIBLE = 0.15  # share of an object that must be seen
-CELL_JITTER = 0.3  # [cells] standard deviation: maxima of the heat are not always at the centre
+VISIBLE = 0.15  # least visible share of an object
+CELL_JITTER = 0.3  # [cells] standard deviation of a heatmap's maximum around the centre
 
 
 @dataclass(frozen=True)
-class SecondLooks:
+class ClassifierCrops:
     """n objects of each of B pictures.
 
     Attributes:
-        x: (B, 6, H, W) of `network_input`; intrinsics (B, 3, 3); base_from_camera (B, 4, 4).
+        x: (B, 6, H, W) of `network_input`.
+        intrinsics: (B, 3, 3) in [px].
+        base_from_camera: (B, 4, 4).
         crops: (B, n, 6, 32, 32), see `rectified_crops`.
-        cells: (B, n, 2) fractional cells (column, row) at which the detector finds the objects.
-        entity, size: (B, n) true classes.
-        use: (B, n) bool, whether the object is seen.
+        cells: (B, n, 2) fractional cells (column, row) of the detector's maxima.
+        entity: (B, n) true index into `ENTITIES`.
+        size: (B, n) true size, 0 = small, 1 = large.
+        use: (B, n) bool, whether the object is visible.
     """
 
     x: Tensor
@@ -39,7 +42,7 @@ class SecondLooks:
     use: Tensor
 
 
-def second_looks(
+def classifier_crops(
     rgb: Tensor,
     labels: Labels,
     n: int,
@@ -47,14 +50,17 @@ def second_looks(
     jitter: float,
     stride: int,
     generator: torch.Generator,
-) -> SecondLooks:
+) -> ClassifierCrops:
     """Crops around `n` random visible objects of each picture.
 
     Args:
         rgb: (B, 3, H, W) in [0, 255].
-        cylinders: how many times as often as its share a cylinder is drawn.
-        jitter: [m] standard deviation of where the detector puts an object.
+        labels: see `RenderedScenes`.
+        n: objects of each picture.
+        cylinders: factor on the rate at which cylinders are drawn.
+        jitter: [m] standard deviation of the detector's position, per axis.
         stride: [px] of the detector's cells.
+        generator: source of the draws.
     """
     k, pose = labels["intrinsics"], labels["base_from_camera"]
     xyz = xyz_map(labels["depth_mm"], k, pose)
@@ -66,7 +72,7 @@ def second_looks(
     centre = centre + torch.randn(centre.shape, generator=generator) * jitter
     cells = rows(to_cells(labels["centre"], labels, stride), chosen)
     cells = cells + torch.randn(cells.shape, generator=generator) * CELL_JITTER
-    return SecondLooks(
+    return ClassifierCrops(
         network_input(rgb, xyz).contiguous(memory_format=torch.channels_last),
         k,
         pose,

@@ -1,4 +1,4 @@
-"""Crops of single objects for the grasp refiner, each centred up to about a centimetre beside the object."""
+"""Crops of single objects for the grasp refiner, centred up to about 1 cm beside the object."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from palme.training.datasets.rendered_scenes import Labels
 from palme.training.losses.cells import rows
 from robots.skills import N_SOLIDS
 
-BLUR = (0.1, 0.25, 0.3, 0.25, 0.1)  # of a good yaw over its neighbouring bins
+BLUR = (0.1, 0.25, 0.3, 0.25, 0.1)  # weights of a good yaw on its neighbouring bins
 
 
 @dataclass(frozen=True)
-class CloseLooks:
+class GraspCrops:
     """n crops of each of B pictures.
 
     Attributes:
@@ -38,12 +38,15 @@ class CloseLooks:
     opening: Tensor
 
 
-def close_looks(rgb: Tensor, xyz: Tensor, labels: Labels, n: int, generator: torch.Generator) -> CloseLooks:
+def grasp_crops(rgb: Tensor, xyz: Tensor, labels: Labels, n: int, generator: torch.Generator) -> GraspCrops:
     """Crops around `n` random objects of each picture.
 
     Args:
         rgb: (B, 3, H, W) in [0, 255].
         xyz: (B, 3, H, W) in [m], base frame.
+        labels: see `RenderedScenes`.
+        n: crops of each picture.
+        generator: source of the draws.
     """
     solid = (labels["entity"] >= 0) & (labels["entity"] < N_SOLIDS)
     ready = (labels["visible"] > 0.3) & (
@@ -59,7 +62,7 @@ def close_looks(rgb: Tensor, xyz: Tensor, labels: Labels, n: int, generator: tor
         rgb, xyz, labels["intrinsics"], labels["base_from_camera"], centre, CELLS, PITCH
     )  # (B, n, 6, 32, 32)
     good = torch.where((role == 0)[..., None], rows(labels["yaw"], chosen), rows(labels["place_yaw"], chosen))
-    return CloseLooks(
+    return GraspCrops(
         crops,
         role,
         rows(ready, chosen),
