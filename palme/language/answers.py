@@ -3,7 +3,7 @@
     goal in blue_bowl red_block ; blue_bowl red_block green_block table no ;
     under red_block pink_block nothing ; put pink_block on table .
 
-`goal` names what is asked for, the thing to rest on before the thing that rests on it; for a tower
+`goal` names the goal, the holder before the object that rests on it; for a tower
 whether the sentence goes up or down (or mixed), then the blocks as it mentions them. Then each
 relation is checked in order: where it should be, the object, where it is (down to the table or a bowl
 when a bowl is asked for, else its direct holder), yes or no. `under` lists what must be cleared, bottom

@@ -1,4 +1,4 @@
-"""What a training run goes on from: weights and optimiser state as safetensors, replaced atomically."""
+"""Checkpoints: weights and optimiser state as safetensors, replaced atomically."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def save_checkpoint(
     numbers: Numbers,
     more: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write `path`; a run that is killed meanwhile leaves the last one whole.
+    """Write `path`; if the process is killed meanwhile, the previous file stays intact.
 
     Args:
         path: the file, of the form NAME.safetensors.
         net: its weights are saved.
         optimisers: of parameters of `net`; their state is saved.
-        numbers: counters to go on from.
+        numbers: counters of the run.
         more: further tensors by name, such as an average of the weights.
     """
     tensors = {f"net.{k}": v.detach().clone().contiguous() for k, v in net.state_dict().items()}
@@ -44,7 +44,7 @@ def save_checkpoint(
 def load_checkpoint(path: Path, net: nn.Module, optimisers: Optimisers) -> tuple[Numbers, dict[str, Tensor]]:
     """Fill `net` and `optimisers` from `path`; returns the numbers and further tensors saved with them.
 
-    Where the vocabulary has grown since, its new words begin as `net` has them.
+    New rows of a vocabulary that has grown since keep their values in `net`.
     """
     from safetensors import safe_open
 

@@ -1,4 +1,4 @@
-"""Settings that every training run has: length, schedule, device, what is kept and when."""
+"""Settings of every training run: length, schedule, device, checkpoints, evaluation."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class TrainerConfig:
         out: folder of everything that the run writes.
         device: auto (a GPU if there is one) | cpu | cuda.
         minutes, steps: length of the run, earlier runs in `out` included; exactly one is > 0 and shapes the
-            schedule. Minutes count training alone, no evaluation. A run that was decayed to the end goes on
-            with more minutes (or steps): its rate rises to the constant part and decays again.
+            schedule. Minutes count training alone, no evaluation. A finished run continues with more
+            minutes (or steps): its rate rises to the constant part and decays again.
         max_steps: the run stops there, wherever the schedule is.
         warmup: steps over which the rate rises from zero.
         decay_share: last part of the run, in (0, 1], in which the rate falls linearly to `floor` of its peak.
         clip: largest norm of the gradient; a longer one is scaled down to it.
         ema: decay of the average of the weights that is evaluated and shipped, in [0, 1); 0 = no average.
         mixed_precision: matrix products in bf16 where the device is quick in it (`palme.precision`).
-        resume: go on from the checkpoint in `out`, if there is one.
+        resume: continue from the checkpoint in `out`, if there is one.
         evaluate_every_s, validate_every: [s] of training and steps between evaluations, 0 = only at the end.
         stages: see `Stage`; empty = every group learns at its rate for the whole run.
         install: copy the result to where `palme run` loads it from.

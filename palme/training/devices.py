@@ -1,4 +1,4 @@
-"""Where a training run computes, and how a batch gets there."""
+"""The device of a training run, and moving batches to it."""
 
 from __future__ import annotations
 

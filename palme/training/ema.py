@@ -36,7 +36,7 @@ class MovingAverage:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The model has the averaged weights meanwhile."""
+        """A context in which the model has the averaged weights."""
         learned = {k: v.detach().clone() for k, v in self._weights().items()}
         self._put(self.tensors)
         try:

@@ -1,4 +1,4 @@
-"""What a training run reports: log.jsonl, curves for TensorBoard and one printed line a record."""
+"""Log of a training run: log.jsonl, curves for TensorBoard and one printed line for each record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training recipe gives to the `Trainer`, and how it says which parameters learn how fast."""
+"""The recipe protocol of the `Trainer`, and parameter groups with their rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe needs from outside `palme`, handed in by whoever starts a training."""
+"""Functions that recipes need from outside `palme`, passed in by the caller of a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a request, which a training loop grants where its state is whole."""
+"""SIGTERM and Ctrl-C as a request to stop, which the training loop checks between steps."""
 
 from __future__ import annotations
 

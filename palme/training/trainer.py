@@ -1,4 +1,4 @@
-"""The one training loop: a recipe says what is learned, the trainer does what is the same for all.
+"""The training loop: a recipe defines data, model and loss; the trainer does the rest.
 
 A recipe costs one file, one YAML and one test:
 
@@ -7,7 +7,7 @@ A recipe costs one file, one YAML and one test:
 2. `configs/train_NAME.yaml`: the settings that `palme train NAME` takes, each a field of that dataclass.
 3. A test that runs a few steps: `Trainer(NameTraining(steps=3, ...)).fit()`.
 
-What a run leaves in `out`: `checkpoint.safetensors` (the same command goes on from it), what the recipe ships
+What a run leaves in `out`: `checkpoint.safetensors` (the same command resumes it), what the recipe ships
 (`Recipe.save`), `log.jsonl`, curves for TensorBoard and `config.json`.
 
 Same seed, same numbers: on one machine, with one process. Several processes (`accelerate launch --multi_gpu
@@ -177,7 +177,7 @@ class Trainer(Generic[B]):
             )
 
     def _evaluate(self, stop: StopRequest, final: bool) -> dict[str, float]:
-        """Of the averaged weights, if there are any. Training goes on as if there had been no evaluation."""
+        """Figures of the averaged weights, if there are any; training is not affected by an evaluation."""
         if self._log is None or stop.requested:
             return {}
         net = self.recipe.net.eval()
@@ -194,7 +194,7 @@ class Trainer(Generic[B]):
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """The model has its averaged weights meanwhile, if there are any."""
+        """A context in which the model has its averaged weights, if there are any."""
         if self.average is None:
             yield
         else:

@@ -1,1 +1,1 @@
-"""What networks learn from: questions, recorded motions, imitated detections."""
+"""Training data: questions, recorded motions, simulated detections, labelled pictures."""

@@ -1,8 +1,8 @@
-"""What corrections say of a camera's calibration: how to get from where things were seen to where they were.
+"""A camera's correction, estimated from corrections: the transform from localised to true positions.
 
-A grasp that the policy made by itself says little: the fingers close where it looked, and push what stands
-beside into the middle. A person closes them where the thing is. So corrections weigh more, and a few that
-went astray (a thing was pushed before it was grasped) are outvoted: Huber's weights (Huber 1964).
+A grasp of the policy hides its localisation error: the fingers close at the localised position and push
+the object there. A person closes them at the true position, so a person's points weigh more.
+Outliers (an object was pushed before the grasp) are down-weighted (Huber 1964).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from palme.training.datasets.hindsight import PickAndPlace
 
 Array = NDArray[np.float64]
 
-# [m] one standard deviation across and upward of what hindsight tells. A thing may have been pushed before it
+# [m] one standard deviation, per axis, of positions from hindsight. An object may have been pushed before it
 # was grasped, and how deep is a person's own choice; a bowl is hit anywhere, from any height.
 PICK = (0.008, 0.008, 0.010)
 ON, IN = (0.006, 0.006, 0.010), (0.015, 0.015, 0.050)
 HUBER = 2.0  # standard deviations beyond which a pair pulls no harder
 SHIFT, TURN = 0.05, math.radians(4.0)  # [m], [rad] one standard deviation of how far a camera is knocked
 ROUNDS = 50
-LEAST = 6  # pairs: fewer say nothing of six numbers
+LEAST = 6  # pairs; a rigid transform has six parameters
 FARTHEST = 0.15  # [m] a mean correction beyond this is another fault than a knocked camera
 
 
@@ -45,13 +45,14 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Correction:
-    """What was learned.
+    """An estimated correction.
 
     Attributes:
-        base_from_told: (4, 4) from the frame in which things are seen to the base frame.
-        before_mm, after_mm: how far beside things were seen, without and with it: medians over a person's
-            points, where there are any.
-        pairs, by_person: points it was learned from, and how many of them were a person's.
+        base_from_told: (4, 4) from the frame of localised positions to the base frame.
+        before_mm: median horizontal error in [mm] without it, over a person's points if there are any.
+        after_mm: likewise with it.
+        pairs: points that it was estimated from.
+        by_person: those of a person among them.
     """
 
     base_from_told: Array
@@ -62,7 +63,7 @@ class Correction:
 
 
 def pairs_of(moves: Sequence[PickAndPlace]) -> Pairs:
-    """Where things were seen, and where they were."""
+    """Localised and true positions of all grasps and places."""
     rows = []
     for move in moves:
         if move.seen_pick is not None:
@@ -75,16 +76,17 @@ def pairs_of(moves: Sequence[PickAndPlace]) -> Pairs:
 
 
 def learn_correction(moves: Sequence[PickAndPlace], correction_weight: float) -> Correction:
-    """The correction that `moves` tell of; pairs of a person count `correction_weight` times.
+    """The correction estimated from `moves`; pairs of a person have the weight `correction_weight`.
 
-    Raises TrainingDataError with too few pairs, or where they tell of more than a knocked camera.
+    Raises:
+        TrainingDataError: with fewer than `LEAST` pairs, or a mean correction beyond `FARTHEST`.
     """
     pairs = pairs_of(moves)
     weight = np.where(pairs.by_person, correction_weight, 1.0)
     counted = int((weight > 0).sum())
     if counted < LEAST:
         raise TrainingDataError(
-            f"{counted} points were both seen and touched, at least {LEAST} are needed; record more "
+            f"{counted} points were localised and touched, at least {LEAST} are needed; record more "
             "corrections"
         )
     pose = fit_rigid(pairs.seen, pairs.true, pairs.sigma, weight)
@@ -94,8 +96,8 @@ def learn_correction(moves: Sequence[PickAndPlace], correction_weight: float) ->
     mean = float(np.linalg.norm((moved(pose, pairs.seen) - pairs.seen)[chosen].mean(0)))
     if not mean <= FARTHEST:
         raise TrainingDataError(
-            f"the corrections say that the camera is {100 * mean:.0f} cm off, more than "
-            f"{100 * FARTHEST:.0f} cm: calibrate it anew"
+            f"the corrections put the camera {100 * mean:.0f} cm off, more than {100 * FARTHEST:.0f} cm; "
+            "calibrate the camera again"
         )
     return Correction(
         pose, 1e3 * float(np.median(before)), 1e3 * float(np.median(after)), counted,
@@ -104,13 +106,16 @@ def learn_correction(moves: Sequence[PickAndPlace], correction_weight: float) ->
 
 
 def fit_rigid(seen: Array, true: Array, sigma: Array, weight: Array) -> Array:
-    """(4, 4) that maps `seen` onto `true`, robustly, and drawn to the identity where they say little.
+    """(4, 4) that maps `seen` onto `true`: robust least squares with a prior at the identity.
 
     Args:
-        seen, true, sigma: (N, 3) in [m]; weight: (N,), 0 leaves a pair out.
+        seen: (N, 3) in [m].
+        true: (N, 3) in [m].
+        sigma: (N, 3) standard deviations in [m].
+        weight: (N,), 0 leaves a pair out.
     """
     pivot = np.average(seen, axis=0, weights=weight)
-    turn, shift = np.eye(3), np.zeros(3)  # about the pivot, so that the two hardly speak for each other
+    turn, shift = np.eye(3), np.zeros(3)  # about the pivot, where rotation and shift are nearly independent
     prior = np.concatenate([np.full(3, TURN**-2), np.full(3, SHIFT**-2)])
     for _ in range(ROUNDS):
         here = (seen - pivot) @ turn.T

@@ -1,7 +1,7 @@
-"""Recorded motions as the chunk head learns them: joint goals and phases from hindsight, tick by tick.
+"""Recorded motions as training data of the chunk head: joint goals and phases from hindsight, tick by tick.
 
-The goals are the joints at which the thing was held and let go, whatever had been seen by then. Of an episode
-that a person took over only what the person did is imitated.
+The goals are the joints of the actual grasp and release, not those of the localised points. Of an episode
+with an intervention only the person's part is imitated.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from robots.motion.pick_place import EMPTY, GRASP_DEPTH, HOVER, PHASES, RELEASE,
 
 Array = NDArray[np.float64]
 
-RISEN = 0.005  # [m] of the tool above where it closed or opened, from which it counts as leaving
-STEADY = 0.01  # of the opening a tick: less, and they are not being closed
-UNWOUND = 1.0  # [rad] between two goals beyond which the wrist took another way than the policy would
+RISEN = 0.005  # [m] rise of the tool after closing or opening, from which it leaves
+STEADY = 0.01  # change of the opening a tick below which the fingers are not closing
+UNWOUND = 1.0  # [rad] between two goals: the wrist took a way that the policy would not
 
 
 def ticks_of(
     episode: Episode, move: PickAndPlace, motion: Motion, correction_weight: float
 ) -> dict[str, NDArray[Any]] | None:
-    """The ticks of one pick and place, as `MotionTicks` takes them; None where too short.
+    """The ticks of one pick and place, as `MotionTicks` takes them; None = too short.
 
     Keys: q, dq (T, n), gripper (T,), goals (T, 5, n), openings (T, 2), phase (T,), q_target (T, n), grip
-    (T,), weight (T,), and start (2,). The last `HORIZON` ticks have weight 0: what comes after them is not
-    known.
+    (T,), weight (T,), and start (2,). The last `HORIZON` ticks have weight 0: what follows them is
+    unknown.
     """
     numbers = episode.numbers
     state = np.asarray(numbers["observation.state"], np.float64)
@@ -48,7 +48,7 @@ def ticks_of(
     closing = _closing(action[:, -1], move.grasp)
     opening = min(move.release + 3, stop - 1)
     openings = (action[max(closing - 1, first), -1], action[opening, -1])
-    if move.by_person:  # the policy lets go by less, and knows its own
+    if move.by_person:  # the policy opens less on release
         openings = (openings[0], min(float(state[move.release, -1]) + RELEASE, 1.0))
     rows = slice(first, stop)
     n = stop - first
@@ -70,9 +70,9 @@ def ticks_of(
 
 
 def _stretch(move: PickAndPlace, person: NDArray[np.bool_], sent: Array) -> tuple[int, int]:
-    """(first, one past the last) frame to imitate: one hand's doing, without tries that missed."""
+    """(first, one past the last) frame to imitate: by one operator, without missed grasps."""
     first, stop = move.start, move.stop
-    if move.by_person:  # of one who took over with the thing in the hand only what came then
+    if move.by_person:  # a take-over with the object in the gripper: only what follows it
         others = np.flatnonzero(~person)
         begun = move.grasp if move.picked_by_person else move.release
         first = max([first, *(others[others < begun] + 1)])
@@ -83,15 +83,14 @@ def _stretch(move: PickAndPlace, person: NDArray[np.bool_], sent: Array) -> tupl
 
 
 def _closing(sent: Array, grasp: int) -> int:
-    """The frame at which the fingers were first told to close on what they then held; the gate has them close
-    over several ticks."""
+    """The first frame with a command to close on the object; the gate spreads closing over several ticks."""
     steady = np.diff(sent[:grasp], prepend=sent[:1]) > -STEADY
     opened = np.flatnonzero(steady & (sent[:grasp] >= EMPTY))
     return int(opened[-1] + 1) if len(opened) else 0
 
 
 def _goals(grasp: Array, there: Array, motion: Motion) -> Array | None:
-    """(5, n) hover, grasp, lifted, over the place, at the place; None where there is no such way."""
+    """(5, n) hover, grasp, lifted, over the place, at the place; None = not reachable."""
     x, y, z = motion.tool(grasp)
     u, v, _ = motion.tool(there)
     try:
@@ -106,7 +105,7 @@ def _goals(grasp: Array, there: Array, motion: Motion) -> Array | None:
 
 
 def _phases(q: Array, move: PickAndPlace, closing: int, motion: Motion) -> NDArray[np.int64]:
-    """(T,) of the whole episode; outside the step they mean nothing."""
+    """(T,) index into `PHASES` for the whole episode; meaningful within the step only."""
     out = np.full(len(q), PHASES.index("approach"))
     out[closing:] = PHASES.index("grip")
     out[_leaves(q, move.grasp, motion) :] = PHASES.index("carry")
@@ -116,6 +115,6 @@ def _phases(q: Array, move: PickAndPlace, closing: int, motion: Motion) -> NDArr
 
 
 def _leaves(q: Array, frame: int, motion: Motion) -> int:
-    """The first frame from `frame` on at which the tool has risen."""
+    """The first frame from `frame` on with the tool risen by `RISEN`."""
     z = motion.tool(q[min(frame, len(q) - 1)])[2] + RISEN
     return next((k for k in range(frame, len(q)) if motion.tool(q[k])[2] > z), len(q))

@@ -96,7 +96,7 @@ def _confidence(rng: random.Random, noise: DetectionNoise) -> float:
 
 
 def _places(state: State, rng: random.Random) -> list[tuple[float, float, float]]:
-    """Centres in [m] that fit the state: piles upright, things in a bowl near its middle."""
+    """Centres in [m] that fit the state: upright stacks, objects in a bowl near its middle."""
     places: dict[int, tuple[float, float, float]] = {}
 
     def place(i: int) -> tuple[float, float, float]:

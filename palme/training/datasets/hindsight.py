@@ -1,8 +1,8 @@
-"""Hindsight: what a recorded episode shows, once it is over, of where things were.
+"""Hindsight: true positions of objects from a recorded episode.
 
-Where the fingers closed on something and held it, there it was; where they opened and let it go, there was
-the place. Beside them stands where the policy had seen both. Read from what any arm records: joints, what was
-sent, `intervention`, the step of each frame, where the policy looked. Nothing of a simulator is here.
+An object was where the fingers closed on it and held it; its place was where they opened and released it.
+Both are paired with the policy's localisations. The inputs are recorded with any arm: joints, commands,
+`intervention`, the step of each frame, localisations. Nothing here depends on a simulator.
 """
 
 from __future__ import annotations
@@ -21,26 +21,30 @@ from robots.motion.pick_place import DROP, EMPTY, GRASP_DEPTH
 
 Array = NDArray[np.float64]
 
-SQUEEZED = 0.05  # of the opening by which fingers that hold something are told to close further
-STILL = 0.012  # of the opening a tick: more, and they are still closing
-LEAST = 5  # ticks that a thing must have been held
-GAP = 2  # ticks that a hold may seem to be interrupted for
-LET_GO = 4  # ticks within which the fingers open, where a thing was let go and not lost
+SQUEEZED = 0.05  # commanded opening below the measured one by which fingers hold an object
+STILL = 0.012  # change of the opening a tick above which the fingers are moving
+LEAST = 5  # least number of ticks of a hold
+GAP = 2  # ticks that may be missing within a hold
+LET_GO = 4  # ticks within which a release opens the fingers; otherwise the object was lost
 
 
 @dataclass(frozen=True)
 class PickAndPlace:
-    """One thing picked up and let go of.
+    """One object grasped and released; positions in [m], base frame.
 
     Attributes:
-        episode, step: its number, and the step's text.
-        start, stop: frames of the step, `stop` being one past the last.
-        grasp, release: first and last frame at which it was held.
-        picked_by_person, placed_by_person: a person closed the fingers on it, opened them.
-        pick: (3,) middle of its top face before it was grasped, [m] in the base frame.
-        place: (3,) what it was put on, likewise.
-        seen_pick, seen_place: (3,) the same as the policy had seen them last, by the calibration that the
-            camera's pictures came with; None where it had not, or where any place would have done.
+        episode: number of the episode.
+        step: text of the step.
+        start: first frame of the step.
+        stop: one past its last frame.
+        grasp: first frame at which the object was held.
+        release: last frame at which it was held.
+        picked_by_person: whether a person closed the fingers on it.
+        placed_by_person: whether a person opened them.
+        pick: (3,) middle of its top face before the grasp.
+        place: (3,) point that it was put on.
+        seen_pick: (3,) the policy's last localisation of `pick` by the calibration as received, None = none.
+        seen_place: (3,) likewise of `place`; None also where the step names no place.
     """
 
     episode: int
@@ -58,15 +62,19 @@ class PickAndPlace:
 
     @property
     def by_person(self) -> bool:
-        """Whether a person had a hand in it."""
+        """Whether a person picked or placed it."""
         return self.picked_by_person or self.placed_by_person
 
 
 def check_learnable(dataset: Dataset, arm: str, n_joints: int, control_hz: float, camera: str) -> None:
-    """Raise TrainingDataError unless a policy of that arm with `camera` can learn from the data."""
+    """Check that a data set can train a policy of the arm `arm` with `camera`.
+
+    Raises:
+        TrainingDataError: if it cannot, with the remedy.
+    """
     root, robot = dataset.root, dataset.info.robot_type
     if robot != arm:
-        raise TrainingDataError(f"{root}: recorded on {robot!r}, the policy is of {arm!r}; say arm={robot}")
+        raise TrainingDataError(f"{root}: recorded on {robot!r}, the policy is for {arm!r}; set arm={robot}")
     if not abs(dataset.fps - control_hz) < 1e-6:
         raise TrainingDataError(
             f"{root}: {dataset.fps:g} frames a second, {arm} is commanded at {control_hz:g} Hz; record at "
@@ -84,27 +92,28 @@ def check_learnable(dataset: Dataset, arm: str, n_joints: int, control_hz: float
         raise TrainingDataError(f"{root}: holds no episode; record some with `palme run ... record=PATH`")
     if not any(dataset.steps):
         raise TrainingDataError(
-            f"{root}: no frame has a step's text, so nobody knows what was to be moved; record with "
-            "`palme run ... record=PATH`"
+            f"{root}: no frame has a step's text; record with `palme run ... record=PATH`"
         )
-    looked = {one.camera for episode in dataset.episodes() for one in _said(episode) if one.kind == "looked"}
-    if camera not in looked:
+    cameras = {
+        one.camera for episode in dataset.episodes() for one in _events(episode) if one.kind == "looked"
+    }
+    if camera not in cameras:
         raise TrainingDataError(
-            f"{root}: nowhere is kept what the policy saw through {camera!r} (there is {sorted(looked)}); "
-            "record anew with a policy that looks, such as policy=chunk, through that camera"
+            f"{root}: no localisations with camera {camera!r} (there are those of {sorted(cameras)}); record "
+            "with a policy that localises, such as policy=chunk, with that camera"
         )
 
 
 def moves_of(episode: Episode, motion: Motion, camera: str) -> Iterator[PickAndPlace]:
-    """Each step of `episode` in which something was held and let go; of several tries the last.
+    """Each step of `episode` with an object grasped and released; of several attempts the last.
 
-    What was judged to have failed is left out, unless a person did it.
+    Steps that were judged to have failed are left out, unless a person picked or placed.
     """
-    numbers, steps, said = episode.numbers, episode.steps, _said(episode)
+    numbers, steps, events = episode.numbers, episode.steps, _events(episode)
     state = np.asarray(numbers["observation.state"], np.float64)
     action = np.asarray(numbers["action"], np.float64)
     person = np.asarray(numbers["intervention"], bool).reshape(-1)
-    for start, stop in _parts(steps, [one.frame for one in said if one.kind == "planned"]):
+    for start, stop in _parts(steps, [one.frame for one in events if one.kind == "planned"]):
         held = [
             (a, b)
             for a, b in holds(state[start:stop, -1], action[start:stop, -1])
@@ -114,14 +123,14 @@ def moves_of(episode: Episode, motion: Motion, camera: str) -> Iterator[PickAndP
             continue
         grasp, release = start + held[-1][0], start + held[-1][1]
         picked, placed = bool(person[grasp]), bool(person[min(release + 1, stop - 1)])
-        if not (picked or placed) and _failed(said, release):
+        if not (picked or placed) and _failed(events, release):
             continue
         edge = float(np.median(state[grasp : release + 1, -1])) * motion.gripper_width
         pick = motion.tool(state[grasp, :-1]) + [0, 0, GRASP_DEPTH]
         place = motion.tool(state[release, :-1]) + [0, 0, GRASP_DEPTH - DROP - edge]
-        seen_pick = _seen(said, "pick", camera, start, grasp)
+        seen_pick = _seen(events, "pick", camera, start, grasp)
         anywhere = steps[start].endswith("table")
-        seen_place = None if anywhere else _seen(said, "place", camera, start, release)
+        seen_place = None if anywhere else _seen(events, "place", camera, start, release)
         yield PickAndPlace(
             episode.entry.episode, steps[start], start, stop, grasp, release, picked, placed, pick, place,
             seen_pick, seen_place,
@@ -129,10 +138,11 @@ def moves_of(episode: Episode, motion: Motion, camera: str) -> Iterator[PickAndP
 
 
 def holds(measured: Array, sent: Array) -> list[tuple[int, int]]:
-    """Stretches (first, last) at which the fingers were held open by something between them.
+    """Intervals (first, last tick) in which an object held the fingers open.
 
     Args:
-        measured, sent: (T,) openings in [0, 1], before each tick and as sent in it.
+        measured: (T,) opening in [0, 1] before each tick.
+        sent: (T,) commanded opening in [0, 1].
     """
     still = np.abs(np.diff(measured, prepend=measured[:1])) < STILL
     held = np.flatnonzero((measured > EMPTY) & (sent < measured - SQUEEZED) & still)
@@ -149,20 +159,22 @@ def _was_let_go(measured: Array, sent: Array, last: int) -> bool:
 
 
 def _parts(steps: Sequence[str], planned: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Where one step ends and the next begins, also where the same one was planned anew."""
+    """(start, stop) of each planned step, also where the same step was planned again."""
     changed = [k for k in range(1, len(steps)) if steps[k] != steps[k - 1]]
     cuts = sorted({0, len(steps), *changed, *(k for k in planned if 0 < k < len(steps))})
     return zip(cuts[:-1], cuts[1:], strict=True)
 
 
-def _failed(said: Sequence[EpisodeEvent], frame: int) -> bool:
-    """What the first verdict after `frame` says."""
-    return next((one.success is False for one in said if one.kind == "judged" and one.frame >= frame), False)
+def _failed(events: Sequence[EpisodeEvent], frame: int) -> bool:
+    """Whether the first verdict after `frame` is a failure."""
+    return next(
+        (one.success is False for one in events if one.kind == "judged" and one.frame >= frame), False
+    )
 
 
-def _seen(said: Sequence[EpisodeEvent], role: str, camera: str, start: int, before: int) -> Array | None:
+def _seen(events: Sequence[EpisodeEvent], role: str, camera: str, start: int, before: int) -> Array | None:
     found = None
-    for one in said:
+    for one in events:
         if (
             one.kind == "looked"
             and one.answer == role
@@ -173,6 +185,6 @@ def _seen(said: Sequence[EpisodeEvent], role: str, camera: str, start: int, befo
     return found
 
 
-def _said(episode: Episode) -> tuple[EpisodeEvent, ...]:
+def _events(episode: Episode) -> tuple[EpisodeEvent, ...]:
     side = episode.sidecar
     return () if side is None else side.events

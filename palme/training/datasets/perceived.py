@@ -85,9 +85,9 @@ class PerceivedFile:
             fields.pop("feature")
         fields["holder_probs"] = a["holder_probs"][self._cells[i] : self._cells[i + 1]].reshape(n, n + 1)
         things = slice(self._things[i], self._things[i + 1])
-        looks = [(str(c), str(k), str(s)) for c, k, s in a["colour_kind_size"][things]]
+        specs = [(str(c), str(k), str(s)) for c, k, s in a["colour_kind_size"][things]]
         holder = [None if h < 0 else int(h) for h in a["holder"][things]]
-        return fields, [int(f) for f in a["found"][rows]], looks, holder
+        return fields, [int(f) for f in a["found"][rows]], specs, holder
 
 
 def shuffled(
@@ -138,10 +138,10 @@ class DetectedQuestions:
         """One sequence about scene number `scene`; None and "" draw the scene and the kind of question."""
         rng = self.rng
         while True:
-            fields, found, looks, holder = self._file.scene(
+            fields, found, specs, holder = self._file.scene(
                 rng.randrange(len(self._file)) if scene is None else scene
             )
-            state = self._make_state(looks, holder)
+            state = self._make_state(specs, holder)
             task = self._on_state(rng, split, state)
             if task is None:
                 continue

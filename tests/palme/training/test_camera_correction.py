@@ -78,7 +78,7 @@ def test_too_few_points_and_a_camera_that_is_elsewhere_altogether_are_refused_by
     rng = np.random.default_rng(2)
     with pytest.raises(TrainingDataError, match="5 points .* at least 6"):
         learn_correction(moves(pairs(5, knocked(), rng, True)), 8.0)
-    with pytest.raises(TrainingDataError, match="calibrate it anew"):
+    with pytest.raises(TrainingDataError, match="calibrate the camera again"):
         learn_correction(moves(pairs(80, knocked(shift=(0.3, 0.0, 0.0)), rng, True)), 8.0)
 
 
