@@ -19,7 +19,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from robots.bridge.command_queue import CommandQueue, QueuedCommand
+from robots.bridge.command_gate import MOVED, CommandGate
+from robots.bridge.command_queue import QueuedCommand
 from robots.bridge.errors import CommandStale, CommandTooSoon, FaultStands
 from robots.bridge.keys import AllowedKey
 from robots.bridge.lease import ABSENT, Lease
@@ -31,7 +32,6 @@ from robots.types import CommandLike, JointCommand, RobotState
 
 T = TypeVar("T")
 PUBLISH_PERIOD = 0.03  # [s] between states published while simulated time is stopped
-MOVED = "the arm was put elsewhere after the command arrived"
 IDLE = 0.005  # [s] period of the watchdog in lock-step
 
 
@@ -63,6 +63,7 @@ class Controller:
         clock: monotonic clock in [s]; the server's time starts at 0 now.
 
     Attributes:
+        commands: between their arrival and their tick.
         snapshot: the state after the last tick.
         counts: events by name.
         on_tick: called with the snapshot after each tick.
@@ -81,15 +82,11 @@ class Controller:
         self.spec = driver.spec
         self.counts: Counter[str] = Counter()
         self.on_tick: Callable[[Snapshot], None] | None = None
-        self._make_gate, self._gate = make_gate, make_gate()
+        self.commands = CommandGate(self.lease, make_gate, realtime, self.counts)
         self._clock, self._start_time = clock, clock()
         self._lock = threading.Lock()
         self._wakeup = threading.Condition(self._lock)
-        self._pending: JointCommand | None = None
-        # Command, state and time of a `_pending` that was acknowledged before the gate processed it.
-        self._predicted: tuple[CommandLike, RobotState, float] | None = None
-        self._dropped = False  # lock-step: whether a restart discarded `_pending`
-        self._queue = CommandQueue()
+        self._dropped = False  # lock-step: whether a restart discarded the pending command
         self._ticks = 0
         self._next = self.now()  # [s] of the next tick
         self._tasks = ControlTasks(self._wakeup, threaded=True)
@@ -106,14 +103,14 @@ class Controller:
         """See `Lease.acquire`. A moving arm is braked."""
         with self._lock:
             token = self.lease.acquire(key, session, human, token)
-            self._halt()
+            self.commands.halt(self.now())
             return token
 
     def release(self, key: AllowedKey, session: str, token: int) -> None:
         """See `Lease.release`. A moving arm is braked."""
         with self._lock:
             self.lease.release(key, session, token)
-            self._halt()
+            self.commands.halt(self.now())
 
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
         """See `Lease.rearm`. An arm that must be enabled is enabled first, which takes longer than a tick.
@@ -130,7 +127,7 @@ class Controller:
             self.exclusive(self.driver.enable)
         with self._lock:
             self.lease.rearm(key, session, token)
-            self._gate = self._make_gate()
+            self.commands.gate = self.commands.make_gate()
 
     def clear_fault(self, key: AllowedKey, session: str, token: int) -> None:
         """See `Lease.clear_faults`. Raises FaultStands if the arm does not answer."""
@@ -144,12 +141,12 @@ class Controller:
         """Decelerate, hold and latch."""
         with self._lock:
             self.lease.latch(reason)
-            self._halt()
+            self.commands.halt(self.now())
 
     def beat(self, key: AllowedKey, session: str, token: int, n: int, state_time: float) -> None:
         """See `Lease.beat`."""
         with self._lock:
-            self.lease.beat(key, session, token, n, state_time, self.now(), self._timeout_active)
+            self.lease.beat(key, session, token, n, state_time, self.now(), self.commands.timeout_active)
 
     def submit(
         self,
@@ -173,23 +170,24 @@ class Controller:
             CommandRejected: one of its named kinds. In lock-step the tick then brakes.
         """
         with self._lock:
-            now = self.now()
-            self.lease.check(key, session, token, command.seq, state_time, now, self._timeout_active)
-            if self._pending is not None or self._queue:
+            now, commands, state = self.now(), self.commands, self.snapshot.state
+            self.lease.check(key, session, token, command.seq, state_time, now, commands.timeout_active)
+            if commands.pending is not None or commands.queue:
                 if not self.realtime:
                     raise CommandTooSoon(
                         f"command seq {command.seq}: the simulation has not finished its last tick"
                     )
-                self._queue.add(QueuedCommand(key, session, token, command, state_time, now, on_answer))
+                commands.queue.add(QueuedCommand(key, session, token, command, state_time, now, on_answer))
                 return None
             if self.realtime:
-                self._pending = sent = self._predict(command, now) or self._filter(command, now, now)
+                sent = commands.predict(command, state, now) or commands.filter(command, state, now, now)
+                commands.pending = sent
                 return sent, max(self._next - now, 0.0)
             try:
-                sent = self._filter(command, now, now)
+                sent = commands.filter(command, state, now, now)
             except CommandRejected:
-                if self._gate.begun:
-                    self._step(self._gate.brake(now))
+                if commands.gate.begun:
+                    self._step(commands.gate.brake(now))
                 raise
             self._step(sent)
             return sent, 0.0
@@ -217,9 +215,9 @@ class Controller:
 
     def hold(self, ticks: int) -> None:
         """For `exclusive`: run `ticks` ticks with the arm at its last target, or at its measured position."""
-        gate = self._gate
+        gate = self.commands.gate
         if not gate.begun:
-            gate = self._make_gate()
+            gate = self.commands.make_gate()
             gate.start(self.snapshot.state.q, self.snapshot.state.gripper)
         for _ in range(ticks):
             self._send(gate.brake(self.now()))
@@ -227,23 +225,17 @@ class Controller:
     def restart(self) -> None:
         """For `exclusive`: the arm was placed elsewhere; the next command is the first of a session."""
         with self._wakeup:
-            if self._pending is not None:  # it arrived during the task, for the old position
-                self._pending = self._predicted = None
+            if self.commands.pending is not None:  # it arrived during the task, for the old position
                 self._dropped = True
                 self.counts["dropped_by_restart"] += 1
                 self._wakeup.notify_all()
-            self._gate, self.lease.begun = self._make_gate(), False
-            self._refuse_queued()
+            self.lease.begun = False
+            self.commands.reset(self.now())
 
     @property
     def at_rest(self) -> bool:
         """Whether the last target sent is at rest and no command is pending."""
-        return self._pending is None and not self._queue and self._gate.at_rest
-
-    @property
-    def _timeout_active(self) -> bool:
-        """Whether the timeout of the commander applies now."""
-        return self.realtime or not self._gate.at_rest
+        return self.commands.at_rest
 
     # -- the control thread -------------------------------------------------------------------
 
@@ -267,19 +259,19 @@ class Controller:
 
     def tick(self) -> None:
         """One tick: check the timeout, send, read."""
-        queued, answer = None, None
+        commands, queued, answer = self.commands, None, None
         with self._lock:
             now = self.now()
-            if self.lease.check_timeout(now, self._timeout_active):
+            if self.lease.check_timeout(now, commands.timeout_active):
                 self.counts["silence"] += 1
-                self._halt()
-            self._run_predicted()
-            sent, self._pending = self._pending, None
-            if sent is None and (queued := self._queue.take()) is not None:
-                answer = self._filter_queued(queued, now)
+                commands.halt(now)
+            commands.run_predicted()
+            sent, commands.pending = commands.pending, None
+            if sent is None and (queued := commands.queue.take()) is not None:
+                answer = commands.filter_queued(queued, self.snapshot.state, now)
                 sent = answer if isinstance(answer, JointCommand) else None
-            if sent is None and self._gate.begun and not self.lease.faults:
-                sent = self._gate.brake(now)
+            if sent is None and commands.gate.begun and not self.lease.faults:
+                sent = commands.gate.brake(now)
                 self.counts["tick_without_command"] += self.lease.begun
             self._next = now + self.spec.dt
         self._send(sent)
@@ -287,7 +279,7 @@ class Controller:
             queued.answer(answer)
         elif self.realtime:  # the next command may arrive between two ticks
             with self._lock:
-                self._gate.precompute()
+                commands.gate.precompute()
         if self._tasks.waiting and self.snapshot.at_rest:
             with self._wakeup:
                 self._wakeup.notify_all()
@@ -314,28 +306,33 @@ class Controller:
             with self._wakeup:
                 self._wakeup.wait_for(self._has_work, IDLE)
                 now = self.now()
-                if self.lease.check_timeout(now, self._timeout_active):
+                if self.lease.check_timeout(now, self.commands.timeout_active):
                     self.counts["silence"] += 1
-                    self._halt()
-                braking = self.lease.latched is not None and not self._gate.at_rest
+                    self.commands.halt(self.now())
+                braking = self.lease.latched is not None and not self.commands.gate.at_rest
             self._tasks.run_all()
-            if self._pending is None and not braking and self.on_tick is not None and self.now() >= idle:
+            if (
+                self.commands.pending is None
+                and not braking
+                and self.on_tick is not None
+                and self.now() >= idle
+            ):
                 idle = self.now() + PUBLISH_PERIOD
                 self.on_tick(self.snapshot)
-            if self._pending is not None or braking:
+            if self.commands.pending is not None or braking:
                 self.tick()
                 with self._wakeup:
                     self._wakeup.notify_all()
 
     def _has_work(self) -> bool:
-        return self._pending is not None or len(self._tasks) > 0 or not self._running
+        return self.commands.pending is not None or len(self._tasks) > 0 or not self._running
 
     def _step(self, sent: JointCommand) -> None:
         """Lock-step, with the lock held: wait until the control thread has sent `sent`."""
-        tick, self._pending, self._dropped = self._ticks, sent, False
+        tick, self.commands.pending, self._dropped = self._ticks, sent, False
         self._wakeup.notify_all()
         if not self._wakeup.wait_for(
-            lambda: self._dropped or (self._ticks > tick and self._pending is None), 10.0
+            lambda: self._dropped or (self._ticks > tick and self.commands.pending is None), 10.0
         ):
             raise CommandTooSoon("the simulation did not finish its tick in 10 s")
         if self._dropped:
@@ -356,15 +353,13 @@ class Controller:
     def _read_state(self) -> Snapshot:
         state, now = self.driver.read(), self.now()
         arm_time = now if self._own_clock is None else self._own_clock.time
-        return Snapshot(state, self._ticks, now, arm_time, self.at_rest)
+        return Snapshot(state, self._ticks, now, arm_time, self.commands.at_rest)
 
     def _fault(self, reason: str, error: Exception) -> None:
         new = not self.lease.faults  # after the first uncleared fault nothing is sent
         with self._lock:
             self.lease.fault(reason)
-            self._pending = self._predicted = None
-            self._refuse_queued()
-            self._gate = self._make_gate()  # the commanded state is unknown; the arm's own controller holds
+            self.commands.reset(self.now())  # the commanded state is unknown; the arm's own controller holds
             self.counts[f"fault:{type(error).__name__}"] += 1
         if new:
             try:
@@ -372,73 +367,3 @@ class Controller:
             except DriverError as second:
                 with self._lock:
                     self.lease.fault(f"stop failed: {second}")
-
-    # -- with the lock held -------------------------------------------------------------------
-
-    def _filter(self, command: CommandLike, arrived: float, now: float) -> JointCommand:
-        """The command to send for one that the lease accepts. `arrived`: [s] when the commander was alive."""
-        here = self.snapshot.state
-        sent = self._gate.filter(command, here.q, here.gripper, now)
-        self.lease.accepted(command.seq, arrived)
-        self.counts["command"] += 1
-        return sent
-
-    def _predict(self, command: CommandLike, now: float) -> JointCommand | None:
-        """`_filter` for a command that the gate predicts: acknowledged now, gated in its tick."""
-        here = self.snapshot.state
-        gripper = self._gate.predict(command, here.gripper, now)
-        if gripper is None:
-            return None
-        self._predicted = command, here, now
-        self.lease.accepted(command.seq, now)
-        self.counts["command"] += 1
-        return JointCommand(command.q_target, gripper, command.seq, now)  # type: ignore[arg-type]
-
-    def _run_predicted(self) -> None:
-        """Run the gate on the predicted command."""
-        if self._predicted is not None:
-            (command, here, then), self._predicted = self._predicted, None
-            self._pending = self._gate.filter(command, here.q, here.gripper, then)
-
-    def _filter_queued(self, queued: QueuedCommand, now: float) -> JointCommand | CommandRejected:
-        """The command to send for one queued for this tick, or its refusal; all checks are made now."""
-        try:
-            self.lease.check(
-                queued.key,
-                queued.session,
-                queued.token,
-                queued.command.seq,
-                queued.state_time,
-                now,
-                self._timeout_active,
-            )
-            queued.check_age(now)
-            return self._filter(queued.command, queued.arrived, now)
-        except CommandRejected as error:
-            return error
-
-    def _halt(self) -> None:
-        """Refuse further commands, also queued ones, and brake tick by tick."""
-        self._run_predicted()
-        self._gate.stop(self.lease.latched or "stopped")
-        self._refuse_queued()
-
-    def _refuse_queued(self) -> None:
-        """Refuse every queued command, with its reason."""
-        now = self.now()
-        for queued in self._queue.empty():
-            seq = queued.command.seq
-            error: CommandRejected = CommandStale(f"command seq {seq}: {MOVED}")
-            try:
-                self.lease.check(
-                    queued.key,
-                    queued.session,
-                    queued.token,
-                    seq,
-                    queued.state_time,
-                    now,
-                    self._timeout_active,
-                )
-            except CommandRejected as refusal:
-                error = refusal
-            queued.answer(error)

@@ -84,7 +84,7 @@ class Requests:
         return frames.State(
             id, lease.session, snapshot.tick, snapshot.t, control.now(),
             tuple(state.q.tolist()), tuple(state.dq.tolist()), float(state.gripper),
-            control.at_rest, (lease.latched or "")[:1000], lease.holder_name, snapshot.arm_time,
+            control.commands.at_rest, (lease.latched or "")[:1000], lease.holder_name, snapshot.arm_time,
         )  # fmt: skip
 
     def _command(self, key: AllowedKey, frame: frames.Command, route: bytes) -> frames.Ack | None:

@@ -285,7 +285,7 @@ def test_what_came_while_a_simulated_arm_was_put_elsewhere_is_refused(tmp_path) 
 
         def put_elsewhere() -> None:
             working.set()
-            until(lambda: control._pending is not None)
+            until(lambda: control.commands.pending is not None)
             control.restart()
 
         job = threading.Thread(target=control.exclusive, args=(put_elsewhere,))

@@ -83,7 +83,7 @@ def test_an_agent_whose_lease_was_taken_waits_and_goes_on_when_it_is_free_again(
 def test_a_takeover_at_this_end_keeps_the_lease_and_the_gate(tmp_path) -> None:
     with bench(tmp_path, realtime=False) as rig:
         arm = SharedArm(rig.armed("robo"))
-        gate, holder = rig.server.control._gate, rig.server.control.lease.holder
+        gate, holder = rig.server.control.commands.gate, rig.server.control.lease.holder
         executor, q = Executor(arm), arm.state.q
         rng = np.random.default_rng(0)
         for k in range(12):
@@ -95,7 +95,7 @@ def test_a_takeover_at_this_end_keeps_the_lease_and_the_gate(tmp_path) -> None:
                 arm.tick()
             arm.hand_back("anna")
             arm.wait()
-        assert rig.server.control._gate is gate
+        assert rig.server.control.commands.gate is gate
         assert holder is not None and rig.server.control.lease.holder is holder
         assert_within_limits(rig.arm)
 
