@@ -181,9 +181,9 @@ class DriverContract:
     def test_what_no_gate_makes_is_not_sent(self, driver: Driver) -> None:
         driver.connect()
         q = np.array(driver.spec.q_home)
-        bad = q.copy()
-        bad[1] = np.nan
-        for target, opening in ((bad, 1.0), (q[:-1], 1.0), (q, np.nan), (q, 1.5)):
+        bad, low, high = q.copy(), q.copy(), q.copy()
+        bad[1], low[1], high[1] = np.nan, driver.spec.q_min[1] - 0.01, driver.spec.q_max[1] + 0.01
+        for target, opening in ((bad, 1.0), (low, 1.0), (high, 1.0), (q[:-1], 1.0), (q, np.nan), (q, 1.5)):
             with pytest.raises(DriverError):
                 driver.send(JointCommand(target, opening, 0, 0.0))
         assert self.set_points() == []
@@ -310,6 +310,12 @@ class VendorContract(DriverContract):
         with pytest.raises(DriverError, match=rf"{driver.spec.joint_names[1]}: measured .* another zero"):
             driver.connect()
         with pytest.raises(DriverError, match="not connected"):
+            driver.read()
+
+    def test_a_state_that_is_not_finite_is_an_error(self, driver: VendorDriver) -> None:
+        driver.connect()
+        self.stand_at(driver.spec.q_home * np.nan)
+        with pytest.raises(DriverError, match=f"not {driver.spec.n_joints} finite joints"):
             driver.read()
 
     def test_an_arm_guided_out_of_its_limits_by_hand_is_not_driven(self, driver: VendorDriver) -> None:

@@ -81,7 +81,8 @@ class DryRunDriver:
         """Print and record the command. Raises DriverError for one that a real driver refuses as well."""
         self._check_connected()
         q = np.array(command.q_target, dtype=np.float64)
-        if not (q.shape == (self.spec.n_joints,) and np.isfinite(q).all() and 0.0 <= command.gripper <= 1.0):
+        fits = q.shape == (self.spec.n_joints,) and 0.0 <= command.gripper <= 1.0
+        if not (fits and ((self.spec.q_min <= q) & (q <= self.spec.q_max)).all()):  # False for NaN as well
             raise DriverError(
                 f"{self.spec.name}: {q}, gripper {command.gripper}: not a gated target; not sent"
             )

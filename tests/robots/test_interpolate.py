@@ -151,6 +151,18 @@ def test_silence_in_a_motion_slows_the_arm_down_within_110_ms_and_it_holds() -> 
     assert path.cut is not None
 
 
+@pytest.mark.parametrize(("silent_s", "refused"), [(0.095, False), (0.105, True)])
+def test_a_target_after_100_ms_of_silence_in_a_motion_is_refused(silent_s: float, refused: bool) -> None:
+    path, targets = begun(), gated(np.tile(PANDA.q_max, (12, 1)))
+    last = 10 * PANDA.dt
+    play(path, np.arange(11) * PANDA.dt, targets[:11], last + silent_s)
+    if not refused:
+        path.put(targets[11], last + silent_s)
+        return
+    with pytest.raises(DriverError, match=r"limit 100"):
+        path.put(targets[11], last + silent_s)
+
+
 def test_after_a_cut_the_next_target_is_refused_once_and_a_session_begins_at_rest() -> None:
     path = begun()
     play(path, np.arange(12) * PANDA.dt, gated(np.tile(PANDA.q_max, (12, 1))), 3.0)
