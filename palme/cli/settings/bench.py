@@ -49,7 +49,7 @@ class GateConfig(BenchConfig):
     """`palme bench gate`.
 
     Attributes:
-        commands: number in all, shared out among arms and rates; the figure in the README is for 1000000.
+        commands: number in all, shared out among arms and rates; docs/results.md used 1000000.
         arms: names of configs/robot; [] = all.
         rates: [Hz] commands a second: low ones test speed and acceleration, high ones jerk.
         seed: of the commands.

@@ -1,4 +1,4 @@
-"""The benchmark runs and keeps its own promises; the figures themselves stand in the README."""
+"""The benchmark runs and keeps its own promises; the figures themselves stand in docs/results.md."""
 
 from __future__ import annotations
 
