@@ -236,7 +236,7 @@ def test_a_person_may_say_that_it_is_done() -> None:
     run = Run()
     run.when = {6: lambda operator: operator.correct("anna", "done")}
     result = run.run()
-    assert result.done and "a person says" in result.reason
+    assert result.done and "a person reported it as done" in result.reason
 
 
 def test_a_second_takeover_on_the_way_home_is_one_more_wait() -> None:
