@@ -67,7 +67,7 @@ class RunOperator:
             joints=joints,
             gripper=float(state.gripper),
             cameras=self.loop.cameras,
-            limited_by=shared.held_by,
+            limited_by=shared.limited_by,
             state_age=shared.age,
             ticks=timer.ticks,
             missed_ticks=timer.missed,

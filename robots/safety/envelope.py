@@ -39,13 +39,13 @@ class Envelope:
         change: (n_joints,) decrease of each speed a tick when braking, in [rad/s].
 
     Attributes:
-        held_by: name of the constraint that limited the last motion, or None.
+        limited_by: name of the constraint that limited the last motion, or None.
         held: number of limited motions by constraint name.
     """
 
     def __init__(self, spec: ArmSpec, change: Array) -> None:
         self.spec = spec
-        self.held_by: str | None = None
+        self.limited_by: str | None = None
         self.held: Counter[str] = Counter()
         self._links, self._workspace, self._self = _geometry_of(spec)
         self._kinds: tuple[WorkspaceMargins | SelfMargins, ...] = (self._workspace, self._self)
@@ -77,7 +77,7 @@ class Envelope:
 
     def start(self, q: Array) -> None:
         """Begin a session at rest at `q` (n_joints,) in [rad]."""
-        self.held_by = None
+        self.limited_by = None
         rows = self._links.of(q[None])
         for i, kind in enumerate(self._kinds):
             margins = kind.margins(rows)[0]
@@ -99,7 +99,7 @@ class Envelope:
             at, moving: (n_joints,) commanded state in [rad], [rad/s].
             then, wanted: (n_joints,) requested state a tick later in [rad], [rad/s].
         """
-        self.held_by = None
+        self.limited_by = None
         if self._slack >= 0 and self._slack_used(at, then, wanted) <= self._slack:
             return 1.0
         if not any(wanted):  # the present position is clear
@@ -131,7 +131,7 @@ class Envelope:
                     self._store_check(WORKSPACE, after, self._workspace.margins(rows)[0], rows[0])
         if name is None and (not undecided or (name := self._check_path(q, speed, undecided)) is None):
             return 1.0
-        self.held_by = name
+        self.limited_by = name
         self.held[name] += 1
         return self._proven_fraction(q, np.array(moving), speed)
 

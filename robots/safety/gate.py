@@ -207,9 +207,9 @@ class SafetyGate:
         )
 
     @property
-    def held_by(self) -> str | None:
+    def limited_by(self) -> str | None:
         """Name of the geometric constraint that limited the last command's motion, or None."""
-        return None if self.envelope is None else self.envelope.held_by
+        return None if self.envelope is None else self.envelope.limited_by
 
     @property
     def at_rest(self) -> bool:

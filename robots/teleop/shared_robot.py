@@ -327,10 +327,10 @@ class SharedArm(RobotWrapper, Rearmable):
         return self._clock() - self._session.measured_at
 
     @property
-    def held_by(self) -> str:
+    def limited_by(self) -> str:
         """What limits the last motion: a constraint of the gate, a joint limit or a singularity; or ""."""
-        by_gate = "" if self._gated is None else self._gated.gate.held_by
-        return by_gate or self._steering.held_by
+        by_gate = "" if self._gated is None else self._gated.gate.limited_by
+        return by_gate or self._steering.limited_by
 
     def _send_for_agent(self, pending: PendingCommand, now: float) -> Tick:
         self._time_stopped = 0.0

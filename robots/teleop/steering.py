@@ -23,19 +23,19 @@ class Steering:
     tool's present velocity, a leader arm at the poses of both arms when its clutch closes.
 
     Attributes:
-        held_by: what limited the last motion (a joint limit, a singularity), or "".
+        limited_by: what limited the last motion (a joint limit, a singularity), or "".
     """
 
     def __init__(self, spec: ArmSpec, limits: TeleopLimits) -> None:
         self.spec, self.limits = spec, limits
-        self.held_by = ""
+        self.limited_by = ""
         self._top = spec.dq_max * limits.joint_share
         self.reset()
 
     def reset(self) -> None:
         """End the motion: the next action starts a new one."""
         self._kind: type | None = None
-        self.held_by = ""
+        self.limited_by = ""
 
     def target(self, action: TeleopAction, arm: CommandedState) -> Array:
         """(n_joints,) target in [rad] of the next tick for `action`, from the commanded state `arm`."""
@@ -73,11 +73,11 @@ class Steering:
             if ramped and size > ramp * dt:
                 change[part] *= ramp * dt / size
         self._twist = self._twist + change
-        dq, self.held_by = joint_speeds(self.spec, arm.q, self._twist, self._top)
+        dq, self.limited_by = joint_speeds(self.spec, arm.q, self._twist, self._top)
         # midpoint rule: follows a straight line, not its tangent
         middle = arm.q + 0.5 * dt * dq
         dq, limited_by = joint_speeds(self.spec, middle, self._twist, self._top)
-        self.held_by = self.held_by or limited_by
+        self.limited_by = self.limited_by or limited_by
         # near a singularity the other directions may be too fast
         moves = jacobian(self.spec, middle) @ dq
         linear, angular = float(np.linalg.norm(moves[:3])), float(np.linalg.norm(moves[3:]))

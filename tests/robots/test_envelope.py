@@ -82,13 +82,13 @@ def test_the_tool_goes_to_the_wall_and_no_further(arm: ArmSpec, axis: int, side:
     tool = fk(arm, path)[:, axis, 3]
     assert (side * (wall - tool) >= 0).all()
     assert side * (wall - tool[-1]) < 0.003  # it is the largest part of the motion that is kept
-    assert gate.held_by == f"workspace: tool {'xyz'[axis]} at its {'most' if side > 0 else 'least'}"
-    assert gate.envelope.held[gate.held_by] > 0
+    assert gate.limited_by == f"workspace: tool {'xyz'[axis]} at its {'most' if side > 0 else 'least'}"
+    assert gate.envelope.held[gate.limited_by] > 0
     for seq, target in enumerate(path[::-1]):  # and it comes away again, as it came
         gate.filter(JointCommand(target, 1.0, 200 + seq, 0.0), gate.q)
     back = drive(gate, arm.q_home, 30, seq=400)
     np.testing.assert_allclose(back[-1], arm.q_home, atol=1e-6)
-    assert gate.held_by is None
+    assert gate.limited_by is None
 
 
 def test_the_fingers_reach_the_smallest_block_and_not_the_table(arm: ArmSpec) -> None:
@@ -103,7 +103,7 @@ def test_the_fingers_reach_the_smallest_block_and_not_the_table(arm: ArmSpec) ->
     path = drive(gate, ik(arm, tool_pose(np.array([0.5, 0.0, -0.05]), 0.0), gate.q))
     tips = fk(arm, path)[:, 2, 3] - arm.finger_reach
     assert (tips >= arm.table_margin).all() and tips[-1] < arm.table_margin + 0.003
-    assert gate.held_by == "table: fingers"
+    assert gate.limited_by == "table: fingers"
 
 
 def test_the_links_keep_off_the_table_too(arm: ArmSpec) -> None:
@@ -130,7 +130,7 @@ def test_the_arm_keeps_off_itself(arm: ArmSpec) -> None:
     path, targets = [], streams.into_itself(gate)
     for k in range(1500):
         path.append(gate.filter(JointCommand(next(targets), 1.0, k, 0.0), gate.q).q_target)
-        held.add(gate.held_by)
+        held.add(gate.limited_by)
     assert room(unbounded(arm), np.array(path))[1] >= 0
     assert any(name and name.startswith("self-collision") for name in held)
 
@@ -144,7 +144,7 @@ def test_outside_is_left_and_not_entered_deeper(arm: ArmSpec) -> None:
     out[1, 3] += 0.1
     deeper = drive(gate, ik(arm, out, q), 40)
     assert fk(arm, deeper)[:, 1, 3].max() <= arm.workspace_max[1] + 0.05 + 1e-6
-    assert gate.held_by == "workspace: tool y at its most"
+    assert gate.limited_by == "workspace: tool y at its most"
     inward = drive(gate, arm.q_home, 100, seq=100)
     np.testing.assert_allclose(inward[-1], arm.q_home, atol=1e-6)
     again = drive(gate, q, 100, seq=300)  # once in, it stays in

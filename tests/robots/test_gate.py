@@ -134,7 +134,7 @@ def test_the_gate_sends_the_same_whether_it_looked_ahead_or_not(arm: ArmSpec, ge
                 assert (b == target).all() and promised == sent[1].gripper == sent[0].gripper
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(gates[0].dq, gates[1].dq)
-        assert gates[0].held_by == gates[1].held_by
+        assert gates[0].limited_by == gates[1].limited_by
     assert ticks / 16 < ahead < ticks * 7 / 8
 
 

@@ -111,7 +111,7 @@ def _watch(assisted: OperatorSession) -> None:
             shared.tasks.check_alive()
             takeover, state = shared.takeover, shared.state
             x, y, z = state.base_from_ee[:3, 3]
-            held = f" · limited by {shared.held_by}" if shared.held_by else ""
+            held = f" · limited by {shared.limited_by}" if shared.limited_by else ""
             now = f"{takeover.mode}: {takeover.message}{held}"
             where = f"tool {x:+.3f} {y:+.3f} {z:+.3f} m, gripper {100 * state.gripper:3.0f} %"
             if alive:

@@ -28,7 +28,7 @@ class LineArm:
         roll, spin: tool roll in [rad], and its rate in [rad/s].
         gripper: opening in [0, 1].
         q, dq: (5,) joints in [rad], and their rates in [rad/s].
-        held_by: the bound reached, or "".
+        limited_by: the bound reached, or "".
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class LineArm:
         self.xyz = np.array([0.40, 0.0, 0.30])
         self.velocity = np.zeros(3)
         self.roll, self.spin, self.gripper = 0.0, 0.0, 1.0
-        self.held_by = ""
+        self.limited_by = ""
         self.q = joints(self.xyz, self.roll)
         self.dq = np.zeros(5)
 
@@ -57,10 +57,10 @@ class LineArm:
         bounded = np.clip(wanted, LOW, HIGH)
         at_wall = bounded != wanted
         self.velocity[at_wall] = 0.0
-        self.held_by = ""
+        self.limited_by = ""
         if at_wall.any():
             axis = int(np.argmax(at_wall))
-            self.held_by = "table: fingers" if axis == 2 and wanted[2] < LOW[2] else f"box: {'xyz'[axis]}"
+            self.limited_by = "table: fingers" if axis == 2 and wanted[2] < LOW[2] else f"box: {'xyz'[axis]}"
         self.xyz = bounded
         self.roll = float(np.clip(self.roll + self.spin * dt, Q_MIN[4], Q_MAX[4]))
         if gripper is not None:

@@ -75,7 +75,7 @@ class RehearsalOperator:
                 joints=tuple(map(Joint, NAMES, arm.q, Q_MIN, Q_MAX, arm.dq, DQ_MAX)),
                 gripper=arm.gripper,
                 cameras=tuple(CAMERAS),
-                limited_by=arm.held_by,
+                limited_by=arm.limited_by,
                 state_age=now - self._ticked_at,
                 ticks=self._ticks,
                 missed_ticks=self._missed,

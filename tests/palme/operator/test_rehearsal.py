@@ -35,9 +35,9 @@ def test_the_arm_stays_in_its_box_and_says_what_holds_it():
     for _ in range(300):
         before = arm.velocity.copy()
         arm.tick(0.01, np.array([0.0, 0.0, -0.25]), 0.0, None)
-        if not arm.held_by:
+        if not arm.limited_by:
             assert np.linalg.norm(arm.velocity - before) <= ACCELERATION * 0.01 + 1e-9
-    assert arm.xyz[2] == LOW[2] and arm.held_by == "table: fingers"
+    assert arm.xyz[2] == LOW[2] and arm.limited_by == "table: fingers"
 
 
 @pytest.mark.timing

@@ -100,7 +100,7 @@ def test_a_gap_shorter_than_100_ms_does_not_stutter() -> None:
 def test_jogging_through_a_stretched_arm_stays_within_the_limits_and_comes_back() -> None:
     arm, below, clock = pushed(Jog((1.0, 0.0, 0.4)), 120)
     assert worst_change(below) <= 1.0
-    assert arm.held_by  # it says why it goes no further
+    assert arm.limited_by  # it says why it goes no further
     joints = np.abs(np.diff(below.path, axis=0)) * 20
     assert (joints <= PANDA.dq_max * arm.limits.joint_share + 1e-9).all()
     far = fk(PANDA, below.q)[0, 3]
@@ -133,7 +133,7 @@ def test_a_joint_at_its_limit_is_left_out_and_the_others_go_on() -> None:
 def test_the_table_stops_a_hand_as_it_stops_a_policy() -> None:
     arm, below, clock = pushed(Jog((0.0, 0.0, -1.0)), 160, GateArm(geometry=True))
     assert fk(PANDA, below.q)[2, 3] > PANDA.finger_reach
-    assert "table" in arm.held_by or "workspace" in arm.held_by
+    assert "table" in arm.limited_by or "workspace" in arm.limited_by
     assert below.gate.at_rest or np.abs(below.gate.dq).max() < 0.2
     assert worst_change(below) <= 1.0
 
