@@ -112,8 +112,3 @@ class Sentence:
         if words := self.text[at:].strip():
             parts.append(words)
         return tuple(parts)
-
-    @property
-    def placeholders(self) -> tuple[Placeholder, ...]:
-        """The placeholders, in their order."""
-        return tuple(p for p in self.parts if isinstance(p, Placeholder))

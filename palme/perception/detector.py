@@ -143,6 +143,7 @@ class Detector(nn.Module):
         return EncodedFrame(dense, rgb.float(), xyz, intrinsics, pose)
 
     def __call__(self, observation: Observation) -> PerceivedObjects:
+        """Objects in the picture of the detector's camera."""
         return self.objects(self.encode(observation.images[self.camera]))
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from robots.types import ActionChunk, Observation
 
 Array = NDArray[np.float64]
 
-ACTIONS = ("joint_position", "joint_velocity")
 # A joint_velocity of 1 moves a joint that far in one row: `joint_velocity_to_delta` of DROID's IK solver.
 DROID_STEP = 0.2  # [rad]
 MAX_ROWS = 1024
@@ -40,7 +39,7 @@ class RemoteFormat:
         wrist_camera: name of the wrist picture, None = not sent.
         image_size: (width, height) in [px], padded with black bars; None = unchanged.
         depth: whether depth and calibration are sent.
-        actions: one of `ACTIONS`.
+        actions: absolute joint targets in [rad], or DROID's velocities, in units of `DROID_STEP` a row.
         horizon: rows of an answer that are executed.
         rows_hz: rate of an answer's rows.
         one_is_closed: whether the server's gripper value 1 means closed; here 1 means open.
@@ -52,7 +51,7 @@ class RemoteFormat:
     wrist_camera: str | None = "wrist"
     image_size: tuple[int, int] | None = None
     depth: bool = True
-    actions: str = "joint_position"
+    actions: Literal["joint_position", "joint_velocity"] = "joint_position"
     horizon: int = 8
     rows_hz: float = 20.0
     one_is_closed: bool = True

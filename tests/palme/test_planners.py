@@ -83,7 +83,7 @@ class TestPalmePlanner(PlannerContract):
             planner.next_step(Context("put obj_1 in the blue bowl", observation()))
         except (NoMotion, BadStep):
             pass
-        placeholders = [str(p) for p in planner.last_sentence.placeholders]
+        placeholders = [str(p) for p in planner.last_sentence.parts if not isinstance(p, str)]
         assert placeholders == ["<state>", *(f"<obj:{k}>" for k in range(1, 6))]
         assert len(planner.last_sentence.observations["obj"]) == 5
 
