@@ -74,7 +74,7 @@ class FakeOperator:
     def disconnect(self, who: str) -> None:
         if self.now.holder == who:
             self.now = replace(self.now, holder="", mode="paused")
-        self._note("left", who)
+        self._note("disconnect", who)
 
     def _note(self, name: str, *arguments: Any) -> Reply:
         with self.called:

@@ -239,7 +239,7 @@ def test_a_jog_is_slower_with_shift(page, operator):
     take(page)
     page.keyboard.down("Shift")
     page.keyboard.down("e")
-    eventually(lambda: operator.jogs[-1][1] == Jog((0.0, 0.0, 0.3)))
+    eventually(lambda: operator.jogs and operator.jogs[-1][1] == Jog((0.0, 0.0, 0.3)))
     page.keyboard.down("d")
     eventually(lambda: operator.jogs[-1][1] == Jog((0.0, -0.3, 0.3)))
 

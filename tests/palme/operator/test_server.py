@@ -185,7 +185,7 @@ def test_leaving_in_the_very_moment_of_news_is_leaving(console, operator):
         with opened(console) as looking, opened(console) as page:
             looking.receive("status")
             page.send("pause")  # nudges both pages
-        eventually(lambda k=k: len(operator.times("left")) == 2 * k)
+        eventually(lambda k=k: len(operator.times("disconnect")) == 2 * k)
     assert not console.clients.connected
 
 
@@ -196,10 +196,10 @@ def test_silence_of_the_one_who_has_control_is_leaving(console, operator):
         operator.wait("take")
         page.send("jog", linear=[1, 0, 0])
         last = operator.wait("jog")
-        took = operator.wait("left", "console 1") - last
+        took = operator.wait("disconnect", "console 1") - last
         assert 0.3 <= took < 0.9  # at most 0.36 on an idle machine
         time.sleep(0.4)
-        assert len(operator.times("left")) == 1  # said once
+        assert len(operator.times("disconnect")) == 1  # said once
         page.send("take")  # it is still there, and may ask again
         eventually(lambda: len(operator.times("take")) == 2)
 
@@ -216,14 +216,14 @@ def test_a_beat_is_no_silence(console, operator):
                 said.append(time.monotonic())
             if max(np.diff(said)) < 0.2:
                 break
-        assert not operator.times("left")
+        assert not operator.times("disconnect")
 
 
 def test_one_who_only_looks_may_be_silent(console, operator):
     with opened(console) as page:
         page.receive("status")
         time.sleep(0.5)
-        assert not operator.times("left")
+        assert not operator.times("disconnect")
 
 
 def test_the_console_s_end_is_leaving():
@@ -236,7 +236,7 @@ def test_the_console_s_end_is_leaving():
         console.stop()
         assert time.monotonic() - begin < 3 and not console.alive
         assert closed(page)[0] == 1012
-    assert len(operator.times("left", "console 1")) == 1
+    assert len(operator.times("disconnect", "console 1")) == 1
     assert console._thread not in threading.enumerate()
 
 
@@ -269,7 +269,7 @@ def test_a_free_number_is_given_again(console, operator):
         first.receive("status")
         with opened(console) as second:
             assert second.receive("status")["you"] == "console 2"
-        operator.wait("left", "console 2")
+        operator.wait("disconnect", "console 2")
         with opened(console) as third:
             assert third.receive("status")["you"] == "console 2"
 
@@ -313,8 +313,8 @@ def test_what_does_not_fit_closes_the_socket_and_moves_nothing(console, operator
     with opened(console) as page:
         page.socket.send(text)
         assert closed(page)[0] == code
-    operator.wait("left", "console 1")
-    assert {name for name, _, _ in operator.calls} == {"left"}
+    operator.wait("disconnect", "console 1")
+    assert {name for name, _, _ in operator.calls} == {"disconnect"}
 
 
 def test_the_pictures_socket_takes_no_wishes(console, operator):
@@ -330,7 +330,7 @@ def test_too_many_messages_close_the_socket(console, operator):
             for _ in range(3000):
                 page.send("heartbeat")
         assert closed(page) == (1008, "more than 100 messages a second")
-    operator.wait("left", "console 1")
+    operator.wait("disconnect", "console 1")
 
 
 def test_an_operator_that_fails_once_does_not_end_the_checks(console, operator, monkeypatch):
@@ -355,7 +355,7 @@ def test_an_operator_that_fails_is_said_and_leaves(console, operator, monkeypatc
     with opened(console) as page:
         page.send("pause")
         assert closed(page) == (1011, "internal error of the run: see its log")
-    operator.wait("left", "console 1")
+    operator.wait("disconnect", "console 1")
     with opened(console) as page:
         page.receive("status")  # and the next is served
 
