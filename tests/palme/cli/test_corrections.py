@@ -156,7 +156,7 @@ def test_the_operator_moves_the_arm_through_the_shared_robot_and_by_nothing_else
 
         return act
 
-    def send(shared, asked, plain=SharedArm._send_for_person):
+    def send(shared, asked, plain=SharedArm._send_for_operator):
         for_person.append(asked)
         return plain(shared, asked)
 
@@ -166,7 +166,7 @@ def test_the_operator_moves_the_arm_through_the_shared_robot_and_by_nothing_else
         return plain(arm, asked)
 
     monkeypatch.setattr(SimulatedOperator, "read", read)
-    monkeypatch.setattr(SharedArm, "_send_for_person", send)
+    monkeypatch.setattr(SharedArm, "_send_for_operator", send)
     monkeypatch.setattr(SimulatedArm, "command", command)
     for name in ("step", "set_pose", "load"):
         monkeypatch.setattr(World, name, unread(getattr(World, name)))

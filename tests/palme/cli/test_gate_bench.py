@@ -40,7 +40,7 @@ def test_the_same_seed_offers_the_same_commands(arm: ArmSpec) -> None:
 @pytest.mark.parametrize("broken", ["envelope", "change", "finite"])
 def test_a_broken_gate_is_found_out(arm: ArmSpec, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if broken == "envelope":
-        monkeypatch.setattr(Envelope, "part", lambda self, q, dq, after, speed: 1.0)
+        monkeypatch.setattr(Envelope, "feasible_fraction", lambda self, at, moving, then, wanted: 1.0)
         wanted = "workspace"
     elif broken == "change":
         init = SafetyGate.__init__

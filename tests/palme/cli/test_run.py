@@ -68,7 +68,7 @@ def test_a_sentence_outside_the_skills_gets_an_answer_and_no_motion(tmp_path, ca
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
 def test_a_nan_from_a_policy_never_reaches_the_simulator(tmp_path, capsys, monkeypatch, poison):
     class Poisoned:
-        done, cameras, looks = False, (), ()
+        done, cameras, localisations = False, (), ()
 
         def __init__(self, arm):
             self.arm = arm
