@@ -30,7 +30,7 @@ WARM = 2.0  # [s] between the browser's first key and the first cycle that count
 def bench_clock(config: ClockConfig, bar: Bar) -> dict[str, Any]:
     """Figures by name. `cycles_late_by_5_ms` must be 0.
 
-    On a virtual machine nobody can promise that: its host may keep a processor from it. So one witness for
+    On a virtual machine nobody can promise that: its host may keep a processor from it. So one process for
     each processor tells when even a process with nothing to do was kept waiting; `late_while_machine_ran` are
     the cycles that were late without that.
     """
@@ -48,10 +48,10 @@ def bench_clock(config: ClockConfig, bar: Bar) -> dict[str, Any]:
         try:
             with person_at(arm, replace(config, record=str(root)), None, scene) as assisted:
                 cycles = _Cycles(assisted)
-                with _visitor(assisted.console.address), StallMonitor() as witnesses:
+                with _visitor(assisted.console.address), StallMonitor() as monitor:
                     time.sleep(WARM)
                     shown = _watch(assisted, cycles, 60 * config.minutes, bar)
-                found |= cycles.figures(witnesses) | shown
+                found |= cycles.figures(monitor) | shown
         finally:
             arm.world.close()
         dataset = Dataset(root)
@@ -87,15 +87,15 @@ class _Cycles:
             self._sent.append(self._timer.delay + time.monotonic() - tick.t)
             self._moved += bool(tick.by)
 
-    def figures(self, witnesses: StallMonitor) -> dict[str, Any]:
+    def figures(self, monitor: StallMonitor) -> dict[str, Any]:
         behind, sent = 1e3 * np.array(self._behind), 1e3 * np.array(self._sent)
         late = [(t - b, t) for t, b in zip(self._began, self._behind, strict=True) if b > LATE]
-        known = witnesses.stalls is not None
-        spans = [(a, b) for a, b in witnesses.stalls or () if self._began[0] <= a <= self._began[-1]]
+        known = monitor.stalls is not None
+        spans = [(a, b) for a, b in monitor.stalls or () if self._began[0] <= a <= self._began[-1]]
         return {
             "cycles": len(behind), "cycles_moved_by_hand": self._moved,
             "cycles_late_by_5_ms": len(late),
-            "late_while_machine_ran": sum(witnesses.ran(*one) for one in late) if known else None,
+            "late_while_machine_ran": sum(monitor.ran(*one) for one in late) if known else None,
             "machine_stalls_over_5_ms": sum(b - a > LATE for a, b in spans) if known else None,
             "machine_stall_ms_max": round(1e3 * max([b - a for a, b in spans], default=0.0), 1),
             "late_ms_p50": round(float(np.median(behind)), 3),
@@ -108,16 +108,16 @@ class _Cycles:
 
 def _watch(assisted: Any, cycles: _Cycles, seconds: float, bar: Bar) -> dict[str, Any]:
     """Let it go on for `seconds`; how many pictures the browser showed, and how old they were by then."""
-    ages, hub, cameras = [], assisted.console.clients, len(assisted.loop.cameras)
-    hub.ages.clear()
+    ages, clients, cameras = [], assisted.console.clients, len(assisted.loop.cameras)
+    clients.ages.clear()
     begin = time.monotonic()
     cycles.counting, spent, gone = True, time.process_time(), stolen()
     with bar("by the clock", round(seconds)) as progress:
         while (left := begin + seconds - time.monotonic()) > 0:
             time.sleep(min(1.0, left))
             assisted.shared.tasks.check_alive()
-            while hub.ages:
-                ages.append(1e3 * hub.ages.popleft()[1])
+            while clients.ages:
+                ages.append(1e3 * clients.ages.popleft()[1])
             progress.update(min(1, round(left)))
     cycles.counting, wall = False, time.monotonic() - begin
     spent = time.process_time() - spent

@@ -63,8 +63,8 @@ def bench_console(seconds: float, presses: int, hz: float, bar: Bar) -> dict[str
         presses: stops, by Space, Escape and the button in turn, while pictures flow and a key is held.
     """
     with (
-        BenchOperator(hz) as desk,
-        serve(desk, announce=lambda _: None) as console,
+        BenchOperator(hz) as operator,
+        serve(operator, announce=lambda _: None) as console,
         chromium() as browser,
     ):
         page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -77,7 +77,7 @@ def bench_console(seconds: float, presses: int, hz: float, bar: Bar) -> dict[str
                 page.wait_for_timeout(1000)
                 progress.update()
         ages = 1e3 * np.array([age for _, age in list(console.clients.ages)])
-        stops = _stops(page, desk, presses, bar)
+        stops = _stops(page, operator, presses, bar)
     return {
         "pictures": len(ages), "pictures_a_second": len(ages) / seconds, "camera_hz": hz,
         "picture_ms_p50": float(np.quantile(ages, 0.5)), "picture_ms_p95": float(np.quantile(ages, 0.95)),
@@ -87,29 +87,29 @@ def bench_console(seconds: float, presses: int, hz: float, bar: Bar) -> dict[str
     }  # fmt: skip
 
 
-def _stops(page: Any, desk: BenchOperator, presses: int, bar: Bar) -> np.ndarray:
+def _stops(page: Any, operator: BenchOperator, presses: int, bar: Bar) -> np.ndarray:
     """(presses,) [ms] from before the press to the call of `Operator.stop`."""
     found, draw_wait = [], random.Random(0)
     box = page.locator("#stop").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     with bar("stops", presses) as progress:
         for k in range(presses):
-            desk.take("console 1")
+            operator.take("console 1")
             page.wait_for_selector("body[data-mode=correcting].may-move")
             page.keyboard.down("KeyW")
             page.wait_for_timeout(draw_wait.uniform(30.0, 110.0))
-            desk.stopped.clear()
+            operator.stopped.clear()
             begin = time.monotonic()
             if k % 3 == 2:
                 page.mouse.down()
             else:
                 page.keyboard.down(("Space", "Escape")[k % 3])
             page.wait_for_selector("body[data-mode=stopped]")
-            found.append(desk.stopped[0] - begin)
+            found.append(operator.stopped[0] - begin)
             page.mouse.up()
             for key in ("Space", "Escape", "KeyW"):
                 page.keyboard.up(key)
-            while not desk.rearm("bench").done:
+            while not operator.rearm("bench").done:
                 page.wait_for_timeout(20)
             progress.update()
     return 1e3 * np.array(found)

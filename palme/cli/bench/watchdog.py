@@ -36,7 +36,7 @@ def bench_silence(
     arm = IdealArm(spec, keep=200)
     spans: list[tuple[float, float]] = []  # of each try: last good command, first target that slows down
     latched, n, again = [], config.silence_tries, 0
-    with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server, StallMonitor() as witnesses:
+    with BridgeServer(arm, server_key, folder, "tcp://127.0.0.1:0") as server, StallMonitor() as monitor:
         with (
             BridgeClient(server.address, me, server_key.public, timeout=2.0) as client,
             raised_priority(),
@@ -62,8 +62,8 @@ def bench_silence(
                             break
                     progress.update(1)
     ms = 1e3 * np.array([b - a for a, b in spans])
-    ran = [1e3 * (b - a) for a, b in spans if witnesses.ran(a, b)]
-    known = witnesses.stalls is not None
+    ran = [1e3 * (b - a) for a, b in spans if monitor.ran(a, b)]
+    known = monitor.stalls is not None
     return {
         "silence_tries": n, "silence_begun_again": again, "silence_unnoticed": n - len(spans),
         "silence_hz": config.silence_hz,

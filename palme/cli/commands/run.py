@@ -176,7 +176,7 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
         listeners += readers
     else:
         # what reads the simulator runs between two ticks; the networks run beside them
-        listeners += (*(session.alone(part) for part in readers), session.story)
+        listeners += (*(session.alone(part) for part in readers), session.run_status)
         if config.planner.privileged:
             planner = session.alone(planner)
         if config.policy.privileged:
@@ -190,7 +190,7 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
         config.limits,
         refusals=(RobotError,),
         retreat=rig.retreat,
-        supervisor=None if session is None else session.desk,
+        supervisor=None if session is None else session.operator,
     )
 
 
@@ -215,8 +215,12 @@ def _truth(stage: _Stage, log: EventLog) -> bool | None:
     task, table, session = stage.task, stage.rig.table, stage.session
     if task is None or table is None or stage.scene is None:
         return None
-    if session is not None and session.story is not None and session.story.instruction != stage.sentence:
-        task = task_of(session.story.instruction, stage.scene.state)  # a person changed the instruction
+    if (
+        session is not None
+        and session.run_status is not None
+        and session.run_status.instruction != stage.sentence
+    ):
+        task = task_of(session.run_status.instruction, stage.scene.state)  # a person changed the instruction
         if task is None:
             return None
     try:

@@ -75,15 +75,15 @@ def practise(
     person.watch(step, seed)
     if not alone:
         shared.devices.append(person)
-    desk = RunOperator(shared, ControlLoop(shared), RunStatus())
-    listeners: tuple[Any, ...] = (desk.run_status,)
+    operator = RunOperator(shared, ControlLoop(shared), RunStatus())
+    listeners: tuple[Any, ...] = (operator.run_status,)
     if recording is not None:
         robot.is_intervention = lambda: shared.takeover.mode == CORRECTING
-        listeners = (robot, desk.run_status)
+        listeners = (robot, operator.run_status)
     agent = Agent(
         shared, OneStep(step, person), rig.policy, Executor(shared), listeners,
         AgentLimits(max_replans=0), cameras=(config.detector.camera,), refusals=(RobotError,),
-        retreat=rig.retreat, supervisor=desk,
+        retreat=rig.retreat, supervisor=operator,
     )  # fmt: skip
     agent.run(step.text)
     arm.hold(SETTLE_TICKS)

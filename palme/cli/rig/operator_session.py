@@ -37,7 +37,7 @@ class OperatorSession:
     """From `start` to `close` only its loop commands the arm. A context manager.
 
     Args:
-        arm: what the loop ticks: the rig's arm, or a tape around it.
+        arm: what the loop ticks: the rig's arm, or a trajectory log around it.
         config: of the console, and the limits of motion by hand.
         device: in the person's hand, None = the console alone.
         cameras: names of the pictures to show.
@@ -75,8 +75,8 @@ class OperatorSession:
         )
         self.shared.on_tick.append(self._tidy)
         self.loop = ControlLoop(self.shared, cameras)
-        self.story = RunStatus() if agent else None
-        self.desk = RunOperator(self.shared, self.loop, self.story)
+        self.run_status = RunStatus() if agent else None
+        self.operator = RunOperator(self.shared, self.loop, self.run_status)
         self._config, self._device = config, device
         self.console: Any = None
         self._switch = sys.getswitchinterval()
@@ -98,7 +98,7 @@ class OperatorSession:
         self.loop.start()
         if self._config.console:
             try:
-                self.console = _serve(self.desk, self._config)
+                self.console = _serve(self.operator, self._config)
             except BaseException:
                 self.close()
                 raise
@@ -185,7 +185,7 @@ def check_operator(config: OperatorConfig, device: str | None) -> None:
             raise UsageError(f"console: {error}") from error
 
 
-def _serve(desk: RunOperator, config: OperatorConfig) -> Any:
+def _serve(operator: RunOperator, config: OperatorConfig) -> Any:
     """The console, opened. It prints its address."""
     from palme.operator.errors import ConsoleError
 
@@ -197,7 +197,7 @@ def _serve(desk: RunOperator, config: OperatorConfig) -> Any:
         ) from error
     try:
         return serve(
-            desk,
+            operator,
             config.console_host,
             config.console_port,
             config.console_token,
