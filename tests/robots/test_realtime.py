@@ -127,7 +127,7 @@ def test_control_comes_before_commands_and_pictures_and_only_the_bridge_is_raise
         until(lambda: priorities()["bridge-pictures"] > 0)
         found = priorities()
         assert found["bridge-control"] == CONTROL_PRIORITY > found["bridge-commands"] == HELPER_PRIORITY
-        assert found["bridge-pulse"] == HELPER_PRIORITY > found["bridge-pictures"]
+        assert found["bridge-heartbeat"] == HELPER_PRIORITY > found["bridge-pictures"]
     assert os.sched_getscheduler(0) == before
 
 

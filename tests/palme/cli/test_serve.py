@@ -100,7 +100,7 @@ def test_an_entry_that_cannot_be_read_is_named_in_the_list(tmp_path, capsys) -> 
         (["keys", "new", "nam=x"], ["did you mean 'name'"]),
         (["keys", "allow", "file=/nowhere.json", "role=policy"], ["/nowhere.json: no such file; copy"]),
         (["keys", "allow", "file=me.public.json"], ["role=viewer|policy|human"]),
-        (["keys", "allow", "file=me.secret.json", "role=policy"], ["secret half", "give me.public.json"]),
+        (["keys", "allow", "file=me.secret.json", "role=policy"], ["secret key", "give me.public.json"]),
         (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=server", "bridge.server=nobody"],
          ["nobody.public.json: no such file; copy nobody.public.json from the arm's computer"]),
         (["keys", "allow", "file=/nowhere.json", "role=king"], ["viewer", "human"]),
@@ -242,7 +242,7 @@ def test_a_run_whose_server_dies_ends_with_its_page(tmp_path, capsys) -> None:
     said = capsys.readouterr()
     assert "not achieved" in said.out and "Traceback" not in said.err
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "LinkDead" in page or "the server ends" in page  # it brakes first, if it is not killed
+    assert "LinkDead" in page or "the server is shutting down" in page  # it brakes first, if it is not killed
 
 
 def test_an_evaluation_whose_server_dies_writes_what_it_has(tmp_path, capsys, monkeypatch) -> None:
