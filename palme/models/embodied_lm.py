@@ -230,8 +230,8 @@ class EmbodiedLM(PreTrainedModel):
         x = words(input_ids)  # (B, T, D)
         instruction = None
         if instruction_ids is not None:
-            here = instruction_ids != -1 if instruction_mask is None else instruction_mask.bool()
-            instruction = Instruction(instruction_ids, here, words(instruction_ids))
+            here = torch.ones_like(instruction_ids) if instruction_mask is None else instruction_mask
+            instruction = Instruction(instruction_ids, here.bool(), words(instruction_ids))
         for source, batch in (observations or {}).items():
             soft = self.soft_tokens(source, batch, instruction)  # (M, K, D)
             row, column, item, token = batch["place"].unbind(-1)  # (P,) each

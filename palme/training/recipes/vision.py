@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from palme.language.tokenizer import build_tokenizer, small_words
-from palme.models.build import build_encoder
+from palme.models.build import build_connector, build_encoder
 from palme.models.embodied_lm import EmbodiedLM, Sense
 from palme.models.modality import modality
 from palme.models.processor import EmbodiedProcessor
@@ -73,8 +73,7 @@ class VisionRecipe:
         picture = encoder.prepare(frames(self.held_out.batch(np.arange(1)))[:1])
         with torch.no_grad():
             n = encoder({k: torch.from_numpy(v) for k, v in picture.items()}).shape[1]
-        tokens = {"q_former": "queries", "token_learner": "tokens"}.get(str(c.connector["kind"]))
-        n = int(c.connector[tokens]) if tokens else n
+        n = build_connector(c.connector, encoder.dim, c.width).tokens or n
         image = replace(modality("image"), encoder=c.encoder, connector=c.connector, tokens=n)
         self.net = EmbodiedLM(backbone_of(c.width, c.layers, c.heads, c.inner, [image]))
         self.processor = EmbodiedProcessor(build_tokenizer(), self.net.config.modalities)
