@@ -1,0 +1,1 @@
+"""Instruction programs: the small typed language that a sentence is read into; see `calls`."""
