@@ -31,6 +31,10 @@ class CommandShape(CommandRejected):
     """A target has the wrong number of joints or is not an array of numbers."""
 
 
+class CommandOutside(CommandRejected):
+    """A target is far outside the arm's limits, as one in other units would be."""
+
+
 class CommandOutOfOrder(CommandRejected):
     """`seq` is not greater than that of the last accepted command."""
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from robots.spec import ArmSpec
 from robots.types import Array
 from sim.rendering.camera import CAMERAS, Camera
+from sim.world.owned import Uncopied
 from sim.world.scene import Scene
 from sim.world.world import World
 
@@ -16,7 +17,7 @@ STAGE = Camera("stage", (1.22, 0.52, 0.80), (0.37, -0.02, 0.17), hfov_deg=48.0, 
 VIEWS = {"stage": STAGE, **CAMERAS}
 
 
-class ReplayRenderer:
+class ReplayRenderer(Uncopied):
     """Draws frames of a run; nothing is simulated.
 
     Args:

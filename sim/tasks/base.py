@@ -7,6 +7,7 @@ steps are right in a given state and when the goal is reached, and how its goals
 from __future__ import annotations
 
 import difflib
+import operator
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from robots.skills import Step
+from sim.tasks.table import MAX_OBJECTS
 from sim.world.state import SceneState
 
 SPLITS = ("train", "validation", "test", "held_out")
@@ -40,6 +42,32 @@ def check_split(split: str) -> None:
     """Raises ValueError, listing the splits, if `split` is none of them."""
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is unknown; there are {', '.join(SPLITS)}")
+
+
+MAX_DISTRACTORS = MAX_OBJECTS - 2  # every goal names two objects at least
+
+
+class BadDistractors(ValueError):
+    """A number of distractors that is no number, or that no table has room for."""
+
+
+def check_distractors(n: Any) -> int | None:
+    """`n`: None = drawn, or how many objects the goal does not name.
+
+    Raises:
+        BadDistractors: not a whole number in [0, 10].
+    """
+    if n is None:
+        return None
+    try:
+        whole = -1 if isinstance(n, bool) else operator.index(n)
+    except TypeError:
+        whole = -1
+    if not 0 <= whole <= MAX_DISTRACTORS:
+        raise BadDistractors(
+            f"n_distractors={n!r}: must be None, to draw it, or a whole number in [0, {MAX_DISTRACTORS}]"
+        )
+    return whole
 
 
 class NoOtherGoal(ValueError):
@@ -95,9 +123,9 @@ class UnknownTask(KeyError):
 
 def family_named(name: str) -> Family[Any]:
     """The family called `name`. Raises UnknownTask, listing what exists and the nearest match."""
-    if name in TASKS:
+    if isinstance(name, str) and name in TASKS:
         return TASKS[name]
-    near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(str(name), TASKS, n=1, cutoff=0.0)
     raise UnknownTask(f"no task {name!r}; there are {', '.join(TASKS)}; nearest: {near[0]}")
 
 
@@ -149,10 +177,12 @@ def sample(
     Args:
         rng: seeds every draw.
         split: one of `SPLITS`.
-        n_distractors: how many objects the goal does not name; None draws it.
+        n_distractors: how many objects the goal does not name, in [0, 10], fewer where the table (12 objects
+            in all) is full; None draws it.
         templates: the phrasings to draw from, in place of those of `split`.
     """
     check_split(split)
+    n_distractors = check_distractors(n_distractors)
     draw = as_random(rng)
     kind = family_named(family)
     goal, state = kind.draw(draw, split, n_distractors)

@@ -13,6 +13,7 @@ from robots.robot import HasCameras, HasGate, Rearmable, Robot
 from robots.safety.gate import SafetyGate
 from robots.types import Array, JointCommand, Observation, RobotState
 from sim.rendering.camera import CAMERAS, Camera
+from sim.world.owned import Uncopied
 from sim.world.world import PHYSICS_HZ, World
 
 # A stronger finger never comes to rest against the block in 20 solver iterations: it keeps pressing
@@ -27,7 +28,7 @@ class UnknownCamera(RobotError, KeyError):
         return str(self.args[0])
 
 
-class SimulatedArm(Robot, Rearmable, HasCameras, HasGate):
+class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
     """The arm of a `World` in PyBullet.
 
     Time is the simulation's: every command takes one control tick. After `world.load` the arm

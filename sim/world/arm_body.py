@@ -13,6 +13,7 @@ import numpy as np
 from robots.errors import SpecError
 from robots.spec import ArmSpec
 from robots.types import Array
+from sim.world.owned import Uncopied
 from sim.world.urdf import PANDA, urdf_of
 
 PRESS = 0.2  # [N] of a contact from which a finger counts as touching
@@ -20,7 +21,7 @@ FRANKA_TOOL = (0.0, 0.0, 0.1034)  # vendor's tool centre in the hand; the URDF's
 
 
 @dataclass(frozen=True)
-class ArmBody:
+class ArmBody(Uncopied):
     """Where in PyBullet the parts of the arm are.
 
     Attributes:

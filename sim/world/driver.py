@@ -13,13 +13,14 @@ from robots.spec import ArmSpec
 from robots.types import CameraFrame, JointCommand, RobotState
 from sim.rendering.camera import Camera
 from sim.world.arm import SimulatedArm
+from sim.world.owned import Uncopied
 from sim.world.scene import Scene
 from sim.world.world import World
 
 T = TypeVar("T")
 
 
-class SimulatedDriver(Driver, HasClock):
+class SimulatedDriver(Uncopied, Driver, HasClock):
     """An arm in PyBullet, behind `robots.drivers.base.Driver`. Each `send` is one control tick of physics.
 
     PyBullet is asked by two threads, ticks and pictures, one at a time.

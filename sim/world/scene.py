@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -53,6 +54,19 @@ class Scene:
             raise ValueError(f"holder has {len(self.holder)} entries for {len(self.objects)} objects")
         if len(self.colours) not in (0, len(self.objects)):
             raise ValueError(f"colours has {len(self.colours)} entries for {len(self.objects)} objects")
+        for k, placed in enumerate(self.objects):
+            _check_spec(k, placed.spec)
+            if not all(map(math.isfinite, (*placed.position, placed.yaw))):
+                raise ValueError(
+                    f"objects[{k}] ({placed.spec.name}) is at {placed.position}, yaw {placed.yaw}, which is "
+                    "not finite"
+                )
+        for k, h in enumerate(self.holder):
+            if not (h is None or (isinstance(h, (int, np.integer)) and 0 <= h < len(self.holder) and h != k)):
+                raise ValueError(
+                    f"holder[{k}]={h!r}: must be None, for the table, or the index of another of the "
+                    f"{len(self.objects)} objects"
+                )
 
     @property
     def state(self) -> SceneState:

@@ -8,9 +8,11 @@ that is safe.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,10 +36,12 @@ from sim.rendering.camera import (
 from sim.world import bodies
 from sim.world.appearance import RGB, Light
 from sim.world.arm_body import ArmBody
+from sim.world.owned import Uncopied, connect
 from sim.world.scene import Scene
 from sim.world.state import ObjectSpec
 
 PHYSICS_HZ = 120
+LOOKS = ("fast", "photo")
 SOLVER_ITERATIONS = 20
 DEPTH_NOISE = 0.001  # [m], standard deviation
 TABLE_EXTENT = (-0.45, 0.95, -0.75, 0.75)  # x, y range that is drawn as table top
@@ -45,8 +49,8 @@ PARKED = (0.0, 0.0, -50.0)
 FLOOR_RGB = (0.30, 0.31, 0.33)
 
 
-class World:
-    """One table, with an arm or without.
+class World(Uncopied):
+    """One table, with an arm or without. Dropped without `close`, it gives PyBullet back too.
 
     Args:
         look: "fast" (light meshes, no shadows) or "photo" (full meshes, texture, shadows).
@@ -58,8 +62,8 @@ class World:
     """
 
     def __init__(self, look: str = "fast", spec: ArmSpec | None = None, robot: bool = True) -> None:
-        if look not in ("fast", "photo"):
-            raise ValueError(f"look {look!r} is none of ['fast', 'photo']")
+        if look not in LOOKS:
+            raise ValueError(f"look {look!r} is none of {list(LOOKS)}")
         self.look, self.robot = look, robot
         self.spec = ArmSpec.load("panda") if spec is None else spec
         self.scene: Scene | None = None
@@ -68,6 +72,7 @@ class World:
         self.photo_scale = 2  # photos are drawn this much larger, then shrunk, for smooth edges
         self.generation = 0  # counts rebuilds: motors and constraints set before are gone
         self._client = -1
+        self._end: weakref.finalize[Any, Any] | None = None
         self._p: ModuleType | None = None
         self._bodies: list[int] = []
         self._pools: dict[tuple[str, str], list[int]] = {}  # bodies without physics, used again by `place`
@@ -90,13 +95,14 @@ class World:
     def client(self) -> int:
         """PyBullet's client id (opened now if need be)."""
         if self._client < 0:
-            self._client = self.p.connect(self.p.DIRECT)
+            self._client, self._end = connect(self, self.p)
         return self._client
 
     def close(self) -> None:
         """Give the PyBullet client back. A closed world opens again when used."""
-        if self._client >= 0:
-            self.p.disconnect(self._client)
+        if self._end is not None:
+            self._end()
+        self._end = None
         self._client, self.body, self._bodies, self._pools = -1, None, [], {}
         self.specs, self.scene = (), None
 

@@ -85,11 +85,11 @@ def test_a_picture_s_time_is_that_of_the_state_it_shows_however_long_it_took(arm
     before = time.monotonic()
     pictures.follow()
     after = time.monotonic()
-    os.kill(pictures._process.pid, signal.SIGSTOP)
+    os.kill(pictures._drawing.process.pid, signal.SIGSTOP)
     try:
         time.sleep(0.3)
     finally:
-        os.kill(pictures._process.pid, signal.SIGCONT)
+        os.kill(pictures._drawing.process.pid, signal.SIGCONT)
     pictures.fresh("front")
     assert before <= pictures.newest("front")[1] <= after
 
@@ -97,7 +97,7 @@ def test_a_picture_s_time_is_that_of_the_state_it_shows_however_long_it_took(arm
 def test_nobody_waits_for_a_process_that_stands_still(arm, pictures) -> None:
     pictures.follow()
     pictures.fresh("wrist")
-    os.kill(pictures._process.pid, signal.SIGSTOP)
+    os.kill(pictures._drawing.process.pid, signal.SIGSTOP)
     try:
         old, spent = pictures.newest("front")[1], time.thread_time()
         for _ in range(300):  # more than its pipe takes
@@ -106,7 +106,7 @@ def test_nobody_waits_for_a_process_that_stands_still(arm, pictures) -> None:
         with pytest.raises(DriverError, match="front: nothing was drawn within 0.05 s"):
             pictures.fresh("front", 0.05)
     finally:
-        os.kill(pictures._process.pid, signal.SIGCONT)
+        os.kill(pictures._drawing.process.pid, signal.SIGCONT)
     until(lambda: pictures.newest("front")[1] > old, "a picture again")
     pictures.follow()
     assert same(pictures.fresh("front"), arm, "front")
@@ -115,8 +115,8 @@ def test_nobody_waits_for_a_process_that_stands_still(arm, pictures) -> None:
 def test_a_killed_process_is_an_error_for_who_asks_for_a_picture_and_for_nobody_else(arm) -> None:
     made = AsyncRenderer(arm, depth=False)
     assert made.newest("front")[0].depth is None
-    made._process.kill()
-    until(lambda: made._failure, "the end of the process")
+    made._drawing.process.kill()
+    until(lambda: made._drawing._failure, "the end of the process")
     made.follow()
     made.follow()
     with pytest.raises(DriverError, match="camera wrist: the drawing process ended"):

@@ -9,6 +9,7 @@ from lerobot.envs.configs import EnvConfig
 from lerobot.utils.constants import ACTION, OBS_ENV_STATE, OBS_IMAGES, OBS_STATE
 
 from lerobot_env_palme.register import PACKAGE, TASKS
+from sim.envs import options as check
 from sim.envs.features import SIZE
 
 WIDTH = 8  # the Panda's seven joints in [rad] and the gripper's opening in [0, 1]: state and action alike
@@ -35,6 +36,7 @@ class PalmeEnv(EnvConfig):
 
     Raises:
         UnknownTask: naming those there are.
+        UnknownOption: another value that makes no sense, naming the legal ones.
     """
 
     task: str | None = "PutInBowl-v0"
@@ -52,6 +54,11 @@ class PalmeEnv(EnvConfig):
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise UnknownTask(f"task={self.task!r}: must be one of {list(TASKS)}")
+        check.rate(self.fps)
+        check.ticks(self.episode_length)
+        check.distractors(self.n_distractors)
+        check.picture_size(self.image_size)
+        check.names_of_cameras(self.cameras, self.obs_type == "pixels_agent_pos")
         self._see("action", ACTION, FeatureType.ACTION, (WIDTH,))
         self._see("agent_pos", OBS_STATE, FeatureType.STATE, (WIDTH,))
         if self.obs_type == "environment_state_agent_pos":

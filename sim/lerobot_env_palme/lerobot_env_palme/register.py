@@ -31,10 +31,15 @@ def register() -> None:
 
 
 def make(episode_length: int | None = None, **options: Any) -> Any:
-    """A `sim.envs.tabletop.TabletopEnv`; `episode_length`: control ticks after which LeRobot gives up."""
+    """A `sim.envs.tabletop.TabletopEnv`; `episode_length`: control ticks after which LeRobot gives up.
+
+    Raises UnknownOption for a value that makes no sense, naming the legal ones.
+    """
+    from sim.envs.options import ticks
     from sim.envs.tabletop import TabletopEnv
 
+    limit = ticks(episode_length)
     env = TabletopEnv(**options)
-    if episode_length is not None:
-        env._max_episode_steps = episode_length
+    if limit is not None:
+        env._max_episode_steps = limit
     return env

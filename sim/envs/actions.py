@@ -1,0 +1,81 @@
+"""An action as joint targets and opening, or a refusal that names what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from robots.errors import CommandNotFinite, CommandOutside, CommandRejected, CommandShape
+from robots.spec import ArmSpec
+from robots.types import Array
+
+# A policy's output may miss a limit by a little and is then clamped by the gate; what lies further out was
+# meant in other units: degrees, one turn off, gripper widths in [mm], or -1 for closed.
+SLACK = 0.2  # [rad] of a joint
+GRIPPER_SLACK = 0.25  # of the opening
+
+
+class ActionReader:
+    """Reads the actions of one arm.
+
+    Args:
+        spec: of the arm.
+    """
+
+    def __init__(self, spec: ArmSpec) -> None:
+        self.spec = spec
+        slack = np.append(np.full(spec.n_joints, SLACK), GRIPPER_SLACK)
+        self._low = np.append(spec.q_min, 0.0) - slack  # (n_joints + 1,)
+        self._high = np.append(spec.q_max, 1.0) + slack
+
+    def read(self, action: Any) -> Array:
+        """(n_joints + 1,) joint targets in [rad] and gripper opening, within the limits and their slack.
+
+        Args:
+            action: an array, a list or a tuple of n_joints + 1 real numbers.
+
+        Raises:
+            CommandShape: another shape, or not numbers.
+            CommandNotFinite: NaN or infinite.
+            CommandOutside: a joint or the gripper far outside its limits.
+        """
+        n = self.spec.n_joints + 1
+        wanted = f"it must be {n} numbers: {n - 1} joint targets in [rad] and the gripper's opening in [0, 1]"
+        try:
+            values = np.asarray(action)
+        except Exception as error:  # ragged lists, tensors that need gradients: each library has its own
+            raise CommandShape(f"action of type {type(action).__name__}: {error}; {wanted}") from error
+        if values.dtype.kind not in "iuf" or np.ma.is_masked(action):
+            raise CommandShape(f"action is {_shown(action, values)}; {wanted}")
+        if values.shape != (n,):
+            same = values.size == n
+            hint = f"; reshape it to ({n},): a batch of one is a row too many" if same else ""
+            raise CommandShape(f"action has shape {values.shape}, {wanted}{hint}")
+        numbers = values.astype(np.float64)
+        if not ((self._low <= numbers) & (numbers <= self._high)).all():
+            raise self._refusal(numbers)
+        return numbers
+
+    def _refusal(self, values: Array) -> CommandRejected:
+        spec = self.spec
+        k = int(np.argmin((self._low <= values) & (values <= self._high)))
+        if k == spec.n_joints:
+            name, low, high, unit = "gripper", 0.0, 1.0, ""
+        else:
+            name, low, high, unit = spec.joint_names[k], spec.q_min[k], spec.q_max[k], " rad"
+        value = float(values[k])
+        if not math.isfinite(value):
+            return CommandNotFinite(f"action: {name} is {value}, which is not finite; refused, arm holding")
+        meant = math.radians(value)
+        degrees = bool(unit) and low <= meant <= high and abs(value) > math.tau
+        hint = f"; it looks like degrees: {value:.5g} deg are {meant:.4f} rad" if degrees else ""
+        return CommandOutside(
+            f"action: {name} is {value:.5g}{unit}, outside [{low:.3f}, {high:.3f}]; refused, arm "
+            f"holding{hint}"
+        )
+
+
+def _shown(action: Any, values: np.ndarray) -> str:
+    return repr(action)[:60] if values.ndim == 0 else f"an array of {values.dtype}"
