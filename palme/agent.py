@@ -19,6 +19,7 @@ from palme.errors import NoMotion, StepFailed
 from palme.events import (
     Acted,
     Corrected,
+    CorrectionRefused,
     Event,
     Finished,
     HandedBack,
@@ -182,6 +183,7 @@ class Agent:
         former: str | None = None  # the instruction before a person's correction
         while True:
             started: Step | None = None  # the step that commands may have been sent for
+            asked = typed  # the step of this round, if a person typed it
             try:
                 try:
                     plan = self._plan(instruction, observation) if typed is None else PlannedStep(typed)
@@ -190,6 +192,8 @@ class Agent:
                         raise
                     self._supervisor.ask(f"{answer} Continuing with: {former}")
                     instruction, former = former, None
+                    index = len(self._history)
+                    self._emit(CorrectionRefused(self._now(), index, str(answer), instruction))
                     self._raise_if_interrupted()
                     continue
                 self._raise_if_interrupted()
@@ -211,7 +215,7 @@ class Agent:
                 correction, observation = self._wait_for_handback(self._supervisor, started, str(cause))
                 former = instruction if correction.instruction is not None else former
                 instruction = correction.instruction or instruction
-                typed = self._corrected(correction, instruction, started, observation)
+                typed = self._corrected(correction, instruction, started, observation, asked)
                 continue
             former = None
             success = self._judge(instruction, observation, step, failure)
@@ -249,28 +253,36 @@ class Agent:
             return correction, observation
 
     def _corrected(
-        self, correction: Correction, instruction: str, step: Step | None, observation: Observation
+        self,
+        correction: Correction,
+        instruction: str,
+        step: Step | None,
+        observation: Observation,
+        asked: Step | None,
     ) -> Step | None:
         """Enter the aborted step into the history; returns the step to do now, None = plan one.
 
         A step that a person may have finished by hand is judged from the new observation; one that a person
-        corrected by words has failed. A step that was only paused is planned again as if it had not started.
+        corrected by words has failed. A step that was only paused is planned again as if it had not started;
+        if a person typed it (`asked`), it is the next one again, since no plan knows of it.
         """
         index = len(self._history)
         if correction.words:
             event = Corrected(
-                self._now(), index, correction.who, correction.words, correction.step, step, instruction
+                self._now(), index, correction.typed_by, correction.words, correction.step, step, instruction
             )
             self._emit(event)
             if step is not None:
                 self._history.append((step, False))
         elif step is not None and correction.commands:
             self._judge(instruction, observation, step, "")
-        if correction.step is not None and not correction.step.is_done:
-            rationale = f"typed by {correction.who}"
-            planned = Planned(self._now(), len(self._history), correction.step, rationale, 0.0, observation)
-            self._emit(planned)
-        return correction.step
+            asked = None
+        if correction.words:
+            asked = correction.step
+        if asked is not None and not asked.is_done and (correction.words or step is not None):
+            rationale = f"typed by {correction.typed_by}" if correction.words else "typed, and interrupted"
+            self._emit(Planned(self._now(), len(self._history), asked, rationale, 0.0, observation))
+        return asked
 
     def _done(self, typed: Step | None) -> str:
         return "a person reported it as done" if typed is not None else "the planner found nothing left to do"

@@ -177,6 +177,49 @@ class Corrected:
 
 
 @dataclass(frozen=True)
+class CorrectionRefused:
+    """The planner cannot act on a typed correction: the run pauses, and the former instruction stands.
+
+    Attributes:
+        reason: the planner's answer.
+        instruction: of the planner from now on.
+    """
+
+    t: float
+    index: int
+    reason: str
+    instruction: str
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A line that a person typed; one event for each state it reaches.
+
+    Attributes:
+        t: time at which it reached this state.
+        number: of the line, from 1, in the order of typing.
+        who: who typed it: "command line", "console 1".
+        words: as typed.
+        typed_t: time at which it was typed, in [s] since the run began.
+        state: one of `LINE_STATES`; each but the first is final.
+        note: where it was taken, or why it was not.
+    """
+
+    t: float
+    number: int
+    who: str
+    words: str
+    typed_t: float
+    state: str
+    note: str = ""
+
+
+LINE_STATES = ("waiting", "taken", "refused", "replaced", "lost")
+"""Of a typed line: not read yet; acted on; not acted on, with the reason; a newer line came first; the run
+ended first."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run ended.
 
@@ -198,4 +241,15 @@ class Finished:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-Event = Started | Planned | Acted | Judged | TakenOver | HandedBack | Corrected | Finished
+Event = (
+    Started
+    | Planned
+    | Acted
+    | Judged
+    | TakenOver
+    | HandedBack
+    | Corrected
+    | CorrectionRefused
+    | Typed
+    | Finished
+)

@@ -18,6 +18,7 @@ class Correction:
         seconds: duration in [s].
         commands: sent by the person.
         words: verbal correction, "" for none.
+        typed_by: who typed `words`.
         step: to do now in place of the interrupted step; None = replan.
         instruction: what the planner works on from now on; None = unchanged.
     """
@@ -27,18 +28,21 @@ class Correction:
     seconds: float = 0.0
     commands: tuple[JointCommand, ...] = ()
     words: str = ""
+    typed_by: str = ""
     step: Step | None = None
     instruction: str | None = None
 
     def then(self, later: Correction) -> Correction:
-        """Both in one: the later words count, and all commands."""
+        """Both in one: all commands, and of the words the later ones alone, with all that they mean."""
+        said = later if later.words else self
         return replace(
             later,
             seconds=self.seconds + later.seconds,
             commands=self.commands + later.commands,
-            words=later.words or self.words,
-            step=later.step if later.words else self.step,
-            instruction=self.instruction if later.instruction is None else later.instruction,
+            words=said.words,
+            typed_by=said.typed_by,
+            step=said.step,
+            instruction=said.instruction,
         )
 
 

@@ -71,6 +71,15 @@ class FakeOperator:
     def correct(self, who: str, text: str) -> Reply:
         return self._note("correct", who, text)
 
+    def start(self, who: str) -> Reply:
+        return self._note("start", who)
+
+    def wait_for_start(self, who: str) -> Reply:
+        return self._note("wait_for_start", who)
+
+    def connect(self, who: str) -> None:
+        self._note("connect", who)
+
     def disconnect(self, who: str) -> None:
         if self.now.holder == who:
             self.now = replace(self.now, holder="", mode="paused")

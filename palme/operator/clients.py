@@ -75,6 +75,7 @@ class Clients:
             name = f"console {number}"
             if name not in self.connected:
                 self.connected[name] = client = Client(name)
+                self.operator.connect(name)
                 return client
         raise TooManyClientsError(f"{MAX_CONSOLES} consoles are connected; close one")
 

@@ -22,6 +22,14 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
     """Base: `{"do": tag, ...}`."""
 
 
+class Start(Message, frozen=True, tag="start"):
+    """Begin a waiting run."""
+
+
+class WaitForStart(Message, frozen=True, tag="wait"):
+    """A waiting run does not begin by itself."""
+
+
 class Stop(Message, frozen=True, tag="stop"):
     """Stop the arm; `how`: the key or button used."""
 
@@ -89,7 +97,7 @@ class Shown(Message, frozen=True, tag="shown"):
     n: Number
 
 
-Action = Stop | Rearm | Pause | Take | HandBack | Jog | Reach | Correct
+Action = Start | WaitForStart | Stop | Rearm | Pause | Take | HandBack | Jog | Reach | Correct
 _control: msgspec.json.Decoder[Action | Heartbeat | Ping | Seen] = msgspec.json.Decoder(
     Action | Heartbeat | Ping | Seen
 )
@@ -126,3 +134,7 @@ def execute(action: Action, operator: Operator, who: str) -> Reply:
             return operator.pause(who)
         case Rearm():
             return operator.rearm(who)
+        case Start():
+            return operator.start(who)
+        case WaitForStart():
+            return operator.wait_for_start(who)

@@ -12,9 +12,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from palme.events import Typed
+from palme.operator.run_phase import RUNNING, RunEnd
 from robots.teleop.teleop_actions import Jog
 
 __all__ = ["MODES", "Operator", "Jog", "Joint", "Picture", "Status", "StepStatus", "Reply"]
+MAX_LINES = 30  # of those typed, in a status
 MODES = ("autonomous", "paused", "correcting", "stopped")
 
 
@@ -74,6 +77,10 @@ class Status:
         ticks, missed_ticks: number of control ticks, and of those that came late.
         message: the last event ("stopped: Space of console 2").
         t_mono: monotonic time of this status in [s].
+        phase: "waiting" for a person to begin, "running" or "ended".
+        begins_in: time in [s] until a waiting run begins by itself, None = it does not.
+        end: how the run ended, None until then.
+        lines: typed by persons, in order: the newest `MAX_LINES`.
     """
 
     mode: str
@@ -91,6 +98,10 @@ class Status:
     missed_ticks: int
     message: str
     t_mono: float
+    phase: str = RUNNING
+    begins_in: float | None = None
+    end: RunEnd | None = None
+    lines: tuple[Typed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,14 @@ class Operator(Protocol):
         """The newest image of `camera`, None if there is none yet."""
         ...
 
+    def start(self, who: str) -> Reply:
+        """Begin a run that waits for it."""
+        ...
+
+    def wait_for_start(self, who: str) -> Reply:
+        """A waiting run does not begin by itself, but by `start` alone."""
+        ...
+
     def stop(self, who: str, reason: str) -> Reply:
         """Decelerate, hold, and refuse commands until `rearm`; anyone may stop, at any time."""
         ...
@@ -166,6 +185,10 @@ class Operator(Protocol):
             text: a step of the skill grammar, which replaces the present one, or a sentence that the planner
                 continues from ("no, the other bowl").
         """
+        ...
+
+    def connect(self, who: str) -> None:
+        """A console has connected."""
         ...
 
     def disconnect(self, who: str) -> None:

@@ -7,18 +7,21 @@ called from any thread and returns at once; the control loop does what takes tim
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from palme.operator.operator import Jog, Joint, Picture, Reply, Status
+from palme.operator.operator import MAX_LINES, Jog, Joint, Picture, Reply, Status
+from palme.operator.run_phase import ENDED, WAITING, RunEnd, RunPhase
 from palme.operator.run_status import RunStatus
-from palme.operator.verbal_corrections import AmbiguousCorrectionError, Meaning, understand
+from palme.operator.typed_lines import REFUSED, TAKEN, TypedLines
+from palme.operator.verbal_corrections import AmbiguousCorrectionError, understand
 from palme.supervision import Correction
 from robots.errors import RobotError, TakeoverRefused
-from robots.skills import Step
 from robots.teleop import teleop_actions
-from robots.teleop.arbitration import AUTONOMOUS, CORRECTING
+from robots.teleop.arbitration import AUTONOMOUS, CORRECTING, PAUSED, STOPPED
 from robots.teleop.loop import ControlLoop
 from robots.teleop.reach import point_above, point_at
 from robots.teleop.shared_robot import POLICY, SharedArm
@@ -26,6 +29,18 @@ from robots.types import Array
 
 REARM_WAIT = 0.25  # [s] for the result of a rearm; the status shows a later one
 MAX_TEXT = 300  # characters of a correction
+NOT_BEGUN = "the run has not begun; press Start"
+
+_STOP = re.compile(
+    r"(?:please |now )*(?:stop|halt|freeze|abort|emergency stop)(?: (?:it|now|please|moving|everything|there"
+    r"|the (?:arm|robot)))*[ .!]*",
+    re.IGNORECASE,
+)
+_PAUSE = re.compile(
+    r"(?:please |now )*(?:wait|pause|hold on|hold it|hold still|hold|one moment)"
+    r"(?: (?:a (?:moment|second|bit)|now|please|there))*[ .!]*",
+    re.IGNORECASE,
+)
 
 
 class RunOperator:
@@ -35,14 +50,24 @@ class RunOperator:
         shared: the arm.
         loop: its control loop, which also captures images.
         run_status: the plan; None = there is no agent.
+        lines: all that was typed.
+        phase: whether the run waits to be begun, runs, or has ended.
     """
 
-    def __init__(self, shared: SharedArm, loop: ControlLoop, run_status: RunStatus | None = None) -> None:
-        """Operate `shared`; `run_status` must be one of the agent's listeners."""
+    def __init__(
+        self,
+        shared: SharedArm,
+        loop: ControlLoop,
+        run_status: RunStatus | None = None,
+        lines: TypedLines | None = None,
+        phase: RunPhase | None = None,
+    ) -> None:
+        """Operate `shared`; `run_status` and `lines` must be among the agent's listeners."""
         self.shared, self.loop, self.run_status = shared, loop, run_status
+        self.lines, self.phase = lines or TypedLines(), phase or RunPhase()
         self._lock = threading.Lock()
-        self._pending: tuple[str, str, Meaning] | None = None  # who, words, meaning: until the agent asks
         self._aim: tuple[tuple[str, str, float, float], Array, float] | None = None
+        self._last: tuple[Status, dict[str, Picture]] | None = None  # of a run that has ended
         spec = shared.spec
         limits = zip(spec.joint_names, spec.q_min, spec.q_max, spec.dq_max, strict=True)
         self._limits = [(n, float(a), float(b), float(c)) for n, a, b, c in limits]
@@ -50,7 +75,14 @@ class RunOperator:
     # -- status ---------------------------------------------------------------------------
 
     def status(self) -> Status:
-        """See `Operator`."""
+        """See `Operator`; after the end of the run as it was then."""
+        now = self._last[0] if self._last is not None else self._status()
+        return replace(
+            now, phase=self.phase.phase, begins_in=self.phase.begins_in, end=self.phase.end,
+            lines=self.lines.lines[-MAX_LINES:],
+        )  # fmt: skip
+
+    def _status(self) -> Status:
         shared, state, timer = self.shared, self.shared.state, self.loop.timer
         takeover, run = shared.takeover, self.run_status
         joints = tuple(
@@ -76,19 +108,56 @@ class RunOperator:
         )
 
     def picture(self, camera: str) -> Picture | None:
-        """See `Operator`."""
+        """See `Operator`; after the end of the run the last one."""
+        if self._last is not None:
+            return self._last[1].get(camera)
         found = self.loop.frame(camera)
         return None if found is None else Picture(found[0].rgb, found[1])
 
+    def finish(self, end: RunEnd) -> None:
+        """The run has ended and nothing acts any more. Called again, it changes what is said of the end.
+
+        The control loop must have ended; its pictures must be open still, at the first call.
+        """
+        if self._last is None:
+            status = self._status()
+            shown = {name: self.picture(name) for name in status.cameras}
+            last = {k: Picture(p.rgb.copy(), p.t_mono) for k, p in shown.items() if p is not None}
+            self._last = status, last
+        self.phase.finish(end)
+
     # -- actions --------------------------------------------------------------------------
+
+    def start(self, who: str) -> Reply:
+        """See `Operator`."""
+        if self.phase.phase == WAITING and self.shared.takeover.mode == STOPPED:
+            return Reply(False, "the arm is stopped; rearm it first")
+        if self.phase.phase == WAITING and self.shared.takeover.mode == PAUSED:  # after a stop and a rearm
+            self.shared.hand_back(who)
+        if self.phase.begin(who):
+            self.shared.report(f"begun by {who}")
+            return Reply(True, self.shared.takeover.message)
+        return Reply(False, self._why_not() or "the run has begun already")
+
+    def wait_for_start(self, who: str) -> Reply:
+        """See `Operator`."""
+        if self.phase.phase != WAITING:
+            return Reply(False, self._why_not() or "the run has begun already")
+        self.phase.hold()
+        return Reply(True, "the run waits for Start")
 
     def stop(self, who: str, reason: str) -> Reply:
         """See `Operator`."""
+        if self.phase.phase == ENDED:
+            return Reply(False, self._why_not())
+        self.phase.hold()
         self.shared.halt(who, reason or f"by {who}")
         return Reply(True, self.shared.takeover.message)
 
     def rearm(self, who: str) -> Reply:
         """See `Operator`."""
+        if self.phase.phase == ENDED:
+            return Reply(False, self._why_not())
         try:
             self.shared.rearm(who, REARM_WAIT)
         except TimeoutError:
@@ -109,8 +178,13 @@ class RunOperator:
         """See `Operator`."""
         return self._try(lambda: self.shared.hand_back(who))
 
+    def connect(self, who: str) -> None:
+        """See `Operator`."""
+        self.phase.opened(who)
+
     def disconnect(self, who: str) -> None:
         """See `Operator`."""
+        self.phase.left(who)
         self.shared.disconnected(who)
 
     def jog(self, who: str, jog: Jog) -> Reply:
@@ -129,7 +203,7 @@ class RunOperator:
     def reach(self, who: str, camera: str, u: float, v: float) -> Reply:
         """See `Operator`. The point is computed once a press, since the camera may move with the arm."""
         if not self._has_control(who):
-            return self._no_control(who)
+            return Reply(False, self._why_not()) if self._why_not() else self._no_control(who)
         key, now = (who, camera, float(u), float(v)), time.monotonic()
         with self._lock:
             aim = self._aim
@@ -150,22 +224,40 @@ class RunOperator:
 
     def correct(self, who: str, text: str) -> Reply:
         """See `Operator`; `palme.operator.verbal_corrections` interprets the text."""
+        words = " ".join(text.split())
+        if not words:
+            return Reply(
+                False, "the text is empty; type a step, such as 'put the red block in the blue bowl'"
+            )
+        try:
+            words.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair: no log can hold it
+            return Reply(False, "the text has characters that no file can hold; type it again")
+        if len(words) > MAX_TEXT:
+            why = f"{len(words)} characters, limit {MAX_TEXT}; shorten the text"
+            return self._refused(who, words[:MAX_TEXT] + "…", why)
+        if why := self._why_not():
+            return self._refused(who, words, why)
+        if _STOP.fullmatch(words):
+            self.lines.settle(who, words, TAKEN, "the arm is stopped")
+            return self.stop(who, f"“{words}” typed by {who}")
+        if _PAUSE.fullmatch(words):
+            paused = self.pause(who)
+            self.lines.settle(who, words, *((TAKEN, "paused") if paused.done else (REFUSED, paused.message)))
+            return paused
         if self.run_status is None:
-            return Reply(False, "there is no planner, so no instruction to correct")
+            return self._refused(who, words, "there is no planner, so no instruction to correct")
         holder = self.shared.takeover.holder
         if holder and holder != who:
-            return Reply(False, f"{holder} has control; only its corrections are accepted")
-        if len(text) > MAX_TEXT:
-            return Reply(False, f"{len(text)} characters, limit {MAX_TEXT}; shorten the text")
-        with self._lock:
-            pending = self._pending
-            instruction = self.run_status.instruction if pending is None else pending[2].instruction
-            present: Step | None = self.run_status.present
-            try:
-                meaning = understand(text, instruction, present, self.run_status.seen)
-            except AmbiguousCorrectionError as question:
-                return Reply(False, str(question))
-            self._pending = (who, " ".join(text.split()), meaning)
+            return self._refused(who, words, f"{holder} has control; only its corrections are accepted")
+        instruction = self.run_status.instruction
+        try:
+            meaning = understand(words, instruction, self.run_status.present, self.run_status.seen)
+        except AmbiguousCorrectionError as question:
+            return self._refused(who, words, str(question))
+        changed = None if meaning.instruction == instruction else meaning.instruction
+        if not self.lines.add(who, words, meaning.step, changed):
+            return Reply(False, self._why_not() or "the run ends")
         self.shared.interrupt(who)
         later = "" if self.shared.takeover.mode == AUTONOMOUS else " (after hand-back)"
         return Reply(True, meaning.message + later)
@@ -178,17 +270,14 @@ class RunOperator:
         return self.shared.interrupted
 
     def wait(self) -> Correction:
-        """See `Supervisor`."""
+        """See `Supervisor`. A line that arrives meanwhile interrupts again, and is read by the next call."""
         what = self.shared.wait()
-        with self._lock:
-            pending, self._pending = self._pending, None
-        if pending is None:
+        line = self.lines.read()
+        if line is None:
             return Correction(what.who, what.why, what.seconds, what.commands)
-        who, words, meaning = pending
-        changed = self.run_status is None or meaning.instruction != self.run_status.instruction
         return Correction(
-            who, what.why, what.seconds, what.commands, words, meaning.step,
-            meaning.instruction if changed else None,
+            what.who or line.who, what.why or "told", what.seconds, what.commands, line.words, line.who,
+            line.step, line.instruction,
         )  # fmt: skip
 
     def ask(self, message: str) -> None:
@@ -201,7 +290,20 @@ class RunOperator:
 
     # -- internal -------------------------------------------------------------------------
 
+    def _why_not(self) -> str:
+        """Why nobody may act now; "" if one may."""
+        end = self.phase.end
+        if self.phase.phase == ENDED:
+            return "the run has ended" + ("" if end is None else f" at {end.clock}: {end.title}")
+        return NOT_BEGUN if self.phase.phase == WAITING else ""
+
+    def _refused(self, who: str, words: str, why: str) -> Reply:
+        self.lines.settle(who, words, REFUSED, why)
+        return Reply(False, why)
+
     def _try(self, act: Callable[[], None]) -> Reply:
+        if why := self._why_not():
+            return Reply(False, why)
         try:
             act()
         except TakeoverRefused as refusal:
@@ -209,6 +311,8 @@ class RunOperator:
         return Reply(True, self.shared.takeover.message)
 
     def _act(self, who: str, action: teleop_actions.TeleopAction) -> Reply:
+        if why := self._why_not():
+            return Reply(False, why)
         return Reply(True) if self.shared.act(who, action) else self._no_control(who)
 
     def _has_control(self, who: str) -> bool:

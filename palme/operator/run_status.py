@@ -5,7 +5,16 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from palme.events import Corrected, Event, HandedBack, Judged, Planned, Started, TakenOver
+from palme.events import (
+    Corrected,
+    CorrectionRefused,
+    Event,
+    HandedBack,
+    Judged,
+    Planned,
+    Started,
+    TakenOver,
+)
 from palme.operator.operator import StepStatus
 from robots.skills import BadStep, Step
 
@@ -56,6 +65,8 @@ class RunStatus:
                 self._by_hand = False
                 if event.before is not None:
                     self._last(state="replaced", reason=f"“{event.words}”")
+            elif isinstance(event, CorrectionRefused):
+                self.instruction = event.instruction
 
     @property
     def steps(self) -> tuple[StepStatus, ...]:

@@ -6,13 +6,26 @@ Images are left out (the page and the film have them); every joint target sent i
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from palme.events import Acted, Corrected, Event, Finished, HandedBack, Judged, Planned, Started, TakenOver
+from palme.events import (
+    Acted,
+    Corrected,
+    CorrectionRefused,
+    Event,
+    Finished,
+    HandedBack,
+    Judged,
+    Planned,
+    Started,
+    TakenOver,
+    Typed,
+)
 from palme.perception.objects import PerceivedObjects
 from robots.skills import Step
 from robots.types import JointCommand
@@ -26,6 +39,7 @@ class EventLog:
     def __init__(self, path: Path, **header: Any) -> None:
         """Create the file, with `header` in its first line."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()  # lines that a person types come from a thread of their own
         self._file = path.open("w", encoding="utf-8")
         self._write({"event": "header", "schema": SCHEMA, **header})
 
@@ -46,8 +60,10 @@ class EventLog:
         self._write({"event": kind, **values})
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, default=_plain, allow_nan=False) + "\n")
-        self._file.flush()
+        written = json.dumps(line, default=_plain, allow_nan=False) + "\n"
+        with self._lock:
+            self._file.write(written)
+            self._file.flush()
 
 
 def _fields(event: Event) -> dict[str, Any]:
@@ -82,6 +98,17 @@ def _fields(event: Event) -> dict[str, Any]:
             "step": _text(event.step),
             "before": _text(event.before),
             "instruction": event.instruction,
+        }
+    if isinstance(event, CorrectionRefused):
+        return {"index": event.index, "reason": event.reason, "instruction": event.instruction}
+    if isinstance(event, Typed):
+        return {
+            "number": event.number,
+            "who": event.who,
+            "words": event.words,
+            "typed_t": round(event.typed_t, 4),
+            "state": event.state,
+            "note": event.note,
         }
     if isinstance(event, Acted):
         return {

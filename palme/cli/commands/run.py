@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from palme.cli.rig.recording import Recording
     from palme.cli.rig.trajectory_log import TrajectoryLog
     from palme.data.recorder import Recorder
+    from palme.operator.typed_lines import TypedLines
     from palme.report.log import EventLog
     from palme.report.record import RunRecord
     from robots.robot import Robot
@@ -46,7 +47,7 @@ def run(sentence: str, config: RunConfig) -> int:
     from palme.report.record import RunRecord
 
     scene = _scene(sentence, config)
-    rig = _rig(config)
+    rig, stage = _rig(config), None
     try:
         out = Path(config.out)
         out.mkdir(parents=True, exist_ok=True)
@@ -56,17 +57,23 @@ def run(sentence: str, config: RunConfig) -> int:
         with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
             result = _act(stage, (record, log, ConsoleLogger()))
             record.truth = _truth(stage, log)
+            if stage.session is not None:
+                stage.session.judge(record.truth)
             if stage.recording is not None:
                 print(stage.recording.save(record.truth))
                 stage.recording.close()
             achieved = result.done and record.truth is not False
             written = _write(out, record, stage)
             log.note("end", achieved=achieved, files=[path.name for path in written])
+        print(_closing(result.done, record.truth, achieved))
+        for path in written:
+            print(f"  {path}")
+        if stage.session is not None:
+            stage.session.linger()
     finally:
+        if stage is not None and stage.session is not None:
+            stage.session.close()
         rig.close()
-    print(_closing(result.done, record.truth, achieved))
-    for path in written:
-        print(f"  {path}")
     return 0 if achieved else 1
 
 
@@ -80,6 +87,7 @@ class _Stage:
         trajectory: for the film; None where the world is not ours.
         recorder: of `recording`; both None without record=.
         session: a person's part; None without console and device.
+        lines: all that persons type, the sentence first.
     """
 
     sentence: str
@@ -92,6 +100,7 @@ class _Stage:
     recording: Recording | None
     recorder: Recorder | None
     session: OperatorSession | None
+    lines: TypedLines
 
 
 def _scene(sentence: str, config: RunConfig) -> Scene | None:
@@ -131,10 +140,12 @@ def _set_table(rig: Rig, sentence: str, scene: Scene | None, out: Path) -> Task[
 def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, task: Task[Any] | None) -> _Stage:
     """The layers around the arm, from the inside out: trajectory, recorder, operator session."""
     from palme.cli.rig.trajectory_log import TrajectoryLog
+    from palme.operator.typed_lines import TypedLines
 
     trajectory = None if rig.world is None else TrajectoryLog(rig.arm, rig.world, sentence)
     robot: Any = rig.arm if trajectory is None else trajectory
-    stage = _Stage(sentence, config, rig, robot, scene, task, trajectory, None, None, None)
+    lines = TypedLines(sentence)
+    stage = _Stage(sentence, config, rig, robot, scene, task, trajectory, None, None, None, lines)
     with ExitStack() as undo:
         pictures: Pictures | None = None
         if config.has_operator:
@@ -153,10 +164,14 @@ def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, task
             robot = stage.robot = stage.recorder
         if config.has_operator:
             from palme.cli.rig.operator_session import OperatorSession, device_named
+            from palme.cli.rig.terminal import on_terminal
 
             device = device_named(config.teleop)
             cameras = tuple(rig.arm.cameras)
-            stage.session = OperatorSession(robot, config, device, cameras, pictures=pictures)
+            wait = on_terminal() if config.console_wait is None else config.console_wait
+            stage.session = OperatorSession(
+                robot, config, device, cameras, pictures=pictures, lines=lines, waits=config.console and wait
+            )
             stage.robot = stage.session.shared
             if stage.recorder is not None:
                 stage.recorder.is_intervention = stage.session.by_hand
@@ -171,6 +186,8 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
 
     rig, config, session = stage.rig, stage.config, stage.session
     planner, policy = rig.planner, rig.policy
+    stage.lines.listeners += listeners
+    listeners = (stage.lines, *listeners)
     readers = tuple(part for part in (stage.trajectory, stage.recorder) if part is not None)
     if session is None:
         listeners += readers
@@ -197,14 +214,14 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
 def _act(stage: _Stage, listeners: tuple[Any, ...]) -> RunResult:
     """Let the agent work, with the operator's session open meanwhile."""
     agent, session = _agent(stage, listeners), stage.session
-    if session is None:
-        return agent.run(stage.sentence)
     try:
-        session.start()
-        return agent.run(stage.sentence)
+        if session is None:
+            return agent.run(stage.sentence)
+        result = session.carry_out(lambda: agent.run(stage.sentence))
     finally:
-        session.close()
-        print(f"   {session.told()}")
+        stage.lines.close()
+    print(f"   {session.told()}")
+    return result
 
 
 def _truth(stage: _Stage, log: EventLog) -> bool | None:

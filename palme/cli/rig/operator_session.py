@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from palme.cli.errors import UsageError
+from palme.cli.rig.terminal import on_terminal, typed_line
 from palme.cli.settings.groups import OperatorConfig
-from palme.operator.run_operator import RunOperator
+from palme.operator.run_operator import NOT_BEGUN, RunOperator
+from palme.operator.run_phase import COUNTDOWN, WAITING, RunEnd, RunPhase, end_of, judged, run_end
 from palme.operator.run_status import RunStatus
+from palme.operator.typed_lines import REFUSED, TypedLines
 from robots.robot import Remote, Robot
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING
 from robots.teleop.loop import ControlLoop
@@ -19,9 +23,16 @@ from robots.teleop.pictures import FetchedPictures, Pictures
 from robots.teleop.shared_robot import SharedArm
 from robots.teleop.teleop_actions import Teleoperator
 
+if TYPE_CHECKING:
+    from palme.agent import RunResult
+
 PATIENCE = 2.0  # [s] a simulated arm stands still in mid-motion while its policy thinks; a real one brakes
 TIDY = 20  # ticks
 SWITCH = 0.0005  # [s] a thread may keep the others from a tick
+POLL = 0.1  # [s] between two looks at the terminal
+RELOAD = 3.0  # [s] a page may take to come back before it counts as closed
+TERMINAL = "terminal"  # who acts there
+AFTER_END = 10.0  # [s] that an open page is served after the end of a run without a terminal
 
 
 def beside(arm: Any, ours: bool) -> Pictures:
@@ -44,6 +55,8 @@ class OperatorSession:
         pictures: where they come by themselves; closed with the rest.
         agent: whether somebody plans, and the arm can be handed back to it.
         mode, message: to begin with.
+        lines: all that persons type to the agent.
+        waits: whether the run is begun by a person: see `wait_for_start`.
 
     Attributes:
         console: the page's server, None where there is none or it has ended.
@@ -59,6 +72,8 @@ class OperatorSession:
         mode: str = AUTONOMOUS,
         message: str = "",
         pictures: Pictures | None = None,
+        lines: TypedLines | None = None,
+        waits: bool = False,
     ) -> None:
         self._remote = arm.capability(Remote)
         by_clock = self._remote is not None and self._remote.realtime
@@ -76,21 +91,17 @@ class OperatorSession:
         self.shared.on_tick.append(self._tidy)
         self.loop = ControlLoop(self.shared, cameras)
         self.run_status = RunStatus() if agent else None
-        self.operator = RunOperator(self.shared, self.loop, self.run_status)
+        self.lines, self.phase = lines or TypedLines(), RunPhase(waits)
+        self.operator = RunOperator(self.shared, self.loop, self.run_status, self.lines, self.phase)
         self._config, self._device = config, device
+        self._finished = False
         self.console: Any = None
         self._switch = sys.getswitchinterval()
 
     def start(self) -> OperatorSession:
-        """Connect the device, tick, open the console. Raises UsageError that names what is missing."""
-        from robots.errors import DeviceError
-
-        if self._device is not None:
-            try:
-                self._device.connect()
-            except DeviceError as error:
-                raise UsageError(str(error)) from error
-            self.shared.devices.append(self._device)
+        """Tick, open the console, connect the device. Raises UsageError that names what is missing."""
+        if self.phase.phase != WAITING:
+            self._connect()
         gc.collect()
         gc.freeze()  # the collector skips networks and tables while the arm moves ...
         gc.disable()  # ... and never pauses for all that a session gathers: `_tidy` collects young objects
@@ -104,13 +115,41 @@ class OperatorSession:
                 raise
         return self
 
-    def close(self) -> None:
-        """End console, loop, pictures and device, in this order. Idempotent."""
-        if self.console is not None:
-            self.console.stop()
-            self.console = None
+    def wait_for_start(self) -> None:
+        """Wait until a person begins the run, on the page or by Enter, if it is to be begun by one.
+
+        Nothing moves before: the device is connected at the beginning.
+        """
+        if self.phase.phase != WAITING:
+            return
+        by_enter = ", or by Enter here" if on_terminal() else ""
+        print(
+            f"waiting: the run begins {COUNTDOWN:.0f} s after that page is opened, or at once by its Start "
+            f"button{by_enter}; Ctrl-C ends it",
+            flush=True,
+        )
+        while not self.phase.wait(0.0 if on_terminal() else POLL):
+            self.shared.tasks.check_alive()
+            line = typed_line(POLL)
+            if line is not None and line.strip():
+                self.lines.settle(TERMINAL, line.strip(), REFUSED, NOT_BEGUN)
+                print("press Enter alone to begin, Ctrl-C to end", flush=True)
+            elif line is not None or self.phase.begins_in == 0.0:
+                who = TERMINAL if line is not None else "the opened page"
+                reply = self.operator.start(who)
+                if not reply.done and line is not None:
+                    print(f"not begun: {reply.message}", flush=True)
+        print(f"begun by {self.phase.begun_by}", flush=True)
+        self._connect()
+
+    def finish(self, end: RunEnd) -> None:
+        """The run has ended: end loop, pictures and device. Until `close` the console shows the end."""
+        self.phase.finish(end)  # before the loop ends: nobody acts any more
         # `abort_if_lost` ends a wait for a server that does not answer
         self.loop.close(None if self._remote is None else self._remote.abort_if_lost)
+        self.operator.finish(end)
+        self._finished = True
+        self.lines.close(f"the run ended: {end.reason}")
         if self.shared.pictures is not None:
             self.shared.pictures.close()
         if self._device is not None:
@@ -120,13 +159,81 @@ class OperatorSession:
         gc.unfreeze()
         gc.enable()
 
+    def fail(self, error: BaseException) -> None:
+        """The run has ended by an error of this program, or by Ctrl-C before it began."""
+        if isinstance(error, KeyboardInterrupt):
+            before = " before it began" if self.phase.phase == WAITING else ""
+            self.finish(run_end("stopped", "Stopped", f"stopped by Ctrl-C{before}"))
+        else:
+            self.finish(run_end("crashed", "Crashed", f"{type(error).__name__}: {error}"))
+
+    def carry_out(self, work: Callable[[], RunResult]) -> RunResult:
+        """Run the agent from the beginning that a person gives to its end, which the console then shows."""
+        try:
+            self.start()
+            self.wait_for_start()
+            result = work()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        self.finish(end_of(result.finished))
+        return result
+
+    def judge(self, truth: bool | None) -> None:
+        """Say of a finished run what an independent check of the goal found; None = there was none."""
+        if self.phase.end is not None:
+            self.operator.finish(judged(self.phase.end, truth))
+
+    def linger(self) -> None:
+        """Keep the console open while a page shows the end of the run.
+
+        On a terminal until the page is closed, or until Enter or Ctrl-C; elsewhere at most `AFTER_END`.
+        """
+        if self.console is None or not self.console.clients.connected:
+            return
+        by_person = on_terminal()
+        if by_person:
+            print("console: shows the end of the run; close its page, or press Enter, to end", flush=True)
+        now = seen = begin = time.monotonic()
+        try:
+            while now - seen < RELOAD and (by_person or now - begin < AFTER_END):
+                if typed_line(POLL) is not None:
+                    return
+                time.sleep(0.0 if by_person else POLL)
+                now = time.monotonic()
+                seen = now if self.console.clients.connected else seen
+        except KeyboardInterrupt:
+            print()
+
+    def close(self) -> None:
+        """End everything. Idempotent."""
+        if not self._finished:
+            self.finish(self.phase.end or run_end("stopped", "Stopped", "the session was closed"))
+        if self.console is not None:
+            self.console.stop()
+            self.console = None
+
     def __enter__(self) -> OperatorSession:
         return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not self._finished:
+            self.fail(error)
         self.close()
+
+    def _connect(self) -> None:
+        """Connect the device. Raises UsageError that names what is missing."""
+        from robots.errors import DeviceError
+
+        if self._device is None:
+            return
+        try:
+            self._device.connect()
+        except DeviceError as error:
+            raise UsageError(str(error)) from error
+        self.shared.devices.append(self._device)
 
     def alone(self, part: Any) -> Any:
         """`part` (planner, policy, listener) that reads the simulator, called between two ticks only."""

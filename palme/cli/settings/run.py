@@ -61,6 +61,8 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
         limits: when the agent gives up (configs/limits/).
         look: of the video; planner and policy always see `fast`, which they were trained on.
         video: false writes no film.
+        console_wait: with console=true the run begins 10 s after the page is opened, or at once by its Start
+            button or by Enter on the terminal; null = only on a terminal.
         teleop: a device in a person's hand: keyboard, gamepad, spacemouse; null = none.
         out: folder for the report, the log and the film.
     """
@@ -69,6 +71,7 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
     limits: AgentLimits
     look: Literal["photo", "fast"]
     video: bool
+    console_wait: bool | None
     teleop: Annotated[str, Known("device", DEVICES)] | None
     out: str
 

@@ -11,9 +11,11 @@ from typing import Self
 
 import numpy as np
 
-from palme.operator.operator import Jog, Joint, Picture, Reply, Status, StepStatus
+from palme.operator.operator import MAX_LINES, Jog, Joint, Picture, Reply, Status, StepStatus
 from palme.operator.rehearsal.arm import DQ_MAX, NAMES, Q_MAX, Q_MIN, SPEED, TURN, LineArm, Vector
 from palme.operator.rehearsal.drawing import BLOCK, BOWL, CAMERAS, draw
+from palme.operator.run_phase import RUNNING, RunPhase, run_end
+from palme.operator.typed_lines import REFUSED, TAKEN, TypedLines
 
 TICK, PICTURE_PERIOD = 0.01, 0.05  # [s]
 ACTION_TIMEOUT = 0.1  # [s] after which a motion that is not repeated ends
@@ -34,6 +36,7 @@ class RehearsalOperator:
         self._done: deque[StepStatus] = deque(maxlen=6)
         self._at, self._path = 0, list[tuple[Vector, float]]()
         self._typed_step = ""
+        self.lines, self.phase = TypedLines(instruction), RunPhase()
         self._action: tuple[float, Jog | Vector] | None = None  # (time, jog or point over the table)
         self._pictures: dict[str, Picture] = {}
         self._ticked_at = time.monotonic()
@@ -54,6 +57,8 @@ class RehearsalOperator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the threads."""
+        self.phase.finish(run_end("stopped", "Stopped", "the rehearsal was ended"))
+        self.lines.close("the rehearsal was ended")
         self._ended.set()
         for thread in self._threads:
             thread.join(5)
@@ -81,6 +86,10 @@ class RehearsalOperator:
                 missed_ticks=self._missed,
                 message=self._message,
                 t_mono=now,
+                phase=self.phase.phase,
+                begins_in=self.phase.begins_in,
+                end=self.phase.end,
+                lines=self.lines.lines[-MAX_LINES:],
             )
 
     def picture(self, camera: str) -> Picture | None:
@@ -88,6 +97,15 @@ class RehearsalOperator:
         return self._pictures.get(camera)
 
     # -- actions --------------------------------------------------------------------------
+
+    def start(self, who: str) -> Reply:
+        """See `Operator`."""
+        return Reply(self.phase.begin(who), "begun" if self.phase.begun_by else "the run has begun already")
+
+    def wait_for_start(self, who: str) -> Reply:
+        """See `Operator`."""
+        self.phase.hold()
+        return Reply(True, "the run waits for Start")
 
     def stop(self, who: str, reason: str) -> Reply:
         """See `Operator`."""
@@ -147,13 +165,22 @@ class RehearsalOperator:
     def correct(self, who: str, text: str) -> Reply:
         """See `Operator`."""
         with self._lock:
+            if refusal := self._refusal(who):
+                self.lines.settle(who, text, REFUSED, refusal.message)
+                return refusal
             self._done.append(StepStatus(self._typed_step or _STEPS[self._at], "replaced", None, f"by {who}"))
+            self.lines.settle(who, text, TAKEN, f"step: {text}")
             self._typed_step, self._path = text, []
             self._message = f"{who} typed: {text}"
             return Reply(True, self._message)
 
+    def connect(self, who: str) -> None:
+        """See `Operator`."""
+        self.phase.opened(who)
+
     def disconnect(self, who: str) -> None:
         """See `Operator`."""
+        self.phase.left(who)
         with self._lock:
             if self._holder == who:
                 self._set("paused", "", f"{who} disconnected: paused")
@@ -161,6 +188,8 @@ class RehearsalOperator:
     # -- internal -------------------------------------------------------------------------
 
     def _refusal(self, who: str) -> Reply | None:
+        if self.phase.phase != RUNNING:
+            return Reply(False, f"the run is {self.phase.phase}")
         if self._mode == "stopped":
             return Reply(False, "the arm is stopped; rearm it first")
         if self._holder not in ("", "policy", who):
@@ -207,7 +236,7 @@ class RehearsalOperator:
     def _tick(self) -> None:
         self._ticked_at = time.monotonic()
         velocity, spin, gripper = np.zeros(3), 0.0, None
-        if self._mode == "autonomous":
+        if self._mode == "autonomous" and self.phase.phase == RUNNING:
             velocity, gripper = self._follow()
         elif self._action is not None and time.monotonic() - self._action[0] <= ACTION_TIMEOUT:
             action = self._action[1]
