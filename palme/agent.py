@@ -34,6 +34,7 @@ from palme.supervision import Correction, Supervisor
 from robots.errors import NotAutonomous
 from robots.robot import Robot
 from robots.skills import BadStep, Step
+from robots.text import checked_text
 from robots.types import ActionChunk, JointCommand, Observation
 
 
@@ -144,7 +145,11 @@ class Agent:
 
         A refused command (such as a NaN from the policy) and Ctrl-C end the run with the arm holding; both
         are results with a reason, not exceptions.
+
+        Raises:
+            TextRefused: `instruction` holds what no log or recording can carry; nothing has moved.
         """
+        checked_text(instruction, "instruction")
         self._start = time.monotonic()
         self._seconds = {"observe": 0.0, "plan": 0.0, "policy": 0.0, "execute": 0.0, "judge": 0.0}
         self._history: list[tuple[Step, bool]] = []

@@ -10,6 +10,7 @@ from palme.cli.errors import UsageError, unknown
 from palme.cli.signals import stoppable
 from palme.registry import UnknownName
 from robots.errors import RobotError
+from robots.text import text_problem
 
 COMMANDS = {
     "run": (
@@ -87,6 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    for k, word in enumerate(arguments, 1):
+        if problem := text_problem(word):
+            raise UsageError(f"argument {k}: {problem}")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(HELP.format(commands=_listed()), end="")
         return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from palme.data import layout
 from palme.data.episode_index import DatasetInfo, Entry, read_entries, read_stats, read_texts, stats_json
 from palme.data.errors import DamagedDatasetError
-from palme.data.files import publish, write_json
+from palme.data.files import publish, write_json, writing
 from palme.data.schema import Features, video_keys
 from palme.data.stats import aggregate
 
@@ -42,7 +42,8 @@ def recover(root: Path, info: DatasetInfo) -> tuple[DatasetInfo, list[Entry], li
     if leftovers := _leftovers(root, info.features, entries):
         done.append(f"removed {len(leftovers)} files of an incomplete episode")
     for path in leftovers:
-        path.unlink()
+        with writing(path):
+            path.unlink()
     if uncounted := len(entries) - info.total_episodes:
         info = recount(root, info, entries)
         done.append(f"added {uncounted} complete episode(s) to info.json")

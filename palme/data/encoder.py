@@ -25,7 +25,8 @@ import numpy as np
 if TYPE_CHECKING:
     from palme.data.video import VideoWriter
 
-HEADER = struct.Struct("<BBHII")  # kind, camera, slot, frame, number of bytes that follow
+# kind, camera, slot, frame (of BEGIN and of each reply: number of the episode), number of bytes that follow
+HEADER = struct.Struct("<BBHII")
 BEGIN, IMAGE, REPEAT, FINISH, ABANDON = range(5)  # requests
 FREE, DONE, FAILED, READY = range(10, 14)  # replies
 NICE = 10  # the control loop has priority
@@ -60,11 +61,12 @@ class _Encoder:
         self._memory = mmap.mmap(fd, self._size * settings.slots)
         self._writers: list[VideoWriter] = []
         self._failed = ""
+        self._episode = 0
 
-    def handle(self, kind: int, camera: int, slot: int, payload: bytes) -> None:
+    def handle(self, kind: int, camera: int, slot: int, frame: int, payload: bytes) -> None:
         if kind == BEGIN:
             self._abandon()
-            self._failed = ""
+            self._failed, self._episode = "", frame
             self._try(lambda: self._begin(Path(os.fsdecode(payload))))
         elif kind == IMAGE:
             _, height, width = self._settings.views[camera]
@@ -110,7 +112,7 @@ class _Encoder:
             self._reply(FAILED, 0, self._failed.encode())
 
     def _reply(self, kind: int, slot: int = 0, payload: bytes = b"") -> None:
-        self._out.write(HEADER.pack(kind, 0, slot, 0, len(payload)) + payload)
+        self._out.write(HEADER.pack(kind, 0, slot, self._episode, len(payload)) + payload)
         self._out.flush()
 
 
@@ -124,13 +126,13 @@ def main(fd: int, settings: EncoderSettings) -> None:
     import palme.data.video  # noqa: F401  # half a second on a slow core: before the first image, not after
 
     encoder = _Encoder(fd, settings, out)
-    out.write(HEADER.pack(READY, 0, 0, 0, 0))
-    out.flush()
     source = sys.stdin.buffer
     try:
+        out.write(HEADER.pack(READY, 0, 0, 0, 0))
+        out.flush()
         while len(header := source.read(HEADER.size)) == HEADER.size:
-            kind, camera, slot, _, n = HEADER.unpack(header)
-            encoder.handle(kind, camera, slot, source.read(n) if n else b"")
+            kind, camera, slot, frame, n = HEADER.unpack(header)
+            encoder.handle(kind, camera, slot, frame, source.read(n) if n else b"")
     except BrokenPipeError:  # the parent was killed
         os._exit(1)
 

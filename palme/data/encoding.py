@@ -102,6 +102,7 @@ class EncoderProcess:
         self._failure = ""
         self._backlog: deque[bytes] = deque()  # bytes that the pipe has not accepted yet
         self._folder = Path()
+        self._episode = 0  # replies about an earlier episode do not concern the present one
         self.waited = 0.0
         with _anonymous_file() as file:
             file.truncate(self._size * n)
@@ -131,15 +132,19 @@ class EncoderProcess:
         """Start a video for each camera; the first call waits for the process.
 
         Raises:
-            EncoderError: the process did not start in time.
+            EncoderError: the process has ended, or did not start in time.
         """
         limit = time.monotonic() + START_TIMEOUT
+        if self._process.poll() is not None:
+            raise EncoderError(f"the encoding process ended with exit code {self._process.returncode}")
         while not self._ready:
             self._wait(0.1)
+            self._check()
             if not time.monotonic() < limit:
                 raise EncoderError(f"the encoding process did not start within {START_TIMEOUT:g} s")
         self._done, self._failure, self._folder, self.waited = None, "", folder, 0.0
-        self._send(encoder.BEGIN, payload=os.fsencode(folder))
+        self._episode += 1
+        self._send(encoder.BEGIN, frame=self._episode, payload=os.fsencode(folder))
 
     def add(self, camera: int, frame: int, rgb: NDArray[np.uint8]) -> bool:
         """Hand over one image, uint8 (H, W, 3). Returns False if the previous one is repeated instead.
@@ -247,16 +252,16 @@ class EncoderProcess:
                 break
             self._replies += part
         while len(self._replies) >= HEADER.size:
-            kind, _, slot, _, n = HEADER.unpack_from(self._replies)
+            kind, _, slot, episode, n = HEADER.unpack_from(self._replies)
             if len(self._replies) < HEADER.size + n:
                 break
             payload = self._replies[HEADER.size : HEADER.size + n]
             self._replies = self._replies[HEADER.size + n :]
             if kind == encoder.FREE:
                 self._free.append(slot)
-            elif kind == encoder.DONE:
+            elif kind == encoder.DONE and episode == self._episode:
                 self._done = payload
-            elif kind == encoder.FAILED:
+            elif kind == encoder.FAILED and episode == self._episode:
                 self._failure = payload.decode(errors="replace")
             elif kind == encoder.READY:
                 self._ready = True

@@ -35,6 +35,10 @@ class EncoderError(DataError):
     """The process that encodes the videos ended or failed."""
 
 
+class EpisodeLostError(DataError):
+    """An episode could not be saved, for none of the other causes; every finished one is kept."""
+
+
 class CameraTimeoutError(DataError):
     """A camera has delivered no image within its time limit."""
 

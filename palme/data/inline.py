@@ -25,10 +25,10 @@ class InlineEncoder:
     def begin(self, folder: Path) -> None:
         """Open a video for each camera, `folder`/NAME.mp4."""
         schema = self._schema
-        self._writers = [
-            VideoWriter(folder / f"{v.name}.mp4", schema.fps, v.height, v.width, schema.codec)
-            for v in schema.views
-        ]
+        self.abandon()
+        for v in schema.views:
+            path = folder / f"{v.name}.mp4"
+            self._writers.append(VideoWriter(path, schema.fps, v.height, v.width, schema.codec))
 
     def add(self, camera: int, frame: int, rgb: NDArray[np.uint8]) -> bool:
         """Encode one image, uint8 (H, W, 3). Returns True: no image is ever repeated."""
@@ -39,13 +39,15 @@ class InlineEncoder:
         """Close every video and sync it to disk."""
         for writer in self._writers:
             writer.close()
-        return [EncodedVideo(writer.path, writer.n, writer.levels) for writer in self._writers]
+        writers, self._writers = self._writers, []
+        return [EncodedVideo(writer.path, writer.n, writer.levels) for writer in writers]
 
     def abandon(self) -> None:
         """Discard the current episode."""
-        for writer in self._writers:
+        writers, self._writers = self._writers, []
+        for writer in writers:
             writer.abandon()
-        self._writers = []
 
     def close(self) -> None:
-        """Does nothing: there is no process to end."""
+        """Discard what is open; there is no process to end."""
+        self.abandon()

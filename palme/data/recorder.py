@@ -23,6 +23,7 @@ from palme.events import Acted, Event, Finished, Judged, Planned
 from robots.errors import CommandRejected
 from robots.robot import Rearmable, Robot, RobotWrapper
 from robots.teleop.pictures import Pictures
+from robots.text import escaped
 from robots.types import JointCommand, Observation
 
 CAMERA_TIMEOUT = 1.0  # [s] without a new image
@@ -182,8 +183,8 @@ class Recorder(RobotWrapper, Rearmable):
         if episode is None:
             return
         if isinstance(event, Planned):
-            sentence = "" if event.sentence is None else event.sentence.text
-            answer = "done" if event.step.is_done else event.rationale
+            sentence = "" if event.sentence is None else escaped(event.sentence.text)
+            answer = "done" if event.step.is_done else escaped(event.rationale)
             self.step = "" if event.step.is_done else event.step.text
             episode.events.append(
                 EpisodeEvent(episode.n, event.t, "planned", event.index, event.step.text, sentence, answer,
@@ -198,17 +199,21 @@ class Recorder(RobotWrapper, Rearmable):
                              probability=look.score, camera=look.camera, xyz=look.xyz)
                     )  # fmt: skip
         elif isinstance(event, Judged):
-            answer = event.reason or event.found
+            answer = escaped(event.reason or event.found)
             episode.events.append(
                 EpisodeEvent(episode.n, event.t, "judged", event.index, event.step.text, "", answer,
                              event.success, event.probability, event.seconds)
             )  # fmt: skip
         elif isinstance(event, Finished):
             episode.events.append(
-                EpisodeEvent(episode.n, event.t, "finished", answer=event.reason, success=event.done)
+                EpisodeEvent(episode.n, event.t, "finished", answer=escaped(event.reason), success=event.done)
             )
             self._run = replace(
-                self._run, done=event.done, cause=event.cause, reason=event.reason, final=self._final()
+                self._run,
+                done=event.done,
+                cause=event.cause,
+                reason=escaped(event.reason),
+                final=self._final(),
             )
 
     def _final(self) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ ones included; the planner's sentence has no column in a frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from palme.data import layout
+from palme.data.errors import InvalidFrameError
 from palme.data.files import read_table
 from palme.data.frame_timing import FrameTiming
+from robots.text import text_problem
 
 _STR, _INT, _REAL, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
@@ -33,6 +35,9 @@ class Run:
         truth: the simulator's verdict, None without a simulator.
         world: JSON of the starting state for a replay, "" if it could not be set.
         final: final state of the world for comparison with a replay, () if unknown.
+
+    Raises:
+        InvalidFrameError: a text holds a character that no file can carry.
     """
 
     instruction: str
@@ -49,6 +54,10 @@ class Run:
     truth: bool | None = None
     world: str = ""
     final: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that every text can be written."""
+        _check_texts(self)
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,9 @@ class EpisodeEvent:
         camera: for "looked", the camera used.
         xyz: for "looked", (x, y, z) of the point found in [m], base frame, by the calibration that came with
             the image.
+
+    Raises:
+        InvalidFrameError: a text holds a character that no file can carry.
     """
 
     frame: int
@@ -83,6 +95,10 @@ class EpisodeEvent:
     seconds: float = 0.0
     camera: str = ""
     xyz: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that every text can be written."""
+        _check_texts(self)
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,13 @@ class CommandRecord:
     seq: int = 0
     t_mono: float = 0.0
     accepted: bool = True
+
+
+def _check_texts(row: Run | EpisodeEvent) -> None:
+    for one in fields(row):
+        value = getattr(row, one.name)
+        if isinstance(value, str) and (problem := text_problem(value)):
+            raise InvalidFrameError(f"{type(row).__name__}.{one.name}: {problem}")
 
 
 RUNS = pa.schema(

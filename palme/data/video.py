@@ -7,6 +7,7 @@ file four times as large (synthetic scene at 640x480).
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from palme.data.errors import DataError, EncoderError
 from palme.data.files import sync, write_error
 from palme.data.schema import CODECS
 from palme.data.stats import count_levels
@@ -56,7 +58,7 @@ class VideoWriter:
             codec: "h264" or "av1".
 
         Raises:
-            WriteError: the file system refuses.
+            WriteError, EncoderError: the file system refuses, or the codec does.
         """
         self.path, self.n = path, 0
         self._reformatter = VideoReformatter()  # reused: creating one costs more than converting an image
@@ -70,14 +72,14 @@ class VideoWriter:
             self._tick = Fraction(1, fps)  # the stream's own time base becomes the file's, which is finer
             stream.codec_context.time_base = self._tick
             self._stream = stream
-        except OSError as error:
-            raise write_error(path, error) from error
+        except (OSError, av.FFmpegError) as error:
+            raise _failed(path, error) from error
 
     def add(self, rgb: NDArray[np.uint8] | None) -> None:
         """Append an image, uint8 (H, W, 3); None repeats the previous one.
 
         Raises:
-            WriteError: the file system refuses.
+            WriteError, EncoderError: the file system refuses, or the codec does.
         """
         if rgb is not None:
             frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
@@ -90,28 +92,32 @@ class VideoWriter:
         try:
             for packet in self._stream.encode(self._last):
                 self._container.mux(packet)
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        except (OSError, av.FFmpegError) as error:
+            raise _failed(self.path, error) from error
 
     def close(self) -> None:
         """Finish the file and sync it to disk.
 
         Raises:
-            WriteError: the file system refuses.
+            WriteError, EncoderError: the file system refuses, or the codec does.
         """
         try:
             for packet in self._stream.encode():
                 self._container.mux(packet)
             self._container.close()
             sync(self.path)
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        except (OSError, av.FFmpegError) as error:
+            raise _failed(self.path, error) from error
 
     def abandon(self) -> None:
         """Close and delete the file."""
-        try:
+        with suppress(OSError, av.FFmpegError):
             self._container.close()
-        except OSError:
-            pass
-        if self.path.exists():
+        with suppress(OSError):  # `.unfinished` is emptied before the next episode in any case
             os.unlink(self.path)
+
+
+def _failed(path: Path, error: OSError | av.FFmpegError) -> DataError:
+    if isinstance(error, OSError):
+        return write_error(path, error)
+    return EncoderError(f"{path}: cannot be encoded ({error}); every finished episode is kept")

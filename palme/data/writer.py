@@ -22,7 +22,8 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,19 @@ from palme.data.episode_index import (
     stats_json,
     texts_table,
 )
-from palme.data.errors import DatasetBusyError, EncoderError, InvalidFrameError, NotADatasetError
-from palme.data.files import publish, write_json, write_table, writing
+from palme.data.errors import (
+    DataError,
+    DatasetBusyError,
+    EncoderError,
+    EpisodeLostError,
+    InvalidFrameError,
+    NotADatasetError,
+)
+from palme.data.files import publish, write_error, write_json, write_table, writing
 from palme.data.frame_timing import measure_timing
 from palme.data.schema import VECTORS, Features, Schema, arrow_schema
 from palme.data.sidecar import CommandRecord, EpisodeEvent, Run, Sidecar, tables
+from robots.text import text_problem
 
 
 @dataclass(frozen=True)
@@ -111,14 +120,14 @@ class DatasetWriter:
         with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
         self._lock = lock(self.root)
+        self._make_encoder = encoder
         self._encoder: VideoEncoder | None = None
         self._folder = self.root / layout.UNFINISHED
-        self._stale = False
+        self._failed = False  # an episode failed: the disk may be ahead of this object
         self.recovered: list[str] = []
         try:
             self._open()
-            if schema.views:
-                self._encoder = encoder(schema)
+            self._start_encoder()
         except BaseException:
             self.close()
             raise
@@ -139,12 +148,19 @@ class DatasetWriter:
         schema.check_same(info.features, info.fps, info.robot_type)
         self.features = info.features
         self._info, self.entries, self.recovered = recover(self.root, info)
-        self._stale = False
         self._tasks = self._texts(layout.TASKS, "task")
         self._steps = self._texts(layout.SUBTASKS, "subtask") or [""]
         self._stats = read_stats(self.root, self.features)
         files = [p for kind in ("data/*/*", "videos/*/*/*", "palme/*/*/*") for p in self.root.glob(kind)]
         self._next = 1 + max((layout.number_of(path) or 0 for path in files), default=-1)
+
+    def _start_encoder(self) -> None:
+        """A new encoder in place of one that failed: what is left in that one's queue concerns no episode."""
+        old, self._encoder = self._encoder, None
+        if old is not None:
+            old.close()
+        if self.schema.views:
+            self._encoder = self._make_encoder(self.schema)
 
     def __enter__(self) -> DatasetWriter:
         """Return the writer."""
@@ -161,35 +177,73 @@ class DatasetWriter:
             task: the task sentence.
 
         Raises:
-            InvalidFrameError: the sentence is empty.
+            InvalidFrameError: the sentence is empty, or holds a character that no file can carry.
             WriteError: the file system refuses.
             EncoderError: the encoder failed.
         """
+        if problem := text_problem(task):
+            raise InvalidFrameError(f"the task sentence of an episode: {problem}")
         if not task.strip():
             raise InvalidFrameError("the task sentence of an episode is empty")
-        if self._stale:
-            self._open()  # a save failed between its renames: read what it left
-        # a new name each time: an encoder that briefly outlives its killed parent must not write here
-        self._folder = self.root / layout.UNFINISHED / uuid.uuid4().hex
-        with writing(self._folder):
+        with self.containing():
+            if self._failed:  # perhaps between the renames of a save: read what it left
+                self._open()
+                self._start_encoder()
+                self._failed = False
+            # a new name each time: an encoder that briefly outlives its killed parent must not write here
+            self._folder = self.root / layout.UNFINISHED / uuid.uuid4().hex
             shutil.rmtree(self._folder.parent, ignore_errors=True)
             self._folder.mkdir(parents=True)
-        if self._encoder is not None:
-            self._encoder.begin(self._folder)
+            if self._encoder is not None:
+                try:
+                    self._encoder.begin(self._folder)
+                except EncoderError:  # it ended between two episodes
+                    self._start_encoder()
+                    self._encoder.begin(self._folder)
         return EpisodeWriter(self, task, self._encoder)
+
+    @contextmanager
+    def containing(self) -> Iterator[None]:
+        """Whatever fails inside costs one episode: the next `begin` reads what it left on disk.
+
+        Raises:
+            DataError: as it was raised.
+            WriteError: in place of an OSError.
+            EpisodeLostError: in place of any other exception.
+        """
+        try:
+            yield
+        except BaseException as error:
+            self._failed = True
+            if isinstance(error, DataError) or not isinstance(error, Exception):
+                raise
+            if isinstance(error, OSError):
+                raise write_error(self.root, error) from error
+            raise EpisodeLostError(
+                f"{self.root}: the episode cannot be saved ({type(error).__name__}: {error}); every finished "
+                "episode is kept"
+            ) from error
 
     def close(self) -> None:
         """End the encoder and release the lock; an unsaved episode is discarded. Idempotent."""
-        if self._encoder is not None:
-            self._encoder.close()
-        if self._lock >= 0:
-            shutil.rmtree(self.root / layout.UNFINISHED, ignore_errors=True)
-            os.close(self._lock)
-            self._lock = -1
+        try:
+            if self._encoder is not None:
+                self._encoder.close()
+        finally:
+            if self._lock >= 0:
+                shutil.rmtree(self.root / layout.UNFINISHED, ignore_errors=True)
+                os.close(self._lock)
+                self._lock = -1
 
     def _save(
-        self, task: str, columns: dict[str, Any], videos: Sequence[EncodedVideo], sidecar: Sidecar
+        self,
+        task: str,
+        steps: Sequence[str],
+        columns: dict[str, Any],
+        videos: Sequence[EncodedVideo],
+        sidecar: Sidecar,
     ) -> Entry:
+        """Write one episode; `subtask_index` in `columns` counts in `steps`."""
         n, number = len(columns["frame_index"]), self._next
         start = self.entries[-1].stop if self.entries else 0
         clips = {v.key: Clip(number, 0.0, n / self.schema.fps) for v in self.schema.views}
@@ -199,7 +253,10 @@ class DatasetWriter:
             meta, listed = meta + 1, []
         entry = Entry(len(self.entries), (task,), n, start, start + n, number, clips, meta)
         tasks = self._tasks if task in self._tasks else [*self._tasks, task]
+        all_steps = [*self._steps, *(step for step in steps if step not in self._steps)]
+        numbers = np.array([all_steps.index(step) for step in steps])
         columns = columns | {
+            "subtask_index": numbers[columns["subtask_index"]],
             "timestamp": (np.arange(n) / self.schema.fps).astype(np.float32),
             "episode_index": np.full(n, entry.episode),
             "index": np.arange(start, start + n),
@@ -226,8 +283,8 @@ class DatasetWriter:
         table(table_of(columns, self.features), layout.path_of(layout.DATA, number))
         if tasks != self._tasks:
             table(texts_table("task", tasks), layout.TASKS)
-        if self._steps != self._texts(layout.SUBTASKS, "subtask"):
-            table(texts_table("subtask", self._steps), layout.SUBTASKS)
+        if all_steps != self._steps or not (self.root / layout.SUBTASKS).exists():
+            table(texts_table("subtask", all_steps), layout.SUBTASKS)
         rows = entries_table(
             [*(self.entries[i] for i in listed), entry],
             [*(self._stats[i] for i in listed), found],
@@ -240,20 +297,12 @@ class DatasetWriter:
             write_json(folder / Path(name).name, json_content)
             parts.append((folder / Path(name).name, name))
 
-        self._stale = True  # until the last rename, the disk is ahead of this object
         for temporary, name in parts:
             publish(temporary, self.root / name)
-        self._stale = False
         self.entries.append(entry)
         self._stats.append(found)
-        self._tasks, self._info, self._next = tasks, info, number + 1
+        self._tasks, self._steps, self._info, self._next = tasks, all_steps, info, number + 1
         return entry
-
-    def step_number(self, text: str) -> int:
-        """The number of a step text; new texts get the next one."""
-        if text not in self._steps:
-            self._steps.append(text)
-        return self._steps.index(text)
 
     def _texts(self, name: str, column: str) -> list[str]:
         path = self.root / name
@@ -278,6 +327,7 @@ class EpisodeWriter:
         self._repeated: dict[str, list[int]] = {view.name: [] for view in self._schema.views}
         self._age = 0.0
         self._open = True
+        self._steps = [""]  # texts of this episode's steps, in order of appearance
         self.events: list[EpisodeEvent] = []
         self.commands: list[CommandRecord] = []
 
@@ -285,9 +335,14 @@ class EpisodeWriter:
         """Append one frame. Waits at most the encoder's `max_wait` a camera.
 
         Raises:
-            InvalidFrameError: the row does not match the schema or is not finite; it is not recorded.
+            InvalidFrameError: the row does not match the schema, is not finite, or its step text cannot be
+                written; it is not recorded.
             EncoderError, WriteError: the episode is lost, every finished one is kept.
         """
+        if not self._open:
+            raise InvalidFrameError(f"frame {self.n}: the episode is saved or discarded; begin another")
+        if problem := text_problem(row.step):
+            raise InvalidFrameError(f"frame {self.n}: step text: {problem}")
         vectors = [np.asarray(v, np.float32) for v in (row.state, row.action, row.requested)]
         if not all(v.shape == (self._schema.width,) and np.isfinite(v).all() for v in vectors):
             raise InvalidFrameError(_number_problem(row, self._schema, self.n))
@@ -299,13 +354,15 @@ class EpisodeWriter:
             )
         if problem := shape_problem(self._schema, row.images):
             raise InvalidFrameError(f"frame {self.n}: {problem}")
-        for camera, (view, rgb) in enumerate(zip(self._schema.views, row.images, strict=True)):
-            assert self._encoder is not None
-            if not self._encoder.add(camera, self.n, rgb):
-                self._repeated[view.name].append(self.n)
+        with self._dataset.containing():
+            for camera, (view, rgb) in enumerate(zip(self._schema.views, row.images, strict=True)):
+                assert self._encoder is not None
+                if not self._encoder.add(camera, self.n, rgb):
+                    self._repeated[view.name].append(self.n)
         self._numbers.append(np.stack(vectors))
-        step = self._dataset.step_number(row.step)
-        self._scalars.append((row.intervention, step, float(row.capture_time)))
+        if row.step not in self._steps:
+            self._steps.append(row.step)
+        self._scalars.append((row.intervention, self._steps.index(row.step), float(row.capture_time)))
         self._age = max(self._age, row.age)
         self.n += 1
 
@@ -321,12 +378,18 @@ class EpisodeWriter:
             run: how it was recorded; None = the task alone.
 
         Raises:
-            InvalidFrameError: the episode has no frame.
-            EncoderError, WriteError: the episode is lost, every finished one is kept.
+            InvalidFrameError: the episode has no frame, or was saved or discarded before.
+            EncoderError, WriteError, EpisodeLostError: the episode is lost, every finished one is kept, and
+                the next one can be recorded.
         """
-        if not self.n:
+        if not (self._open and self.n):
             self.discard()
             raise InvalidFrameError("the episode has no frame: nothing was commanded; it is not saved")
+        self._open = False
+        with self._dataset.containing():
+            return self._finish(run)
+
+    def _finish(self, run: Run | None) -> tuple[Entry, Sidecar]:
         videos = [] if self._encoder is None else self._encoder.finish()
         for video in videos:
             if video.frames != self.n:
@@ -343,14 +406,16 @@ class EpisodeWriter:
         timing = measure_timing(time, self._schema.fps, self._repeated, waited, self._age)
         run = Run(self._task) if run is None else replace(run, instruction=run.instruction or self._task)
         sidecar = Sidecar(run, timing, tuple(self.events), tuple(self.commands))
-        self._open = False
-        return self._dataset._save(self._task, columns, videos, sidecar), sidecar
+        return self._dataset._save(self._task, self._steps, columns, videos, sidecar), sidecar
 
     def discard(self) -> None:
         """Discard the episode. Idempotent; does nothing after `save`."""
-        if self._open and self._encoder is not None:
-            self._encoder.abandon()
-        self._open = False
+        was_open, self._open = self._open, False
+        if was_open and self._encoder is not None:
+            try:
+                self._encoder.abandon()
+            except (OSError, DataError):  # what it leaves is removed before the next episode
+                self._dataset._failed = True
 
 
 def lock(root: Path) -> int:

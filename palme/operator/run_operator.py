@@ -25,6 +25,7 @@ from robots.teleop.arbitration import AUTONOMOUS, CORRECTING, PAUSED, STOPPED
 from robots.teleop.loop import ControlLoop
 from robots.teleop.reach import point_above, point_at
 from robots.teleop.shared_robot import POLICY, SharedArm
+from robots.text import text_problem
 from robots.types import Array
 
 REARM_WAIT = 0.25  # [s] for the result of a rearm; the status shows a later one
@@ -229,10 +230,8 @@ class RunOperator:
             return Reply(
                 False, "the text is empty; type a step, such as 'put the red block in the blue bowl'"
             )
-        try:
-            words.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair: no log can hold it
-            return Reply(False, "the text has characters that no file can hold; type it again")
+        if problem := text_problem(text):
+            return Reply(False, problem)
         if len(words) > MAX_TEXT:
             why = f"{len(words)} characters, limit {MAX_TEXT}; shorten the text"
             return self._refused(who, words[:MAX_TEXT] + "…", why)

@@ -26,6 +26,7 @@ from robots.bridge.wire import decode_picture
 from robots.errors import ArmMoving, CommandNotFinite, CommandShape, LeaseMissing, LinkDead
 from robots.motion.kinematics import fk
 from robots.robot import LINK_TIMEOUT, Closable, HasCameras, Leased, Rearmable, Remote, Robot
+from robots.text import escaped
 from robots.types import Array, CameraFrame, JointCommand, Observation, RobotState
 
 ENABLING = 5.0  # [s] timeout of enabling an arm
@@ -141,7 +142,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
 
     def stop(self, reason: str) -> None:
         """Decelerate within the limits and hold; latched until `rearm`. Returns when the arm is at rest."""
-        self._ask(lambda i: frames.Stop(i, self.session, reason[:900]), frames.Done)
+        self._ask(lambda i: frames.Stop(i, self.session, escaped(reason)[:900]), frames.Done)
         limit = time.monotonic() + SETTLE
         while not self.read().at_rest:
             if not time.monotonic() < limit:

@@ -15,6 +15,7 @@ import numpy as np
 
 from robots.arrays import allowed, array_from, from_npy, sendable, to_npy
 from robots.errors import ArrayRefused, MessageRefused
+from robots.text import text_problem
 
 MAX_BYTES = 32 << 20  # two 1280 x 720 cameras with float32 depth take 13 MiB
 MAX_ITEMS = 4096
@@ -118,8 +119,12 @@ def encode(value: object, npy: bool = False) -> bytes:
 
     Raises:
         ArrayRefused: an array of a type that is not allowed.
+        MessageRefused: text that is not UTF-8.
     """
-    return msgspec.msgpack.encode(_plain(value, npy))
+    try:
+        return msgspec.msgpack.encode(_plain(value, npy))
+    except UnicodeEncodeError as error:
+        raise MessageRefused(f"text to send: {text_problem(error.object)}") from error
 
 
 def _plain(value: Any, npy: bool) -> Any:

@@ -12,6 +12,7 @@ from robots.motion.kinematics import fk
 from robots.policy_servers.errors import FieldMissing, FieldRefused
 from robots.policy_servers.keys import Keys
 from robots.spec import ArmSpec
+from robots.text import text_problem
 from robots.types import Array, CameraFrame, Observation, RobotState
 
 SIDES = (16, 2160)  # [px] of an image
@@ -65,6 +66,8 @@ class ObservationReader:
         text = self._entry(flat, self.keys.prompt, "text of one step")
         if not (isinstance(text, str) and text.strip() and len(text) <= MAX_PROMPT):
             raise FieldRefused(f"{self.keys.prompt}: expected 1 to {MAX_PROMPT} characters of text")
+        if problem := text_problem(text):
+            raise FieldRefused(f"{self.keys.prompt}: {problem}")
         return text.strip()
 
     def state(self, flat: Mapping[str, object]) -> RobotState:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from robots.text import text_problem
 from sim.tasks.base import family_named
 
 _SLOT = re.compile(r"\{(\w*)\}")
@@ -40,6 +41,8 @@ def slots_of(template: str) -> frozenset[str]:
 
 def check_template(template: str, slots: Sequence[frozenset[str]], family: str = "") -> None:
     """Raises BadPhrasing unless the slots of `template` are one of `slots`."""
+    if problem := text_problem(template):
+        raise BadPhrasing(f"{family + ': ' if family else ''}{problem}")
     found = slots_of(template)
     rest = "".join(_split(template)[0::2])
     if found not in slots or "{" in rest or "}" in rest:
