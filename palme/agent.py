@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,8 @@ from robots.robot import Robot
 from robots.skills import BadStep, Step
 from robots.text import checked_text
 from robots.types import ActionChunk, JointCommand, Observation
+
+log = logging.getLogger(__name__)
 
 
 class Executor(Protocol):
@@ -108,12 +111,15 @@ class Agent:
         planner: see `palme.planners.base.Planner`.
         policy: see `palme.policies.base.Policy`; its `cameras` are the pictures taken during a step.
         executor: see `Executor`.
-        listeners: called with each event, in order.
+        listeners: called with each event, in order. One that raises is left out from then on.
         limits: None = `AgentLimits()`.
         cameras: names of the planner's pictures, between steps; None = all.
         refusals: exceptions that mean "the gate refused a command and the arm is holding".
         retreat: path out of the picture after an aborted step; None = the arm stays where it is.
         supervisor: interventions of a person; None = none: `NotAutonomous` is then an ordinary refusal.
+        interruptible, held: contexts; a signal may raise KeyboardInterrupt in the first, but not in the
+            second within it, where listeners get an event. Where signals are held outside of both, none can
+            break off the stop of the arm or the last event.
     """
 
     def __init__(
@@ -128,17 +134,20 @@ class Agent:
         refusals: tuple[type[Exception], ...] = (),
         retreat: Callable[[Observation], ActionChunk] | None = None,
         supervisor: Supervisor | None = None,
+        interruptible: Callable[[], AbstractContextManager[None]] = nullcontext,
+        held: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._robot = robot
         self._planner = planner
         self._policy = policy
         self._executor = executor
-        self._listeners = tuple(listeners)
+        self._listeners = list(listeners)
         self._limits = limits or AgentLimits()
         self._cameras = cameras
         self._refusals = refusals
         self._retreat = retreat
         self._supervisor = supervisor
+        self._interruptible, self._held = interruptible, held
 
     def run(self, instruction: str) -> RunResult:
         """Work on `instruction` until done, answered, refused, interrupted, or at a limit.
@@ -155,15 +164,17 @@ class Agent:
         self._history: list[tuple[Step, bool]] = []
         self._replans = 0
         try:
-            done, cause, reason = self._loop(instruction)
+            with self._interruptible():
+                done, cause, reason = self._loop(instruction)
         except NoMotion as answer:
             done, cause, reason = False, "answer", str(answer)
-        except KeyboardInterrupt:
-            done, cause, reason = False, "stopped", self._stop("stopped by Ctrl-C", "; the arm holds")
+        except KeyboardInterrupt as interrupt:
+            why = str(interrupt) or "stopped by Ctrl-C"
+            done, cause, reason = False, "stopped", self._stop(why, "; the arm holds")
         except self._refusals as refusal:
             done, cause, reason = False, "refused", self._stop(f"{type(refusal).__name__}: {refusal}")
         except Exception as error:  # a bug of planner or policy: the arm holds, the run still has a report
-            logging.getLogger(__name__).exception("run ended by an unexpected error")
+            log.exception("run ended by an unexpected error")
             done, cause, reason = False, "error", self._stop(f"{type(error).__name__}: {error}")
         finished = Finished(
             self._now(), done, cause, reason, len(self._history), self._replans, dict(self._seconds)
@@ -395,5 +406,10 @@ class Agent:
         return time.monotonic() - self._start
 
     def _emit(self, event: Event) -> None:
-        for listener in self._listeners:
-            listener(event)
+        with self._held():
+            for listener in tuple(self._listeners):
+                try:
+                    listener(event)
+                except Exception:
+                    log.exception("a listener failed and gets no further event; the run goes on")
+                    self._listeners = [other for other in self._listeners if other is not listener]

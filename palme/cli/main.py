@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from palme.cli.errors import UsageError, unknown
-from palme.cli.signals import stoppable
+from palme.cli.errors import UsageError, reason, unknown
+from palme.cli.exit_codes import FAILED, INTERRUPTED, NOT_WRITTEN, REFUSED
+from palme.cli.signals import Stopped, first_signal, stoppable
 from palme.registry import UnknownName
 from robots.errors import RobotError
+from robots.output import PATIENCE, safe_output
 from robots.text import text_problem
 
 COMMANDS = {
@@ -55,6 +59,10 @@ COMMANDS = {
     ),
 }
 
+# They outlive whoever reads what they print; the product of the others is what they print.
+LONG = ("run", "teleop", "eval", "collect", "train", "serve", "replay", "view", "bench")
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
 HELP = """\
 palme: from a sentence and camera images to joint commands.
 
@@ -63,28 +71,49 @@ usage: palme COMMAND [key=value ...]
 {commands}
 
 Every setting is `key=value`; `palme COMMAND --help` lists the settings of a command.
-Exit code: 0 success, 1 failure, 2 usage error.
+Exit code: 0 done, 1 not achieved, 2 not begun, 3 an episode was not recorded, 4 another file was not
+written, 128 + n stopped by signal n.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns its exit code: 0 done, 1 not done, 2 a usage error, 130 interrupted.
+    """Run one command. Returns its exit code, see `palme.cli.exit_codes`.
 
-    SIGTERM has the effect of Ctrl-C: the arm stops, and results so far are written.
+    SIGTERM, SIGHUP and SIGQUIT have the effect of Ctrl-C: the arm stops, and results so far are written.
+    Nothing that is printed can end a command, see `robots.output`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    code = INTERRUPTED + signal.SIGINT
+    long = arguments[:1] != [] and arguments[0] in LONG
     try:
-        with stoppable():
-            return _dispatch(arguments)
+        with stoppable(), safe_output(PATIENCE if long else None) as (out, _):
+            code = _run(arguments)
+            lost = out.fault is not None and out.fault.errno in UNWRITABLE
+            if lost and not long and not code:
+                code = NOT_WRITTEN
+    except KeyboardInterrupt:  # while the last lines were on their way
+        pass
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        return _dispatch(arguments)
     except (UsageError, UnknownName) as error:
         print(f"palme: {error}", file=sys.stderr)
-        return 2
+        return REFUSED
     except RobotError as error:  # from an arm or its server; the message names the cause
         print(f"palme: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("palme: stopped", file=sys.stderr)
-        return 130
+        return FAILED
+    except KeyboardInterrupt as interrupt:
+        print(f"palme: {interrupt if isinstance(interrupt, Stopped) else 'stopped'}", file=sys.stderr)
+        return INTERRUPTED + (first_signal() or signal.SIGINT)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"palme: {where}{reason(error).lower()}; its files are incomplete", file=sys.stderr)
+        return NOT_WRITTEN
 
 
 def _dispatch(arguments: list[str]) -> int:

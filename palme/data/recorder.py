@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 
 from palme.data.episode_index import Entry
-from palme.data.errors import CameraTimeoutError, SchemaMismatchError
+from palme.data.errors import CameraTimeoutError, DataError, SchemaMismatchError
 from palme.data.schema import Schema, View
 from palme.data.sidecar import CommandRecord, EpisodeEvent, Run, Sidecar
 from palme.data.writer import DatasetWriter, EpisodeWriter, Row
@@ -64,6 +64,7 @@ class Recorder(RobotWrapper, Rearmable):
         dataset: DatasetWriter,
         capture: Capture | None = None,
         final_state: Callable[[], Sequence[float]] | None = None,
+        failed: Callable[[DataError], None] | None = None,
     ) -> None:
         """Wrap `robot`; nothing is recorded before `begin`.
 
@@ -72,6 +73,8 @@ class Recorder(RobotWrapper, Rearmable):
             dataset: receives the episodes.
             capture: called before each command; None = `robot.observe()`, which delays the command.
             final_state: called at the end of a run; a replay is compared with its result.
+            failed: called once when a row cannot be recorded; the episode is discarded, the commands pass on.
+                None = `command` raises.
         """
         super().__init__(robot)
         self._rearmable = robot.capability(Rearmable)
@@ -79,7 +82,7 @@ class Recorder(RobotWrapper, Rearmable):
         self.step = ""
         self._dataset = dataset
         self._capture: Capture = capture or (lambda: (robot.observe(), 0.0))
-        self._final_state = final_state
+        self._final_state, self._failed = final_state, failed
         self._episode: EpisodeWriter | None = None
         self._run = Run("")
 
@@ -135,7 +138,7 @@ class Recorder(RobotWrapper, Rearmable):
         Raises:
             CommandRejected: by the safety gate; recorded as refused.
             CameraTimeoutError: before the command is sent.
-            InvalidFrameError, EncoderError, WriteError: after the command was sent.
+            InvalidFrameError, EncoderError, WriteError: after the command was sent, without `failed`.
         """
         episode = self._episode
         if episode is None:
@@ -148,18 +151,23 @@ class Recorder(RobotWrapper, Rearmable):
             episode.commands.append(_command_record(frame, command, False))
             raise
         episode.commands.append(_command_record(frame, command, True))
-        episode.add(
-            Row(
-                np.append(seen.robot.q, seen.robot.gripper),
-                np.append(sent.q_target, sent.gripper),
-                np.append(command.q_target, command.gripper),
-                self.step,
-                seen.t_mono,
-                [image.rgb for image in seen.images.values()],
-                self.is_intervention(),
-                age,
-            )
+        row = Row(
+            np.append(seen.robot.q, seen.robot.gripper),
+            np.append(sent.q_target, sent.gripper),
+            np.append(command.q_target, command.gripper),
+            self.step,
+            seen.t_mono,
+            [image.rgb for image in seen.images.values()],
+            self.is_intervention(),
+            age,
         )
+        try:
+            episode.add(row)
+        except DataError as error:
+            if self._failed is None:
+                raise
+            self.discard()
+            self._failed(error)
         return sent
 
     def stop(self, reason: str) -> None:

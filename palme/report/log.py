@@ -1,13 +1,15 @@
-"""events.jsonl: one line an event, flushed at once, so that a killed run leaves a complete log.
+"""events.jsonl: one line an event, written at once, so that a killed run leaves a complete log.
 
-Images are left out (the page and the film have them); every joint target sent is kept.
+Images are left out (the page and the film have them); every joint target sent is kept. Where a line cannot be
+written, whole lines stay, the run goes on, and a line "gap" says later what is missing.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +36,30 @@ SCHEMA = "palme-events/1"
 
 
 class EventLog:
-    """Listener that writes every event to a file. A context manager."""
+    """Listener that writes every event to a file. A context manager.
 
-    def __init__(self, path: Path, **header: Any) -> None:
-        """Create the file, with `header` in its first line."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()  # lines that a person types come from a thread of their own
-        self._file = path.open("w", encoding="utf-8")
-        self._write({"event": "header", "schema": SCHEMA, **header})
+    Attributes:
+        lost: number of lines that could not be written.
+        fault: why, None if all were.
+    """
+
+    def __init__(self, path: Path, failed: Callable[[OSError], None] | None = None, **header: Any) -> None:
+        """Create the file, with `header` in its first line.
+
+        Args:
+            path: the file; its folder is made.
+            failed: called with every OSError of a line, that of opening the file too; None = it is raised.
+            header: of the first line.
+        """
+        self._path, self._failed = path, failed
+        self._lock = threading.RLock()  # lines that a person types come from a thread of their own
+        self._fd: int | None = None
+        self._end = 0  # [bytes] length of the whole lines
+        self._gap = 0  # lines lost since the last one written
+        self.lost = 0
+        self.fault: OSError | None = None
+        self._first = {"event": "header", "schema": SCHEMA, **header}
+        self._write(self._first)
 
     def __call__(self, event: Event) -> None:
         """Write an event."""
@@ -53,17 +71,59 @@ class EventLog:
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
-        self._file.close()
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            try:
+                os.close(fd)
+            except OSError as error:  # a quota that a network file system tells of only now
+                self._lost(error)
 
     def note(self, kind: str, **values: Any) -> None:
         """Write a line that is no event of the agent: the simulator's verdict, the files written."""
         self._write({"event": kind, **values})
 
     def _write(self, line: dict[str, Any]) -> None:
-        written = json.dumps(line, default=_plain, allow_nan=False) + "\n"
+        text = json.dumps(line, default=_plain, allow_nan=False) + "\n"
         with self._lock:
-            self._file.write(written)
-            self._file.flush()
+            try:
+                self._write_text(text, line is self._first)
+            except OSError as error:
+                self._lost(error)
+
+    def _write_text(self, text: str, is_first: bool) -> None:
+        """The line, after the header of a file that is opened only now, and what is missing."""
+        if self._fd is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        if not self._end and not is_first:
+            self._append(json.dumps(self._first, default=_plain, allow_nan=False) + "\n")
+            self.lost, self._gap = self.lost - 1, self._gap - 1
+        if self._gap:
+            self._append(json.dumps({"event": "gap", "lines": self._gap, "why": str(self.fault)}) + "\n")
+            self._gap = 0
+        self._append(text)
+
+    def _append(self, text: str) -> None:
+        """Add a line, or nothing of it. Raises OSError."""
+        assert self._fd is not None
+        data = text.encode()
+        try:
+            at = 0
+            while at < len(data):
+                at += os.pwrite(self._fd, data[at:], self._end + at)
+        except OSError:
+            try:
+                os.ftruncate(self._fd, self._end)
+            except OSError:
+                pass  # the next line overwrites the rest
+            raise
+        self._end += len(data)
+
+    def _lost(self, error: OSError) -> None:
+        self.lost, self._gap, self.fault = self.lost + 1, self._gap + 1, self.fault or error
+        if self._failed is None:
+            raise error
+        self._failed(error)
 
 
 def _fields(event: Event) -> dict[str, Any]:

@@ -6,12 +6,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load
-from palme.cli.errors import UsageError
+from palme.cli.errors import UsageError, reason
+from palme.cli.exit_codes import exit_code
 from palme.cli.settings.run import RunConfig
+from palme.cli.signals import held, interruptible
 
 if TYPE_CHECKING:
     from palme.agent import Agent, RunResult
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from palme.cli.rig.trajectory_log import TrajectoryLog
     from palme.data.recorder import Recorder
     from palme.operator.typed_lines import TypedLines
+    from palme.report.folder import OutputFolder
     from palme.report.log import EventLog
     from palme.report.record import RunRecord
     from robots.robot import Robot
@@ -29,10 +33,11 @@ if TYPE_CHECKING:
     from sim.world.scene import Scene
 
 SETTLE_TICKS = 5
+EVENTS, FILM, REPORT = "events.jsonl", "video.mp4", "report.html"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 where the task was achieved, 1 where it was not."""
+    """Returns 0 where the task was achieved, 1 where it was not; see `palme.cli.exit_codes`."""
     sentences = [word for word in arguments if not is_override(word)]
     config = load(RunConfig, [word for word in arguments if is_override(word)])
     if len(sentences) != 1 or not sentences[0].strip():
@@ -42,39 +47,83 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(sentence: str, config: RunConfig) -> int:
     """Prepare the table, let the agent work, check the result, write the report."""
+    scene = _scene(sentence, config)
+    rig = _rig(config)
+    try:
+        with held(
+            "finishing"
+        ):  # from here on a signal ends a motion or a film, and never what is being saved
+            return _carried_out(sentence, config, rig, scene)
+    finally:
+        rig.close()
+
+
+def _carried_out(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None) -> int:
+    folder = _folder(config)
+    stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene, folder))
+    try:
+        return _run_on(stage, folder)
+    finally:
+        if stage.session is not None:
+            stage.session.close()
+
+
+def _run_on(stage: _Stage, folder: OutputFolder) -> int:
     from palme.cli.rig.console_logger import ConsoleLogger
     from palme.report.log import EventLog
     from palme.report.record import RunRecord
 
-    scene = _scene(sentence, config)
-    rig, stage = _rig(config), None
-    try:
-        out = Path(config.out)
-        out.mkdir(parents=True, exist_ok=True)
-        stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene, out))
-        details = _details(config)
-        record = RunRecord(details=details, warnings=rig.warnings)
-        with EventLog(out / "events.jsonl", instruction=sentence, **details) as log:
+    details, events = _details(stage.config), folder.path / EVENTS
+    record = RunRecord(details=details, warnings=stage.rig.warnings)
+    failed = partial(folder.failed, EVENTS)
+    with EventLog(events, failed, instruction=stage.sentence, **details) as log:
+        try:
             result = _act(stage, (record, log, ConsoleLogger()))
             record.truth = _truth(stage, log)
             if stage.session is not None:
                 stage.session.judge(record.truth)
-            if stage.recording is not None:
-                print(stage.recording.save(record.truth))
-                stage.recording.close()
-            achieved = result.done and record.truth is not False
-            written = _write(out, record, stage)
-            log.note("end", achieved=achieved, files=[path.name for path in written])
-        print(_closing(result.done, record.truth, achieved))
-        for path in written:
-            print(f"  {path}")
-        if stage.session is not None:
-            stage.session.linger()
-    finally:
-        if stage is not None and stage.session is not None:
-            stage.session.close()
-        rig.close()
-    return 0 if achieved else 1
+        finally:  # whatever happened: what was recorded is kept
+            lost = _save(stage, record.truth, log)
+        achieved = result.done and record.truth is not False
+        record.warnings += lost
+        written = _write(folder, record, stage)
+        log.note("end", achieved=achieved, files=[path.name for path in written], missing=folder.missing)
+    print(_closing(result.done, record.truth, achieved))
+    for path in written:
+        print(f"  {path}")
+    for name, why in folder.missing.items():
+        print(f"  {folder.path / name}: not written: {why}")
+    if stage.session is not None:
+        stage.session.linger()
+    stopped = result.finished.cause == "stopped"
+    return exit_code(achieved, recorded=not lost, written=not folder.missing, stopped=stopped)
+
+
+def _folder(config: RunConfig) -> OutputFolder:
+    """The folder of `out=`, which is there. Raises UsageError."""
+    from palme.report.folder import OutputFolder
+
+    folder = OutputFolder(Path(config.out), lambda said: print(f"palme: {said}", file=sys.stderr))
+    try:
+        folder.create()
+    except OSError as error:
+        raise UsageError(f"out={config.out}: {reason(error)}; choose another folder") from error
+    return folder
+
+
+def _save(stage: _Stage, truth: bool | None, log: EventLog) -> tuple[str, ...]:
+    """Save the recording. Returns what a report says of an episode that was lost."""
+    recording = stage.recording
+    if recording is None:
+        return ()
+    with held("saving the episode"):
+        print("record: saving")
+        print(recording.save(truth))
+        recording.close()
+    if not recording.fault:
+        return ()
+    log.note("recording", path=str(recording.path), lost=recording.fault)
+    return (f"The episode was not recorded: {recording.fault}",)
 
 
 @dataclass
@@ -122,13 +171,13 @@ def _rig(config: RunConfig) -> Rig:
     return build_rig(config, config.seed)
 
 
-def _set_table(rig: Rig, sentence: str, scene: Scene | None, out: Path) -> Task[Any] | None:
+def _set_table(rig: Rig, sentence: str, scene: Scene | None, folder: OutputFolder) -> Task[Any] | None:
     """Load the scene, or arm a served arm as it stands. Returns the goal, where it can be checked."""
     from palme.cli.rig.scene_from_text import task_of
 
     task = None
     if scene is not None and rig.table is not None:
-        (out / "scene.yaml").write_text(scene.to_yaml(), encoding="utf-8")
+        folder.write_text("scene.yaml", scene.to_yaml())
         rig.table.load(scene, SETTLE_TICKS)
         task = task_of(sentence, scene.state)
     else:
@@ -180,9 +229,9 @@ def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, task
 
 
 def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
-    from palme.agent import Agent
+    from palme.cli.rig.uninterrupted import careful_agent
+    from palme.data.errors import CameraTimeoutError
     from robots.errors import RobotError
-    from robots.executor import Executor
 
     rig, config, session = stage.rig, stage.config, stage.session
     planner, policy = rig.planner, rig.policy
@@ -198,14 +247,13 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
             planner = session.alone(planner)
         if config.policy.privileged:
             policy = session.alone(policy)
-    return Agent(
+    return careful_agent(
         stage.robot,
         planner,
         policy,
-        Executor(stage.robot),
         listeners,
         config.limits,
-        refusals=(RobotError,),
+        refusals=(RobotError, CameraTimeoutError),
         retreat=rig.retreat,
         supervisor=None if session is None else session.operator,
     )
@@ -258,35 +306,46 @@ def _closing(done: bool, truth: bool | None, achieved: bool) -> str:
     return "not achieved"
 
 
-def _write(out: Path, record: RunRecord, stage: _Stage) -> list[Path]:
+def _write(folder: OutputFolder, record: RunRecord, stage: _Stage) -> list[Path]:
     """The film first, because the page holds it. If it fails, the page is written all the same."""
     from palme.report.joints import JointLimits
     from palme.report.run_page import run_page
 
-    film = out / "video.mp4"
-    film.unlink(missing_ok=True)
+    film = folder.path / FILM
+    with folder.attempt(FILM):
+        film.unlink(missing_ok=True)
     if stage.config.video and stage.trajectory is not None and stage.trajectory.moments:
-        _film(film, record, stage.trajectory, stage)
+        _film(folder, record, stage.trajectory, stage)
+    record.warnings += tuple(f"{name} is incomplete: {why}" for name, why in folder.missing.items())
     spec = stage.rig.arm.spec
     limits = JointLimits(spec.joint_names, spec.q_min, spec.q_max, spec.dq_max)
-    report = out / "report.html"
     page = run_page(record, limits, spec.control_hz, film if film.exists() else None)
-    report.write_text(page, encoding="utf-8")
-    return [path for path in (film, report, out / "events.jsonl") if path.exists()]
+    folder.write_text(REPORT, page)
+    return [folder.path / name for name in (FILM, REPORT, EVENTS) if _is_written(folder, name)]
 
 
-def _film(film: Path, record: RunRecord, trajectory: TrajectoryLog, stage: _Stage) -> None:
+def _is_written(folder: OutputFolder, name: str) -> bool:
+    return name not in folder.missing and (folder.path / name).exists()
+
+
+def _film(folder: OutputFolder, record: RunRecord, trajectory: TrajectoryLog, stage: _Stage) -> None:
     from palme.cli.rig.filming import make_film
 
-    control_hz = stage.rig.arm.spec.control_hz
+    film, control_hz = folder.path / FILM, stage.rig.arm.spec.control_hz
     try:
-        record.picture = make_film(film, trajectory, stage.scene, control_hz, stage.config.look)
-    except KeyboardInterrupt:
-        film.unlink(missing_ok=True)
-        print("film: stopped by Ctrl-C; the report has no film", file=sys.stderr)
+        with interruptible():
+            record.picture = make_film(film, trajectory, stage.scene, control_hz, stage.config.look)
+        return
+    except KeyboardInterrupt as interrupt:
+        why = str(interrupt) or "stopped by Ctrl-C"
+        print(f"film: {why}; the report has no film", file=sys.stderr)
+    except OSError as error:
+        folder.failed(FILM, error)
     except Exception as error:  # an encoder must not cost the run its report
-        film.unlink(missing_ok=True)
+        folder.missing[FILM] = f"{type(error).__name__}: {error}"
         print(f"film: {type(error).__name__}: {error}; the report has no film", file=sys.stderr)
+    with folder.attempt(FILM):
+        film.unlink(missing_ok=True)
 
 
 def _details(config: RunConfig) -> dict[str, Any]:

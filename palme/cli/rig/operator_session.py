@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from palme.cli.errors import UsageError
 from palme.cli.rig.terminal import on_terminal, typed_line
 from palme.cli.settings.groups import OperatorConfig
+from palme.cli.signals import interruptible
 from palme.operator.run_operator import NOT_BEGUN, RunOperator
 from palme.operator.run_phase import COUNTDOWN, WAITING, RunEnd, RunPhase, end_of, judged, run_end
 from palme.operator.run_status import RunStatus
@@ -128,6 +129,12 @@ class OperatorSession:
             f"button{by_enter}; Ctrl-C ends it",
             flush=True,
         )
+        with interruptible():
+            self._wait()
+        print(f"begun by {self.phase.begun_by}", flush=True)
+        self._connect()
+
+    def _wait(self) -> None:
         while not self.phase.wait(0.0 if on_terminal() else POLL):
             self.shared.tasks.check_alive()
             line = typed_line(POLL)
@@ -139,8 +146,6 @@ class OperatorSession:
                 reply = self.operator.start(who)
                 if not reply.done and line is not None:
                     print(f"not begun: {reply.message}", flush=True)
-        print(f"begun by {self.phase.begun_by}", flush=True)
-        self._connect()
 
     def finish(self, end: RunEnd) -> None:
         """The run has ended: end loop, pictures and device. Until `close` the console shows the end."""
@@ -194,16 +199,20 @@ class OperatorSession:
         by_person = on_terminal()
         if by_person:
             print("console: shows the end of the run; close its page, or press Enter, to end", flush=True)
-        now = seen = begin = time.monotonic()
         try:
-            while now - seen < RELOAD and (by_person or now - begin < AFTER_END):
-                if typed_line(POLL) is not None:
-                    return
-                time.sleep(0.0 if by_person else POLL)
-                now = time.monotonic()
-                seen = now if self.console.clients.connected else seen
+            with interruptible():
+                self._linger(by_person)
         except KeyboardInterrupt:
             print()
+
+    def _linger(self, by_person: bool) -> None:
+        now = seen = begin = time.monotonic()
+        while now - seen < RELOAD and (by_person or now - begin < AFTER_END):
+            if typed_line(POLL) is not None:
+                return
+            time.sleep(0.0 if by_person else POLL)
+            now = time.monotonic()
+            seen = now if self.console is not None and self.console.clients.connected else seen
 
     def close(self) -> None:
         """End everything. Idempotent."""

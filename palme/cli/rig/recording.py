@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from palme.cli.errors import UsageError
 from palme.cli.settings.groups import RobotConfig
-from palme.data.errors import DataError
+from palme.data.errors import DataError, WriteError
 from robots.robot import Remote, Robot
 from sim.world.arm import SimulatedArm
 
 DRAWN = 5.0  # [s] the newest picture that is drawn beside the loop may be old: there is no cable to check
+LEAST_FREE = 1_000_000  # [bytes] some seconds of video, and the tables
 NO_HURRY = 60.0  # [s] simulated time can wait for the encoder; a clock cannot
 
 
@@ -25,6 +28,9 @@ class Recording:
         robot: its settings; a simulated arm's description is kept for replay.
         codec: of the videos.
         planner, policy: names for the side table.
+
+    Attributes:
+        fault: why an episode, the first of them, is not in the data set; "" so far.
     """
 
     def __init__(
@@ -35,6 +41,8 @@ class Recording:
         self._dataset: Any = None
         self._watcher: Any = None
         self._recorder: Any = None
+        self.fault = self._lost = ""
+        self._begun = False
 
     def begin(
         self, robot: Robot, sentence: str, scene: Any, ticks: int, seed: int, pictures: Any = None
@@ -46,7 +54,8 @@ class Recording:
             pictures: those that come by themselves, where a person has part in the run.
 
         Raises:
-            UsageError: the data set cannot be written to, or is of another arm.
+            UsageError: the data set cannot be written to, or is of another arm. Only the first time, when
+                nothing has moved yet: later a fault costs its episode only.
         """
         from palme.cli.rig.scene_snapshot import Setting, final_state, rgb_look
         from palme.cli.version import commit
@@ -56,6 +65,7 @@ class Recording:
         from palme.data.writer import DatasetWriter
 
         arm, ours = self._arm, isinstance(self._arm, SimulatedArm)
+        self._lost = ""
         look = (lambda: rgb_look(arm)) if ours else None
         if pictures is not None:
             look = latest_images(arm, pictures, tuple(arm.cameras), DRAWN if ours else CAMERA_TIMEOUT)
@@ -64,6 +74,7 @@ class Recording:
             robot, look = self._watcher, self._watcher.capture
         try:
             if self._dataset is None:
+                _check_space(self.path)
                 seen = look()[0] if look else robot.observe()
                 schema = schema_of(robot, seen, self._codec)
                 by_clock = self._watcher is not None or pictures is not None
@@ -74,7 +85,7 @@ class Recording:
                 for line in self._dataset.recovered:
                     print(f"record: {self.path}: {line}", file=sys.stderr)
             self._recorder = Recorder(
-                robot, self._dataset, look, (lambda: final_state(arm)) if ours else None
+                robot, self._dataset, look, (lambda: final_state(arm)) if ours else None, self._failed
             )
             world = ""
             if ours and scene is not None:
@@ -90,22 +101,39 @@ class Recording:
             )
             self._recorder.begin(sentence, run)
         except DataError as error:
+            if self._begun and self._recorder is not None:
+                self._failed(error)
+                return self._recorder
             self.close()
             raise UsageError(f"record={self.path}: {error}") from error
+        self._begun = True
         return self._recorder
 
     def save(self, truth: bool | None) -> str:
-        """Finish the episode. Returns a line for a person; what went wrong is one too."""
+        """Finish the episode. Returns a line for a person; a failure is in `fault` too, and not raised."""
+        lost = self._lost
         try:
-            saved = self._recorder.save(truth)
+            saved = None if lost else self._recorder.save(truth)
         except DataError as error:
-            return f"record: {type(error).__name__}: {error}"
+            self._failed(error)
+        except Exception as error:
+            logging.getLogger(__name__).exception("an episode could not be saved")
+            self._failed(error)
         finally:
+            lost, self._lost = self._lost, ""
             self._unwatch()
+        if lost:
+            return f"record: NOT RECORDED: {lost}"
         if saved is None:
             return "record: no command was sent, so no episode is saved"
         entry, side = saved
         return f"record: {self.path} episode {entry.episode}, {entry.length} frames, {side.timing.sentence}"
+
+    def _failed(self, error: Exception) -> None:
+        """The episode is lost: say so at once, and go on."""
+        self._lost = f"{type(error).__name__}: {error}"
+        self.fault = self.fault or self._lost
+        print(f"palme: this episode is not recorded: {self._lost}", file=sys.stderr)
 
     def close(self) -> None:
         """Close the data set, so that another process can write to it."""
@@ -117,3 +145,18 @@ class Recording:
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
+
+
+def _check_space(path: Path) -> None:
+    """Raises WriteError if the disk of `path` is full already, before anything moves for nothing."""
+    place = next((p for p in (path, *path.absolute().parents) if p.exists()), path)
+    try:
+        free = os.statvfs(place)
+    except OSError:  # what cannot be asked is found out by writing
+        return
+    left = free.f_bavail * free.f_frsize
+    if not left >= LEAST_FREE:
+        raise WriteError(
+            f"{left / 1e3:.0f} kB are free on its disk, an episode needs at least {LEAST_FREE / 1e3:.0f} kB; "
+            "free some space, or record to another disk"
+        )

@@ -1,0 +1,39 @@
+"""What a signal never breaks off: a command with its row of a recording, and an event with all who listen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from palme.agent import Agent
+from palme.cli.signals import held, interruptible
+from robots.executor import Executor
+from robots.robot import Robot, RobotWrapper
+from robots.types import JointCommand
+
+
+class Uninterrupted(RobotWrapper):
+    """A robot whose commands a signal does not break off: half a row would cost the whole episode."""
+
+    def command(self, command: JointCommand) -> JointCommand:
+        """Delegates to the wrapped robot; a signal that came meanwhile raises `Stopped` after it."""
+        with held():
+            return self.robot.command(command)
+
+    def stop(self, reason: str) -> None:
+        """Delegates to the wrapped robot."""
+        with held("stopping the arm"):
+            self.robot.stop(reason)
+
+
+def careful_agent(robot: Robot, planner: Any, policy: Any, *rest: Any, **options: Any) -> Agent:
+    """An `Agent` for a command that runs `held`: a signal ends its run between two commands.
+
+    Args:
+        robot: what the agent commands.
+        planner, policy: see `Agent`.
+        rest, options: further arguments of `Agent`, from `listeners` on.
+    """
+    arm = Uninterrupted(robot)
+    return Agent(
+        arm, planner, policy, Executor(arm), *rest, interruptible=interruptible, held=held, **options
+    )
