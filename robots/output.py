@@ -246,7 +246,7 @@ def safe_output(patience: float | None = None) -> Iterator[tuple[Output, Output]
         err.write(f"palme: {said}\n")
 
     out = Output(sys.stdout, "standard output", patience, told)
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, err
     try:
         yield out, err
     finally:

@@ -60,6 +60,7 @@ def stoppable() -> Iterator[None]:
         return
     outer, _state = _state, _State()
     before: dict[int, Any] = {}
+    number: int
     for number in STOPS:
         if signal.getsignal(number) != signal.SIG_IGN:  # `nohup`, or a shell's background
             before[number] = signal.signal(number, _receive)

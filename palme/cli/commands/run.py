@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, reason
 from palme.cli.exit_codes import exit_code
 from palme.cli.settings.run import RunConfig
-from palme.cli.signals import held, interruptible
+from palme.cli.signals import first_signal, held, interruptible
 
 if TYPE_CHECKING:
     from palme.agent import Agent, RunResult
@@ -93,7 +94,7 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
         print(f"  {path}")
     for name, why in folder.missing.items():
         print(f"  {folder.path / name}: not written: {why}")
-    if stage.session is not None:
+    if stage.session is not None and first_signal() in (None, signal.SIGINT):
         stage.session.linger()
     stopped = result.finished.cause == "stopped"
     return exit_code(achieved, recorded=not lost, written=not folder.missing, stopped=stopped)
@@ -252,7 +253,7 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
         planner,
         policy,
         listeners,
-        config.limits,
+        limits=config.limits,
         refusals=(RobotError, CameraTimeoutError),
         retreat=rig.retreat,
         supervisor=None if session is None else session.operator,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from palme.agent import Agent
 from palme.cli.signals import held, interruptible
+from palme.events import Event
 from robots.executor import Executor
 from robots.robot import Robot, RobotWrapper
 from robots.types import JointCommand
@@ -25,15 +27,16 @@ class Uninterrupted(RobotWrapper):
             self.robot.stop(reason)
 
 
-def careful_agent(robot: Robot, planner: Any, policy: Any, *rest: Any, **options: Any) -> Agent:
+def careful_agent(
+    robot: Robot, planner: Any, policy: Any, listeners: Sequence[Callable[[Event], None]], **options: Any
+) -> Agent:
     """An `Agent` for a command that runs `held`: a signal ends its run between two commands.
 
     Args:
         robot: what the agent commands.
-        planner, policy: see `Agent`.
-        rest, options: further arguments of `Agent`, from `listeners` on.
+        planner, policy, listeners: see `Agent`.
+        options: further arguments of `Agent`.
     """
     arm = Uninterrupted(robot)
-    return Agent(
-        arm, planner, policy, Executor(arm), *rest, interruptible=interruptible, held=held, **options
-    )
+    options |= {"interruptible": interruptible, "held": held}
+    return Agent(arm, planner, policy, Executor(arm), listeners, **options)
