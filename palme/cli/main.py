@@ -52,6 +52,7 @@ COMMANDS = {
     ),
     "keys": ("palme.cli.commands.keys", "keys of the bridge, one a computer: palme keys new | allow | list"),
     "tasks": ("palme.cli.commands.tasks", "list the task families, example sentences and held-out pairs"),
+    "setup": ("palme.cli.commands.setup", "bring the pretrained language model: palme setup language"),
     "doctor": ("palme.cli.commands.doctor", "check Python, packages, weights, rendering and arms"),
     "bench": (
         "palme.cli.commands.bench",

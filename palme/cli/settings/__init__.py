@@ -25,6 +25,7 @@ CONFIGS: Registry[type[Any]] = Registry(
         "data_merge": "palme.cli.settings.data:MergeConfig",
         "data_split": "palme.cli.settings.data:SplitConfig",
         "data_stats": "palme.cli.settings.data:StatsConfig",
+        "setup_language": "palme.cli.settings.setup:SetupLanguageConfig",
         "serve_policy": "palme.cli.settings.serve:ServePolicyConfig",
         "serve_gello": "palme.cli.settings.serve:ServeGelloConfig",
         "bench_env": "palme.cli.settings.bench:EnvConfig",

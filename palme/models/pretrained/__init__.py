@@ -1,0 +1,1 @@
+"""Pretrained language models: where each can be had, its licence, and a checked copy in a cache."""
