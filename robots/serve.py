@@ -139,6 +139,8 @@ def serve(server: BridgeServer, settings: Settings, started: Callable[[], object
             f"{allowed} keys allowed, disarmed, session {server.session}",
             flush=True,
         )
+        for problem in server.allowed.broken():
+            print(f"serve: not allowed: {problem}", file=sys.stderr, flush=True)
         printed: dict[str, int] = {}
         while not ended.wait(REPORT_EVERY):
             printed = _print_counts(server, printed)

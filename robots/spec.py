@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from robots import joints
 from robots.errors import SpecError, UnknownRobot
 from robots.safety.capsules import Capsules
 from robots.types import Array
@@ -24,7 +25,6 @@ GRIPPER_SCALARS = (
 GRIPPER = (*GRIPPER_SCALARS, "finger_joints", "hand_link", "finger_capsules")  # all of them, or no hand
 CHAIN = ("mdh", "joint_origins")
 OPTIONAL = (*GRIPPER, *CHAIN, "urdf", "never_meet")
-OUTSIDE = 2e-3  # [rad] by which a measured joint may exceed a limit: vendors round to 0.1 degree
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +87,15 @@ class ArmSpec:
     finger_joints: tuple[str, ...]
     hand_link: str
 
+    def __post_init__(self) -> None:
+        """Raises SpecError, also for a description received from another computer."""
+        _check_limits(self)
+        for key in (*SCALARS, *(GRIPPER_SCALARS if self.has_gripper else ())):
+            if not getattr(self, key) > 0:
+                raise SpecError(f"{key}: {getattr(self, key)} must be > 0")
+        if not (self.workspace_min < self.workspace_max).all():
+            raise SpecError("workspace_min must lie below workspace_max on every axis")
+
     @property
     def n_joints(self) -> int:
         """Number of actuated arm joints."""
@@ -103,15 +112,8 @@ class ArmSpec:
         return 1.0 / self.control_hz
 
     def outside(self, q: Array) -> str:
-        """Describes the first joint of measured `q` (n_joints,) in [rad] outside its limits; "" = none."""
-        inside = (self.q_min - OUTSIDE <= q) & (q <= self.q_max + OUTSIDE)
-        if inside.all():
-            return ""
-        j = int(np.argmin(inside))
-        return (
-            f"{self.joint_names[j]}: measured {q[j]:.3f} rad, outside [{self.q_min[j]:.3f}, "
-            f"{self.q_max[j]:.3f}] of {self.name}"
-        )
+        """Says which joint of measured `q` (n_joints,) in [rad] is outside its limits; "" = none is."""
+        return joints.outside(self, q)
 
     @staticmethod
     def available() -> list[str]:
@@ -155,21 +157,12 @@ class ArmSpec:
             values[key] = _numbers(key, raw[key], (n,))
         for key in (*SCALARS, *(GRIPPER_SCALARS if "gripper_width" in raw else ())):
             values[key] = float(_numbers(key, raw[key], ()))
-            if not values[key] > 0:
-                raise SpecError(f"{key}: {values[key]} must be > 0")
+        if "gripper_width" in raw and not values["gripper_width"] > 0:
+            raise SpecError(f"gripper_width: {values['gripper_width']} must be > 0")
         values = dict.fromkeys(GRIPPER_SCALARS, 0.0) | values
         values["table_z"] = float(_numbers("table_z", raw["table_z"], ()))
         for key in ("workspace_min", "workspace_max"):
             values[key] = _numbers(key, raw[key], (3,))
-        if not (values["workspace_min"] < values["workspace_max"]).all():
-            raise SpecError("workspace_min must lie below workspace_max on every axis")
-        for key in POSITIVE:
-            if not (values[key] > 0).all():
-                raise SpecError(f"{key}: {values[key]} must be > 0 for every joint")
-        if not (values["q_min"] < values["q_max"]).all():
-            raise SpecError("q_min must lie below q_max for every joint")
-        if not ((values["q_min"] <= values["q_home"]) & (values["q_home"] <= values["q_max"])).all():
-            raise SpecError(f"q_home {values['q_home']} must lie within q_min and q_max")
         rows = _numbers(chain[0], raw[chain[0]], (n, 3 if chain == ["mdh"] else 6))
         origins = [_from_mdh(*row) if chain == ["mdh"] else rigid(row[:3], row[3:]) for row in rows]
         values["joint_origins"] = np.stack(origins)
@@ -184,6 +177,22 @@ class ArmSpec:
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
         return cls(**values)
+
+
+def _check_limits(spec: ArmSpec) -> None:
+    """Raises SpecError where the limits of the joints are not a range each, in [rad] and [rad/s]."""
+    for key in JOINT_LIMITS:
+        if (shape := getattr(spec, key).shape) != (spec.n_joints,):
+            raise SpecError(f"{key}: shape {shape}, expected ({spec.n_joints},)")
+    if text := joints.units_of_limits(spec, spec.dq_max):
+        raise SpecError(text)
+    for key in POSITIVE:
+        if not (getattr(spec, key) > 0).all():
+            raise SpecError(f"{key}: {getattr(spec, key)} must be > 0 for every joint")
+    if not (spec.q_min < spec.q_max).all():
+        raise SpecError("q_min must lie below q_max for every joint")
+    if text := joints.outside(spec, spec.q_home, "q_home", 0.0):
+        raise SpecError(f"q_home must lie within q_min and q_max: {text}")
 
 
 def rigid(xyz: Array, rpy: Array) -> Array:

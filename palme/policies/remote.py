@@ -17,15 +17,19 @@ from palme.errors import StepFailed
 from palme.events import Localisation
 from palme.policies.base import accepted
 from palme.types import Goal
+from robots.gripper import NETWORK, one_is
+from robots.joints import checked, numbers, turned
 from robots.policy_servers.errors import ActionsRefused
 from robots.policy_servers.keys import Keys
 from robots.skills import Step
+from robots.spec import ArmSpec
 from robots.types import ActionChunk, Observation
 
 Array = NDArray[np.float64]
 
 # A joint_velocity of 1 moves a joint that far in one row: `joint_velocity_to_delta` of DROID's IK solver.
 DROID_STEP = 0.2  # [rad]
+MAX_VELOCITY = 4.0  # of a joint_velocity: networks overshoot 1 a little
 MAX_ROWS = 1024
 
 
@@ -64,8 +68,7 @@ class RemotePolicy:
     Args:
         call: a flat observation -> the server's answer: `actions` (H, n_joints + 1) and optionally `done`.
         form: names, rates and units.
-        n_joints: of the arm.
-        control_hz: rate of the arm's commands.
+        spec: of the arm: its joint limits, and the rate of its commands.
         forget: called when a step begins.
         refusals: exceptions of `call` that mean "the server cannot do this step": the planner plans again.
             Any other, such as a lost server, ends the run with the arm holding.
@@ -77,13 +80,12 @@ class RemotePolicy:
         self,
         call: Callable[[Mapping[str, Any]], Mapping[str, Any]],
         form: RemoteFormat,
-        n_joints: int,
-        control_hz: float,
+        spec: ArmSpec,
         forget: Callable[[], None] = lambda: None,
         refusals: tuple[type[Exception], ...] = (),
     ) -> None:
         self._call, self._form, self._forget, self._refusals = call, form, forget, refusals
-        self._n_joints, self._control_hz = n_joints, control_hz
+        self._spec, self._gripper = spec, one_is(form.one_is_closed, margin=NETWORK)
         self._begin()
 
     def reset(self) -> None:
@@ -102,15 +104,15 @@ class RemotePolicy:
         """See `Policy`.
 
         Raises:
-            ActionsRefused: for an answer of another shape, with a number that is not finite, or longer than
-                the horizon.
+            ActionsRefused: for an answer of another shape, with a number that is not finite or outside the
+                arm's limits or the gripper's range, or longer than the horizon.
         """
         step = accepted(goal, self.accepts, self)
         try:
             answer = self._call(self.describe(observation, step))
         except self._refusals as refusal:
             raise StepFailed(f"{step.text!r}: {refusal}") from refusal
-        rows = self._checked(answer.get("actions"))
+        rows = self._checked(answer.get("actions"), observation.robot.q)
         wanted = answer.get("execute_rows", 0)  # palme's server: its policy continues from the last row
         if isinstance(wanted, int) and not min(wanted, len(rows)) <= self._form.horizon:
             raise ActionsRefused(
@@ -131,7 +133,7 @@ class RemotePolicy:
             ValueError: if depth is to be sent and the frame has none.
         """
         form, keys, robot = self._form, self._form.keys, observation.robot
-        gripper = 1.0 - robot.gripper if form.one_is_closed else robot.gripper
+        gripper = self._gripper.value(min(max(robot.gripper, 0.0), 1.0))
         frame = observation.images[form.camera]
         flat: dict[str, Any] = {
             keys.image: self._picture(frame.rgb),
@@ -159,39 +161,54 @@ class RemotePolicy:
         size = self._form.image_size
         return np.asarray(ImageOps.pad(Image.fromarray(rgb), size, Image.Resampling.BILINEAR))
 
-    def _checked(self, actions: Any) -> Array:
-        """(H, n + 1) finite. Raises ActionsRefused, naming the first entry that is not."""
-        wanted = self._n_joints + 1
-        try:
-            rows = np.asarray(actions, np.float64)
-        except (TypeError, ValueError) as error:
-            raise ActionsRefused(f"the server's actions are {type(actions).__name__}, not numbers") from error
+    def _checked(self, actions: Any, q: Array) -> Array:
+        """(H, n + 1): joints or velocities, and the opening. `q`: the measured joints, (n_joints,) in [rad].
+
+        Raises ActionsRefused, naming the first entry that is not finite or out of range.
+        """
+        n = self._spec.n_joints
+        wanted = n + 1
+        rows = numbers(actions, "the server's actions", ActionsRefused)
         if not (rows.ndim == 2 and rows.shape[1] == wanted and 0 < len(rows) <= MAX_ROWS):
             raise ActionsRefused(
-                f"the server's actions are {rows.shape}, expected (H, {wanted}): {self._n_joints} joints "
+                f"the server's actions are {rows.shape}, expected (H, {wanted}): {n} joints "
                 f"and a gripper, H from 1 to {MAX_ROWS}"
             )
         if not np.isfinite(rows).all():
             row, column = np.argwhere(~np.isfinite(rows))[0].tolist()
             raise ActionsRefused(f"the server's actions are not finite at row {row}, column {column}")
-        return rows
+        if self._form.actions == "joint_position":
+            checked(self._spec, rows[:, :n], "the server's action", ActionsRefused, rows=True)
+            if text := turned(self._spec, rows[0, :n], q, "the server's action, row 0,"):
+                raise ActionsRefused(text)
+        elif not (np.abs(rows[:, :n]) <= MAX_VELOCITY).all():
+            row, j = np.argwhere(~(np.abs(rows[:, :n]) <= MAX_VELOCITY))[0].tolist()
+            raise ActionsRefused(
+                f"{self._spec.joint_names[j]}: the server's velocity, row {row}, is {rows[row, j]:g}, limit "
+                f"{MAX_VELOCITY:g} in units of {DROID_STEP} rad a row; it is in another unit"
+            )
+        openings = [
+            self._gripper.opening(x, f"the server's gripper, row {row}", ActionsRefused)
+            for row, x in enumerate(rows[:, n].tolist())
+        ]
+        return np.column_stack([rows[:, :n], openings])
 
     def _chunk(self, rows: Array, q: Array) -> ActionChunk:
-        """Rows at `rows_hz` as targets at the arm's rate, from the measured joints `q`."""
-        form, n = self._form, self._n_joints
+        """Rows of `_checked` at `rows_hz` as targets at the arm's rate, from the measured joints `q`."""
+        form, n, control_hz = self._form, self._spec.n_joints, self._spec.control_hz
         targets = rows[:, :n]
         if form.actions == "joint_velocity":
             size = np.maximum(
                 np.abs(targets).max(1, keepdims=True), 1.0
             )  # as in DROID: the direction is kept
             targets = q + np.cumsum(DROID_STEP * targets / size, 0)
-        gripper = np.clip(1.0 - rows[:, n] if form.one_is_closed else rows[:, n], 0.0, 1.0)
-        if abs(form.rows_hz - self._control_hz) > 1e-6:
+        gripper = rows[:, n]
+        if abs(form.rows_hz - control_hz) > 1e-6:
             theirs = np.arange(len(rows) + 1) / form.rows_hz  # [s]; 0 is now
-            ticks = max(1, round(theirs[-1] * self._control_hz))
-            ours = np.arange(1, ticks + 1) / self._control_hz
+            ticks = max(1, round(theirs[-1] * control_hz))
+            ours = np.arange(1, ticks + 1) / control_hz
             whole = np.vstack([q, targets])
             targets = np.column_stack([np.interp(ours, theirs, whole[:, j]) for j in range(n)])
             which = np.clip(np.ceil(ours * form.rows_hz - 1e-9).astype(int) - 1, 0, len(rows) - 1)
             gripper = gripper[which]
-        return ActionChunk(targets, gripper, self._control_hz)
+        return ActionChunk(targets, gripper, control_hz)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import zmq
 
+from robots import joints
 from robots.bridge import frames, sockets
 from robots.bridge.connection import Connection, FrameFactory
 from robots.bridge.errors import BadFrame, NoSuchCamera
@@ -41,7 +42,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
     """Connects to a server and reads its arm; commands are accepted after `rearm`.
 
     Args:
-        address: of the server's command socket, `tcp://HOST:PORT`.
+        address: of the server's command socket, `tcp://HOST:PORT`, IPv6 in brackets.
         key: of this client; the server's allow-list must contain it.
         server_public: the server's public key (Z85), which authenticates the server.
         name: of this client in logs.
@@ -72,14 +73,14 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         self._last = 0.0, 0.0, 0.0
         self._clock_offset = 0.0, np.inf  # see `wait_s`
         self._name, self._codec, self._token = name, codec, 0
-        self._host, _ = sockets.parse(address)
+        self._host, port = sockets.parse(address)
         self._connection = Connection(address, key, server_public, timeout)
         self._ask = self._connection.ask
         self._states = self._connection.client_socket(zmq.SUB, frames.MAX_COMMAND)
         self._pictures = self._connection.client_socket(zmq.DEALER, frames.MAX_PICTURE)
         self._heartbeat: Heartbeat | None = None
         try:
-            self._connection.commands.connect(address)
+            sockets.connect(self._connection.commands, self._host, port)
             self._connect_rest(self._hello())
         except BaseException:
             self.close()
@@ -271,7 +272,7 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
     def extra_socket(self, kind: int, port: int) -> Any:
         """One more socket to the same host with the same keys; closed with this client."""
         socket = self._connection.client_socket(kind, frames.MAX_COMMAND)
-        socket.connect(f"tcp://{self._host}:{port}")
+        sockets.connect(socket, self._host, port)
         return socket
 
     def exchange(self, socket: Any, make: FrameFactory, kind: type[Any], decode: Any, timeout: float) -> Any:
@@ -310,7 +311,11 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
 
     def sent_from(self, ack: frames.Ack, asked: Array) -> JointCommand:
         """The command that will be sent according to `ack` for the target `asked`."""
-        sent = asked if ack.q_target is None else _vector(ack.q_target, self._n)
+        sent = asked
+        if ack.q_target is not None:
+            sent = _vector(ack.q_target, self._n)
+            if text := joints.outside(self.spec, sent, f"acknowledged target of command seq {ack.seq}"):
+                raise BadFrame(text)
         return JointCommand(sent, ack.gripper, ack.seq, ack.t_mono)
 
     # -- inside -------------------------------------------------------------------------------
@@ -338,8 +343,8 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         self.cameras: tuple[str, ...] = welcome.cameras
         if self._heartbeat is None:
             self._states.setsockopt(zmq.SUBSCRIBE, b"")
-            self._states.connect(f"tcp://{self._host}:{welcome.state_port}")
-            self._pictures.connect(f"tcp://{self._host}:{welcome.picture_port}")
+            sockets.connect(self._states, self._host, welcome.state_port)
+            sockets.connect(self._pictures, self._host, welcome.picture_port)
             self._heartbeat = Heartbeat(self._states, self._connection)
         self._heartbeat.begin(self.session)
         if self._heartbeat.state_time() < 0:
@@ -350,6 +355,10 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
         q, dq = _vector(state.q, n), _vector(state.dq, n)
         if not (np.isfinite(q).all() and np.isfinite(dq).all() and np.isfinite(state.gripper)):
             raise BadFrame("a state that is not finite")
+        if text := joints.outside(self.spec, q, "state", joints.WILD):
+            raise BadFrame(text)
+        if not 0.0 <= state.gripper <= 1.0:
+            raise BadFrame(f"a state whose gripper is {state.gripper:g}, not an opening in [0, 1]")
         return RobotState(q, dq, state.gripper, fk(self.spec, q))
 
 

@@ -7,12 +7,14 @@ allowed/NAME.json     clients that a server accepts, each with its role; no othe
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import zmq
@@ -85,6 +87,11 @@ def allow(folder: Path, public: PublicKey, role: Role) -> AllowedKey:
     _check_name(public.name)
     allowed = AllowedKey(public.name, public.public, role)
     (folder / "allowed").mkdir(mode=0o700, parents=True, exist_ok=True)
+    AllowList(folder).check()
+    for path, entry in _entries(sorted((folder / "allowed").glob("*.json")))[0].items():
+        if (entry.name == public.name) != (entry.public == public.public):
+            twice = "the name of another key" if entry.name == public.name else "this key"
+            raise KeyProblem(f"{path} lists {twice} already, as {entry.role}; remove it first")
     _write(folder / "allowed" / f"{public.name}.json", allowed)
     return allowed
 
@@ -102,6 +109,8 @@ def load_secret(folder: Path, name: str) -> SecretKey:
         raise KeyProblem(f"{path}: {error.strerror}; make it with `palme keys new name={name}`") from None
     if mode & 0o077:
         raise KeyProblem(f"{path} has mode {mode:04o}: others can read it; `chmod 600` it, or make a new one")
+    if problem := _writable_by_others(folder, sticky=True):
+        raise KeyProblem(f"{problem}: they could replace keys; `chmod go-w {folder}`")
     return _read(path, SecretKey)
 
 
@@ -127,11 +136,15 @@ def secrets(folder: Path) -> list[str]:
 
 
 class AllowList:
-    """Clients that a server accepts, read again when the folder changes. An empty folder allows none."""
+    """Clients that a server accepts, read again when the folder changes. An empty folder allows none.
+
+    A folder or a file that others can write into allows none either, nor does a key or a name that two files
+    list: which of their roles was meant is not known.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "allowed"
-        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._seen: tuple[tuple[str, int, int, int], ...] | None = None
         self._keys: dict[str, AllowedKey] = {}
         self._broken: list[str] = []
         self._looked = -1.0
@@ -150,20 +163,25 @@ class AllowList:
 
     def keys(self) -> dict[str, AllowedKey]:
         """Every entry by its key. A file that is unreadable or being removed allows no client."""
+        try:
+            self.check()
+        except KeyProblem as problem:
+            self._seen, self._keys, self._broken = None, {}, [str(problem)]
+            return self._keys
         versions = (_version(path) for path in self.folder.glob("*.json"))
         seen = tuple(sorted(version for version in versions if version is not None))
         if seen != self._seen:
-            found: dict[str, AllowedKey] = {}
-            broken = []
-            for name, _, _ in seen:
-                try:
-                    key = _read(self.folder / name, AllowedKey)
-                except KeyProblem as problem:
-                    broken.append(str(problem))
-                    continue
-                found[key.public] = key
-            self._keys, self._broken, self._seen = found, broken, seen
+            entries, broken = _entries([self.folder / version[0] for version in seen])
+            twice = _listed_twice(entries)
+            self._keys = {key.public: key for path, key in entries.items() if path not in twice}
+            self._broken, self._seen = [*broken, *dict.fromkeys(twice.values())], seen
         return self._keys
+
+    def check(self) -> None:
+        """Raise KeyProblem if others can write into the folder, or could replace it."""
+        for path, sticky in ((self.folder, False), (self.folder.parent, True)):
+            if problem := _writable_by_others(path, sticky):
+                raise KeyProblem(f"{problem}: they could allow their own keys; `chmod go-w {path}`")
 
     def broken(self) -> list[str]:
         """The problem of each entry that cannot be read, and so allows no client."""
@@ -171,21 +189,67 @@ class AllowList:
         return self._broken
 
 
-def _version(path: Path) -> tuple[str, int, int] | None:
+def _writable_by_others(path: Path, sticky: bool = False) -> str:
+    """Says that others than the owner can write to `path`; "" = they cannot, or it is not there.
+
+    Args:
+        sticky: whether a folder in which nobody removes the files of others, such as /tmp, will do.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return ""
+    if not mode & 0o022 or (sticky and mode & stat.S_ISVTX):
+        return ""
+    return f"{path} has mode {stat.S_IMODE(mode):04o}: others can write to it"
+
+
+def _entries(paths: Iterable[Path]) -> tuple[dict[Path, AllowedKey], list[str]]:
+    """The readable entries of an allow-list, and the problems of the others."""
+    found, broken = {}, []
+    for path in paths:
+        try:
+            if problem := _writable_by_others(path):
+                raise KeyProblem(f"{problem}: they could change its key or role; `chmod go-w` it")
+            found[path] = _read(path, AllowedKey)
+        except KeyProblem as error:
+            broken.append(str(error))
+    return found, broken
+
+
+def _listed_twice(entries: Mapping[Path, AllowedKey]) -> dict[Path, str]:
+    """The problem of each entry whose key or name another one has as well."""
+    out: dict[Path, str] = {}
+    for field, what in (("public", "the same key"), ("name", "the same name")):
+        by_value: dict[str, list[Path]] = {}
+        for path, key in entries.items():
+            by_value.setdefault(getattr(key, field), []).append(path)
+        for paths in by_value.values():
+            if len(paths) > 1:
+                listed = " and ".join(f"{path} (as {entries[path].role})" for path in paths)
+                for path in paths:
+                    out.setdefault(path, f"{listed} list {what}: neither counts; remove all but one")
+    return out
+
+
+def _version(path: Path) -> tuple[str, int, int, int] | None:
     """Identifies the version of a file; None if it was just removed."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return path.name, found.st_mtime_ns, found.st_size
+    return path.name, found.st_mtime_ns, found.st_size, found.st_mode
 
 
 def _read(path: Path, kind: type[T]) -> T:
     try:
-        key = msgspec.json.decode(path.read_bytes(), type=kind)
+        text = path.read_text(encoding="utf-8")
+        key = msgspec.convert(
+            json.loads(text, object_pairs_hook=lambda pairs: _once(path, text, pairs)), kind
+        )
     except OSError as error:
         raise KeyProblem(f"{path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise KeyProblem(f"{path} is no {kind.__name__}: {error}") from None
     for field in ("public", "secret"):
         if not _Z85.fullmatch(getattr(key, field, "0" * 40)):
@@ -193,9 +257,20 @@ def _read(path: Path, kind: type[T]) -> T:
     return key
 
 
+def _once(path: Path, text: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """`pairs` as a dict. Raises KeyProblem if a field is there twice: readers differ in which one counts."""
+    for field, _ in pairs:
+        if sum(name == field for name, _ in pairs) > 1:
+            lines = [text.count("\n", 0, at.start()) + 1 for at in re.finditer(f'"{re.escape(field)}"', text)]
+            where = " and ".join(map(str, lines))
+            raise KeyProblem(f"{path}: {field!r} is given more than once, on lines {where}; keep one")
+    return dict(pairs)
+
+
 def _write(path: Path, key: msgspec.Struct) -> None:
     beside = path.with_name(path.name + ".new")
     beside.write_bytes(msgspec.json.encode(key) + b"\n")
+    beside.chmod(0o644)  # whatever the umask: an entry that others can write to is refused
     beside.replace(path)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import numpy as np
 
+from robots import joints
 from robots.bridge import frames
 from robots.bridge.control import Controller, Snapshot
 from robots.bridge.errors import WrongVersion
 from robots.bridge.keys import AllowedKey
 from robots.bridge.spec_frame import pack_spec
-from robots.errors import CommandRejected, DriverError, RobotError
+from robots.errors import CommandOutside, CommandRejected, DriverError, RobotError
+from robots.gripper import NETWORK
 from robots.types import JointCommand
 
+OPENING = (-NETWORK, 1.0 + NETWORK)  # of a requested opening; the gate clamps it to [0, 1]
 MAX_AGE = 0.25  # [s] largest age of a state that is reported as current
 
 
@@ -40,6 +45,10 @@ class Requests:
         self._later = later
         self._control, self._ports, self._refusal, self._counts = control, ports, refusal, counts
         self._spec = pack_spec(control.spec)
+        spec = control.spec
+        self._bounds = list(
+            zip((spec.q_min - joints.WILD).tolist(), (spec.q_max + joints.WILD).tolist(), strict=True)
+        )
 
     def answer(self, key: AllowedKey, frame: Any, route: bytes) -> msgspec.Struct | None:
         """The answer to `frame` of `key`; None if there is none, or if `later` sends it.
@@ -87,7 +96,29 @@ class Requests:
             control.commands.at_rest, (lease.latched or "")[:1000], lease.holder_name, snapshot.arm_time,
         )  # fmt: skip
 
+    def _check(self, frame: frames.Command) -> None:
+        """Refuse a target or an opening in another unit; what is not finite is left to the gate.
+
+        Plain comparisons: this runs for every command.
+
+        Raises:
+            CommandOutside: far outside the arm's limits.
+        """
+        for value, (low, high) in zip(frame.q_target, self._bounds, strict=False):
+            if not low <= value <= high and all(map(math.isfinite, frame.q_target)):
+                if len(frame.q_target) == len(self._bounds):
+                    spec, what = self._control.spec, f"target of command seq {frame.seq}"
+                    text = joints.outside(spec, np.array(frame.q_target), what, joints.WILD)
+                    raise CommandOutside(f"{text}; refused, arm holding")
+                break
+        if (frame.gripper < OPENING[0] or frame.gripper > OPENING[1]) and math.isfinite(frame.gripper):
+            raise CommandOutside(
+                f"gripper: command seq {frame.seq} asks for {frame.gripper:g}, not an opening in [0, 1]; "
+                "refused, arm holding"
+            )
+
     def _command(self, key: AllowedKey, frame: frames.Command, route: bytes) -> frames.Ack | None:
+        self._check(frame)
         done = self._control.submit(
             key, frame.session, frame.token, frame, frame.heard, lambda sent: self._answer(route, frame, sent)
         )

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import zmq
 
+from robots.address import zmq_address
 from robots.bridge import frames, sockets
 from robots.bridge.control import Controller, Snapshot
 from robots.bridge.errors import BadFrame, Insecure, ServerFailed
@@ -48,8 +49,8 @@ class BridgeServer:
         driver: not yet connected.
         key: of the server.
         folder: of the allow-list; see `keys`.
-        address: `tcp://HOST:PORT` of the commands; states and pictures use the next two ports. PORT 0 = any
-            free ports.
+        address: `tcp://HOST:PORT` of the commands, IPv6 in brackets; states and pictures use the next two
+            ports. PORT 0 = any free ports.
         realtime: see `control`.
         beyond_loopback: permit an address that other computers reach.
         codec: encodes JPEGs; None = pictures travel raw.
@@ -58,6 +59,7 @@ class BridgeServer:
     Raises:
         Insecure: `address` is not on the loopback and `beyond_loopback` is False, or a port is not available.
         SpecError: the control rate is below `MIN_HZ` in real time.
+        KeyProblem: others can write into the allow-list.
         DriverError: the arm cannot be reached.
     """
 
@@ -79,6 +81,7 @@ class BridgeServer:
             )
         host, port = sockets.parse(address)
         self.allowed, self.driver, self.key = AllowList(folder), driver, key
+        self.allowed.check()
         self.context = sockets.context(io_threads=2)
         self._auth = sockets.Authenticator(self.context, self.allowed)
         try:
@@ -95,7 +98,7 @@ class BridgeServer:
             self.port = sockets.bind(self._commands, host, port, beyond_loopback)
             self.state_port = sockets.bind(self._states, host, port and port + 1, beyond_loopback, STATES)
             self.picture_port = sockets.bind(self._pictures, host, port and port + 2, beyond_loopback, SEEN)
-            self.address = f"tcp://{host}:{self.port}"
+            self.host, self.address = host, zmq_address(host, self.port)
             driver.connect()
             self.control = Controller(driver, make_gate or (lambda: SafetyGate(spec)), realtime)
         except BaseException:

@@ -7,10 +7,8 @@ is missing or has stopped accepts every key. Therefore the mechanism is read bac
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
+from robots.address import is_ipv6, is_loopback, joined, split, zmq_address
 from robots.bridge.errors import Insecure
 from robots.bridge.keys import AllowList, SecretKey
 from robots.realtime import HELPER_PRIORITY, priority_allowed
@@ -26,28 +25,25 @@ from robots.zmq_context import Context
 DOMAIN = "palme"
 LAST_PORT = 65535 - 3  # states, pictures and a simulated table use the next three
 CLOSE_TIMEOUT = 10.0  # [s] for a thread to end
+MARGIN = 1024  # [bytes] above a limit that ZeroMQ lets in: CURVE adds 33; a frame of more is refused by name
 QUEUE_LENGTH = 64  # frames queued for one peer: twice the largest number of pending commands
 log = logging.getLogger(__name__)
-_ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:]+\]|[\w.*-]+):(?P<port>\d{1,5})")
 
 
 def parse(address: str) -> tuple[str, int]:
-    """(host, port) of `tcp://host:port`. Raises Insecure for anything else."""
-    match = _ADDRESS.fullmatch(address)
-    if match is None or not int(match["port"]) <= LAST_PORT:
+    """(host, port) of `tcp://host:port` or `host:port`, IPv6 in brackets. Raises Insecure for all else."""
+    if (found := split(address, last=LAST_PORT)) is None:
         raise Insecure(
-            f"address {address!r}: expected tcp://HOST:PORT, as in tcp://127.0.0.1:5560, with a port of "
-            f"1 to {LAST_PORT} (0 = any free one)"
+            f"address {address!r}: expected tcp://HOST:PORT, as in tcp://127.0.0.1:5560 or tcp://[::1]:5560, "
+            f"with a port of 1 to {LAST_PORT} (0 = any free one)"
         )
-    return match["host"], int(match["port"])
+    return found
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` is reachable only from this computer. Names other than localhost count as reachable."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def connect(socket: zmq.Socket, host: str, port: int) -> None:
+    """Connect `socket` to a port of a host of `parse`."""
+    socket.setsockopt(zmq.IPV6, int(is_ipv6(host)))
+    socket.connect(zmq_address(host, port))
 
 
 def context(io_threads: int = 1) -> zmq.Context:
@@ -97,7 +93,7 @@ class Authenticator(ThreadAuthenticator):
 
 
 def server_socket(context: zmq.Context, kind: int, key: SecretKey, limit: int) -> zmq.Socket:
-    """A CURVE server socket, not yet bound. `limit`: [bytes] of the largest message accepted."""
+    """A CURVE server socket, not yet bound. `limit`: [bytes] of the largest frame accepted."""
     socket = _bounded(context.socket(kind), limit)
     socket.curve_server = True
     socket.curve_publickey, socket.curve_secretkey = key.public.encode(), key.secret.encode()
@@ -127,12 +123,13 @@ def bind(socket: zmq.Socket, host: str, port: int, beyond_loopback: bool, what: 
         raise Insecure("the socket does not enforce its ZAP domain; it would accept any key")
     check_reach(host, beyond_loopback)
     try:
-        socket.bind(f"tcp://{host}:{port or '*'}")
+        socket.setsockopt(zmq.IPV6, int(is_ipv6(host)))
+        socket.bind(zmq_address(host, port))
     except zmq.ZMQError as error:
         remedy = "is it an address of this computer? address= chooses another"
         if error.errno == zmq.EADDRINUSE:
             remedy = "another server may be running; end it, or choose another port by address="
-        raise Insecure(f"tcp://{host}:{port} for {what}: {error}; {remedy}") from None
+        raise Insecure(f"tcp://{joined(host, port)} for {what}: {error}; {remedy}") from None
     return int(bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode().rpartition(":")[2])
 
 
@@ -153,7 +150,7 @@ def wakeup_socket(socket: zmq.Socket, route: bytes) -> zmq.Socket:
 def client_socket(
     context: zmq.Context, kind: int, key: SecretKey, server_public: str, limit: int
 ) -> zmq.Socket:
-    """A CURVE client socket, not yet connected. `limit`: [bytes] of the largest message accepted.
+    """A CURVE client socket, not yet connected. `limit`: [bytes] of the largest frame accepted.
 
     `IMMEDIATE` and a short queue: a frame sent while the server is away fails at once, instead of being
     delivered to the next server.
@@ -204,7 +201,7 @@ def end(context: zmq.Context, threads: Iterable[threading.Thread]) -> None:
 
 def _bounded(socket: zmq.Socket, limit: int) -> Any:
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.MAXMSGSIZE, limit)
+    socket.setsockopt(zmq.MAXMSGSIZE, limit + MARGIN)
     socket.setsockopt(zmq.SNDHWM, QUEUE_LENGTH)
     socket.setsockopt(zmq.RCVHWM, QUEUE_LENGTH)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from robots.drivers.base import Driver
-from robots.drivers.vendor import VendorDriver
+from robots.drivers.vendor import VendorDriver, gated
 from robots.errors import DriverError
 from robots.motion.kinematics import fk
 from robots.spec import ArmSpec
@@ -80,12 +80,7 @@ class DryRunDriver:
     def send(self, command: JointCommand) -> None:
         """Print and record the command. Raises DriverError for one that a real driver refuses as well."""
         self._check_connected()
-        q = np.array(command.q_target, dtype=np.float64)
-        fits = q.shape == (self.spec.n_joints,) and 0.0 <= command.gripper <= 1.0
-        if not (fits and ((self.spec.q_min <= q) & (q <= self.spec.q_max)).all()):  # False for NaN as well
-            raise DriverError(
-                f"{self.spec.name}: {q}, gripper {command.gripper}: not a gated target; not sent"
-            )
+        q = gated(self.spec, command)
         self._dq = (q - self._q) * self.spec.control_hz
         self._q, self._gripper, self._moved = q, float(command.gripper), self.clock()
         self.sent.append(command)

@@ -12,6 +12,7 @@ from robots.drivers.gripper_thread import CLOSE_ENOUGH, GripperThread
 from robots.drivers.state_age import StateAge
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
+from robots.gripper import SENSOR, GripperScale
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
 
@@ -174,11 +175,15 @@ class _FrankaHand:
                 f"{spec.name}: the hand's stroke is {stroke:.3f} m, the spec's {spec.gripper_width}; home it "
                 "in Desk, which moves the fingers, or correct the spec"
             )
+        # The hand may open a little wider than the spec says: see `WIDTH_ROUNDING`.
+        margin = SENSOR + WIDTH_ROUNDING / spec.gripper_width
+        self._width = GripperScale(0.0, spec.gripper_width, "m", margin)
 
     def measure(self) -> float:
         if (now := time.monotonic()) - self._measured_at >= MEASURE_EVERY:
             self._measured_at = now
-            self._opening = float(self._gripper.read_once().width) / self._spec.gripper_width
+            width = self._gripper.read_once().width
+            self._opening = self._width.opening(width, f"{self._spec.name}: width of the hand", DriverError)
         return self._opening
 
     def move(self, opening: float) -> None:
@@ -190,5 +195,5 @@ class _FrankaHand:
                 self._gripper.grasp(0.0, spec.gripper_speed, spec.gripper_force, any_width, any_width)
             self._closing = True
         elif opening > self._opening + CLOSE_ENOUGH:
-            self._gripper.move(opening * spec.gripper_width, spec.gripper_speed)
+            self._gripper.move(self._width.value(opening), spec.gripper_speed)
             self._closing = False

@@ -82,7 +82,10 @@ class GripperThread:
         self._thread.join(timeout=2.0)
 
     def _read(self) -> float:
-        return min(max(self.gripper.measure(), 0.0), 1.0)
+        opening = self.gripper.measure()
+        if not 0.0 <= opening <= 1.0:  # False for NaN as well
+            raise DriverError(f"{self.name}: gripper: measured opening {opening} is not in [0, 1]")
+        return opening
 
     def _run(self) -> None:
         try:

@@ -11,10 +11,13 @@ import numpy as np
 
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
+from robots.gripper import GripperScale
+from robots.joints import numbers
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame, JointCommand
 
-ROUNDING = 0.5  # [unit of `.pos`] by which a robot may change an action
+ROUNDING = np.radians(0.5)  # [rad] by which a robot may change a target
+GRIPPER_ROUNDING = 0.02  # share of the stroke by which a robot may change the gripper
 
 
 class LeRobotRobot(Protocol):
@@ -73,7 +76,7 @@ class LeRobotDriver(VendorDriver):
         clock: monotonic time in [s].
 
     Raises:
-        DriverError: `joints`, `signs` or `zeros` do not match the spec.
+        DriverError: `joints`, `signs`, `zeros` or `gripper_range` do not match the spec, or are not numbers.
     """
 
     vendor = "LeRobot"
@@ -102,11 +105,20 @@ class LeRobotDriver(VendorDriver):
         self.keys = [f"{name}.pos" for name in (spec.joint_names if joints is None else joints)]
         self.signs = np.ones(n) if signs is None else np.array(signs, dtype=np.float64)
         self.zeros = np.zeros(n) if zeros is None else np.array(zeros, dtype=np.float64)
-        if not (len(self.keys) == len(self.signs) == len(self.zeros) == n and (abs(self.signs) == 1).all()):
-            raise DriverError(f"{spec.name}: joints, signs and zeros need {n} entries, signs of them 1 or -1")
+        lengths = {len(self.keys), len(set(self.keys)), *self.signs.shape, *self.zeros.shape}
+        if not (lengths == {n} and (abs(self.signs) == 1).all() and np.isfinite(self.zeros).all()):
+            raise DriverError(
+                f"{spec.name}: joints, signs and zeros need {n} entries each: different names, 1 or -1, and "
+                "finite numbers"
+            )
+        self.degrees = degrees
         self.scale = 180.0 / np.pi if degrees else 1.0
         self.gripper = f"{gripper}.pos" if gripper else ""
-        self.closed, self.opened = gripper_range
+        try:
+            closed, opened = gripper_range
+            self.range = GripperScale(float(closed), float(opened))
+        except (TypeError, ValueError) as error:
+            raise DriverError(f"{spec.name}: gripper_range={gripper_range!r}: {error}") from error
         self.cameras = dict(cameras or {})
         self.camera_names = tuple(self.cameras)
         self._given = robot
@@ -126,6 +138,10 @@ class LeRobotDriver(VendorDriver):
             )
         if missing := set(self.camera_names) - set(robot.observation_features):
             raise DriverError(f"{self.spec.name}: the robot has no cameras {sorted(missing)}")
+        if self.degrees and getattr(getattr(robot, "config", None), "use_degrees", None) is False:
+            raise DriverError(
+                f"{self.spec.name}: the robot reports -100 to 100, not degrees; make it with use_degrees=True"
+            )
         self._robot = robot
         robot.connect(calibrate=False)  # calibration is interactive: run it with LeRobot's own tool
         if not robot.is_calibrated:
@@ -145,7 +161,7 @@ class LeRobotDriver(VendorDriver):
         asked = self.clock()
         with self._lock:
             self._observed = self._robot.get_observation()
-        position = np.array([self._observed[key] for key in self.keys], dtype=np.float64)
+        position = np.array([self._entry(self._observed, key) for key in self.keys])
         q = self.signs * (position - self.zeros) / self.scale
         before, self._before = self._before, (asked, q)
         if before is None or asked <= before[0]:
@@ -157,8 +173,17 @@ class LeRobotDriver(VendorDriver):
     def _opening(self) -> float:
         if not self.gripper:
             return self._gripper
-        opening = (float(self._observed[self.gripper]) - self.closed) / (self.opened - self.closed)
-        return min(max(opening, 0.0), 1.0)
+        value = self._entry(self._observed, self.gripper)
+        return self.range.opening(value, f"{self.spec.name}: {self.gripper}", DriverError)
+
+    def _entry(self, entries: Mapping[str, Any], key: str) -> float:
+        """The number `key` of an observation or an action. Raises DriverError, naming it."""
+        if key not in entries:
+            raise DriverError(f"{self.spec.name}: the robot's answer lacks {key}; it has {sorted(entries)}")
+        value = numbers(entries[key], f"{self.spec.name}: {key}", DriverError)
+        if value.size != 1:
+            raise DriverError(f"{self.spec.name}: {key} has shape {value.shape}, expected one number")
+        return float(value.reshape(()))
 
     def _trouble(self) -> str | None:
         return None if self._robot.is_connected else "no longer connected"  # the interface reports no faults
@@ -169,25 +194,32 @@ class LeRobotDriver(VendorDriver):
     def _action(self, q: Array, opening: float) -> dict[str, float]:
         action = dict(zip(self.keys, (self.signs * q * self.scale + self.zeros).tolist(), strict=True))
         if self.gripper:
-            action[self.gripper] = self.closed + opening * (self.opened - self.closed)
+            action[self.gripper] = self.range.value(opening)
         return action
 
     def _write(self, q: Array, dq: Array) -> None:
         action = self._action(q, self._gripper)
         with self._lock:
             sent = self._robot.send_action(action)
-        for key in self.keys:
-            if not abs(sent[key] - action[key]) <= ROUNDING:
+        stroke = abs(self.range.opened - self.range.closed)
+        for key, wanted in action.items():
+            was = self._entry(sent, key)
+            allowed = GRIPPER_ROUNDING * stroke if key == self.gripper else ROUNDING * self.scale
+            if not abs(was - wanted) <= allowed:
                 raise DriverError(
-                    f"{self.spec.name}: {key}: the robot changed {action[key]:.2f} to {sent[key]:.2f}; "
+                    f"{self.spec.name}: {key}: the robot changed {wanted:.2f} to {was:.2f}; "
                     "the gate limits motions: unset max_relative_target"
                 )
 
     def _halt(self) -> None:
         """The interface has no stop: the measured posture becomes the target."""
         q, _, _ = self._measure()
+        try:
+            opening = self._opening()
+        except DriverError:  # a gripper that cannot be read is no reason not to stop the arm
+            opening = self._gripper
         with self._lock:
-            self._robot.send_action(self._action(q, self._opening()))
+            self._robot.send_action(self._action(q, opening))
 
     def _release(self) -> None:
         robot, self._robot = self._robot, None

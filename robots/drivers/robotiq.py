@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 
 from robots.errors import DriverError
+from robots.gripper import GripperScale
 
 PORT = 63352
 ACTIVE = 3  # of STA: activation done
+POS = GripperScale(255.0, 0.0, margin=0.0)  # whole numbers, which overshoot nothing
 
 
 class RobotiqHand:
@@ -37,11 +39,11 @@ class RobotiqHand:
         """The opening in [0, 1], 1 = open. Raises DriverError on a fault, OSError on a lost connection."""
         if (fault := self._get("FLT")) != 0:
             raise DriverError(f"Robotiq gripper: fault {fault}; see its manual, clear it at the pendant")
-        return 1.0 - self._get("POS") / 255.0
+        return POS.opening(self._get("POS"), "Robotiq gripper: POS", DriverError)
 
     def move(self, opening: float) -> None:
         """Start a motion to `opening` in [0, 1]. Raises DriverError, OSError."""
-        self._set(f"POS {round(255 * (1.0 - opening))} GTO 1")
+        self._set(f"POS {round(POS.value(opening))} GTO 1")
 
     def close(self) -> None:
         """Close the socket; the gripper keeps its position. Idempotent."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from robots.drivers.gripper_thread import GripperThread
-from robots.drivers.robotiq import RobotiqHand
+from robots.drivers.robotiq import POS, RobotiqHand
 from robots.drivers.state_age import StateAge
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
@@ -188,5 +188,5 @@ class URDriver(VendorDriver):
         q = np.round(command.q_target, 4).tolist()
         line = f"servoJ({q}, 0, 0, {1 / self.servo_hz:.4f}, {self.lookahead}, {self.gain})"
         if self.gripper == "robotiq":
-            line += f"; SET POS {round(255 * (1 - command.gripper))}"
+            line += f"; SET POS {round(POS.value(command.gripper))}"
         return line

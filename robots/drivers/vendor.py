@@ -10,14 +10,16 @@ from typing import TypeVar
 
 import numpy as np
 
+from robots import joints
 from robots.drivers.gripper_thread import GripperThread
 from robots.drivers.servo import ServoLoop
 from robots.errors import DriverError
 from robots.motion.kinematics import fk
-from robots.spec import OUTSIDE, ArmSpec
+from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame, JointCommand, RobotState
 
 T = TypeVar("T")
+DRIVEN = 0.05  # [rad] by which a driven joint may be measured beyond a limit: soft controllers, load
 
 
 def sdk(module: str, extra: str, package: str) -> ModuleType:
@@ -29,6 +31,19 @@ def sdk(module: str, extra: str, package: str) -> ModuleType:
             f"{module} is missing: {error}; install the extra: pip install 'palme-stack[{extra}]' "
             f"(which brings {package})"
         ) from error
+
+
+def gated(spec: ArmSpec, command: JointCommand) -> Array:
+    """The target of `command`, (n_joints,) in [rad]: the last check before an arm.
+
+    Raises:
+        DriverError: the target or the opening is not within the limits, so no gate has made it.
+    """
+    target = f"target of command seq {command.seq}"
+    q = joints.checked(spec, command.q_target, target, DriverError, tolerance=0.0)
+    if not 0.0 <= command.gripper <= 1.0:  # False for NaN as well
+        raise DriverError(f"{spec.name}: {target}: gripper {command.gripper} is not an opening in [0, 1]")
+    return q
 
 
 class VendorDriver:
@@ -133,8 +148,12 @@ class VendorDriver:
                 f"{self.spec.name}: state is {age * 1000:.0f} ms old, limit {self.spec.dt * 1000:.0f} (one "
                 "control tick); the arm is silent: check cable, power and controller"
             )
-        if not (q.shape == dq.shape == (self.spec.n_joints,) and np.isfinite(q).all()):
-            raise DriverError(f"{self.spec.name}: read {q} and {dq}, not {self.spec.n_joints} finite joints")
+        n = self.spec.n_joints
+        if not (q.shape == dq.shape == (n,) and np.isfinite(q).all() and np.isfinite(dq).all()):
+            raise DriverError(f"{self.spec.name}: read {q} and {dq}, not {n} finite joints and speeds")
+        # An arm at rest may be guided out of its limits by hand; `enable` checks where it stands.
+        if self._loop is not None and (outside := joints.outside(self.spec, q, "measured", DRIVEN)):
+            raise DriverError(f"{outside}; stop it, and find out why")
         return RobotState(q, dq, self._opening(), fk(self.spec, q))
 
     @property
@@ -162,13 +181,7 @@ class VendorDriver:
     def send(self, command: JointCommand) -> None:
         """Send one gated target; the first one calls `enable` where that was not done. See `Driver.send`."""
         self._check_alive()
-        q = np.asarray(command.q_target, dtype=np.float64)
-        fits = q.shape == (self.spec.n_joints,) and 0.0 <= command.gripper <= 1.0
-        # the last check before the arm; False for NaN as well
-        if not (fits and ((self.spec.q_min <= q) & (q <= self.spec.q_max)).all()):
-            raise DriverError(
-                f"{self.spec.name}: {q}, gripper {command.gripper}: not within limits; gate targets first"
-            )
+        q = gated(self.spec, command)
         if self._loop is None:
             self.enable()
         assert self._loop is not None
@@ -251,10 +264,5 @@ class VendorDriver:
             raise DriverError(
                 f"the arm has {len(low)} joints, {spec.name} has {spec.n_joints}; choose its own robot="
             )
-        fits = (low - OUTSIDE <= spec.q_min) & (spec.q_max <= high + OUTSIDE)
-        if not fits.all():
-            j = int(np.argmin(fits))
-            raise DriverError(
-                f"{spec.joint_names[j]}: {spec.name} allows [{spec.q_min[j]:.4f}, {spec.q_max[j]:.4f}] rad, "
-                f"the arm reports [{low[j]:.4f}, {high[j]:.4f}]; another arm, or narrow the spec"
-            )
+        if text := joints.wider(spec, low, high):
+            raise DriverError(f"{text}; another arm, or narrow the spec")

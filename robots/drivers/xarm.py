@@ -12,13 +12,14 @@ import numpy as np
 from robots.drivers.gripper_thread import GripperThread
 from robots.drivers.vendor import VendorDriver, sdk
 from robots.errors import DriverError
+from robots.gripper import GripperScale
 from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
 
 POSITION_MODE, SERVO_MODE = 0, 1
 READY, STOP = 0, 4  # of `set_state`
 STOPPED = (4, 5)  # of `get_state`: stopped, and stopped by a changed mode or setting
-PULSES = 850.0  # of the xArm gripper, open; its developer manual
+PULSES = GripperScale(0.0, 850.0, "pulses")  # of the xArm gripper; its developer manual
 MODE_TIMEOUT = 2.0  # [s] for the box to change mode and state
 ANSWER_TIMEOUT = 0.2  # [s] for an answer once enabled; the SDK's default is 2
 
@@ -162,7 +163,7 @@ class XArmDriver(VendorDriver):
         """The call that `command` becomes, for dry runs."""
         line = f"set_servo_angle_j({np.round(command.q_target, 4).tolist()}, is_radian=True)"
         if self.gripper == "xarm":
-            line += f"; set_gripper_position({command.gripper * PULSES:.0f})"
+            line += f"; set_gripper_position({PULSES.value(command.gripper):.0f})"
         return line
 
 
@@ -186,9 +187,9 @@ class _XArmHand:
         code, pulses = self._arm.get_gripper_position()
         if code != 0:
             raise DriverError(f"get_gripper_position: code {code}")
-        return float(pulses) / PULSES
+        return PULSES.opening(pulses, "get_gripper_position", DriverError)
 
     def move(self, opening: float) -> None:
-        code = self._arm.set_gripper_position(opening * PULSES, wait=False)
+        code = self._arm.set_gripper_position(PULSES.value(opening), wait=False)
         if code != 0:
             raise DriverError(f"set_gripper_position: code {code}")

@@ -19,11 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robots.arrays import allowed, array_from, sendable
-from robots.errors import ArrayRefused, MessageRefused
+from robots.errors import ArrayRefused, CommandNotFinite, CommandOutside, CommandShape, MessageRefused
+from robots.gripper import one_is
+from robots.joints import Limits, checked, numbers
 
 Value: TypeAlias = (
     "None | bool | int | float | str | NDArray[Any] | list[Value] | tuple[Value, ...] | dict[str, Value]"
 )
+GRIPPER = one_is(closed=True)
 MAX_BYTES = 1 << 16  # a GELLO request has some 300
 MAX_OPCODES = 2048
 MAX_ITEMS = 1024
@@ -230,6 +233,31 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     if value is None or isinstance(value, (str, bool, int, float, np.ndarray)):
         return value
     raise MessageRefused(f"message holds a bare {type(value).__name__.lstrip('_').lower()}")
+
+
+def joint_command(limits: Limits, joint_state: Value) -> tuple[NDArray[np.float64], float]:
+    """The target of GELLO's `command_joint_state`.
+
+    Args:
+        limits: of the arm.
+        joint_state: (n_joints + 1,) numbers: positions in [rad], then the gripper, 1 = closed.
+
+    Returns:
+        (n_joints,) in [rad], and the opening in [0, 1], 1 = open.
+
+    Raises:
+        CommandShape: another shape, or not numbers.
+        CommandNotFinite: a number is NaN or infinite.
+        CommandOutside: a joint outside the arm's limits, or the gripper outside of its range.
+    """
+    state, n = numbers(joint_state, "joint_state", CommandShape), len(limits.joint_names)
+    if state.shape != (n + 1,):
+        raise CommandShape(f"joint_state: shape {state.shape}, expected ({n + 1},) for {limits.name}")
+    if not (finite := np.isfinite(state)).all():
+        name = [*limits.joint_names, "gripper"][int(np.argmin(finite))]
+        raise CommandNotFinite(f"{name}: joint_state is not finite; refused, arm holding")
+    q = checked(limits, state[:n], "joint_state", CommandOutside)
+    return q, GRIPPER.opening(float(state[n]), "joint_state, gripper", CommandOutside)
 
 
 def write(value: object) -> bytes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import struct
 
+from robots.address import is_loopback, split
+from robots.address import zmq_address as zmq_address
 from robots.policy_servers.errors import AddressRefused
 
 
@@ -17,22 +18,9 @@ def parse(address: str) -> tuple[str, int]:
     Raises:
         AddressRefused: not host:port.
     """
-    text = str(address)
-    for scheme in ("tcp://", "ws://"):
-        text = text.removeprefix(scheme)
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isascii() and port.isdigit() and 0 <= int(port) <= 65535):
-        raise AddressRefused(f"address {address!r} is not host:port, such as 127.0.0.1:8000")
-    return ("127.0.0.1" if host == "localhost" else host), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this computer reaches the IP address `host`. A name counts as remote."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    if (found := split(address, ("tcp://", "ws://"))) is None:
+        raise AddressRefused(f"address {address!r} is not host:port, such as 127.0.0.1:8000 or [::1]:8000")
+    return found
 
 
 def require_loopback(address: str, why: str) -> tuple[str, int]:
@@ -41,11 +29,6 @@ def require_loopback(address: str, why: str) -> tuple[str, int]:
     if not is_loopback(host):
         raise AddressRefused(f"address {address!r} is not loopback: {why}; use 127.0.0.1:{port}")
     return host, port
-
-
-def zmq_address(host: str, port: int) -> str:
-    """`tcp://host:port` for ZeroMQ: IPv6 in brackets, port 0 as `*`."""
-    return f"tcp://{f'[{host}]' if ':' in host else host}:{port or '*'}"
 
 
 def set_send_timeout(sock: socket.socket, seconds: float) -> None:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import zmq
 
+from robots.address import is_ipv6, joined
 from robots.errors import MessageRefused
-from robots.policy_servers.address import parse, set_send_timeout, zmq_address
+from robots.policy_servers.address import parse, set_send_timeout
 from robots.policy_servers.errors import PolicyServerRefused, PolicyServerUnavailable
-from robots.policy_servers.gr00t import nest
+from robots.policy_servers.gr00t_forms import dot, nest, rows_of
 from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
 from robots.zmq_context import Context
 
@@ -41,7 +41,7 @@ class OpenpiClient:
         self, address: str, timeout_s: float = 5.0, connect_timeout_s: float = 5.0, token: str | None = None
     ) -> None:
         host, port = parse(address)
-        self.address = f"{f'[{host}]' if ':' in host else host}:{port}"
+        self.address = joined(host, port)
         self.timeout_s, self.connect_timeout_s, self._token = timeout_s, connect_timeout_s, token
         self.metadata: Mapping[str, Any] = {}
         self._connection: Any = None
@@ -124,6 +124,7 @@ class Gr00tClient:
         timeout_s: longest wait for an answer, in [s], > 0.
         token: sent as `api_token`.
         actions: groups of the answer that are joined to rows, in this order.
+        flat: whether the server takes the flat form of observations, with dotted names; see `gr00t_forms`.
 
     Raises:
         AddressRefused: a malformed address.
@@ -135,33 +136,41 @@ class Gr00tClient:
         timeout_s: float = 5.0,
         token: str | None = None,
         actions: tuple[str, ...] = ("joint_position", "gripper_position"),
+        flat: bool = False,
     ) -> None:
         host, port = parse(address)
-        self.address, self._ipv6 = zmq_address(host, port).removeprefix("tcp://"), ":" in host
-        self.timeout_s, self._token, self._actions = timeout_s, token, actions
+        self.address, self._ipv6 = joined(host, port), is_ipv6(host)
+        self.timeout_s, self._token, self._actions, self._flat = timeout_s, token, actions, flat
+        self._wrapped: bool | None = None if flat else True  # None: the server's version is not known yet
         self._context = Context()
         self._socket: zmq.Socket[bytes] | None = None
         self._last_answer: float | None = None
 
     def infer(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """The server's info, and `actions` (H, D). Raises as `OpenpiClient.infer`."""
-        reply = self.call("get_action", {"observation": nest(flat), "options": None})
-        groups, info = (reply[0], reply[1]) if isinstance(reply, list) and len(reply) == 2 else (reply, {})
-        if not isinstance(groups, dict):
-            raise MessageRefused(f"policy server {self.address}: answer is {type(groups).__name__}")
-        if missing := [key for key in self._actions if not isinstance(groups.get(key), np.ndarray)]:
-            raise MessageRefused(
-                f"policy server {self.address}: no action {missing}; it answers {list(groups)[:8]}"
-            )
-        shapes = [groups[key].shape for key in self._actions]
-        if not all(len(s) == 3 and s[:2] == (1, shapes[0][1]) for s in shapes):
-            raise MessageRefused(f"actions {shapes} do not join; expected (1, H, D) each")
-        rows = np.concatenate([groups[key][0] for key in self._actions], -1)  # (H, sum D)
-        return {**(info if isinstance(info, dict) else {}), "actions": rows}
+        if self._wrapped is None:
+            self.reset()
+        observation = dot(flat, batch=bool(self._wrapped)) if self._flat else nest(flat)
+        data = {"observation": observation, "options": None} if self._wrapped else observation
+        reply = self.call("get_action", data)
+        try:
+            rows, info = rows_of(reply, self._actions)
+        except MessageRefused as error:
+            raise MessageRefused(f"policy server {self.address}: {error}") from error
+        return {**info, "actions": rows}
 
     def reset(self) -> None:
-        """Start a new episode at the server. Raises as `call`."""
-        self.call("reset", {"options": None})
+        """Start a new episode at the server. Raises as `call`.
+
+        A server of N1 or N1.5 has no episodes and refuses; it then gets observations as that version does.
+        """
+        try:
+            self.call("reset", {"options": None})
+            self._wrapped = True
+        except PolicyServerRefused as refusal:
+            if not (self._flat and "unknown endpoint" in str(refusal).lower()):
+                raise
+            self._wrapped = False
 
     def call(self, endpoint: str, data: Mapping[str, Any] | None = None) -> Any:
         """The answer of one endpoint. Raises PolicyServerUnavailable, PolicyServerRefused, MessageRefused."""

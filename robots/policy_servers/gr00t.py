@@ -1,8 +1,8 @@
 """GR00T's policy protocol: ZeroMQ requests to named endpoints, observations with batch and time axes.
 
-The server uses a ROUTER socket where GR00T's uses REP: a client that ends in the middle of a request blocks
-no other, and each client has a session of its own. Wire: `gr00t/policy/server_client.py` of Isaac-GR00T
-(N1.6, N1.7).
+Observations come in the nested form or in the flat one, see `gr00t_forms`. The server uses a ROUTER socket
+where GR00T's uses REP: a client that ends in the middle of a request blocks no other, and each client has a
+session of its own. Wire: `gr00t/policy/server_client.py` of Isaac-GR00T (N1.6, N1.7).
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 import zmq
 
+from robots.address import is_ipv6, joined, zmq_address
 from robots.errors import MessageRefused
-from robots.policy_servers.address import parse, require_loopback, zmq_address
-from robots.policy_servers.errors import AddressRefused, FieldRefused, ServerFull, error_text
-from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
+from robots.policy_servers.address import parse, require_loopback
+from robots.policy_servers.errors import AddressRefused, ServerFull, error_text
+from robots.policy_servers.gr00t_forms import read_request, with_instruction
+from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode, shown
 from robots.policy_servers.session import Session
 from robots.zmq_context import Context
 
@@ -29,43 +31,6 @@ log = logging.getLogger(__name__)
 MAX_CLIENTS = 4
 IDLE_S = 60.0  # [s] after which a silent client's session may be dropped; ZeroMQ reports no disconnection
 POLL_MS = 100
-
-
-def flatten(observation: object) -> dict[str, Any]:
-    """`{"video": {k: (1, T, ...)}, "language": {k: [[text]]}}` to `{"video/k": newest entry, ...}`.
-
-    Raises:
-        FieldRefused: not a dict of groups, or an array without axes for batch and time.
-    """
-    if not (isinstance(observation, dict) and all(isinstance(v, dict) for v in observation.values())):
-        raise FieldRefused("observation is not a dict of groups such as video, state and language")
-    flat: dict[str, Any] = {}
-    for group, entries in observation.items():
-        for key, value in entries.items():
-            name = f"{group}/{key}"
-            if isinstance(value, np.ndarray):
-                if not (value.ndim >= 2 and value.shape[0] == 1 and value.shape[1] > 0):
-                    raise FieldRefused(f"{name}: shape {value.shape}, expected (1, T, ...)")
-                flat[name] = value[0, -1]
-            else:
-                while isinstance(value, list) and value:
-                    value = value[-1]
-                flat[name] = value
-    return flat
-
-
-def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `flatten`, with batch and time of 1. Raises FieldRefused for a key without a group."""
-    out: dict[str, dict[str, Any]] = {}
-    for name, value in flat.items():
-        group, slash, key = name.partition("/")
-        if not (slash and key):
-            raise FieldRefused(f"{name}: entries for GR00T need a name group/name, such as video/front")
-        if isinstance(value, str):
-            out.setdefault(group, {})[key] = [[value]]
-        else:
-            out.setdefault(group, {})[key] = np.asarray(value)[None, None]
-    return out
 
 
 class Gr00tServer:
@@ -105,12 +70,14 @@ class Gr00tServer:
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
         socket.setsockopt(zmq.RCVHWM, 2 * self._max_clients)
         socket.setsockopt(zmq.SNDTIMEO, 1000)
-        socket.setsockopt(zmq.IPV6, int(":" in self.host))
+        socket.setsockopt(zmq.IPV6, int(is_ipv6(self.host)))
         try:
             socket.bind(zmq_address(self.host, self.port))
         except zmq.ZMQError as error:
             context.destroy(0)
-            raise AddressRefused(f"cannot serve at {self.host}:{self.port}: {error.strerror}") from error
+            raise AddressRefused(
+                f"cannot serve at {joined(self.host, self.port)}: {error.strerror}"
+            ) from error
         self.port = int(socket.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
         self._thread = threading.Thread(target=self._loop, args=(context, socket), name="gr00t", daemon=True)
         self._thread.start()
@@ -160,14 +127,15 @@ class Gr00tServer:
     def _handle(self, client: bytes, body: bytes) -> object:
         request = decode(body)
         if not isinstance(request, dict):
-            raise MessageRefused("request is not a dict with an endpoint")
+            raise MessageRefused(f"request is {shown(request)}; send a map with an endpoint")
         given = request.get("api_token")
         known = isinstance(given, str) and hmac.compare_digest(given.encode(), (self._token or "").encode())
         if self._token and not known:
             return {"error": "Unauthorized: this server requires its api_token"}
-        endpoint, data = request.get("endpoint", "get_action"), request.get("data") or {}
+        endpoint, data = request.get("endpoint", "get_action"), request.get("data")
+        data = {} if data is None else data
         if not isinstance(data, dict):
-            raise MessageRefused("data is not a dict")
+            raise MessageRefused(f"data is {shown(data)}, not a map")
         if endpoint == "ping":
             return {"status": "ok", "message": "Server is running"}
         if endpoint == "get_modality_config":
@@ -180,13 +148,15 @@ class Gr00tServer:
         endpoints = "get_action, reset, ping, get_modality_config"
         raise MessageRefused(f"no endpoint {str(endpoint)[:40]!r}; there are {endpoints} (no kill)")
 
-    def _action(self, client: bytes, data: Mapping[str, object]) -> list[dict[str, Any]]:
-        flat = flatten(data.get("observation"))
+    def _action(self, client: bytes, data: Mapping[str, object]) -> object:
+        flat, form = read_request(data)
         begin = time.monotonic()
-        answer = self._session(client).answer(flat)
-        rows = answer.actions.astype(np.float32)[None]  # (1, H, n + 1)
+        session = self._session(client)
+        answer = session.answer(with_instruction(flat, session.reader.keys.prompt))
+        rows = answer.actions.astype(np.float32)  # (H, n + 1)
         info = {**answer.info, "server_timing": {"infer_ms": 1e3 * (time.monotonic() - begin)}}
-        return [{"joint_position": rows[..., :-1], "gripper_position": rows[..., -1:]}, info]
+        joints, gripper = session.reader.keys.actions
+        return form.action({joints: rows[:, :-1], gripper: rows[:, -1:]}, info)
 
     def _session(self, client: bytes) -> Session:
         now = time.monotonic()
@@ -207,7 +177,7 @@ class Gr00tServer:
             groups.setdefault(group, []).append(key)
         rows = list(range(int(self._metadata.get("action_horizon", 1))))
         config = {g: ([0], keys) for g, keys in groups.items()}
-        config["action"] = (rows, ["joint_position", "gripper_position"])
+        config["action"] = (rows, list(self._metadata.get("actions", ())))
         modalities: dict[str, Any] = {
             group: {
                 "__ModalityConfig_class__": True,

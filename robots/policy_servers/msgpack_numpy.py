@@ -40,15 +40,32 @@ def decode(message: object, max_bytes: int = MAX_BYTES) -> Any:
         raise MessageRefused(f"message is {type(message).__name__}; send binary msgpack")
     if not len(message) <= max_bytes:
         raise MessageRefused(f"message has {len(message)} bytes; {max_bytes} are allowed")
-    measure(message)
+    items = measure(message)
     try:
-        return _with_arrays(msgspec.msgpack.decode(message))
-    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError, OverflowError) as error:
+        value = msgspec.msgpack.decode(message)
+        if _items(value) != items:
+            raise MessageRefused("message holds a map with the same key twice; send each entry once")
+        return _with_arrays(value)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError, OverflowError) as error:
         raise MessageRefused(f"message is not msgpack of numbers, text and arrays: {error}") from error
 
 
-def measure(message: bytes | bytearray) -> None:
-    """Checks items and depth from the leading bytes alone, before any object is made.
+def shown(value: object) -> str:
+    """What a decoded value is, for a refusal."""
+    names = {type(None): "nil", bytes: "bytes", str: "text", bool: "a boolean", int: "a number"}
+    names |= {float: "a number", list: "an array", dict: "a map", np.ndarray: "an array of numbers"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _items(value: Any) -> int:
+    """Items of a decoded value, counted as in `measure`: fewer where a key came twice."""
+    if isinstance(value, dict):
+        return 1 + sum(_items(key) + _items(entry) for key, entry in value.items())
+    return 1 + sum(map(_items, value)) if isinstance(value, list | tuple) else 1
+
+
+def measure(message: bytes | bytearray) -> int:
+    """Counts items; checks their number and depth from the leading bytes alone, before any object is made.
 
     One byte of msgpack can become an empty list of 60 bytes: without this, 32 MiB would become 2 GiB.
 
@@ -92,6 +109,7 @@ def measure(message: bytes | bytearray) -> None:
                 raise MessageRefused(f"message is nested more than {MAX_DEPTH} deep")
     if at != size:
         raise MessageRefused(f"message has {size} bytes, its content {at}")
+    return items
 
 
 def _with_arrays(value: Any) -> Any:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.gripper import one_is
+from robots.joints import checked, numbers
 from robots.motion.kinematics import fk
 from robots.policy_servers.errors import FieldMissing, FieldRefused
 from robots.policy_servers.keys import Keys
@@ -56,33 +58,42 @@ class ObservationReader:
         one_is_closed: bool = True,
     ) -> None:
         self.spec, self.camera, self.keys, self.one_is_closed = spec, camera, keys, one_is_closed
+        self.gripper = one_is(one_is_closed)
         self.calibration = calibration or Calibration()
         for name in ("intrinsics", "base_from_camera"):
             if (value := getattr(self.calibration, name)) is not None:
                 _CHECKS[name](f"calibration {name}", value)
 
     def prompt(self, flat: Mapping[str, object]) -> str:
-        """The step's text. Raises FieldMissing, FieldRefused."""
+        """The step's text, in lower case, with single blanks, without a final full stop or exclamation mark.
+
+        Raises FieldMissing, FieldRefused.
+        """
         text = self._entry(flat, self.keys.prompt, "text of one step")
-        if not (isinstance(text, str) and text.strip() and len(text) <= MAX_PROMPT):
-            raise FieldRefused(f"{self.keys.prompt}: expected 1 to {MAX_PROMPT} characters of text")
+        if not isinstance(text, str):
+            raise FieldRefused(f"{self.keys.prompt}: {_shown(text)}, expected text of one step")
         if problem := text_problem(text):
             raise FieldRefused(f"{self.keys.prompt}: {problem}")
-        return text.strip()
+        words = " ".join(text.lower().split()).rstrip(".! ")
+        if not (words and len(text) <= MAX_PROMPT):
+            raise FieldRefused(
+                f"{self.keys.prompt}: {len(text)} characters, expected 1 to {MAX_PROMPT} that name a step"
+            )
+        return words
 
     def state(self, flat: Mapping[str, object]) -> RobotState:
         """Joints and gripper; joint speeds are 0 where a request has none. Raises as `read`."""
         n, keys = self.spec.n_joints, self.keys
-        q = _numbers(keys.joints, self._entry(flat, keys.joints, f"({n},) joint positions in [rad]"), (n,))
+        given = self._entry(flat, keys.joints, f"({n},) joint positions in [rad]")
+        q = checked(self.spec, given, keys.joints, FieldRefused)
         dq = np.zeros(n)
         if keys.joint_speed in flat:
             dq = _numbers(keys.joint_speed, flat[keys.joint_speed], (n,))
-        given = self._entry(flat, keys.gripper, "the gripper in [0, 1]")
-        value = float(_numbers(keys.gripper, np.asarray(given).reshape(-1), (1,))[0])
-        if not -0.05 <= value <= 1.05:  # sensors overshoot a little
-            raise FieldRefused(f"{keys.gripper}: {value:.3f} is not in [0, 1]")
-        value = min(max(value, 0.0), 1.0)
-        return RobotState(q, dq, 1.0 - value if self.one_is_closed else value, fk(self.spec, q))
+        value = numbers(self._entry(flat, keys.gripper, "the gripper in [0, 1]"), keys.gripper, FieldRefused)
+        if value.size != 1:
+            raise FieldRefused(f"{keys.gripper}: shape {value.shape}, expected one number")
+        opening = self.gripper.opening(float(value.reshape(())), keys.gripper, FieldRefused)
+        return RobotState(q, dq, opening, fk(self.spec, q))
 
     def read(self, flat: Mapping[str, object], cameras: tuple[str, ...]) -> Observation:
         """State and, where `cameras` names the camera, the image with depth and calibration.
@@ -123,10 +134,7 @@ class ObservationReader:
 
 
 def _numbers(key: str, value: object, shape: tuple[int, ...]) -> Array:
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise FieldRefused(f"{key}: {type(value).__name__} is not an array of numbers") from error
+    array = numbers(value, key, FieldRefused)
     if array.shape != shape:
         raise FieldRefused(f"{key}: shape {array.shape}, expected {shape}")
     if not np.isfinite(array).all():

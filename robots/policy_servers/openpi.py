@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
+from robots.address import joined
+from robots.errors import MessageRefused
 from robots.policy_servers.address import parse, require_loopback, set_send_timeout
 from robots.policy_servers.errors import AddressRefused, ServerFull, error_text
-from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
+from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode, shown
 from robots.policy_servers.session import Session
 
 log = logging.getLogger(__name__)
@@ -72,7 +74,9 @@ class OpenpiServer:
                 origins=[None], process_request=self._request, close_timeout=CLOSE_S,
             )  # fmt: skip
         except OSError as error:
-            raise AddressRefused(f"cannot serve at {self.host}:{self.port}: {error.strerror}") from error
+            raise AddressRefused(
+                f"cannot serve at {joined(self.host, self.port)}: {error.strerror}"
+            ) from error
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="openpi", daemon=True)
         self._thread.start()
@@ -145,6 +149,8 @@ class OpenpiServer:
 
     def _answer(self, session: Session, message: bytes | str, total_ms: float | None) -> bytes:
         flat = decode(message)
+        if not isinstance(flat, dict):
+            raise MessageRefused(f"request is {shown(flat)}; send a map of entries such as 'prompt'")
         with self._inference:
             begin = time.monotonic()
             answer = session.answer(flat)

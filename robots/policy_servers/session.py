@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from robots.gripper import NETWORK, one_is
+from robots.joints import checked, numbers
 from robots.policy_servers.errors import ActionsRefused, FieldRefused
 from robots.policy_servers.observations import ObservationReader
 from robots.skills import DONE, BadStep, Step
@@ -86,8 +88,10 @@ class Session:
             PolicyServerError: an entry is missing or malformed; the next request continues the step.
             Exception: the policy failed; the next request starts the step again.
         """
-        prompt = self.reader.prompt(flat)
-        if flat.get(RESET) or prompt != self._prompt:
+        prompt, state, again = self.reader.prompt(flat), self.reader.state(flat), flat.get(RESET, False)
+        if not isinstance(again, bool | None):
+            raise FieldRefused(f"{RESET}: {type(again).__name__}, expected true or false")
+        if again or prompt != self._prompt:
             self.reset()
             try:
                 self._step = Step.parse(prompt)
@@ -95,8 +99,7 @@ class Session:
                 raise FieldRefused(f"{self.reader.keys.prompt}: {error}") from error
             self._prompt = prompt
         if not len(self._rest) and self.policy.done:
-            q = self.reader.state(flat).q
-            return Answer(self._rows(np.array([[*q, self._opening]])), True)
+            return Answer(self._rows(np.array([[*state.q, self._opening]])), True)
         if not len(self._rest):
             observation = self.reader.read(flat, tuple(self.policy.cameras))
             try:
@@ -109,19 +112,17 @@ class Session:
         return Answer(self._rows(out), self.policy.done and not len(self._rest))
 
     def _checked(self, chunk: ActionChunk) -> Array:
-        n = self.reader.spec.n_joints
-        q, gripper = np.asarray(chunk.q_targets, np.float64), np.asarray(chunk.gripper, np.float64)
-        if not (q.ndim == 2 and len(q) > 0 and q.shape[1] == n and gripper.shape == q.shape[:1]):
-            raise ActionsRefused(f"the policy's chunk is {q.shape} and {gripper.shape}, expected (T, {n})")
-        rows = np.column_stack([q, gripper])
-        if not np.isfinite(rows).all():
-            raise ActionsRefused("the policy's chunk is not finite; none of it was sent")
-        return rows
+        q = checked(self.reader.spec, chunk.q_targets, "the policy's chunk", ActionsRefused, rows=True)
+        gripper = numbers(chunk.gripper, "the policy's gripper", ActionsRefused)
+        if gripper.shape != q.shape[:1]:
+            raise ActionsRefused(f"the policy's gripper has shape {gripper.shape}, expected ({len(q)},)")
+        opening = one_is(closed=False, margin=NETWORK).opening
+        openings = [opening(x, "the policy's gripper", ActionsRefused) for x in gripper.tolist()]
+        return np.column_stack([q, openings])
 
     def _rows(self, rows: Array) -> Array:
         full = np.concatenate([rows, np.repeat(rows[-1:], self.horizon - len(rows), 0)])
-        if self.reader.one_is_closed:
-            full[:, -1] = 1.0 - full[:, -1]
+        full[:, -1] = [self.reader.gripper.value(opening) for opening in full[:, -1]]
         return full
 
 
@@ -134,6 +135,7 @@ def metadata(policy: str, reader: ObservationReader, horizon: int) -> dict[str, 
         "robot": spec.name,
         "joint_names": list(spec.joint_names),
         "action_space": "joint_position",
+        "actions": list(keys.actions),
         "action_unit": "rad",
         "action_is": "absolute joint positions, then the gripper",
         "action_horizon": horizon,

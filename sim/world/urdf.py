@@ -12,12 +12,13 @@ import functools
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
 from robots.errors import SpecError
+from robots.joints import wider
 from robots.safety.capsules import Capsules
 from robots.spec import ArmSpec
 from robots.types import Array
@@ -38,9 +39,11 @@ def urdf_of(spec: ArmSpec, photo: bool) -> str:
         photo: whether to draw the vendor's detailed meshes, where there are some.
 
     Raises:
-        SpecError: the arm has no hand, or its URDF lacks one of its joints.
+        SpecError: the arm has no hand, or its URDF lacks one of its joints, or does not let it go as far as
+            the YAML does, as where one of the two is in degrees.
     """
     if spec.urdf == PANDA:
+        _check_limits(spec, {joint.get("name"): joint for joint in ET.parse(_data(PANDA)).iter("joint")})
         return _panda(photo)
     if not spec.has_gripper:
         raise SpecError(
@@ -215,6 +218,7 @@ def _vendor_visuals(spec: ArmSpec) -> dict[int, list[ET.Element]]:
         raise SpecError(
             f"{spec.name}: {spec.urdf} has no joints {missing}; it has {sorted(map(str, joints))}"
         )
+    _check_limits(spec, joints)
     links = {link.get("name"): link for link in root.iter("link")}
     ends = [joints[spec.joint_names[0]].find("parent"), *(joints[n].find("child") for n in spec.joint_names)]
     found = {}
@@ -222,6 +226,24 @@ def _vendor_visuals(spec: ArmSpec) -> dict[int, list[ET.Element]]:
         link = None if end is None else links.get(end.get("link"))
         found[k] = [] if link is None else list(_absolute(link, os.path.dirname(path)))
     return {k: visuals for k, visuals in found.items() if visuals}
+
+
+def _check_limits(spec: ArmSpec, joints: Mapping[str | None, ET.Element]) -> None:
+    """Raises SpecError where the URDF states limits of a joint that are narrower than those of `spec`.
+
+    PyBullet keeps to the URDF's: the arm would stop short of its targets without a word.
+    """
+    found = [joints[name].find("limit") if name in joints else None for name in spec.joint_names]
+    limits = (
+        {}
+        if any(limit is None for limit in found)
+        else {
+            key: np.array([float(limit.get(key, "nan")) for limit in found if limit is not None])
+            for key in ("lower", "upper")
+        }
+    )
+    if limits and (text := wider(spec, limits["lower"], limits["upper"], f"{spec.urdf} has")):
+        raise SpecError(f"{text}; correct the one that is wrong")
 
 
 def _absolute(link: ET.Element, folder: str) -> Iterator[ET.Element]:

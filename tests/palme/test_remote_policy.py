@@ -40,7 +40,7 @@ def seen(q: np.ndarray | None = None, gripper: float = 1.0, depth: bool = True) 
 
 def policy_of(answer, **form) -> RemotePolicy:
     call = answer if callable(answer) else lambda flat: {"actions": answer}
-    return RemotePolicy(call, RemoteFormat(KEYS, **form), 7, SPEC.control_hz, refusals=(PolicyServerRefused,))
+    return RemotePolicy(call, RemoteFormat(KEYS, **form), SPEC, refusals=(PolicyServerRefused,))
 
 
 def rows(n: int = 8, step: float = 0.01, gripper: float = 0.0) -> np.ndarray:
@@ -71,7 +71,7 @@ def test_absolute_joints_are_taken_as_they_are_up_to_the_horizon():
     chunk = policy_of(rows(10, gripper=1.0)).act(seen(), TOLD)
     assert np.allclose(chunk.q_targets, rows(8)[:, :7]) and (chunk.gripper == 0.0).all()
     assert policy_of(rows(gripper=1.0), one_is_closed=False).act(seen(), TOLD).gripper[0] == 1.0
-    assert policy_of(rows(gripper=7.0)).act(seen(), TOLD).gripper[0] == 0.0  # a wild opening is a closed one
+    assert policy_of(rows(gripper=1.05)).act(seen(), TOLD).gripper[0] == 0.0  # networks overshoot a little
 
 
 def test_droid_s_joint_velocities_become_positions_from_where_the_arm_is():
@@ -99,7 +99,7 @@ def test_rows_made_for_another_rate_are_resampled_in_time():
         (np.zeros(8), "expected"),
         (np.zeros((0, 8)), "H from 1"),
         (np.zeros((5000, 8)), "H from 1"),
-        (None, "expected|no numbers"),
+        (None, "not numbers"),
         ("up", "not numbers"),
         (np.where(np.arange(64).reshape(8, 8) == 19, np.nan, 0.0), "row 2, column 3"),
         (np.full((1, 8), np.inf), "row 0, column 0"),
@@ -210,7 +210,7 @@ def test_the_real_keypose_policy_is_served_on_a_rendered_scene():
         client = OpenpiClient(f"127.0.0.1:{server.port}", 30.0, 30.0)
         told = client.connect()
         assert told["policy"] == "keypose" and told["robot"] == "panda"
-        remote = RemotePolicy(client.infer, RemoteFormat(KEYS), 7, SPEC.control_hz, client.reset)
+        remote = RemotePolicy(client.infer, RemoteFormat(KEYS), SPEC, client.reset)
         chunk = remote.act(observation, TOLD)
         client.close()
     local = config.policy.factory(SPEC, detector_of(config.detector))().act(observation, TOLD)

@@ -22,7 +22,8 @@ from robots.policy_servers.errors import (
     PolicyServerRefused,
     PolicyServerUnavailable,
 )
-from robots.policy_servers.gr00t import Gr00tServer, flatten, nest
+from robots.policy_servers.gr00t import Gr00tServer
+from robots.policy_servers.gr00t_forms import flatten, nest
 from robots.policy_servers.keys import keys_for
 from robots.policy_servers.msgpack_numpy import decode, encode
 from robots.policy_servers.observations import Calibration
@@ -379,7 +380,8 @@ def test_batch_and_time_are_put_on_and_taken_off():
     assert nested["video"]["exterior_image_1_left"].shape == (1, 1, 176, 240, 3)
     assert nested["state"]["joint_position"].shape == (1, 1, 7)
     assert isinstance(nested["language"]["task"][0][0], str)
-    back = flatten(nested)
+    back, form = flatten(nested)
+    assert not form.flat
     assert back.keys() == flat.keys()
     assert all(np.array_equal(back[key], flat[key]) for key in flat)
     with pytest.raises(FieldRefused, match="group/name"):

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
 
                 _, port = sockets.parse(settings.address)
                 table = TableServer(server, port and port + PORT)
-                print(f"serving ground truth at tcp://127.0.0.1:{table.port}: privileged, for evaluation")
+                print(f"serving ground truth at {table.address}: privileged, for evaluation")
 
         serve.serve(server, settings, started)
     except serve.BadSetting as error:

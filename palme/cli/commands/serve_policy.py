@@ -32,6 +32,7 @@ SERVERS: Registry[Any] = Registry(
 
 def main(arguments: Sequence[str]) -> int:
     """Serves until Ctrl-C."""
+    from robots.address import joined
     from robots.errors import RobotError
 
     config = load(ServePolicyConfig, arguments)
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     except RobotError as error:
         raise UsageError(str(error)) from error
     said = f"serving {config.policy.name} to {config.protocol} clients"
-    return until_asked(server, f"{said} at {server.host}:{server.port}; Ctrl-C ends it")
+    return until_asked(server, f"{said} at {joined(server.host, server.port)}; Ctrl-C ends it")
 
 
 def build_server(config: ServePolicyConfig) -> OpenpiServer | Gr00tServer:

@@ -9,6 +9,7 @@ from palme.cli.errors import UsageError
 from palme.cli.rig.jpeg import Jpeg
 from palme.cli.rig.tabletop import RemoteTable
 from palme.cli.settings.groups import BridgeConfig
+from robots.address import zmq_address
 from robots.bridge import keys, sockets
 from robots.bridge.client import BridgeClient
 from robots.errors import RobotError
@@ -54,10 +55,10 @@ def _table_port(address: str) -> int:
     if not sockets.is_loopback(host):
         raise UsageError("bridge.table=true: a table is served on the loopback alone")
     try:
-        socket.create_connection((host.strip("[]"), port + PORT), PATIENCE).close()
+        socket.create_connection((host, port + PORT), PATIENCE).close()
     except OSError as error:
         raise UsageError(
-            f"bridge.table=true: no table is served at tcp://{host}:{port + PORT} "
+            f"bridge.table=true: no table is served at {zmq_address(host, port + PORT)} "
             f"({error.strerror or error}); start the server with table=true"
         ) from error
     return port + PORT

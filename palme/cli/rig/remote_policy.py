@@ -23,10 +23,13 @@ Seconds = Annotated[float, Range(0.001, 3600.0)]
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteKeys:
-    """Names of the entries that the server expects; null = the protocol's own, see docs/guests.md.
+    """Names of the entries that the server expects; null = the protocol's own, see docs/interoperability.md.
+
+    GR00T: names with a slash, such as video/front, are sent in its nested form; with a dot, such as
+    video.front, in its flat form.
 
     Attributes:
-        actions: GR00T: groups joined to a row; null = [joint_position, gripper_position].
+        actions: GR00T: groups joined to a row; null = the names of joints and gripper.
     """
 
     image: str | None
@@ -96,11 +99,12 @@ def remote_policy(config: RemoteConfig, spec: ArmSpec) -> RemotePolicy:
     from palme.policies.remote import RemoteFormat, RemotePolicy
     from robots.errors import RobotError
     from robots.policy_servers.errors import PolicyServerRefused
-    from robots.policy_servers.keys import keys_for
+    from robots.policy_servers.keys import dotted, keys_for
 
     names = {key: name for key, name in asdict(config.keys).items() if key != "actions"}
     try:
-        keys, client = keys_for(config.protocol, names), _client(config)
+        keys = keys_for(config.protocol, names)
+        client = _client(config, keys.actions, config.protocol == "gr00t" and dotted(names))
     except RobotError as error:
         raise UsageError(f"policy: {error}") from error
     form = RemoteFormat(
@@ -116,10 +120,10 @@ def remote_policy(config: RemoteConfig, spec: ArmSpec) -> RemotePolicy:
         step_ticks=config.step_ticks,
     )
     infer: Callable[[Mapping[str, Any]], Mapping[str, Any]] = client.infer
-    return RemotePolicy(infer, form, spec.n_joints, spec.control_hz, client.reset, (PolicyServerRefused,))
+    return RemotePolicy(infer, form, spec, client.reset, (PolicyServerRefused,))
 
 
-def _client(config: RemoteConfig) -> OpenpiClient | Gr00tClient:
+def _client(config: RemoteConfig, actions: tuple[str, ...], flat: bool) -> OpenpiClient | Gr00tClient:
     from robots.policy_servers.clients import Gr00tClient, OpenpiClient
     from robots.policy_servers.keys import PORTS
 
@@ -127,5 +131,4 @@ def _client(config: RemoteConfig) -> OpenpiClient | Gr00tClient:
     token = read_token(config.token_file)
     if config.protocol == "openpi":
         return OpenpiClient(address, config.timeout_s, config.connect_timeout_s, token)
-    groups = config.keys.actions or ("joint_position", "gripper_position")
-    return Gr00tClient(address, config.timeout_s, token, groups)
+    return Gr00tClient(address, config.timeout_s, token, config.keys.actions or actions, flat)

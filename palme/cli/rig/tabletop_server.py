@@ -12,6 +12,7 @@ from typing import Any
 import zmq
 
 from palme.cli.rig import tabletop_frames as frames
+from robots.address import is_ipv6, zmq_address
 from robots.bridge import sockets
 from robots.bridge.errors import BadFrame, ServerFailed
 from robots.bridge.server import BridgeServer
@@ -33,7 +34,7 @@ class TableServer:
         port: 0 = any free one.
 
     Attributes:
-        port: the one it is bound to.
+        port, address: those it is bound to.
     """
 
     def __init__(self, server: BridgeServer, port: int) -> None:
@@ -42,7 +43,9 @@ class TableServer:
         self._server, self._driver = server, server.driver
         self._socket = sockets.server_socket(server.context, zmq.ROUTER, server.key, frames.MAX_SCENE)
         self._socket.setsockopt(zmq.RCVTIMEO, LISTEN)
-        self.port = sockets.bind(self._socket, "127.0.0.1", port, False, TABLE)
+        loopback = "::1" if is_ipv6(server.host) else "127.0.0.1"
+        self.port = sockets.bind(self._socket, loopback, port, False, TABLE)
+        self.address = zmq_address(loopback, self.port)
         server.add_thread("bridge-table", self._run)
 
     def _run(self) -> None:

@@ -54,7 +54,7 @@ def test_our_client_drives_a_server_on_the_published_codec():
         form = RemoteFormat(keys_for("openpi"), wrist_camera=None, horizon=10)
         from tests.palme.test_remote_policy import seen
 
-        policy = RemotePolicy(client.infer, form, 7, 20.0, client.reset)
+        policy = RemotePolicy(client.infer, form, SPEC, client.reset)
         chunk = policy.act(seen(), Step.put("red block", "blue bowl"))
         assert np.allclose(chunk.q_targets[-1], SPEC.q_home + 0.1, atol=1e-6) and (chunk.gripper == 1.0).all()
         with pytest.raises(PolicyServerRefused, match="on purpose"):
