@@ -1,0 +1,229 @@
+"""A synchronous grammar: each rule writes a program and a sentence with the same parts.
+
+    noun:
+      - p: "{colour} {kind}"
+        s: ["{colour} {kind^}", "{kind^} that is {colour}"]
+    kind:
+      - {p: block, s: [block, cube], plural: [blocks, cubes]}
+    put:
+      - p: put ( {noun} , in {noun.2} )
+        s: ["(put|place) the {noun} (in|into) the {noun.2}"]
+    greeting: [hello, "", good morning]
+
+The program comes first: a derivation is drawn, and its sentence is one of many ways to say it. In a sentence,
+`(a|b|)` is a choice, `{noun}` a part, `{noun.2}` another part of the same symbol, `{kind:plural}` a part in
+another form, and `{kind^}` a part in the form that the whole was asked for. A list of texts is a symbol with
+no program. Synchronous grammars: Lewis and Stearns, 1968.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+MAX_DEPTH = 9
+"""Of a derivation; below it only the shallowest rules of a symbol are drawn."""
+
+_SLOT = re.compile(r"\{(?P<symbol>[a-z_]+)(?P<label>\.\w+)?(?::(?P<form>\w+))?(?P<inherit>\^)?\}")
+_CHOICE = re.compile(r"\(([^()]*)\)")
+_OWN_KEYS = ("p", "s", "w")
+
+
+class BadGrammar(ValueError):
+    """A file of the grammar is wrong; names the symbol and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to write a symbol.
+
+    Attributes:
+        program: text with `{parts}`.
+        sentences: ways to say it, by form; "" is the common form.
+        weight: how often it is drawn among the rules of its symbol.
+    """
+
+    program: str
+    sentences: Mapping[str, tuple[str, ...]]
+    weight: float = 1.0
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Parts by symbol and label, such as "noun.2"."""
+        texts = (self.program, *(text for form in self.sentences.values() for text in form))
+        return frozenset(_part(match) for text in texts for match in _SLOT.finditer(text))
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sentence, the program it means, and the symbol it was drawn from."""
+
+    sentence: str
+    program: str
+    category: str
+
+
+class Grammar:
+    """Rules by symbol.
+
+    Raises:
+        BadGrammar: a part has no rules, a program has a part that no sentence says, or a symbol never ends.
+    """
+
+    def __init__(self, rules: Mapping[str, Sequence[Rule]]) -> None:
+        self._rules = {symbol: tuple(some) for symbol, some in rules.items()}
+        for symbol, some in self._rules.items():
+            for rule in some:
+                self._check(symbol, rule)
+        self._heights = self._heights_of_rules()
+        self._weights = {
+            symbol: tuple(accumulate(rule.weight for rule in some)) for symbol, some in self._rules.items()
+        }
+
+    @classmethod
+    def load(cls, *paths: Path) -> Grammar:
+        """The rules of all files together.
+
+        Raises:
+            BadGrammar: see class; or a symbol stands in two files, or a file is no YAML of this form.
+        """
+        import yaml
+
+        rules: dict[str, tuple[Rule, ...]] = {}
+        for path in paths:
+            try:
+                found = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # "on" is a word
+            except (OSError, yaml.YAMLError) as error:
+                raise BadGrammar(f"{path}: {error}") from error
+            for symbol, raw in (found or {}).items():
+                if symbol in rules:
+                    raise BadGrammar(f"{path}: {symbol} is defined in another file, too")
+                rules[symbol] = _rules_of(symbol, raw)
+        return cls(rules)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All of them, in the order of the files."""
+        return tuple(self._rules)
+
+    def rules(self, symbol: str) -> tuple[Rule, ...]:
+        """Those of `symbol`."""
+        return self._rules[symbol]
+
+    def draw(self, rng: random.Random, symbol: str, rule: Rule | None = None) -> Example:
+        """An example from `symbol`, or from one `rule` of it."""
+        derivation = self._derive(rng, symbol, 0, rule)
+        program = " ".join(derivation.program.split())
+        return Example(_tidied(derivation.say("")), program, symbol)
+
+    def _derive(self, rng: random.Random, symbol: str, depth: int, rule: Rule | None = None) -> _Derivation:
+        if rule is None:
+            rule = self._choose(rng, symbol, depth)
+        parts = {part: self._derive(rng, part.partition(".")[0], depth + 1) for part in sorted(rule.parts)}
+        return _Derivation(rng, rule, parts)
+
+    def _choose(self, rng: random.Random, symbol: str, depth: int) -> Rule:
+        some = self._rules[symbol]
+        if depth < MAX_DEPTH:
+            return rng.choices(some, cum_weights=self._weights[symbol])[0]
+        heights = self._heights[symbol]
+        return rng.choice([one for one, height in zip(some, heights, strict=True) if height == min(heights)])
+
+    def _check(self, symbol: str, rule: Rule) -> None:
+        if not any(rule.sentences.values()):
+            raise BadGrammar(f"{symbol}: a rule without a sentence")
+        for part in rule.parts:
+            if part.partition(".")[0] not in self._rules:
+                raise BadGrammar(f"{symbol}: {{{part}}} has no rules")
+        for texts in rule.sentences.values():
+            for text in texts:
+                if _SLOT.sub("", text).count("{") or text.count("(") != text.count(")"):
+                    raise BadGrammar(f"{symbol}: {text!r} has an open bracket, or a part that is none")
+
+    def _heights_of_rules(self) -> dict[str, tuple[int, ...]]:
+        """How deep each rule goes at least."""
+        least: dict[str, int] = {}
+        while True:
+            before = dict(least)
+            for symbol, some in self._rules.items():
+                heights = [height for rule in some if (height := _height(rule, least)) is not None]
+                if heights:
+                    least[symbol] = min(heights)
+            if least == before:
+                break
+        if endless := sorted(set(self._rules) - set(least)):
+            raise BadGrammar(f"{', '.join(endless)}: every rule leads to the symbol again")
+        return {
+            symbol: tuple(_height(rule, least) or 0 for rule in some) for symbol, some in self._rules.items()
+        }
+
+
+class _Derivation:
+    """A drawn rule with drawn parts; each part is said the same way wherever it is said in one form."""
+
+    def __init__(self, rng: random.Random, rule: Rule, parts: Mapping[str, _Derivation]) -> None:
+        self._rng, self._rule, self._parts = rng, rule, parts
+        self._said: dict[str, str] = {}
+
+    @property
+    def program(self) -> str:
+        return _SLOT.sub(lambda match: self._parts[_part(match)].program, self._rule.program)
+
+    def say(self, form: str) -> str:
+        if form not in self._said:
+            ways = self._rule.sentences.get(form) or self._rule.sentences[""]
+            text = _chosen(self._rng, self._rng.choice(ways))
+            self._said[form] = _SLOT.sub(lambda match: self._say_part(match, form), text)
+        return self._said[form]
+
+    def _say_part(self, match: re.Match[str], form: str) -> str:
+        return self._parts[_part(match)].say(form if match["inherit"] else match["form"] or "")
+
+
+def _height(rule: Rule, least: Mapping[str, int]) -> int | None:
+    """1 + the height of its deepest part; None where that is not known yet."""
+    heights = [least.get(part.partition(".")[0]) for part in rule.parts]
+    known = [height for height in heights if height is not None]
+    return 1 + max(known, default=0) if len(known) == len(heights) else None
+
+
+def _part(match: re.Match[str]) -> str:
+    return match["symbol"] + (match["label"] or "")
+
+
+def _rules_of(symbol: str, raw: Any) -> tuple[Rule, ...]:
+    if not isinstance(raw, list) or not raw:
+        raise BadGrammar(f"{symbol}: expected a list of rules or of texts")
+    texts = tuple(str(one) for one in raw if not isinstance(one, dict))
+    rules = [_rule(symbol, one) for one in raw if isinstance(one, dict)]
+    if texts:
+        rules.append(Rule("", {"": texts}, float(len(texts))))
+    return tuple(rules)
+
+
+def _rule(symbol: str, raw: dict[str, Any]) -> Rule:
+    forms = {"": raw.get("s"), **{key: ways for key, ways in raw.items() if key not in _OWN_KEYS}}
+    sentences = {}
+    for form, ways in forms.items():
+        listed = [ways] if isinstance(ways, str) else ways
+        if not isinstance(listed, list) or not listed:
+            raise BadGrammar(f"{symbol}: {form or 's'} is {ways!r}; expected one or more texts")
+        sentences[form] = tuple(str(way) for way in listed)
+    return Rule(str(raw.get("p", "")), sentences, float(raw.get("w", 1.0)))
+
+
+def _chosen(rng: random.Random, text: str) -> str:
+    """`text` with each `(a|b)` decided, the innermost first."""
+    while match := _CHOICE.search(text):
+        text = text[: match.start()] + rng.choice(match[1].split("|")) + text[match.end() :]
+    return text
+
+
+def _tidied(text: str) -> str:
+    text = re.sub(r"\s+([,.;:?!])", r"\1", " ".join(text.split()))
+    return re.sub(r"\b([Aa]) (?=[aeio])(?!one\b)", r"\1n ", text)

@@ -1,0 +1,67 @@
+"""Whether a drawn program is one that a person would ask for; what is drawn at random often is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from palme.language.programs.calls import At, BetweenPlace, Do, If, Program, Put, Stack, Swap
+from palme.language.programs.things import BetweenFilter, Closest, Noun, Related, Things
+
+
+def is_sensible(program: Program) -> bool:
+    """False where something is to be moved onto itself, is described by itself, or is named twice."""
+    return all(_makes_sense(part) for part in walk(program))
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """`node` and every part of it."""
+    yield node
+    if isinstance(node, tuple):
+        for one in node:
+            yield from walk(one)
+    elif is_dataclass(node):
+        for field in fields(node):
+            yield from walk(getattr(node, field.name))
+
+
+def _makes_sense(part: Any) -> bool:
+    if isinstance(part, Put):
+        return _differ(part.what, *_references(part.place)) and not _moves_bowl(part.what)
+    if isinstance(part, Swap):
+        return _differ(part.first, part.second)
+    if isinstance(part, (BetweenFilter, BetweenPlace)):
+        return part.second is None or _differ(part.first, part.second)
+    if isinstance(part, Stack):
+        return _differ(*part.parts) or len(part.parts) == 1
+    if isinstance(part, Things):
+        return len({noun.text for noun in part.nouns}) == len(part.nouns)
+    if isinstance(part, Noun):
+        described = [one.to for one in part.filters if isinstance(one, (Related, Closest))]
+        return all(_bare(part) != _bare(noun) for to in described for noun in to.nouns)
+    if isinstance(part, Do) and part.verb == "empty":
+        return all(noun.kind == "bowl" for noun in part.what.nouns)
+    return not isinstance(part, If) or bool(part.then)
+
+
+def _references(place: Any) -> tuple[Things, ...]:
+    if isinstance(place, At):
+        return (place.of,)
+    if isinstance(place, BetweenPlace):
+        return (place.first,) if place.second is None else (place.first, place.second)
+    return ()
+
+
+def _moves_bowl(what: Things) -> bool:
+    return any(noun.kind in ("bowl", "tower") for noun in what.nouns)
+
+
+def _differ(*things: Things) -> bool:
+    """Whether no two of `things` are said by the same words; "it" is like nothing."""
+    said = [_bare(noun).text for one in things for noun in one.nouns]
+    return len(set(said)) == len(said)
+
+
+def _bare(noun: Noun) -> Noun:
+    return replace(noun, filters=()) if noun.colour or noun.size else noun
