@@ -5,20 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from palme.events import Finished
+from palme.report.outcome import outcome
 
 WAITING, RUNNING, ENDED = "waiting", "running", "ended"
 COUNTDOWN = 10.0  # [s] from the opening of a page until the run begins by itself
-
-_CAUSES = {
-    "done": ("done", "Done, as far as the model can see"),
-    "answer": ("refused", "Refused"),
-    "stopped": ("stopped", "Stopped"),
-    "error": ("crashed", "Crashed"),
-}
-_FAILED = ("failed", "Failed")  # gave up, at a limit, or refused by the arm
 
 
 @dataclass(frozen=True)
@@ -26,7 +19,7 @@ class RunEnd:
     """How a run ended.
 
     Attributes:
-        kind: "achieved", "done" (by the model alone), "refused", "stopped", "failed" or "crashed".
+        kind: one of `palme.report.outcome.KINDS`.
         title: the same for a person.
         reason: why, in a sentence.
         clock: local time, "14:05:12".
@@ -45,22 +38,10 @@ def run_end(kind: str, title: str, reason: str) -> RunEnd:
     return RunEnd(kind, title, reason, time.strftime("%H:%M:%S"), time.monotonic())
 
 
-def end_of(finished: Finished) -> RunEnd:
-    """The end of an agent's run, before anything but the model has judged it."""
-    kind, title = _CAUSES.get(finished.cause, _FAILED)
-    return run_end(kind, title, finished.reason)
-
-
-def judged(end: RunEnd, truth: bool | None) -> RunEnd:
-    """`end` after an independent check of the goal; `truth` is None where there was none."""
-    if end.kind != "done" or truth is None:
-        return end
-    if truth:
-        return replace(end, kind="achieved", title="Achieved", reason="the goal is reached")
-    return replace(
-        end, kind="failed", title="Not achieved",
-        reason="the planner reports success, but the goal is not reached",
-    )  # fmt: skip
+def end_of(finished: Finished, truth: bool | None = None) -> RunEnd:
+    """The end of an agent's run; `truth` is that of an independent check of the goal."""
+    found = outcome(finished, truth)
+    return run_end(found.kind, found.title, found.reason)
 
 
 class RunPhase:

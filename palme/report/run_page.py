@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from palme.report.joints import JointLimits, joint_charts
+from palme.report.outcome import KINDS, outcome, success_probability
 from palme.report.parts import brand, facts, footer, page, pill, sentence_html
 from palme.report.pictures import Picture, data_url, with_heat
 from palme.report.record import RunRecord, StepRecord
+from palme.report.typed import persons_section
+from robots.types import Observation
 
 MAX_FILM_BYTES = 12_000_000  # a larger film is linked, since phones cannot load the page with it
+HERO_WIDTH = 640  # [px] from which the first picture fills the page
 _PARTS = {
     "observe": "observation (rendering the cameras)",
     "plan": "planning",
@@ -41,9 +45,11 @@ def run_page(record: RunRecord, limits: JointLimits, control_hz: float, film: Pa
     body = "".join((
         brand("report of a run", str(record.details.get("date", ""))),
         f"<h1>{escape(instruction)}</h1>",
+        _changed(record),
         _verdict(record),
         _hero(record, film),
         _facts(record, control_hz),
+        persons_section(record),
         _reading(record),
         _steps(record),
         _arm(record, limits, control_hz),
@@ -53,19 +59,25 @@ def run_page(record: RunRecord, limits: JointLimits, control_hz: float, film: Pa
     return page(instruction, body)
 
 
+def _changed(record: RunRecord) -> str:
+    """The instruction that a person changed it to, beside the one that the run began with."""
+    if record.started is None or record.instruction == record.started.instruction:
+        return ""
+    return f'<p class="changed">Changed during the run to <b>“{escape(record.instruction)}”</b></p>'
+
+
 def _verdict(record: RunRecord) -> str:
     finished = record.finished
     if finished is None:
-        return f'<p class="verdict">{pill("interrupted", "bad")} The run ended without a Finished event.</p>'
-    achieved = finished.done and record.truth is not False
-    pills = pill("Achieved" if achieved else "Not achieved", "good" if achieved else "bad")
-    reason = finished.reason.rstrip(".")
-    words = [reason[:1].upper() + reason[1:] + "."]
-    if record.truth is not None and finished.cause != "answer":
-        agrees = "agrees" if record.truth == finished.done else "disagrees"
-        words.append(f"The simulator {agrees}: the goal is {'reached' if record.truth else 'not reached'}.")
-    elif record.truth is None and finished.done:
-        words.append("This is the model's own verdict; the simulator cannot check a sentence of this form.")
+        return f'<p class="verdict">{pill("Interrupted", "bad")} The run has no recorded end.</p>'
+    found = outcome(finished, record.truth)
+    reason = found.reason.rstrip(".")
+    words = [reason[:1].upper() + reason[1:] + "."] if reason else []
+    if found.kind == "done":
+        words.append("Nothing independent of the model has checked the goal.")
+    elif record.truth is not None and finished.cause not in ("answer", "done"):
+        words.append(f"The goal is {'reached' if record.truth else 'not reached'}, by an independent check.")
+    pills = pill(found.title, KINDS[found.kind])
     pills += "".join(pill(text, "note") for text in record.warnings)
     return f'<p class="verdict">{pills}<span>{escape(" ".join(words))}</span></p>'
 
@@ -75,19 +87,20 @@ def _hero(record: RunRecord, film: Path | None) -> str:
     if started is None:
         return ""
     front = record.picture
-    if front is None:
+    if front is None and started.observation.images:
         front = next(iter(started.observation.images.values())).rgb
-    poster = data_url(front, 90)
     if film is not None and film.exists():
         if film.stat().st_size <= MAX_FILM_BYTES:
             source = "data:video/mp4;base64," + base64.b64encode(film.read_bytes()).decode("ascii")
         else:
             source = escape(film.name)
-        return (
-            f'<video class="hero" controls playsinline preload="metadata" poster="{poster}" '
-            f'src="{source}"></video>'
-        )
-    return f'<img class="hero" alt="the scene before the run" src="{poster}">'
+        poster = "" if front is None else f'poster="{data_url(front, 90)}" '
+        return f'<video class="hero" controls playsinline preload="metadata" {poster}src="{source}"></video>'
+    if front is None:
+        return ""
+    # a camera's small picture at its own size: enlarged it would only look blurred
+    size = "" if front.shape[1] >= HERO_WIDTH else f' style="max-width:{front.shape[1]}px"'
+    return f'<img class="hero" alt="the scene before the run" src="{data_url(front, 90)}"{size}>'
 
 
 def _facts(record: RunRecord, control_hz: float) -> str:
@@ -140,15 +153,21 @@ def _step(step: StepRecord, number: int) -> str:
     planned, judged = step.planned, step.judged
     verdict = ""
     if judged is not None:
-        sure = "" if judged.probability is None else f" · {100 * judged.probability:.0f} %"
-        word, tone = ("done", "good") if judged.success else ("failed", "bad")
-        verdict = pill(f"{word}{sure}", tone)
+        word, tone = ("judged done", "good") if judged.success else ("judged failed", "bad")
+        sure = success_probability(judged.probability)
+        verdict = pill(word, tone) + (f' <small class="quiet">{sure}</small>' if sure else "")
     elif planned.step.is_done:
-        verdict = pill("task complete", "good")
+        verdict = pill("nothing left to do", "good")
+    elif step.corrected:
+        verdict = pill("corrected", "note")
+    elif step.interrupted:
+        verdict = pill("interrupted", "note")
     elif step.acted:
         verdict = pill("not checked", "note")
     why = f'<p class="why">{escape(planned.rationale)}</p>' if planned.rationale else ""
     words = (judged.reason or judged.found) if judged else ""
+    words = f"{step.interrupted.partition('; observe')[0]} {words}".strip() if step.interrupted else words
+    words = f"A person typed: “{step.corrected}”" if step.corrected else words
     reason = f'<p class="why found">{escape(words)}</p>' if words else ""
     ticks = sum(len(a.sent) for a in step.acted)
     times = [f"planned in {1e3 * planned.seconds:.0f} ms"]
@@ -168,17 +187,23 @@ def _step(step: StepRecord, number: int) -> str:
 
 
 def _views(step: StepRecord) -> str:
-    before = next(iter(step.planned.observation.images.values())).rgb
-    shown = [("now" if step.planned.step.is_done else "before", before)]
+    shown = [
+        ("now" if step.planned.step.is_done else "before", rgb) for rgb in _first(step.planned.observation)
+    ]
     shown += _looks(step)
     if step.judged is not None:
-        shown.append(("after", next(iter(step.judged.observation.images.values())).rgb))
+        shown += [("after", rgb) for rgb in _first(step.judged.observation)]
     figures = "".join(
         f'<figure><img alt="{escape(name)}" src="{data_url(rgb)}">'
         f"<figcaption>{escape(name)}</figcaption></figure>"
         for name, rgb in shown
     )
     return f'<div class="views">{figures}</div>'
+
+
+def _first(observation: Observation) -> list[Picture]:
+    """The image of the first camera; none of an arm without cameras."""
+    return [frame.rgb for frame in observation.images.values()][:1]
 
 
 def _looks(step: StepRecord) -> list[tuple[str, Picture]]:

@@ -6,7 +6,19 @@ import os
 import sys
 from typing import TextIO
 
-from palme.events import Corrected, Event, Finished, HandedBack, Judged, Planned, Started, TakenOver
+from palme.events import (
+    Corrected,
+    CorrectionRefused,
+    Event,
+    Finished,
+    HandedBack,
+    Judged,
+    Planned,
+    Started,
+    TakenOver,
+    Typed,
+)
+from palme.report.outcome import success_probability
 
 _CODES = {"bold": "1", "quiet": "2", "good": "32", "bad": "31", "now": "36"}
 
@@ -32,7 +44,8 @@ class ConsoleLogger:
                     f"{event.index + 1:>2} {self._ink(event.step.text, 'now')}{self._ms(event.seconds)}"
                 )
         elif isinstance(event, Judged):
-            sure = "" if event.probability is None else f" ({100 * event.probability:.0f} %)"
+            sure = success_probability(event.probability)
+            sure = f" ({sure})" if sure else ""
             verdict = self._ink("judged done", "good") if event.success else self._ink("judged failed", "bad")
             words = event.reason or event.found
             reason = f": {words}" if words else ""
@@ -45,6 +58,12 @@ class ConsoleLogger:
         elif isinstance(event, Corrected):
             to = event.step.text if event.step is not None else event.instruction
             self._say(f"   {self._ink(f'“{event.words}”', 'bold')} → {to}")
+        elif isinstance(event, CorrectionRefused):
+            self._say(f"   continuing with “{event.instruction}”")
+        elif isinstance(event, Typed):
+            if event.number > 1 and event.state != "taken":  # a line that is taken is printed as a correction
+                note = f": {event.note}" if event.note else ""
+                self._say(self._ink(f"   {event.who} typed “{event.words}” · {event.state}{note}", "quiet"))
         elif isinstance(event, Finished):
             self._say(self._ink(f"   {event.reason}", "quiet" if event.done else "bad"))
 

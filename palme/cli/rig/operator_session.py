@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from palme.cli.rig.terminal import on_terminal, typed_line
 from palme.cli.settings.groups import OperatorConfig
 from palme.cli.signals import interruptible
 from palme.operator.run_operator import NOT_BEGUN, RunOperator
-from palme.operator.run_phase import COUNTDOWN, WAITING, RunEnd, RunPhase, end_of, judged, run_end
+from palme.operator.run_phase import COUNTDOWN, WAITING, RunEnd, RunPhase, end_of, run_end
 from palme.operator.run_status import RunStatus
 from palme.operator.typed_lines import REFUSED, TypedLines
 from robots.robot import Remote, Robot
@@ -26,6 +27,7 @@ from robots.teleop.teleop_actions import Teleoperator
 
 if TYPE_CHECKING:
     from palme.agent import RunResult
+    from palme.events import Finished
 
 PATIENCE = 2.0  # [s] a simulated arm stands still in mid-motion while its policy thinks; a real one brakes
 TIDY = 20  # ticks
@@ -96,6 +98,7 @@ class OperatorSession:
         self.operator = RunOperator(self.shared, self.loop, self.run_status, self.lines, self.phase)
         self._config, self._device = config, device
         self._finished = False
+        self._result: Finished | None = None
         self.console: Any = None
         self._switch = sys.getswitchinterval()
 
@@ -181,13 +184,15 @@ class OperatorSession:
         except BaseException as error:
             self.fail(error)
             raise
+        self._result = result.finished
         self.finish(end_of(result.finished))
         return result
 
     def judge(self, truth: bool | None) -> None:
         """Say of a finished run what an independent check of the goal found; None = there was none."""
-        if self.phase.end is not None:
-            self.operator.finish(judged(self.phase.end, truth))
+        if self._result is not None and self.phase.end is not None:
+            end, at = end_of(self._result, truth), self.phase.end  # it ended when it ended, not now
+            self.operator.finish(replace(end, clock=at.clock, t_mono=at.t_mono))
 
     def linger(self) -> None:
         """Keep the console open while a page shows the end of the run.

@@ -14,6 +14,7 @@ export class Cameras {
     this.waiting = new Map(); // name -> image that the next frame draws
     this.main = null;
     this.failure = ""; // why there are no images
+    this.frozen = ""; // how the images are marked once the run has ended
     this.canvas = document.getElementById("main");
     this.context = this.canvas.getContext("2d", { alpha: false, desynchronized: true });
     this.figure = document.getElementById("main-camera");
@@ -101,19 +102,23 @@ export class Cameras {
     const now = this.clock.now();
     for (const [name, view] of this.views) {
       const age = view.t === null || now === null ? null : Math.max(0, now - view.t);
-      const old = age === null || age > OLD;
-      const shown = view.t === null ? "no image yet" : Clock.format(age);
-      view.label.textContent = old ? `${name} · ${shown}` : name;
+      const old = !(this.frozen && view.t !== null) && (age === null || age > OLD);
+      const shown = view.t === null ? "no image yet" : this.frozen || Clock.format(age);
+      view.label.textContent = old || this.frozen ? `${name} · ${shown}` : name;
       view.button.classList.toggle("is-old", old);
       if (name === this.main) this.showMainAge(old, view.t === null, shown);
     }
   }
 
   showMainAge(old, none, age) {
-    document.getElementById("main-age").textContent = none ? "" : age;
+    const mark = document.getElementById("main-frozen");
+    mark.textContent = this.frozen;
+    mark.hidden = !this.frozen || none;
+    document.getElementById("main-age").textContent = none || this.frozen ? "" : age;
     const banner = document.getElementById("main-old");
     banner.textContent = none ? this.failure || "no image yet" : `This image is ${age} old`;
     banner.hidden = !old;
     this.figure.classList.toggle("is-old", old);
+    this.figure.classList.toggle("is-frozen", Boolean(this.frozen));
   }
 }

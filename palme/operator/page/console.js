@@ -6,7 +6,9 @@ import { Clock } from "./clock.js";
 import { listenToGamepad } from "./gamepad.js";
 import { Hold } from "./hold.js";
 import { listenToKeys } from "./keys.js";
+import { showLines } from "./lines.js";
 import { listenToPads } from "./pads.js";
+import { Phase } from "./phase.js";
 import { showSentence } from "./sentence.js";
 import { Socket } from "./socket.js";
 import { health, setText, showStatus } from "./view.js";
@@ -23,19 +25,25 @@ let you = "";
 let unsentStop = null;
 let refusedUntil = 0;
 
+const phase = new Phase({ start: () => act("start"), wait: () => act("wait") });
+
 const hasControl = () =>
-  status !== null && status.holder === you && control.isOpen && document.visibilityState === "visible";
+  phase.runs && status !== null && status.holder === you && control.isOpen && document.visibilityState === "visible";
 const hold = new Hold({
   hasControl,
   send: (message, droppable) => control.send(message, droppable),
-  refused: () => showMessage(control.isOpen ? "take over first (T), then hold to move" : "not connected to the run", true),
+  refused: () => showMessage(phase.whyNot || "take over first (T), then hold to move", true),
 });
 
 const handlers = {
   status(message) {
     ({ status, you } = message);
+    phase.update(status);
     if (!hasControl()) hold.releaseAll();
     showStatus(status, you, message.consoles);
+    showLines(status.lines);
+    phase.disable(); // the steps' buttons are new
+    cameras.frozen = phase.ended ? `ended at ${status.end.clock}` : "";
     cameras.names(status.cameras);
     if (performance.now() > refusedUntil) showMessage(status.message, false);
     control.send({ do: "seen", n: message.n });
@@ -59,7 +67,7 @@ const control = new Socket("/control", {
     for (const [kind, handle] of Object.entries(handlers)) if (kind in message) handle(message);
   },
   changed(state, reason) {
-    document.body.dataset.connection = state;
+    phase.connected(state);
     if (state === "open") {
       showAlert("");
       ping();
@@ -69,13 +77,17 @@ const control = new Socket("/control", {
     }
     status = null;
     hold.releaseAll();
+    if (phase.ended) {
+      showAlert(""); // nothing is lost: the status that was shown last is the end
+      return;
+    }
     setText($("mode"), "Disconnected");
     setText($("holder"), "");
     document.body.classList.remove("may-move");
     health($("round-trip"), "–", true);
     const why = reason ? ` (${reason})` : "";
     const retry = state === "lost" ? " Reconnecting." : "";
-    showAlert(`Disconnected${why}: this page cannot reach the arm, not even to stop it. Use the arm's own stop.${retry}`);
+    showAlert(`No line to the run${why}: nothing on this page reaches the arm, not even a stop. Use the arm's own stop.${retry}`);
   },
 });
 
@@ -88,13 +100,15 @@ const aim = new Aim(cameras, hold);
 
 function stop(how) {
   hold.releaseAll();
+  if (phase.ended) return;
   if (!control.send({ do: "stop", how })) unsentStop = { how, at: performance.now() };
 }
 
 function act(what) {
   hold.releaseAll();
   refusedUntil = 0;
-  if (!control.send({ do: what })) showMessage("not connected to the run", true);
+  const possible = phase.runs || (phase.waits && ["start", "wait", "rearm"].includes(what));
+  if (!possible || !control.send({ do: what })) showMessage(phase.whyNot || "not connected to the run", true);
 }
 
 function showMessage(content, refused) {
@@ -137,15 +151,15 @@ function theme(which) {
 }
 
 listenToPads(hold);
-listenToKeys({ hold, stop, act, cameras, aim, help });
-listenToGamepad({ hold, hasControl, stop, act });
+listenToKeys({ hold, stop, act, cameras, aim, help, phase });
+listenToGamepad({ hold, hasControl, stop, act, phase });
 $("stop").addEventListener("pointerdown", (event) => event.button === 0 && stop("button"));
 $("stop").addEventListener("click", (event) => event.detail === 0 && stop("button")); // by Enter: no pointer
 for (const button of document.querySelectorAll(".action")) button.addEventListener("click", () => act(button.dataset.do));
 $("correct").addEventListener("submit", (event) => {
   event.preventDefault();
   const content = $("correction").value.trim();
-  if (content && control.send({ do: "correct", text: content })) $("correction").value = "";
+  if (content && phase.runs && control.send({ do: "correct", text: content })) $("correction").value = "";
   $("correction").blur();
 });
 $("help").addEventListener("click", help);

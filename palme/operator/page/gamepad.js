@@ -4,7 +4,7 @@ const PERIOD = 16; // [ms]
 const DEAD_ZONE = 0.15; // dead zone of a stick
 const ACTS = { 1: "stop", 8: "stop", 9: "take", 3: "hand_back", 2: "pause" };
 
-export function listenToGamepad({ hold, hasControl, stop, act }) {
+export function listenToGamepad({ hold, hasControl, stop, act, phase }) {
   let timer = null;
   let rested = false;
   let before = [];
@@ -16,7 +16,7 @@ export function listenToGamepad({ hold, hasControl, stop, act }) {
 
   function poll() {
     const pad = navigator.getGamepads().find((one) => one?.connected);
-    if (!pad || !document.hasFocus()) {
+    if (!pad || !document.hasFocus() || phase.ended) {
       hold.release("gamepad");
       rested = false;
       return;

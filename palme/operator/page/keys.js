@@ -3,7 +3,7 @@
 import { JOGS } from "./hold.js";
 import { setSlow } from "./pads.js";
 
-export function listenToKeys({ hold, stop, act, cameras, aim, help }) {
+export function listenToKeys({ hold, stop, act, cameras, aim, help, phase }) {
   const moves = new Map();
   for (const pad of document.querySelectorAll(".pad[data-jog]")) moves.set(pad.dataset.code, JOGS[pad.dataset.jog]);
   const acts = new Map();
@@ -28,20 +28,22 @@ export function listenToKeys({ hold, stop, act, cameras, aim, help }) {
       help();
     } else if (dialog.open) {
       return;
-    } else if (aim.keydown(event)) {
+    } else if (code === "Enter" && phase.waits && document.activeElement === document.body) {
+      if (!event.repeat) act("start");
+    } else if (phase.runs && aim.keydown(event)) {
       event.preventDefault();
     } else if (moves.has(code)) {
       event.preventDefault();
-      if (!event.repeat) hold.press(`key ${code}`, moves.get(code));
+      if (!event.repeat && !phase.ended) hold.press(`key ${code}`, moves.get(code));
     } else if (event.repeat) {
       return;
     } else if (acts.has(code)) {
-      act(acts.get(code));
+      if (!phase.ended) act(acts.get(code));
     } else if (code.startsWith("Shift")) {
       setSlow(hold, true);
     } else if (event.key === "/") {
       event.preventDefault();
-      document.getElementById("correction").focus();
+      if (phase.runs) document.getElementById("correction").focus();
     } else if (/^Digit[1-9]$/.test(code)) {
       cameras.nth(Number(code.slice(5)) - 1);
     }

@@ -3,6 +3,7 @@
 import { Clock } from "./clock.js";
 
 const MODES = { autonomous: "Autonomous", paused: "Paused", correcting: "By hand", stopped: "Stopped" };
+const PHASES = { waiting: "Waiting to begin", ended: "Ended" };
 const NEAR = 0.03; // share of a joint's range from its limit
 const OLD_STATE = 0.25; // [s] age of the arm's state
 const $ = (id) => document.getElementById(id);
@@ -13,15 +14,16 @@ export function setText(element, content) {
 
 export function showStatus(status, you, consoles) {
   document.body.dataset.mode = status.mode;
-  document.body.classList.toggle("may-move", status.holder === you);
-  setText($("mode"), MODES[status.mode] ?? status.mode);
-  setText($("holder"), holderText(status.holder, you, consoles));
+  document.body.classList.toggle("may-move", status.phase === "running" && status.holder === you);
+  setText($("mode"), PHASES[status.phase] ?? MODES[status.mode] ?? status.mode);
+  setText($("holder"), status.phase === "running" ? holderText(status.holder, you, consoles) : "");
   setText($("instruction"), status.instruction);
   setText($("limit"), `limited by ${status.limited_by}`);
-  $("limit").hidden = !status.limited_by;
+  $("limit").hidden = !status.limited_by || status.phase !== "running";
   showActions(status, you);
   showSteps(status);
   showBars(status);
+  if (status.phase === "ended") return; // what was measured last stays
   health($("arm-age"), Clock.format(status.state_age), !(status.state_age < OLD_STATE));
   const late = status.ticks ? status.missed_ticks / status.ticks : 0;
   health($("loop"), `${status.missed_ticks} of ${status.ticks}`, late > 0.01);
@@ -66,13 +68,14 @@ function stepLine({ text: content, state, probability, reason }, present) {
   const line = document.createElement("li");
   const now = state === "now";
   const judged = now ? (present ?? probability) : probability;
-  line.append(part("span", `state ${state}`, state), part("span", now ? "present" : "", content), probabilityCell(judged, now));
+  line.append(part("span", `state ${state}`, state), part("span", now ? "present" : "", content), probabilityCell(judged, state));
   if (reason) line.append(part("small", "", reason));
   if (now) line.setAttribute("aria-current", "step");
   return line;
 }
 
-function probabilityCell(probability, now) {
+function probabilityCell(probability, state) {
+  const now = state === "now";
   const cell = part("span", "probability", "");
   if (typeof probability === "number") {
     const percent = `${Math.round(100 * probability)} %`;
@@ -82,7 +85,8 @@ function probabilityCell(probability, now) {
       meter.title = "the model's probability of this step";
       cell.append(meter);
     }
-    cell.append(percent);
+    const of = ["done", "failed", "corrected"].includes(state) ? "success" : "step";
+    cell.append(`${of} probability ${percent}`);
   }
   if (now) {
     const edit = part("button", "plain edit", "edit");

@@ -371,7 +371,7 @@ def test_without_a_line_the_page_says_that_it_cannot_stop(browser, operator):
         eventually(lambda: operator.jogs)
         console.stop()
         page.wait_for_selector("#alert:not([hidden])")
-        assert "this page cannot reach the arm, not even to stop it" in page.inner_text("#alert")
+        assert "nothing on this page reaches the arm, not even a stop" in page.inner_text("#alert")
         assert operator.gone == ["console 1"] and operator.status().mode == "paused"
         page.keyboard.press("Space")  # finds no line, and is said as soon as there is one
         with serve(operator, port=console.port, token=console.token, timeout=60.0, announce=lambda _: None):

@@ -83,7 +83,7 @@ def test_the_page_is_one_file_that_fetches_nothing():
 def test_the_page_shows_sentence_steps_reasons_and_verdicts():
     record, limits = a_run()
     page = run_page(record, limits, 20.0)
-    assert page.count(">failed</span>") == 1 and page.count(">done</span>") == 1
+    assert page.count(">judged failed</span>") == 1 and page.count(">judged done</span>") == 1
     assert "red block on table no" in page and PUT in page and "Achieved" in page
     assert "obj_1 · 98 %" in page and "blue bowl <small>obj_2" in page
     assert page.count("<figcaption>where the policy looked") == 2
@@ -124,7 +124,7 @@ def test_the_simulator_may_disagree_with_the_planner():
     record, limits = a_run()
     record.truth = False
     page = run_page(record, limits, 20.0)
-    assert "Not achieved" in page and "simulator disagrees" in page
+    assert "Not achieved" in page and "the goal is not reached" in page
 
 
 def test_an_interrupted_run_has_a_readable_page():

@@ -1,0 +1,57 @@
+"""How a run ended, in the words that report, console and terminal share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from palme.events import Finished
+
+KINDS = {
+    "achieved": "good",
+    "done": "note",
+    "refused": "note",
+    "stopped": "note",
+    "failed": "bad",
+    "crashed": "bad",
+}
+"""Every kind of outcome, and its tone on a page."""
+
+_CAUSES = {
+    "done": ("done", "Done, as far as the model can see"),
+    "answer": ("refused", "Refused"),
+    "stopped": ("stopped", "Stopped"),
+    "error": ("crashed", "Crashed"),
+}
+_FAILED = ("failed", "Failed")  # gave up, at a limit, or refused by the arm
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        kind: one of `KINDS`; "done" is by the model's own verdict alone.
+        title: the same for a person.
+        reason: why, in plain words.
+    """
+
+    kind: str
+    title: str
+    reason: str
+
+
+def outcome(finished: Finished, truth: bool | None = None) -> Outcome:
+    """The outcome of a run; `truth` is the result of an independent check of the goal, None = not checked."""
+    kind, title = _CAUSES.get(finished.cause, _FAILED)
+    if kind == "done" and truth:
+        return Outcome("achieved", "Achieved", "the goal is reached")
+    if kind == "done" and truth is False:
+        return Outcome("failed", "Not achieved", "the planner reports success, but the goal is not reached")
+    return Outcome(kind, title, finished.reason)
+
+
+def success_probability(probability: float | None) -> str:
+    """ "success probability 1 %", or "" where the planner has none."""
+    if probability is None or not 0.0 <= probability <= 1.0:
+        return ""
+    return f"success probability {100 * probability:.0f} %"
