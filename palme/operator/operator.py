@@ -27,7 +27,8 @@ class StepStatus:
 
     Attributes:
         text: the step text.
-        state: "now", "done", "failed", "corrected" (done by hand) or "replaced".
+        state: "now", "done", "failed", "corrected" (done by hand), "replaced", or "unfinished": it ended with
+            the run.
         probability: of the step or of its verdict, None if unknown.
         reason: the planner's rationale, or what the success check found.
     """

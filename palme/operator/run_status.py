@@ -9,6 +9,7 @@ from palme.events import (
     Corrected,
     CorrectionRefused,
     Event,
+    Finished,
     HandedBack,
     Judged,
     Planned,
@@ -65,6 +66,9 @@ class RunStatus:
                 self._by_hand = False
                 if event.before is not None:
                     self._last(state="replaced", reason=f"“{event.words}”")
+            elif isinstance(event, Finished):
+                if self._steps and self._steps[-1].state == "now":
+                    self._last(state="unfinished")
             elif isinstance(event, CorrectionRefused):
                 self.instruction = event.instruction
 

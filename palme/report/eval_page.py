@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
-from palme.report.parts import brand, facts, footer, page
+from palme.report.parts import brand, facts, footer, page, worded
 from palme.report.results import EvalResults, TaskResult
 
 MAX_FAILURES = 200
@@ -14,8 +15,9 @@ def eval_page(results: EvalResults) -> str:
     """The page as one HTML string that needs no other file."""
     settings, overall = results.settings, results.overall
     won, n = overall.success_at_end, overall.episodes
-    title = f"{won} of {n} tasks achieved" if n else "No episode was run"
-    stopped = "" if settings["complete"] else "<p class='lead'>Stopped by Ctrl-C before the last episode.</p>"
+    title = f"{won} of {n} episodes achieved" if n else "No episode was run"
+    complete = settings.get("complete", True)
+    stopped = "" if complete else "<p class='lead'>Stopped before the last episode.</p>"
     body = "".join((
         brand("evaluation", results.commit[:12]),
         f'<h1 class="plain">{title}</h1>',
@@ -27,24 +29,40 @@ def eval_page(results: EvalResults) -> str:
         _controls(results),
         _time(results),
         _failures(results),
-        footer({**settings, "commit": results.commit}),
+        footer(_reproduce(results)),
     ))  # fmt: skip
     return page("palme: evaluation", body)
 
 
+def _reproduce(results: EvalResults) -> dict[str, object]:
+    """The settings by name, those that were left open in words."""
+    shown: dict[str, object] = {**results.settings, "commit": results.commit or "unknown"}
+    open_words = {"distractors": "drawn by the task", "phrasings": "of the split"}
+    for key, words in open_words.items():
+        if key in shown and shown[key] is None:
+            shown[key] = words
+    return shown
+
+
 def _facts(results: EvalResults) -> str:
     settings, timing = results.settings, results.timing
+    named = (
+        ("Planner", "planner", ""),
+        ("Policy", "policy", ""),
+        ("Arm", "robot", ""),
+        ("Seed", "seed", "split"),
+    )
     pairs = [
-        ("Planner", str(settings["planner"]), ""),
-        ("Policy", str(settings["policy"]), ""),
-        ("Seed", str(settings["seed"]), str(settings["split"])),
+        (name, worded(settings[key]), f"{worded(settings[unit])} split" if unit in settings else "")
+        for name, key, unit in named
+        if key in settings
     ]
     if timing.planner_ms:
-        pairs.append(("Planner call", f"{timing.planner_ms.median:.0f}", "ms"))
+        pairs.append(("Planner call", _figure(timing.planner_ms.median, 0), "ms"))
     if timing.policy_ms:
-        pairs.append(("Policy call", f"{timing.policy_ms.median:.0f}", "ms"))
+        pairs.append(("Policy call", _figure(timing.policy_ms.median, 0), "ms"))
     if timing.times_real_time:
-        pairs.append(("Speed", f"{timing.times_real_time:.1f}", "× real time"))
+        pairs.append(("Speed", _figure(timing.times_real_time, 1), "× real time"))
     return facts(pairs)
 
 
@@ -53,9 +71,11 @@ def _tasks(results: EvalResults) -> str:
     if len(results.tasks) > 1:
         rows += _row("all", results.overall, "total")
     return (
-        "<h2>Tasks</h2><p class='lead'>Bars: share of success at the end, with Wilson's 95 % interval.</p>"
-        '<div class="scroll"><table><tr><th>task</th><th>at the end</th><th></th><th>95 %</th><th>ever</th>'
-        "<th>falsely reported done</th><th>steps</th><th>replans</th></tr>"
+        "<h2>By task</h2><p class='lead'>Episodes that ended in success. Mark: their share; bar: Wilson's "
+        "95 % interval. “Ever” counts those whose goal held at any time.</p>"
+        '<div class="scroll"><table><tr><th>task</th><th>success at the end</th><th></th>'
+        "<th>95 % interval</th><th>success ever</th><th>falsely reported done</th><th>steps, mean</th>"
+        "<th>replans, mean</th></tr>"
         f"{rows}</table></div>"
     )
 
@@ -66,13 +86,18 @@ def _row(name: str, row: TaskResult, tone: str = "") -> str:
     return (
         f'<tr class="{tone}"><td><code>{escape(name)}</code></td>'
         f"<td>{row.success_at_end} of {row.episodes}</td><td>{_range(share, low, high)}</td>"
-        f"<td>{100 * low:.1f} – {100 * high:.1f} %</td><td>{row.success_ever}</td>"
-        f"<td>{row.said_done_but_was_not}</td><td>{_number(row.steps_mean)}</td>"
-        f"<td>{_number(row.replans_mean)}</td></tr>"
+        f"<td>{_interval(low, high)}</td><td>{row.success_ever}</td>"
+        f"<td>{row.said_done_but_was_not}</td><td>{_figure(row.steps_mean)}</td>"
+        f"<td>{_figure(row.replans_mean)}</td></tr>"
     )
 
 
+def _interval(low: float, high: float) -> str:
+    return f"{_figure(100 * low, 1)} – {_figure(100 * high, 1)} %"
+
+
 def _range(share: float, low: float, high: float) -> str:
+    low, high = (x if math.isfinite(x) else 0.0 for x in (low, high))
     return (
         '<svg class="range" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
         f'aria-label="{100 * share:.1f} percent"><rect class="track" width="100" height="10" rx="1"/>'
@@ -97,7 +122,7 @@ def _controls(results: EvalResults) -> str:
             rows += (
                 f'<tr><td>{escape(control)}</td><td class="text quiet">{meaning.get(control, "")}</td>'
                 f"<td><code>{escape(name)}</code></td><td>{row.success_at_end} of {row.episodes}</td>"
-                f"<td>{100 * low:.1f} – {100 * high:.1f} %</td></tr>"
+                f"<td>{_interval(low, high)}</td></tr>"
             )
     return (
         "<h2>Controls</h2><p class='lead'>The same scenes with one input removed; they should fail.</p>"
@@ -109,14 +134,15 @@ def _controls(results: EvalResults) -> str:
 def _time(results: EvalResults) -> str:
     timing = results.timing
     total = sum(timing.parts_s.values())
-    if not total:
+    if not 0 < total < math.inf:
         return ""
     names = ("observe", "plan", "policy", "execute", "judge")
     shares = [(k, part, 100 * timing.parts_s.get(part, 0) / total) for k, part in enumerate(names)]
     bars = "".join(f'<i class="k{k}" style="width:{x:.2f}%" title="{part}"></i>' for k, part, x in shares)
     legend = " · ".join(f'<span class="dot k{k}"></span>{part} {x:.0f} %' for k, part, x in shares)
     return (
-        f"<h2>Time</h2><p class='lead'>{timing.arm_s:.0f} s of arm time took {timing.wall_s:.0f} s in "
+        f"<h2>Time</h2><p class='lead'>{_figure(timing.arm_s, 0)} s of arm time took "
+        f"{_figure(timing.wall_s, 0)} s in "
         f'one process.</p><div class="stack">{bars}</div><p class="timeline">{legend}</p>'
     )
 
@@ -135,10 +161,10 @@ def _failures(results: EvalResults) -> str:
             rows += (
                 f"<tr><td><code>{escape(name)}</code></td><td>{failure.index}</td>"
                 f'<td class="text">{escape(failure.instruction)}{steps}</td>'
-                f'<td class="text">{escape(failure.reason)}</td></tr>'
+                f'<td class="text">{escape(failure.reason or "no reason given")}</td></tr>'
             )
     if not n:
-        return "<h2>Failures</h2><p class='lead'>None.</p>"
+        return "<h2>Failures</h2><p class='lead'>No episode failed.</p>"
     return (
         f"<h2>Failures</h2><p class='lead'>{n} in total; the index counts episodes under the seed above.</p>"
         '<div class="scroll"><table><tr><th>task</th><th>index</th><th class="text">instruction, steps</th>'
@@ -146,5 +172,5 @@ def _failures(results: EvalResults) -> str:
     )
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _figure(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"

@@ -57,6 +57,9 @@ class Film:
     """Writes frames to an H.264 mp4 that browsers play (yuv420p, index at the front). A context manager.
 
     Cameras keep the order of the first frame; see `compose`.
+
+    Attributes:
+        first: the canvas of the first frame; None = no frame yet.
     """
 
     def __init__(self, path: Path, fps: int = 20, height: int = 480) -> None:
@@ -68,6 +71,7 @@ class Film:
             height: of the first camera's image in [px].
         """
         self._path, self._fps, self._height = path, fps, height
+        self.first: Picture | None = None
         self._container: OutputContainer | None = None
         self._names: tuple[str, ...] = ()
 
@@ -89,6 +93,7 @@ class Film:
         import av
 
         canvas = self.compose(pictures, caption)
+        self.first = canvas if self.first is None else self.first
         if self._container is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._path), "w", options={"movflags": "faststart"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -54,9 +55,23 @@ def facts(pairs: Sequence[tuple[str, str, str]]) -> str:
     return f'<dl class="facts">{cells}</dl>'
 
 
+def worded(value: object) -> str:
+    """A setting or a figure for a reader: no `None`, `True` or `nan`."""
+    if value is None or value == "":
+        return "not set"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{value:g}" if math.isfinite(value) else "unknown"
+    if isinstance(value, list | tuple):
+        return ", ".join(worded(one) for one in value) or "none"
+    return str(value)
+
+
 def footer(details: Mapping[str, object]) -> str:
     """The settings that reproduce the result."""
-    return "<footer>" + " · ".join(f"{escape(k)} {escape(str(v))}" for k, v in details.items()) + "</footer>"
+    shown = " · ".join(f"{escape(k.replace('_', ' '))} {escape(worded(v))}" for k, v in details.items())
+    return f"<footer>{shown}</footer>"
 
 
 def sentence_html(sentence: Sentence, observation: Observation, objects: PerceivedObjects | None) -> str:

@@ -84,7 +84,9 @@ def _ground_cached(
     corners, texture = _corners(), _texture_corners(wood.shape)
     pixels, _ = project(corners, np.reshape(k, (3, 3)), np.reshape(pose, (4, 4)))
     onto = cv2.getPerspectiveTransform(texture, pixels.astype(np.float32))
-    top = cv2.warpPerspective(wood, onto, size, flags=cv2.INTER_LINEAR)
+    top = cv2.warpPerspective(  # the last row goes on beyond the edge: black would show along it
+        wood, onto, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     inside = cv2.fillConvexPoly(np.zeros(size[::-1], np.uint8), pixels.round().astype(np.int32), 255)
     cv2.copyTo(top, inside, ground)
     return ground
@@ -149,6 +151,7 @@ def _wood(rgb: tuple[float, float, float]) -> Image:
         grain, broad = grain / grain.std(), broad / broad.std()
         tone[start : start + height] = 1 + rng.normal(0, 0.035) + 0.022 * grain + 0.03 * broad
         tone[start : start + 2] *= 0.72  # the joint
+    tone = cv2.GaussianBlur(tone, (0, 0), 1.1)  # in fewer pixels a sharp joint becomes a dotted line
     warm = np.array([1.06, 0.98, 0.88]) * (0.55 * np.asarray(rgb) + 0.45 * np.array([0.72, 0.56, 0.40]))
     return (tone[..., None] * warm * 255).clip(0, 255).astype(np.uint8)
 

@@ -25,6 +25,14 @@ from robots.types import Array
 from sim.geometry.hand import palm_box
 
 PANDA = "franka_panda/panda.urdf"
+# The vendor's mesh of the first link averages the normals of its side and underside along its lower rim: a
+# black arc around the neck. A collar of 2 mm covers it; it is seen only, never touched.
+_COLLAR = """
+    <visual>
+      <origin xyz="0 0 0.1425" rpy="0 0 0"/>
+      <geometry><cylinder radius="0.0572" length="0.025"/></geometry>
+      <material name="panda_white"><color rgba="1.0 1.0 1.0 1.0"/></material>
+    </visual>"""
 DENSITY = 500.0  # [kg/m3] of a capsule: links of 1 to 6 kg, somewhat lighter than the vendors'
 HAND_MASS, FINGER_MASS = 0.5, 0.1  # [kg]
 LINK_RGBA, HAND_RGBA = (0.88, 0.89, 0.91, 1.0), (0.30, 0.31, 0.33, 1.0)
@@ -266,7 +274,9 @@ def _panda(photo: bool) -> str:
     path = _data(PANDA)
     with open(path) as f:
         text = f.read()
-    if not photo:
+    if photo:
+        text = text.replace('<link name="panda_link0">', f'<link name="panda_link0">{_COLLAR}', 1)
+    else:
         text = text.replace("meshes/visual", "meshes/collision")
     text = text.replace("package://", os.path.dirname(path) + os.sep)
     # flat pads: the meshes' convex hulls touch a block along an edge, and it turns in the hand

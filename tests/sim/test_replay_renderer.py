@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sim.data.scene_sampler import layout
-from sim.rendering.replay_renderer import VIEWS, ReplayRenderer
+from sim.rendering.camera import intrinsics, project
+from sim.rendering.replay_renderer import STAGE, VIEWS, ReplayRenderer
 from sim.world.state import ObjectSpec, SceneState
 from sim.world.world import World
 
@@ -54,3 +57,32 @@ def test_photos_have_shadows_and_a_texture():
     assert (darker & wooden).sum() > 100  # in the arm's shadow
     world.close()
     bare.close()
+
+
+def neck(world, picture, camera, size):
+    """Brightness of the arm at the joint of base and first link, where the lamp shines on it, and above it."""
+    pose, k = world.base_from_camera(camera), intrinsics(camera.hfov_deg, size)
+    x, y = np.asarray(world.light.direction[:2]) + pose[:2, 3]
+    toward = np.arctan2(y, x) + np.deg2rad(np.arange(-15, 16, 3))
+
+    def at(heights):
+        ring = [(0.055 * np.cos(a), 0.055 * np.sin(a), z) for z in heights for a in toward]
+        pixels, _ = project(np.array(ring), k, pose)
+        return np.array([picture[int(v), int(u)].max() for u, v in pixels], int)
+
+    return at(np.arange(0.138, 0.150, 0.001)), at(np.arange(0.160, 0.175, 0.002))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_black_line_is_left_around_the_arm_s_neck_or_along_the_table(seed):
+    scene = layout(STATE, np.random.default_rng(seed))
+    renderer = ReplayRenderer(scene, look="photo", scale=1)
+    positions, quats = renderer.world.poses()
+    q = renderer.world.spec.q_home
+    near = replace(STAGE, hfov_deg=20.0, target=(0.0, 0.0, 0.15))
+    picture = renderer.frame(q, 1.0, positions, quats, near, (320, 240))
+    seam, above = neck(renderer.world, picture, near, (320, 240))
+    whole = renderer.frame(q, 1.0, positions, quats, "stage", (640, 480))
+    renderer.close()
+    assert seam.min() > 0.8 * np.median(above)
+    assert not (whole.max(-1) < 25).any()

@@ -317,6 +317,7 @@ def _write(folder: OutputFolder, record: RunRecord, stage: _Stage) -> list[Path]
         film.unlink(missing_ok=True)
     if stage.config.video and stage.trajectory is not None and stage.trajectory.moments:
         _film(folder, record, stage.trajectory, stage)
+    _still(record, stage)
     record.warnings += tuple(f"{name} is incomplete: {why}" for name, why in folder.missing.items())
     spec = stage.rig.arm.spec
     limits = JointLimits(spec.joint_names, spec.q_min, spec.q_max, spec.dq_max)
@@ -327,6 +328,18 @@ def _write(folder: OutputFolder, record: RunRecord, stage: _Stage) -> list[Path]
 
 def _is_written(folder: OutputFolder, name: str) -> bool:
     return name not in folder.missing and (folder.path / name).exists()
+
+
+def _still(record: RunRecord, stage: _Stage) -> None:
+    """A picture for the report where there is no film."""
+    if record.picture is not None or stage.trajectory is None or not stage.trajectory.moments:
+        return
+    from palme.cli.rig.filming import make_still
+
+    try:
+        record.picture = make_still(stage.trajectory, stage.scene, stage.config.look)
+    except Exception as error:  # a picture must not cost the run its report
+        print(f"report: {type(error).__name__}: {error}; its first picture is small", file=sys.stderr)
 
 
 def _film(folder: OutputFolder, record: RunRecord, trajectory: TrajectoryLog, stage: _Stage) -> None:

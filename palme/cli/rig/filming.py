@@ -16,6 +16,7 @@ from palme.report.pictures import Picture
 FPS = 10  # every second control tick: motion reads well, and it takes half the time to make
 HEIGHT = 480
 STAGE_HFOV = 54.0  # [deg] wide enough for the table's near corner
+STILL_SIZE = (960, 720)
 STAGE_SIZE, FRONT_SIZE, WRIST_SIZE = (640, 480), (320, 234), (234, 234)
 
 
@@ -23,7 +24,7 @@ def make_film(path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: flo
     """Write the film of `trajectory` to `path`.
 
     Returns:
-        The first image from the side, uint8 (H, W, 3).
+        The first frame, uint8 (H, W, 3).
     """
     from tqdm import tqdm
 
@@ -33,7 +34,6 @@ def make_film(path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: flo
     side = replace(STAGE, hfov_deg=STAGE_HFOV)
     outside = ReplayRenderer(scene, trajectory.spec, look, scale=1)
     inside = ReplayRenderer(scene, trajectory.spec, "fast")
-    first: Picture | None = None
     before: Moment | None = None
     pictures: dict[str, Picture] = {}
     try:
@@ -49,13 +49,25 @@ def make_film(path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: flo
                     }
                 film.add(pictures, moment.caption)
                 before = moment
-                first = pictures["stage"] if first is None else first
     finally:
         outside.close()
         inside.close()
-    if first is None:
+    if film.first is None:
         raise ValueError("the trajectory is empty; nothing to film")
-    return first
+    return film.first
+
+
+def make_still(trajectory: TrajectoryLog, scene: Any, look: str) -> Picture:
+    """The first moment of `trajectory` from the side, uint8 (H, W, 3): a report's picture without a film."""
+    from sim.rendering.replay_renderer import STAGE, ReplayRenderer
+
+    moment = trajectory.moments[0]
+    renderer = ReplayRenderer(scene, trajectory.spec, look)
+    try:
+        where = (moment.q, moment.gripper, moment.positions, moment.quats_xyzw)
+        return renderer.frame(*where, replace(STAGE, hfov_deg=STAGE_HFOV), STILL_SIZE)
+    finally:
+        renderer.close()
 
 
 def _same(a: Moment, b: Moment) -> bool:

@@ -104,7 +104,7 @@ export class Cameras {
       const age = view.t === null || now === null ? null : Math.max(0, now - view.t);
       const old = !(this.frozen && view.t !== null) && (age === null || age > OLD);
       const shown = view.t === null ? "no image yet" : this.frozen || Clock.format(age);
-      view.label.textContent = old || this.frozen ? `${name} · ${shown}` : name;
+      view.label.textContent = old ? `${name} · ${shown}` : this.frozen ? `${name} · ended` : name;
       view.button.classList.toggle("is-old", old);
       if (name === this.main) this.showMainAge(old, view.t === null, shown);
     }

@@ -72,7 +72,7 @@ export class Phase {
   disable() {
     const { runs, waits } = this;
     for (const pad of document.querySelectorAll(".pad, #correction, #correct button, .edit")) pad.disabled = !runs;
-    for (const action of document.querySelectorAll(".action")) action.disabled = !(runs || (waits && action.id === "rearm"));
+    for (const action of document.querySelectorAll(".action")) action.disabled = !(runs || (waits && this.stopped && action.id === "rearm"));
     // Without a connection a stop is still noted, and sent if the connection returns: it only looks disabled.
     const stop = $("stop");
     stop.disabled = this.ended;

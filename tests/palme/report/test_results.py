@@ -43,7 +43,7 @@ def test_controls_are_counted_apart():
     assert content["overall"]["episodes"] == 1
     assert content["controls"]["blanked"]["put_in_bowl"]["success_at_end"] == 0
     page = eval_page(EvalResults.from_json(content))
-    assert "blanked" in page and "1 of 1 tasks achieved" in page
+    assert "blanked" in page and "1 of 1 episodes achieved" in page
 
 
 def test_the_page_lists_failures_and_fetches_nothing():
