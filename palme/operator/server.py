@@ -109,6 +109,11 @@ class Console:
         """Whether the server runs."""
         return self._thread.is_alive()
 
+    @property
+    def watched(self) -> bool:
+        """Whether a page is open."""
+        return bool(self.clients.connected)
+
     def stop(self) -> None:
         """Close every socket, so that the operator sees all consoles disconnect, and end the thread."""
         self._server.should_exit = True

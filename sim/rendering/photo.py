@@ -151,7 +151,7 @@ def _wood(rgb: tuple[float, float, float]) -> Image:
         grain, broad = grain / grain.std(), broad / broad.std()
         tone[start : start + height] = 1 + rng.normal(0, 0.035) + 0.022 * grain + 0.03 * broad
         tone[start : start + 2] *= 0.72  # the joint
-    tone = cv2.GaussianBlur(tone, (0, 0), 1.1)  # in fewer pixels a sharp joint becomes a dotted line
+    tone[:] = cv2.GaussianBlur(tone, (0, 0), 1.1)  # in fewer pixels a sharp joint becomes a dotted line
     warm = np.array([1.06, 0.98, 0.88]) * (0.55 * np.asarray(rgb) + 0.45 * np.array([0.72, 0.56, 0.40]))
     return (tone[..., None] * warm * 255).clip(0, 255).astype(np.uint8)
 

@@ -60,7 +60,7 @@ def test_photos_have_shadows_and_a_texture():
 
 
 def neck(world, picture, camera, size):
-    """Brightness of the arm at the joint of base and first link, where the lamp shines on it, and above it."""
+    """Brightness of the arm at the joint of base and first link, on the lamp's side, and above it."""
     pose, k = world.base_from_camera(camera), intrinsics(camera.hfov_deg, size)
     x, y = np.asarray(world.light.direction[:2]) + pose[:2, 3]
     toward = np.arctan2(y, x) + np.deg2rad(np.arange(-15, 16, 3))

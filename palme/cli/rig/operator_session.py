@@ -35,6 +35,7 @@ SWITCH = 0.0005  # [s] a thread may keep the others from a tick
 POLL = 0.1  # [s] between two looks at the terminal
 RELOAD = 3.0  # [s] a page may take to come back before it counts as closed
 TERMINAL = "terminal"  # who acts there
+LAST_STATUS = 0.5  # [s] for the last status, which says how the run ended, to reach the open pages
 AFTER_END = 10.0  # [s] that an open page is served after the end of a run without a terminal
 
 
@@ -199,7 +200,7 @@ class OperatorSession:
 
         On a terminal until the page is closed, or until Enter or Ctrl-C; elsewhere at most `AFTER_END`.
         """
-        if self.console is None or not self.console.clients.connected:
+        if self.console is None or not self.console.watched:
             return
         by_person = on_terminal()
         if by_person:
@@ -217,13 +218,15 @@ class OperatorSession:
                 return
             time.sleep(0.0 if by_person else POLL)
             now = time.monotonic()
-            seen = now if self.console is not None and self.console.clients.connected else seen
+            seen = now if self.console is not None and self.console.watched else seen
 
     def close(self) -> None:
         """End everything. Idempotent."""
         if not self._finished:
             self.finish(self.phase.end or run_end("stopped", "Stopped", "the session was closed"))
         if self.console is not None:
+            if self.console.watched:
+                time.sleep(LAST_STATUS)
             self.console.stop()
             self.console = None
 

@@ -38,6 +38,8 @@ def console(monkeypatch: pytest.MonkeyPatch):
     person.acts, person.asked, person.stopped = lambda desk: None, [], []  # type: ignore[attr-defined]
 
     class Console:
+        watched = False
+
         def __init__(self, desk) -> None:
             self.thread = threading.Thread(target=person.acts, args=(desk,), daemon=True)
             self.thread.start()
