@@ -1,0 +1,190 @@
+"""What is seen on the table, as things with identities: what a program's words are compared with.
+
+Left is smaller y, right larger y, in front (nearer to the camera) larger x, behind smaller x, all in the base
+frame in [m]: the picture of the front camera.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from palme.perception.objects import PerceivedObjects
+
+NEAR = 0.09
+"""Distance in [m] of two middles up to which things are near each other."""
+ASIDE = 0.01
+"""Distance in [m] by which a thing must lie further to a side to be on that side of another."""
+GAP = 0.008
+"""Gap in [m] up to which things touch: detections are off by some millimetres."""
+HALF_WIDTH = {"block": 0.020, "cylinder": 0.020, "bowl": 0.055}
+"""Half the width of a thing in [m], about."""
+
+
+@dataclass(frozen=True)
+class SeenThing:
+    """One thing.
+
+    Attributes:
+        id: the same through a run.
+        kind: "block", "cylinder" or "bowl".
+        colour: one of `robots.skills.COLOURS`.
+        size: "small" or "large".
+        xyz: in [m], base frame: the middle of a solid's top face, of a bowl's floor.
+        holder: id of what it rests in or on; None = the table.
+    """
+
+    id: int
+    kind: str
+    colour: str
+    size: str
+    xyz: tuple[float, float, float]
+    holder: int | None = None
+
+    @property
+    def name(self) -> str:
+        """ "red block"."""
+        return f"{self.colour} {self.kind}"
+
+    @property
+    def is_bowl(self) -> bool:
+        """Whether things go into it, and not onto it."""
+        return self.kind == "bowl"
+
+
+@dataclass(frozen=True)
+class SeenScene:
+    """All things that are seen.
+
+    Raises:
+        ValueError: two things have one id, or something rests on a thing that is not seen.
+    """
+
+    things: tuple[SeenThing, ...]
+
+    def __post_init__(self) -> None:
+        ids = [thing.id for thing in self.things]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"ids {ids}: each thing has its own")
+        for thing in self.things:
+            if thing.holder is not None and thing.holder not in ids:
+                raise ValueError(f"thing {thing.id} rests on {thing.holder}, which is not seen")
+
+    @classmethod
+    def of(cls, objects: PerceivedObjects) -> SeenScene:
+        """The most probable reading of a detection; row k has id k."""
+        n = len(objects)
+        things = []
+        for i in range(n):
+            colour, kind = objects.name(i).split()
+            x, y, z = (float(v) for v in objects.xyz[i])
+            holder = None if kind == "bowl" else int(objects.holder_probs[i].argmax())
+            things.append(
+                SeenThing(
+                    i, kind, colour, ("small", "large")[int(objects.size_probs[i].argmax())], (x, y, z),
+                    None if holder is None or holder == n else holder,
+                )
+            )  # fmt: skip
+        return cls(tuple(_without_circles(things)))
+
+    def __iter__(self) -> Iterator[SeenThing]:
+        return iter(self.things)
+
+    def __getitem__(self, id: int) -> SeenThing:
+        for thing in self.things:
+            if thing.id == id:
+                return thing
+        raise KeyError(f"no thing {id}; there are {[thing.id for thing in self.things]}")
+
+    def __contains__(self, id: int) -> bool:
+        return any(thing.id == id for thing in self.things)
+
+    # ---- piles ----
+
+    def on(self, id: int) -> tuple[int, ...]:
+        """What rests directly on, or in, thing `id`."""
+        return tuple(thing.id for thing in self.things if thing.holder == id)
+
+    def above(self, id: int) -> tuple[int, ...]:
+        """All that rests on thing `id`, directly or on what does, the lowest first."""
+        found = list(self.on(id))
+        for one in found:
+            found += self.on(one)
+        return tuple(found)
+
+    def below(self, id: int) -> tuple[int, ...]:
+        """What thing `id` rests on, down to the table, the nearest first."""
+        found = []
+        holder = self[id].holder
+        while holder is not None:
+            found.append(holder)
+            holder = self[holder].holder
+        return tuple(found)
+
+    def bowl_of(self, id: int) -> int | None:
+        """The bowl at the bottom of the pile of thing `id`."""
+        return next((one for one in self.below(id) if self[one].is_bowl), None)
+
+    def towers(self) -> tuple[tuple[int, ...], ...]:
+        """Piles of two solids or more, each from the bottom to the top."""
+        found = []
+        for thing in self.things:
+            rests_on_solid = thing.holder is not None and not self[thing.holder].is_bowl
+            if not thing.is_bowl and not rests_on_solid and (above := self.above(thing.id)):
+                found.append((thing.id, *above))
+        return tuple(found)
+
+    # ---- places ----
+
+    def distance(self, a: int, b: int) -> float:
+        """Between two middles, seen from above, in [m]."""
+        first, second = self[a].xyz, self[b].xyz
+        return math.hypot(first[0] - second[0], first[1] - second[1])
+
+    def gap(self, a: int, b: int) -> float:
+        """Between two outlines, about, in [m]."""
+        return self.distance(a, b) - HALF_WIDTH[self[a].kind] - HALF_WIDTH[self[b].kind]
+
+    def related(self, a: int, relation: str, b: int) -> bool:
+        """Whether `a` stands in `relation` (`palme.language.programs.things.Relation`) to `b`."""
+        if a == b:
+            return False
+        (ax, ay, _), (bx, by, _) = self[a].xyz, self[b].xyz
+        if relation == "in":
+            return self.bowl_of(a) == b
+        if relation in ("on", "under", "holding"):
+            upper, lower = (a, b) if relation == "on" else (b, a)
+            return self[upper].holder == lower or (relation == "holding" and lower in self.below(upper))
+        if relation == "touching":
+            return self[a].holder == b or self[b].holder == a or self.gap(a, b) <= GAP
+        if relation == "next":
+            return self.distance(a, b) <= NEAR and a not in self.below(b) and b not in self.below(a)
+        aside = {"left": by - ay, "right": ay - by, "front": ax - bx, "behind": bx - ax}
+        return aside[relation] >= ASIDE
+
+    def is_between(self, id: int, a: int, b: int) -> bool:
+        """Whether thing `id` lies between `a` and `b`: near their connecting line, and not beyond either."""
+        p, q, r = (np.array(self[one].xyz[:2]) for one in (a, b, id))
+        along = q - p
+        length = float(np.linalg.norm(along))
+        if id in (a, b) or not length > 0:
+            return False
+        t = float((r - p) @ along) / length**2
+        off = float(np.linalg.norm(p + t * along - r))
+        return 0 < t < 1 and off <= max(0.04, 0.25 * length)
+
+
+def _without_circles(things: list[SeenThing]) -> list[SeenThing]:
+    """Where detections say that things rest on each other in a circle, the lowest rests on the table."""
+    for thing in things:
+        chain, holder = {thing.id}, thing.holder
+        while holder is not None and holder not in chain:
+            chain.add(holder)
+            holder = things[holder].holder
+        if holder is not None:
+            lowest = min(chain, key=lambda one: things[one].xyz[2])
+            things[lowest] = replace(things[lowest], holder=None)
+    return things

@@ -1,0 +1,312 @@
+"""Which of the seen things the words of a program mean, or why that cannot be said.
+
+"The" asks for exactly one; where several fit, the person is asked which, and where none fits, told so: a
+program never acts on the next best thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from palme.language.programs.things import (
+    Among,
+    Attribute,
+    BetweenFilter,
+    Closest,
+    ColourOf,
+    Except,
+    Filter,
+    Is,
+    Most,
+    Not,
+    Noun,
+    Nth,
+    OnTable,
+    Related,
+    Things,
+)
+from palme.planners.program.scene import SeenScene
+from robots.skills import COLOURS, KINDS
+
+TIE = 0.006
+"""Difference in [m] below which two things are equally far, or far left: detections are that exact."""
+
+
+class CannotTell(Exception):
+    """The words do not single out what they are about; the message says why, for a person."""
+
+
+class NotSeen(CannotTell):
+    """Nothing on the table fits.
+
+    Attributes:
+        words: what was looked for.
+    """
+
+    def __init__(self, words: str, why: str = "") -> None:
+        self.words = words
+        super().__init__(why or f"I see no {words} on the table.")
+
+
+class Ambiguous(CannotTell):
+    """Several things fit, and one is asked for.
+
+    Attributes:
+        words: what was looked for.
+        ids: what fits.
+    """
+
+    def __init__(self, words: str, ids: tuple[int, ...], scene: SeenScene) -> None:
+        self.words, self.ids = words, ids
+        super().__init__(f"Which {words} do you mean: {_listed(ids, scene)}?")
+
+
+class TooFew(CannotTell):
+    """Fewer things fit than are asked for."""
+
+    def __init__(self, words: str, wanted: int, ids: tuple[int, ...]) -> None:
+        self.words, self.wanted, self.ids = words, wanted, ids
+        super().__init__(f"You ask for {wanted} of {words}, and I see {len(ids)}.")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a `Things` means.
+
+    Attributes:
+        ids: those that fit.
+        n: how many of them are meant; None = all.
+    """
+
+    ids: tuple[int, ...]
+    n: int | None = None
+
+
+@dataclass
+class Selector:
+    """Compares words with a scene.
+
+    Attributes:
+        it: what the line before was about.
+        mover: the thing that the call moves, for "the same colour".
+        with_bowls: whether "thing" includes bowls.
+    """
+
+    scene: SeenScene
+    it: tuple[int, ...] = ()
+    mover: int | None = None
+    with_bowls: bool = False
+
+    def select(self, things: Things) -> Selection:
+        """What `things` means.
+
+        Raises:
+            NotSeen: a noun fits nothing; "it" after nothing.
+            Ambiguous: "the" fits several.
+            TooFew: a number is more than there are.
+        """
+        if things.quantifier == "it":
+            here = tuple(id for id in self.it if id in self.scene)
+            if not here:
+                raise NotSeen("it", "You say 'it', and I do not know what you mean by it.")
+            return Selection(here)
+        if things.quantifier == "the":
+            return Selection(_unique([self._one(noun) for noun in things.nouns]))
+        found = _unique([id for noun in things.nouns for id in self.fitting(noun)])
+        words = " or ".join(spoken(noun, plural=True) for noun in things.nouns)
+        if not found:
+            raise NotSeen(words)
+        if isinstance(things.quantifier, int):
+            if len(found) < things.quantifier:
+                raise TooFew(words, things.quantifier, found)
+            return Selection(found, things.quantifier)
+        return Selection(found, 1 if things.quantifier == "any" else None)
+
+    def group(self, things: Things) -> tuple[int, ...]:
+        """What `things` means where it describes another: all that fit; () where nothing does."""
+        if things.quantifier == "it":
+            return self.it
+        if things.quantifier == "the":
+            return _unique([id for noun in things.nouns for id in self._described(noun)])
+        return _unique([id for noun in things.nouns for id in self.fitting(noun)])
+
+    def fitting(self, noun: Noun) -> list[int]:
+        """Things that pass the looks and every filter of `noun`, from left to right."""
+        found = self._by_looks(noun)
+        for one in noun.filters:
+            found = self._filtered(found, one)
+        return sorted(found, key=lambda id: self.scene[id].xyz[1])
+
+    # ---- nouns ----
+
+    def _one(self, noun: Noun) -> int:
+        found = self.fitting(noun)
+        if noun.kind == "tower":
+            found = [self._base(id) for id in found]
+            found = list(_unique(found))
+        if not found:
+            raise NotSeen(spoken(noun))
+        if len(found) > 1:
+            raise Ambiguous(spoken(noun), tuple(found), self.scene)
+        return found[0]
+
+    def _described(self, noun: Noun) -> list[int]:
+        """For "left of the blue bowl": the one blue bowl.
+
+        Raises:
+            NotSeen: there is none.
+            Ambiguous: there are several, which makes what is described by it unclear.
+        """
+        found = self.fitting(noun)
+        if not found:
+            raise NotSeen(spoken(noun))
+        if len(found) > 1 and noun.kind != "tower":
+            raise Ambiguous(spoken(noun), tuple(found), self.scene)
+        return found
+
+    def _by_looks(self, noun: Noun) -> list[int]:
+        scene = self.scene
+        if noun.kind == "tower":
+            return [id for tower in scene.towers() for id in tower]
+        kinds = {"thing": KINDS if self.with_bowls else KINDS[:2]}.get(noun.kind, (noun.kind,))
+        return [
+            thing.id
+            for thing in scene
+            if thing.kind in kinds and noun.colour in (None, thing.colour) and noun.size in (None, thing.size)
+        ]
+
+    def _base(self, id: int) -> int:
+        return next(tower[0] for tower in self.scene.towers() if id in tower)
+
+    # ---- filters ----
+
+    def _filtered(self, ids: list[int], one: Filter) -> list[int]:
+        scene = self.scene
+        if isinstance(one, Not):
+            passed = set(self._filtered(ids, one.filter))
+            return [id for id in ids if id not in passed]
+        if isinstance(one, Attribute):
+            return [id for id in ids if self._has(id, one.word)]
+        if isinstance(one, Related):
+            to = self.group(one.to)
+            return [id for id in ids if any(scene.related(id, one.relation, other) for other in to)]
+        if isinstance(one, OnTable):
+            return [id for id in ids if scene[id].holder is None]
+        if isinstance(one, BetweenFilter):
+            a, b = self._pair(one)
+            return [id for id in ids if scene.is_between(id, a, b)]
+        if isinstance(one, Closest):
+            return self._closest(ids, one)
+        if isinstance(one, Most):
+            return self._most(ids, one.superlative)
+        if isinstance(one, Nth):
+            order = sorted(ids, key=lambda id: scene[id].xyz[1], reverse=one.side == "right")
+            return order[one.n - 1 : one.n]
+        if isinstance(one, Is):
+            return [id for id in ids if self._is(id, one.state)]
+        if isinstance(one, ColourOf):
+            return [id for id in ids if self._fits_mover(id, one.same)]
+        if isinstance(one, Among):
+            group = set(self.group(one.group))
+            return [id for id in ids if id in group]
+        return self._except(ids, one)
+
+    def _has(self, id: int, word: str) -> bool:
+        thing = self.scene[id]
+        if word == "thing":
+            return True
+        if word == "tower":
+            return any(id in tower for tower in self.scene.towers())
+        return word == (thing.colour if word in COLOURS else thing.kind if word in KINDS else thing.size)
+
+    def _pair(self, one: BetweenFilter) -> tuple[int, int]:
+        first = self.group(one.first if one.second is not None else _all(one.first))
+        both = first if one.second is None else (*first, *self.group(one.second))
+        if len(both) != 2:
+            raise CannotTell(f"'Between' needs two things, and {_listed(both, self.scene) or 'none'} fit.")
+        return both[0], both[1]
+
+    def _closest(self, ids: list[int], one: Closest) -> list[int]:
+        to = self.group(one.to)
+        far = one.extreme == "furthest"
+
+        def distance(id: int) -> float:
+            away = min(self.scene.distance(id, other) for other in to)
+            return -away if far else away
+
+        return _first([id for id in ids if id not in to], distance)
+
+    def _most(self, ids: list[int], superlative: str) -> list[int]:
+        scene = self.scene
+        if superlative in ("largest", "smallest"):
+            wanted = "large" if superlative == "largest" else "small"
+            return [id for id in ids if scene[id].size == wanted] or ids
+        axis, sign = {
+            "leftmost": (1, 1), "rightmost": (1, -1), "frontmost": (0, -1), "backmost": (0, 1),
+            "highest": (2, -1), "lowest": (2, 1),
+        }[superlative]  # fmt: skip
+        return _first(ids, lambda id: sign * scene[id].xyz[axis])
+
+    def _is(self, id: int, state: str) -> bool:
+        if state == "loose":
+            return self.scene[id].holder is None
+        return not self.scene.on(id)
+
+    def _fits_mover(self, id: int, same: bool) -> bool:
+        if self.mover is None:
+            raise CannotTell("'Of the same colour' needs something that is moved.")
+        return (self.scene[id].colour == self.scene[self.mover].colour) is same
+
+    def _except(self, ids: list[int], one: Except) -> list[int]:
+        if isinstance(one.those.quantifier, int):
+            return ids[: max(len(ids) - one.those.quantifier, 0)]
+        try:
+            left_out = self.group(_all(one.those))
+        except NotSeen:  # "all but the pink one", and there is none: all
+            left_out = ()
+        return [id for id in ids if id not in left_out]
+
+
+def spoken(noun: Noun, plural: bool = False) -> str:
+    """A noun for a person, such as "small red block" or "blocks left of blue bowl"."""
+    looks = " ".join(word for word in (noun.size, noun.colour, noun.kind) if word)
+    return " ".join([looks + ("s" if plural else ""), *(one.text for one in noun.filters)])
+
+
+def _all(things: Things) -> Things:
+    return Things("all", things.nouns) if things.quantifier == "the" else things
+
+
+def _first(ids: Sequence[int], key: Callable[[int], float]) -> list[int]:
+    """The one with the least `key`, or all that are as good within `TIE`."""
+    if not ids:
+        return []
+    least = min(map(key, ids))
+    return [id for id in ids if key(id) <= least + TIE]
+
+
+def _unique(ids: Sequence[int]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(ids))
+
+
+def _listed(ids: Sequence[int], scene: SeenScene) -> str:
+    names = [_described_by(id, ids, scene) for id in ids]
+    return " or ".join(names)
+
+
+def _described_by(id: int, among: Sequence[int], scene: SeenScene) -> str:
+    """By looks, and by size or place where others look the same."""
+    thing = scene[id]
+    alike = [one for one in among if scene[one].name == thing.name]
+    if len(alike) == 1:
+        return f"the {thing.name}"
+    if len({scene[one].size for one in alike}) == len(alike):
+        return f"the {thing.size} {thing.name}"
+    holder = thing.holder
+    if holder is not None:
+        where = "in" if scene[holder].is_bowl else "on"
+        return f"the {thing.size} {thing.name} {where} the {scene[holder].name}"
+    order = sorted(alike, key=lambda one: scene[one].xyz[1])
+    place = order.index(id) + 1
+    return f"the {thing.size} {thing.name} that is number {place} from the left"
