@@ -221,7 +221,7 @@ class Selector:
         return word == (thing.colour if word in COLOURS else thing.kind if word in KINDS else thing.size)
 
     def _pair(self, one: BetweenFilter) -> tuple[int, int]:
-        first = self.group(one.first if one.second is not None else _all(one.first))
+        first = self.group(one.first)
         both = first if one.second is None else (*first, *self.group(one.second))
         if len(both) != 2:
             raise CannotTell(f"'Between' needs two things, and {_listed(both, self.scene) or 'none'} fit.")

@@ -51,8 +51,8 @@ def _select(text: str, seen: SeenScene = TABLE, **more: object) -> set[int]:
         ("block [on yellow block]", {3}),
         ("block [under purple block]", {2}),
         ("thing [in blue bowl]", {7}),
-        ("all block [in bowl]", {7}),
-        ("all block [not in bowl]", {0, 1, 2, 3, 8}),
+        ("all block [in any bowl]", {7}),
+        ("all block [not in any bowl]", {0, 1, 2, 3, 8}),
         ("all block [not red]", {2, 3, 7, 8}),
         ("all thing [not block]", {4}),
         ("all block [left of green bowl]", {0}),
@@ -102,6 +102,7 @@ def test_words_mean_things(text: str, ids: set[int] | None) -> None:
         ("it", NotSeen, "do not know"),
         ("all cyan cylinder", NotSeen, "no cyan cylinders"),
         ("bowl [same colour]", CannotTell, "moved"),
+        ("all block [in bowl]", Ambiguous, "green bowl or the blue bowl"),
         ("block [between red block [smallest]]", CannotTell, "two things"),
     ],
 )
