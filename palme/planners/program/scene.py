@@ -20,8 +20,8 @@ ASIDE = 0.01
 """Distance in [m] by which a thing must lie further to a side to be on that side of another."""
 GAP = 0.008
 """Gap in [m] up to which things touch: detections are off by some millimetres."""
-HALF_WIDTH = {"block": 0.020, "cylinder": 0.020, "bowl": 0.055}
-"""Half the width of a thing in [m], about."""
+HALF_WIDTH = {"block": 0.020, "cylinder": 0.020, "bowl": 0.053}
+"""Half the width of a small thing in [m], about."""
 
 
 @dataclass(frozen=True)

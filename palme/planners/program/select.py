@@ -138,6 +138,17 @@ class Selector:
             found = self._filtered(found, one)
         return sorted(found, key=lambda id: self.scene[id].xyz[1])
 
+    def pair(self, first: Things, second: Things | None) -> tuple[int, int]:
+        """The two things of "between": `first` and `second`, or the two that `first` means.
+
+        Raises:
+            CannotTell: there are not two.
+        """
+        both = (*self.group(first), *(() if second is None else self.group(second)))
+        if len(both) != 2:
+            raise CannotTell(f"'Between' needs two things, and I find {_listed(both, self.scene) or 'none'}.")
+        return both[0], both[1]
+
     # ---- nouns ----
 
     def _one(self, noun: Noun) -> int:
@@ -194,7 +205,7 @@ class Selector:
         if isinstance(one, OnTable):
             return [id for id in ids if scene[id].holder is None]
         if isinstance(one, BetweenFilter):
-            a, b = self._pair(one)
+            a, b = self.pair(one.first, one.second)
             return [id for id in ids if scene.is_between(id, a, b)]
         if isinstance(one, Closest):
             return self._closest(ids, one)
@@ -219,13 +230,6 @@ class Selector:
         if word == "tower":
             return any(id in tower for tower in self.scene.towers())
         return word == (thing.colour if word in COLOURS else thing.kind if word in KINDS else thing.size)
-
-    def _pair(self, one: BetweenFilter) -> tuple[int, int]:
-        first = self.group(one.first)
-        both = first if one.second is None else (*first, *self.group(one.second))
-        if len(both) != 2:
-            raise CannotTell(f"'Between' needs two things, and {_listed(both, self.scene) or 'none'} fit.")
-        return both[0], both[1]
 
     def _closest(self, ids: list[int], one: Closest) -> list[int]:
         to = self.group(one.to)

@@ -1,0 +1,124 @@
+"""What a goal makes of a scene, which of several things are taken for it, and places given in centimetres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from palme.planners.program.free_places import CLOSE, X_RANGE, Y_RANGE, NoRoom, anywhere, is_free, place_for
+from palme.planners.program.goals import XY, At, Beside, Between, Goal, InBowl, On, OnSide
+from palme.planners.program.scene import SeenScene, SeenThing
+from palme.planners.program.select import Selection
+
+TOP = 0.036
+"""Height of a solid in [m], about."""
+TABLE_TOP = 0.034
+"""z in [m] of the top face of a solid on the table, about."""
+
+
+def after(scene: SeenScene, goal: Goal) -> SeenScene:
+    """The scene once `goal` was brought about: what lay on the thing, or where it goes, is on the table.
+
+    Raises:
+        NoRoom: there is no place for it.
+    """
+    if goal.holds(scene):
+        return scene
+    for id in reversed(scene.above(goal.what)):
+        scene = _put_down(scene, id, anywhere(scene, id))
+    if isinstance(goal, On):
+        for id in reversed(scene.above(goal.below)):
+            if id != goal.what:
+                scene = _put_down(scene, id, anywhere(scene, id))
+        return _rest_on(scene, goal.what, goal.below)
+    if isinstance(goal, InBowl):
+        return _rest_on(scene, goal.what, goal.bowl)
+    return _put_down(scene, goal.what, spot(scene, goal))
+
+
+def spot(scene: SeenScene, goal: Goal) -> XY:
+    """Where on the table `goal.what` is put down for `goal`.
+
+    Raises:
+        NoRoom: there is no place for it.
+    """
+    if isinstance(goal, At):
+        return goal.xy
+    if isinstance(goal, (Beside, Between, OnSide)):
+        return place_for(scene, goal)
+    return anywhere(scene, goal.what)
+
+
+def chosen(scene: SeenScene, selection: Selection, n: int | None, mover: int | None) -> tuple[int, ...]:
+    """The things that are taken of a selection: what is easiest to reach.
+
+    Args:
+        n: how many; None = as many as the selection says.
+        mover: a thing that is not taken itself.
+    """
+    wanted = selection.n if n is None else n
+    ids = [id for id in selection.ids if id != mover] or list(selection.ids)
+    if wanted is None or len(ids) <= wanted:
+        return tuple(ids)
+    return tuple(sorted(ids, key=lambda id: (len(scene.above(id)), len(scene.below(id)), id))[:wanted])
+
+
+def reachable(scene: SeenScene, id: int, xy: XY) -> XY:
+    """`xy`, where a thing can be put down there.
+
+    Raises:
+        NoRoom: it is out of reach, or taken.
+    """
+    name = scene[id].name
+    if not (X_RANGE[0] <= xy[0] <= X_RANGE[1] and Y_RANGE[0] <= xy[1] <= Y_RANGE[1]):
+        raise NoRoom(f"The {name} would be out of my reach there.")
+    if not is_free(scene, xy, (id, *scene.above(id)), space=CLOSE):
+        raise NoRoom(f"There is something where the {name} shall go.")
+    return xy
+
+
+def swapped(scene: SeenScene, first: Sequence[int], second: Sequence[int]) -> list[Goal]:
+    """Goals that put `first` where `second` is and the other way round, one aside for a while.
+
+    Raises:
+        NoRoom: there is no place for the one that waits.
+    """
+    if len(first) != len(second):
+        return [*_to_places_of(scene, first, second), *_to_places_of(scene, second, first)]
+    goals: list[Goal] = []
+    for a, b in zip(first, second, strict=True):
+        goals += [At(a, anywhere(scene, a)), _there(scene, b, a), _there(scene, a, b)]
+    return goals
+
+
+def _to_places_of(scene: SeenScene, moved: Sequence[int], others: Sequence[int]) -> list[Goal]:
+    """For contents of two bowls, which may be of different number."""
+    bowl = scene.bowl_of(others[0])
+    if bowl is None:
+        raise NoRoom("These things cannot change places: they are not as many on either side.")
+    return [InBowl(id, bowl) for id in moved]
+
+
+def _there(scene: SeenScene, id: int, other: int) -> Goal:
+    """`id` where `other` is now."""
+    bowl, holder = scene.bowl_of(other), scene[other].holder
+    if bowl is not None:
+        return InBowl(id, bowl)
+    if holder is not None:
+        return On(id, holder)
+    x, y, _ = scene[other].xyz
+    return At(id, (x, y))
+
+
+def _rest_on(scene: SeenScene, id: int, holder: int) -> SeenScene:
+    below = scene[holder]
+    x, y, z = below.xyz
+    return _with(scene, replace(scene[id], xyz=(x, y, z + TOP), holder=holder))
+
+
+def _put_down(scene: SeenScene, id: int, xy: XY) -> SeenScene:
+    return _with(scene, replace(scene[id], xyz=(xy[0], xy[1], TABLE_TOP), holder=None))
+
+
+def _with(scene: SeenScene, thing: SeenThing) -> SeenScene:
+    return SeenScene(tuple(thing if one.id == thing.id else one for one in scene))
