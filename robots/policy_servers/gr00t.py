@@ -151,8 +151,13 @@ class Gr00tServer:
     def _action(self, client: bytes, data: Mapping[str, object]) -> object:
         flat, form = read_request(data)
         begin = time.monotonic()
-        session = self._session(client)
-        answer = session.answer(with_instruction(flat, session.reader.keys.prompt))
+        is_new, session = client not in self._sessions, self._session(client)
+        try:
+            answer = session.answer(with_instruction(flat, session.reader.keys.prompt))
+        except Exception:
+            if is_new:  # a request that was never answered keeps no other client out
+                del self._sessions[client]
+            raise
         rows = answer.actions.astype(np.float32)  # (H, n + 1)
         info = {**answer.info, "server_timing": {"infer_ms": 1e3 * (time.monotonic() - begin)}}
         joints, gripper = session.reader.keys.actions
