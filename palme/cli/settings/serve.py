@@ -13,7 +13,7 @@ from palme.cli.settings.groups import DetectorConfig, RobotConfig
 
 @dataclass(frozen=True, kw_only=True)
 class ClientKeys:
-    """Names of the entries in a client's request; null = the protocol's own, see docs/guests.md."""
+    """Names of the entries in a client's request; null = the protocol's own, see docs/interoperability.md."""
 
     image: str | None
     depth: str | None
@@ -37,7 +37,7 @@ class ServePolicyConfig:
         gripper_one: what 1 means to the client's gripper; closed in DROID.
         calibration: YAML file with intrinsics and base_from_camera, for requests without them.
         max_guests: clients at the same time.
-        keys: names of the entries in a client's request; null = the protocol's own, see docs/guests.md.
+        keys: names of the entries in a request; null = the protocol's own, see docs/interoperability.md.
     """
 
     FILE: ClassVar[str] = "serve_policy"
