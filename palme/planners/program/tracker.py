@@ -1,0 +1,112 @@
+"""Which detection is which thing: identities through a run, while things move, look alike and hide.
+
+A thing is followed by its looks and by where it is expected. What was seen of its looks adds up, so one
+unsure picture does not rename it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palme.perception.objects import PerceivedObjects
+from palme.planners.program.scene import SeenScene, SeenThing
+from robots.skills import ENTITIES, N_SOLIDS
+
+FAR = 0.15
+"""[m] from where a thing is expected at which its place speaks as much against it as another colour does."""
+UNLIKE = 3.0
+"""Cost above which a detection is another thing: one of another colour, or as far as another place."""
+LEAST = 1e-4
+"""Least probability of a class: no single picture rules a class out."""
+
+
+@dataclass(frozen=True)
+class _Track:
+    """What is known of one thing: log-probabilities of its classes and sizes, summed over pictures."""
+
+    looks: NDArray[np.float64]  # (24,)
+    size: NDArray[np.float64]  # (2,)
+    thing: SeenThing
+
+
+class Tracker:
+    """Gives the things of successive pictures their identities."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[int, _Track] = {}
+        self._numbers = itertools.count()
+        self.lost: frozenset[int] = frozenset()
+        """Ids of things that were seen before and are not in the last picture."""
+
+    def update(self, objects: PerceivedObjects, expected: SeenScene | None = None) -> SeenScene:
+        """The scene in one picture.
+
+        Args:
+            objects: what the detector found in it.
+            expected: where things should be by now, such as after a step; None = where they were.
+        """
+        seen = SeenScene.of(objects)
+        looks = np.log(np.maximum(objects.class_probs.astype(np.float64), LEAST))  # (N, 24)
+        sizes = np.log(np.maximum(objects.size_probs.astype(np.float64), LEAST))  # (N, 2)
+        ids = self._matched(seen, looks, expected)
+        for row, id in ids.items():
+            before = self._tracks.get(id)
+            total = looks[row] if before is None else before.looks + looks[row]
+            size = sizes[row] if before is None else before.size + sizes[row]
+            thing = seen[row]
+            self._tracks[id] = _Track(total, size, self._named(thing, id, total, size, ids))
+        self.lost = frozenset(self._tracks) - set(ids.values())
+        return SeenScene(tuple(self._tracks[id].thing for id in sorted(ids.values())))
+
+    def _matched(
+        self, seen: SeenScene, looks: NDArray[np.float64], expected: SeenScene | None
+    ) -> dict[int, int]:
+        """Id of each row: the cheapest pairs first; what is like nothing known gets a new id."""
+        places = {id: track.thing for id, track in self._tracks.items()}
+        if expected is not None:
+            places |= {thing.id: thing for thing in expected if thing.id in places}
+        costs = sorted(
+            (cost, row, id)
+            for id, place in places.items()
+            for row in range(len(looks))
+            if (cost := self._cost(id, place, seen[row], looks[row])) < UNLIKE
+        )
+        ids: dict[int, int] = {}
+        for _, row, id in costs:
+            if row not in ids and id not in ids.values():
+                ids[row] = id
+        for row in range(len(looks)):
+            if row not in ids:
+                ids[row] = next(self._numbers)
+        return ids
+
+    def _cost(self, id: int, place: SeenThing, found: SeenThing, looks: NDArray[np.float64]) -> float:
+        known = int(self._tracks[id].looks.argmax())
+        if (known >= N_SOLIDS) != found.is_bowl:
+            return math.inf
+        unlike = min(float(looks.max() - looks[known]), 2.0)
+        away = math.dist(place.xyz, found.xyz) / FAR
+        return unlike + min(away, 2.0)
+
+    @staticmethod
+    def _named(
+        thing: SeenThing,
+        id: int,
+        looks: NDArray[np.float64],
+        size: NDArray[np.float64],
+        ids: dict[int, int],
+    ) -> SeenThing:
+        colour, kind = ENTITIES[int(looks.argmax())].split()
+        return replace(
+            thing,
+            id=id,
+            colour=colour,
+            kind=kind,
+            size=("small", "large")[int(size.argmax())],
+            holder=None if thing.holder is None else ids[thing.holder],
+        )

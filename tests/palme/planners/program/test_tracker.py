@@ -1,0 +1,102 @@
+"""Things keep their identity while they move, look alike, hide, and are seen unsurely."""
+
+import numpy as np
+import pytest
+
+from palme.perception.objects import PerceivedObjects
+from palme.planners.program.goals import InBowl
+from palme.planners.program.placing import after
+from palme.planners.program.scene import SeenScene
+from palme.planners.program.tracker import Tracker
+from robots.skills import ENTITIES
+from tests.palme.planners.program.scenes import scene
+
+
+def _detected(
+    seen: SeenScene, rng: np.random.Generator, noise: float = 0.004, doubt: float = 0.1
+) -> PerceivedObjects:
+    """A detection of `seen`, its rows shuffled, off by `noise` [m], sure by 1 - `doubt`."""
+    things = [seen.things[k] for k in rng.permutation(len(seen.things))]
+    n = len(things)
+    rows = {thing.id: k for k, thing in enumerate(things)}
+    classes = np.full((n, 24), doubt / 23, np.float32)
+    sizes = np.full((n, 2), 0.2, np.float32)
+    holders = np.full((n, n + 1), 0.05 / max(n, 1), np.float32)
+    for k, thing in enumerate(things):
+        classes[k, ENTITIES.index(thing.name)] = 1 - doubt
+        sizes[k, ("small", "large").index(thing.size)] = 0.8
+        holders[k, n if thing.holder is None else rows[thing.holder]] = 0.95
+    xyz = np.array([thing.xyz for thing in things], np.float32) + rng.normal(0, noise, (n, 3)).astype(
+        np.float32
+    )
+    return PerceivedObjects(
+        classes,
+        sizes,
+        xyz,
+        holders,
+        np.ones(n, np.float32),
+        np.zeros((n, 4), np.float32),
+        np.zeros((n, 2), np.float32),
+    )
+
+
+TABLE = scene(
+    "red block 0.4 -0.2",
+    "red block 0.4 -0.1",
+    "large blue block on 0",
+    "blue bowl 0.55 0.2",
+    "cyan block in 3",
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ids_stay_while_rows_are_shuffled_and_places_tremble(seed: int) -> None:
+    rng, tracker = np.random.default_rng(seed), Tracker()
+    first = tracker.update(_detected(TABLE, rng))
+    names = {thing.id: (thing.name, round(thing.xyz[1], 1)) for thing in first}
+    for _ in range(5):
+        seen = tracker.update(_detected(TABLE, rng))
+        assert {thing.id: (thing.name, round(thing.xyz[1], 1)) for thing in seen} == names
+        assert not tracker.lost
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_was_moved_as_expected_is_the_same_thing(seed: int) -> None:
+    rng, tracker = np.random.default_rng(seed), Tracker()
+    first = tracker.update(_detected(TABLE, rng))
+    right = max((t for t in first if t.name == "red block"), key=lambda t: t.xyz[1])
+    bowl = next(t for t in first if t.is_bowl)
+    expected = after(first, InBowl(right.id, bowl.id))
+    seen = tracker.update(_detected(after(TABLE, InBowl(1, 3)), rng), expected)
+    assert seen[right.id].holder == bowl.id
+    assert {thing.id for thing in seen} == {thing.id for thing in first}
+
+
+def test_one_unsure_picture_does_not_rename_a_thing() -> None:
+    rng, tracker = np.random.default_rng(0), Tracker()
+    for _ in range(3):
+        tracker.update(_detected(TABLE, rng))
+    doubtful = _detected(TABLE, rng, doubt=0.1)
+    row = next(k for k in range(len(doubtful)) if doubtful.name(k) == "cyan block")
+    doubtful.class_probs[row] = 0.0
+    doubtful.class_probs[row, ENTITIES.index("blue block")] = 0.6
+    doubtful.class_probs[row, ENTITIES.index("cyan block")] = 0.4
+    assert "cyan block" in {thing.name for thing in tracker.update(doubtful)}
+
+
+def test_what_is_hidden_is_lost_and_found_again() -> None:
+    rng, tracker = np.random.default_rng(1), Tracker()
+    first = tracker.update(_detected(TABLE, rng))
+    hidden = next(thing.id for thing in first if thing.name == "cyan block")
+    tracker.update(_detected(SeenScene(TABLE.things[:4]), rng))
+    assert tracker.lost == {hidden}
+    assert hidden in tracker.update(_detected(TABLE, rng))
+    assert not tracker.lost
+
+
+def test_what_is_new_gets_a_new_id() -> None:
+    rng, tracker = np.random.default_rng(2), Tracker()
+    first = tracker.update(_detected(SeenScene(TABLE.things[:4]), rng))
+    seen = tracker.update(_detected(TABLE, rng))
+    new = {thing.id for thing in seen} - {thing.id for thing in first}
+    assert [seen[id].name for id in new] == ["cyan block"]
