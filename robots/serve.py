@@ -21,8 +21,10 @@ from robots.bridge.pictures import Codec
 from robots.bridge.server import MIN_HZ, BridgeServer
 from robots.drivers.registry import DRIVERS, make
 from robots.errors import RobotError
+from robots.output import PATIENCE, safe_output
 from robots.spec import ArmSpec
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 REPORT_EVERY = 60.0  # [s] between lines of counts
 MAX_HZ = 1000.0  # the highest rate measured: `palme bench bridge`
 
@@ -115,7 +117,7 @@ def build(
 
 
 def serve(server: BridgeServer, settings: Settings, started: Callable[[], object] | None = None) -> None:
-    """Start, print one line, and serve until SIGINT or SIGTERM; then brake and print the counts.
+    """Start, print one line, and serve until a signal of `STOPS`; then brake and print the counts.
 
     Args:
         started: called once, after the start.
@@ -124,8 +126,10 @@ def serve(server: BridgeServer, settings: Settings, started: Callable[[], object
         RobotError: the arm cannot be reached.
     """
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # under `nohup`
+    for number in STOPS:
+        if not (number == signal.SIGHUP and ignored):
+            signal.signal(number, lambda *_: ended.set())
     sys.setswitchinterval(0.0005)  # [s] for which a thread may delay the control thread
     with server:
         if started is not None:
@@ -149,6 +153,11 @@ def serve(server: BridgeServer, settings: Settings, started: Callable[[], object
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0 after a signal, 1 if the arm cannot be served, 2 for an invalid setting."""
+    with safe_output(PATIENCE):
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in arguments):
         print("python -m robots.serve takes:", *listed(Settings(), DRIVERS), sep="\n")
         return 0

@@ -11,6 +11,10 @@ class UsageError(Exception):
     """Something on the command line is unknown or malformed."""
 
 
+class NotRecorded(Exception):
+    """An episode of a data set that is being made could not be recorded."""
+
+
 def reason(error: Exception) -> str:
     """The message of an error of a file, without the number and path that Python adds."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from palme.cli.errors import UsageError, reason, unknown
-from palme.cli.exit_codes import FAILED, INTERRUPTED, NOT_WRITTEN, REFUSED
+from palme.cli.errors import NotRecorded, UsageError, reason, unknown
+from palme.cli.exit_codes import FAILED, INTERRUPTED, NOT_RECORDED, NOT_WRITTEN, REFUSED
 from palme.cli.signals import Stopped, first_signal, stoppable
 from palme.registry import UnknownName
 from robots.errors import RobotError
@@ -109,6 +109,9 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt as interrupt:
         print(f"palme: {interrupt if isinstance(interrupt, Stopped) else 'stopped'}", file=sys.stderr)
         return INTERRUPTED + (first_signal() or signal.SIGINT)
+    except NotRecorded as error:
+        print(f"palme: not recorded: {error}", file=sys.stderr)
+        return NOT_RECORDED
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise

@@ -118,7 +118,8 @@ class _Encoder:
 
 def main(fd: int, settings: EncoderSettings) -> None:
     """Handle requests until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)  # the parent, which gets them too, has an episode to save
     os.nice(NICE)
     os.environ.setdefault("SVT_LOG", "1")  # errors only
     out = os.fdopen(os.dup(1), "wb")

@@ -121,6 +121,7 @@ class EncoderProcess:
                 pass_fds=[file.fileno()],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 bufsize=0,
+                start_new_session=True,  # a closed terminal, or Ctrl-C, ends it not even while it starts
             )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()

@@ -434,8 +434,12 @@ def lock(root: Path) -> int:
         raise DatasetBusyError(
             f"{root}: process {holder or '?'} is recording to it; end it or choose another path"
         ) from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, str(os.getpid()).encode(), 0)
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+    except OSError as error:
+        os.close(fd)
+        raise write_error(root / layout.LOCK, error) from error
     return fd
 
 

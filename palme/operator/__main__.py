@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from palme.operator.errors import ConsoleError
 from palme.operator.rehearsal.operator import RehearsalOperator
 from palme.operator.server import serve
+from robots.output import PATIENCE, safe_output
 
 USAGE = """\
 python -m palme.operator: try the console with a drawn rehearsal arm; no robot moves. Ctrl-C ends it.
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         return 0
     try:
         given = settings(arguments)
-        with RehearsalOperator() as operator, serve(operator, **asdict(given)):
+        with safe_output(PATIENCE), RehearsalOperator() as operator, serve(operator, **asdict(given)):
             threading.Event().wait()
     except ConsoleError as error:
         print(f"palme.operator: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a request to stop, which the training loop checks between steps."""
+"""Signals as a request to stop, which the training loop checks between steps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
 
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 T = TypeVar("T")
 
 
 class StopRequest:
-    """A context in which SIGTERM and SIGINT only set `requested`; further ones change nothing.
+    """A context in which the signals of `STOPS` only set `requested`; further ones change nothing.
 
     Outside a process's main thread signals never arrive, and the context does nothing.
     """
@@ -24,7 +25,9 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            self._before = {s: signal.signal(s, self._receive) for s in (signal.SIGTERM, signal.SIGINT)}
+            ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # under `nohup`
+            heard = [s for s in STOPS if not (s == signal.SIGHUP and ignored)]
+            self._before = {s: signal.signal(s, self._receive) for s in heard}
         return self
 
     def __exit__(self, *exception: object) -> None:

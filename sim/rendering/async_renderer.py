@@ -139,6 +139,7 @@ class _Drawing:
                 pass_fds=[file.fileno()],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 bufsize=0,
+                start_new_session=True,
             )
         assert self.process.stdin is not None
         self._to = self.process.stdin.fileno()

@@ -20,6 +20,7 @@ from palme.cli.errors import UsageError
 from palme.cli.rig.build import Rig, build_rig
 from palme.cli.settings.bench import CorrectionsConfig
 from palme.cli.settings.run import RigConfig
+from palme.cli.signals import leave_to_parent
 from palme.report.stats import newcombe_paired, wilson
 
 SCHEMA = "palme-corrections/1"
@@ -131,11 +132,9 @@ def _played(config: RigConfig, blanked: bool, seeds: list[int], workers: int) ->
 
 def _start(config: RigConfig, blanked: bool) -> None:
     global _rig, _blanked
-    import signal
-
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends the pool
+    leave_to_parent()
     torch.set_num_threads(1)
     _rig, _blanked = build_rig(config), blanked
 

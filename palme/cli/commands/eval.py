@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, reason
+from palme.cli.exit_codes import exit_code
 from palme.cli.settings.run import EvalConfig
+from palme.cli.signals import held
 from robots.errors import RobotError
 
 if TYPE_CHECKING:
@@ -34,21 +36,25 @@ def main(arguments: Sequence[str]) -> int:
 
     results: list[EpisodeResult] = []
     code, gone = 0, ""
-    with _bar(len(specs)) as bar:
+    with _bar(len(specs)) as bar, held("saving the episode"):
         try:
             for result in play(config, specs):
                 results.append(result)
                 bar.update(1)
                 bar.set_postfix_str(_score(results), refresh=False)
         except KeyboardInterrupt:
-            code = 130
+            code = exit_code(False, stopped=True)
         except RobotError as error:  # the arm is gone: what was played until then counts
             code, gone = 1, f"{type(error).__name__}: {error}"
     if gone:
         print(f"palme eval: {len(results)} of {len(specs)} episodes: {gone}", file=sys.stderr)
         if not results:  # it never began, and what an earlier one wrote stays
             return code
-    _write(out, config, results, finished=code == 0)
+    with held("writing the results"):
+        _write(out, config, results, finished=code == 0)
+    if lost := next((result.not_recorded for result in results if result.not_recorded), ""):
+        print(f"palme eval: not every episode was recorded: {lost}", file=sys.stderr)
+        return exit_code(True, recorded=False)
     return code
 
 

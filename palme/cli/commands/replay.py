@@ -14,7 +14,9 @@ import numpy as np
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
+from palme.cli.exit_codes import exit_code
 from palme.cli.settings.data import ReplayConfig
+from palme.cli.signals import held, interruptible
 from palme.data.errors import DataError, ReplayError
 from robots.robot import Robot
 from robots.spec import ArmSpec
@@ -130,16 +132,19 @@ def _scene(text: str) -> Any:
 def _sent(arm: Any, episode: Any, approach: bool) -> int:
     from robots.errors import RobotError
 
-    try:
-        n, furthest = replay_on(arm, episode, approach)
-    except RobotError as error:
-        arm.stop("the replay was interrupted")
-        print(f"interrupted: {type(error).__name__}: {error}; the arm holds")
-        return 1
-    except KeyboardInterrupt:
-        arm.stop("stopped by Ctrl-C")
-        print("stopped by Ctrl-C; the arm holds")
-        return 1
+    with held("stopping the arm"):
+        try:
+            with interruptible():
+                n, furthest = replay_on(arm, episode, approach)
+        except RobotError as error:
+            arm.stop("the replay was interrupted")
+            print(f"interrupted: {type(error).__name__}: {error}; the arm holds")
+            return exit_code(False)
+        except KeyboardInterrupt as interrupt:
+            why = str(interrupt) or "stopped by Ctrl-C"
+            arm.stop(why)
+            print(f"{why}; the arm holds")
+            return exit_code(False, stopped=True)
     print(f"{n} commands sent; measured joints at most {furthest:.4f} rad from the recorded ones")
     return 0
 

@@ -8,18 +8,19 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from palme.agent import Agent, AgentLimits
-from palme.cli.errors import UsageError
+from palme.agent import AgentLimits
+from palme.cli.errors import NotRecorded, UsageError
 from palme.cli.evaluation.simulated_operator import SimulatedOperator
 from palme.cli.evaluation.single_steps import draw_step
 from palme.cli.rig.build import Rig, build_rig
 from palme.cli.rig.recording import Recording
+from palme.cli.rig.uninterrupted import careful_agent
 from palme.cli.settings.data import PractiseConfig
+from palme.cli.signals import held
 from palme.operator.run_operator import RunOperator
 from palme.operator.run_status import RunStatus
 from palme.planners.base import Context, PlannedStep, Verdict
 from robots.errors import RobotError
-from robots.executor import Executor
 from robots.skills import DONE, Step
 from robots.teleop.arbitration import CORRECTING
 from robots.teleop.loop import ControlLoop
@@ -80,16 +81,23 @@ def practise(
     if recording is not None:
         robot.is_intervention = lambda: shared.takeover.mode == CORRECTING
         listeners = (robot, operator.run_status)
-    agent = Agent(
-        shared, OneStep(step, person), rig.policy, Executor(shared), listeners,
-        AgentLimits(max_replans=0), cameras=(config.detector.camera,), refusals=(RobotError,),
+    agent = careful_agent(
+        shared, OneStep(step, person), rig.policy, listeners,
+        limits=AgentLimits(max_replans=0), cameras=(config.detector.camera,), refusals=(RobotError,),
         retreat=rig.retreat, supervisor=operator,
     )  # fmt: skip
-    agent.run(step.text)
-    arm.hold(SETTLE_TICKS)
-    achieved = person.achieved()
-    if recording is not None and (line := recording.save(achieved)) and "episode" not in line:
-        raise UsageError(line)
+    achieved: bool | None = None
+    with held("saving the episode"):
+        try:
+            if agent.run(step.text).finished.cause == "stopped":
+                raise KeyboardInterrupt
+            arm.hold(SETTLE_TICKS)
+            achieved = person.achieved()
+        finally:  # whatever happened: what was recorded is kept
+            if recording is not None:
+                recording.save(achieved)
+    if recording is not None and recording.fault:  # the data set is what is being made
+        raise NotRecorded(recording.fault)
     return Episode(seed, step, person.corrected, achieved)
 
 

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from palme.agent import Agent, AgentLimits
+from palme.agent import AgentLimits
 from palme.cli.errors import UsageError
 from palme.cli.rig.build import Rig
 from palme.cli.rig.recording import Recording
 from palme.cli.rig.tabletop import Table
+from palme.cli.rig.uninterrupted import careful_agent
+from palme.cli.signals import held
+from palme.data.errors import CameraTimeoutError
 from palme.events import Acted, Event, Judged, Planned
 from robots.errors import RobotError
-from robots.executor import Executor
 from robots.robot import RobotWrapper
 from robots.skills import Step
 from robots.types import CameraFrame, Observation
@@ -55,7 +57,12 @@ class EpisodeSpec:
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """What came of it; `seconds` are by part, `arm_s` is the arm's own time."""
+    """What came of it.
+
+    Attributes:
+        arm_s: the arm's own time; `seconds`: by part.
+        not_recorded: why this episode, or an earlier one, is not in the data set; "" if all are.
+    """
 
     spec: EpisodeSpec
     instruction: str
@@ -71,6 +78,7 @@ class EpisodeResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     plan_ms: tuple[float, ...] = ()
     policy_ms: tuple[float, ...] = ()
+    not_recorded: str = ""
 
 
 def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
@@ -121,28 +129,32 @@ def run_episode(
         from palme.cli.rig.baselines import RandomPolicy
 
         policy = RandomPolicy(rig.arm, spec.index)
-    agent = Agent(
+    agent = careful_agent(
         robot,
         rig.planner,
         policy,
-        Executor(robot),
         listeners,
-        limits,
-        refusals=(RobotError,),
+        limits=limits,
+        refusals=(RobotError, CameraTimeoutError),
         retreat=rig.retreat,
     )
-    result = agent.run(instruction)
-    if result.finished.cause == "stopped":
-        raise KeyboardInterrupt
-    arm_s = table.time
-    table.hold(SETTLE_TICKS)
-    success = task.is_success(table.truth())
-    if kept is not None and (line := kept.save(success)) and "episode" not in line:
-        raise UsageError(line)
+    success: bool | None = None
+    with held("saving the episode"):
+        try:
+            result = agent.run(instruction)
+            if result.finished.cause == "stopped":
+                raise KeyboardInterrupt
+            arm_s = table.time
+            table.hold(SETTLE_TICKS)
+            success = task.is_success(table.truth())
+        finally:  # whatever happened: what was recorded is kept
+            if kept is not None:
+                kept.save(success)
     return EpisodeResult(
         spec, instruction, success, watch.ever or success, result.done, result.finished.cause, result.reason,
         result.steps, result.finished.n_replans, arm_s, time.perf_counter() - begin,
         dict(result.finished.seconds), tuple(watch.plan_ms), tuple(watch.policy_ms),
+        "" if kept is None else kept.fault,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec, run_episode
 from palme.cli.rig.build import Rig, build_rig
 from palme.cli.rig.recording import Recording
 from palme.cli.settings.run import EvalConfig
+from palme.cli.signals import interruptible, leave_to_parent
 
 _rig: Rig | None = None
 _config: EvalConfig | None = None
@@ -30,19 +31,22 @@ def play(config: EvalConfig, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeRe
 
     context = multiprocessing.get_context("spawn")
     with context.Pool(min(config.workers, len(specs)), _start_worker, (config,)) as pool:
-        yield from pool.imap_unordered(_play, specs)
+        results = pool.imap_unordered(_play, specs)
+        for _ in specs:
+            with interruptible():
+                result = next(results)
+            yield result
 
 
 def _start_worker(config: EvalConfig) -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends the pool
+    leave_to_parent()
     _start(config)
 
 
 def _start(config: EvalConfig) -> None:
     global _rig, _config, _recording
-    _rig, _config = build_rig(config), config
+    with interruptible():  # nothing is there to be lost yet
+        _rig, _config = build_rig(config), config
     if config.record:
         names = config.planner.name, config.policy.name
         _recording = Recording(config.record, _rig.arm, config.robot, config.codec, *names)

@@ -216,9 +216,8 @@ def _fill(
     # The inherited SIGTERM handler, or unread batches in the queue, would keep this process alive after its
     # trainer.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes; the trainer stops its workers
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)  # they reach all processes; the trainer stops its workers
     queue.cancel_join_thread()
     os.nice(5)
     for batch in batches(*make(seed), tokens, seed, read, part):

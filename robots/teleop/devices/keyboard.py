@@ -91,8 +91,11 @@ class Keyboard:
         if self._before is not None:
             import termios
 
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
-            self._before = None
+            before, self._before = self._before, None
+            try:
+                termios.tcsetattr(self._fd, termios.TCSADRAIN, before)
+            except (OSError, termios.error):  # the terminal is gone
+                pass
 
     def _keys(self) -> list[str]:
         """What was typed since the last time, escape sequences whole."""
@@ -100,7 +103,10 @@ class Keyboard:
             return []
         text = self._rest
         while select.select([self._fd], [], [], 0)[0]:
-            got = os.read(self._fd, 1024)
+            try:
+                got = os.read(self._fd, 1024)
+            except OSError:  # EIO: its window was closed, or the line dropped
+                got = b""
             if not got:
                 raise DeviceError("the terminal was closed")
             text += got.decode("utf-8", "replace")
