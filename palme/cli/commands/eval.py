@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Evaluate, write results.json and report.html. Returns 0.
 
-    1 where the arm is gone, 130 after Ctrl-C; what was played until then is written.
+    1 where the arm is gone, 128 + n after signal n; what was played until then is written.
     """
     for word in arguments:
         if not is_override(word):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -127,7 +128,7 @@ def test_a_terminated_evaluation_writes_what_it_has(tmp_path) -> None:
         shown += piece
     process.terminate()
     process.stderr.read()
-    assert process.wait(60) == 130
+    assert process.wait(60) == 128 + signal.SIGTERM
     written = json.loads((tmp_path / "results.json").read_text())
     assert written["settings"]["complete"] is False and written["tasks"]["put_in_bowl"]["episodes"] >= 1
     assert (tmp_path / "report.html").exists()
