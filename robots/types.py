@@ -8,7 +8,7 @@ z pointing out of the hand. SI units.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -26,12 +26,22 @@ class CameraFrame:
         depth: float32 (H, W) in [m] along the optical axis, or None.
         intrinsics: (3, 3) pinhole matrix in [px]; pixel centres lie at integer coordinates.
         base_from_camera: (4, 4) rigid transform.
+        taken: [s] on the monotonic clock of this process, when the picture was taken or asked for; None =
+            with its observation. One that equals the picture before it, byte for byte, keeps that one's.
     """
 
     rgb: NDArray[np.uint8]
     depth: NDArray[np.float32] | None
     intrinsics: Array
     base_from_camera: Array
+    taken: float | None = None
+
+
+def dated(frame: CameraFrame, taken: float, before: CameraFrame | None) -> CameraFrame:
+    """`frame` with its time; a camera that gave its last picture, `before`, once more took nothing new."""
+    if before is not None and before.taken is not None and np.array_equal(frame.rgb, before.rgb):
+        taken = before.taken
+    return replace(frame, taken=taken)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from robots.errors import CommandRejected
 from robots.robot import Rearmable, Robot, RobotWrapper
 from robots.teleop.pictures import Pictures
 from robots.text import escaped
-from robots.types import JointCommand, Observation
+from robots.types import CameraFrame, JointCommand, Observation, dated
 
 CAMERA_TIMEOUT = 1.0  # [s] without a new image
 
@@ -144,6 +144,7 @@ class Recorder(RobotWrapper, Rearmable):
         if episode is None:
             return self.robot.command(command)
         seen, age = self._capture()
+        looked = time.monotonic()
         frame = episode.n
         try:
             sent = self.robot.command(command)
@@ -160,6 +161,8 @@ class Recorder(RobotWrapper, Rearmable):
             [image.rgb for image in seen.images.values()],
             self.is_intervention(),
             age,
+            tuple(0.0 if image.taken is None else image.taken - looked for image in seen.images.values()),
+            tuple(image.taken for image in seen.images.values()),
         )
         try:
             episode.add(row)
@@ -235,6 +238,10 @@ def _command_record(frame: int, command: JointCommand, accepted: bool) -> Comman
     )
 
 
+def _with_time(frame: CameraFrame, taken: float) -> CameraFrame:
+    return frame if frame.taken is not None else replace(frame, taken=taken)
+
+
 def latest_images(
     robot: Robot, pictures: Pictures, cameras: Sequence[str], timeout: float = CAMERA_TIMEOUT
 ) -> Capture:
@@ -256,7 +263,8 @@ def latest_images(
             raise CameraTimeoutError(
                 f"camera {oldest}: no image for {age:.2f} s, limit {timeout:g} s; arm holding"
             )
-        return replace(state, images={name: frame for name, (frame, _) in found.items()}, t_mono=now), age
+        images = {name: _with_time(frame, taken) for name, (frame, taken) in found.items()}
+        return replace(state, images=images, t_mono=now), age
 
     return capture
 
@@ -277,7 +285,8 @@ class BackgroundCameras(RobotWrapper):
         super().__init__(robot)
         self._cameras, self.timeout = cameras, timeout
         self._camera_lock = threading.Lock()  # a camera serves one caller at a time
-        self._seen = robot.observe(cameras)
+        self._seen: Observation | None = None
+        self._seen = self._dated(robot.observe(cameras), time.monotonic())
         self._when = time.monotonic()
         self._failure: Exception | None = None
         self._ended = threading.Event()
@@ -291,6 +300,7 @@ class BackgroundCameras(RobotWrapper):
             CameraTimeoutError: the images are too old, or the last attempt failed.
         """
         state = self.robot.observe(())
+        assert self._seen is not None
         seen, age, failure = self._seen, time.monotonic() - self._when, self._failure
         if failure is not None or not age <= self.timeout:
             why = "no answer" if failure is None else f"{type(failure).__name__}: {failure}"
@@ -312,13 +322,18 @@ class BackgroundCameras(RobotWrapper):
         self._ended.set()
         self._thread.join(5.0)
 
+    def _dated(self, seen: Observation, asked: float) -> Observation:
+        before = {} if self._seen is None else self._seen.images
+        images = {name: dated(frame, asked, before.get(name)) for name, frame in seen.images.items()}
+        return replace(seen, images=images)
+
     def _run(self) -> None:
         period = self.spec.dt
         while not self._ended.is_set():
             begin = time.monotonic()
             try:
                 with self._camera_lock:
-                    seen = self.robot.observe(self._cameras)
+                    seen = self._dated(self.robot.observe(self._cameras), begin)
                 self._seen, self._when, self._failure = seen, time.monotonic(), None
             except Exception as error:  # `capture` raises it, in the thread that commands
                 self._failure = error

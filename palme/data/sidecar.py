@@ -138,6 +138,8 @@ RUNS = pa.schema(
         ("nominal_ms", _REAL), ("mean_ms", _REAL), ("min_ms", _REAL), ("p50_ms", _REAL), ("p99_ms", _REAL),
         ("max_ms", _REAL), ("late_frames", pa.list_(_INT)), ("repeated_camera", pa.list_(_STR)),
         ("repeated_frame", pa.list_(_INT)), ("longest_wait_ms", _REAL), ("oldest_picture_ms", _REAL),
+        ("encoder_repeats", _INT), ("picture_camera", pa.list_(_STR)),
+        ("picture_time", pa.list_(pa.list_(_REAL))),
     ]
 )  # fmt: skip
 EVENTS = pa.schema(
@@ -174,7 +176,9 @@ def tables(episode: int, sidecar: Sidecar) -> dict[str, pa.Table]:
         "repeated_camera": [name for name, _ in timing.repeated],
         "repeated_frame": [frame for _, frame in timing.repeated],
     }  # fmt: skip
-    del run["repeated"]
+    run |= {"picture_camera": [name for name, _ in timing.pictures]}
+    run |= {"picture_time": [list(times) for _, times in timing.pictures]}
+    del run["repeated"], run["pictures"]
     rows = {
         "runs": [run],
         "events": [_row(episode, vars(e), xyz=list(e.xyz)) for e in sidecar.events],
@@ -233,9 +237,18 @@ def _run(row: dict) -> Run:
 def _timing(row: dict) -> FrameTiming:
     repeated = tuple(zip(row["repeated_camera"], row["repeated_frame"], strict=True))
     plain = {
-        k: row[k] for k in FrameTiming.__dataclass_fields__ if k not in ("late_frames", "repeated")
+        k: row[k] for k in FrameTiming.__dataclass_fields__
+        if k not in ("late_frames", "repeated", "pictures", "encoder_repeats")
     }  # fmt: skip
-    return FrameTiming(**plain, late_frames=tuple(row["late_frames"]), repeated=repeated)
+    # older data sets have no columns for the times of pictures
+    times = zip(row.get("picture_camera") or (), row.get("picture_time") or (), strict=True)
+    return FrameTiming(
+        **plain,
+        late_frames=tuple(row["late_frames"]),
+        repeated=repeated,
+        encoder_repeats=row.get("encoder_repeats") or 0,
+        pictures=tuple((name, tuple(one)) for name, one in times),
+    )
 
 
 def _event(row: dict) -> EpisodeEvent:

@@ -55,7 +55,7 @@ from palme.data.errors import (
     NotADatasetError,
 )
 from palme.data.files import publish, write_error, write_json, write_table, writing
-from palme.data.frame_timing import measure_timing
+from palme.data.frame_timing import ShownPictures, measure_timing
 from palme.data.schema import VECTORS, Features, Schema, arrow_schema
 from palme.data.sidecar import CommandRecord, EpisodeEvent, Run, Sidecar, tables
 from robots.text import text_problem
@@ -74,6 +74,8 @@ class Row:
         images: uint8 (H, W, 3) in the schema's order of cameras.
         intervention: whether a person commanded.
         age: age in [s] of the oldest image.
+        offsets: [s] from `capture_time` to when each image was taken, <= 0; () = all then.
+        taken: for each image, what tells it from the one before: its time; None = it is new; () = all are.
     """
 
     state: NDArray
@@ -84,6 +86,8 @@ class Row:
     images: Sequence[NDArray[np.uint8]] = ()
     intervention: bool = False
     age: float = 0.0
+    offsets: Sequence[float] = ()
+    taken: Sequence[float | None] = ()
 
 
 class DatasetWriter:
@@ -324,7 +328,7 @@ class EpisodeWriter:
         self.n = 0
         self._numbers: list[NDArray[np.float32]] = []  # (3, n_joints + 1) a frame, as in VECTORS
         self._scalars: list[tuple[bool, int, float]] = []
-        self._repeated: dict[str, list[int]] = {view.name: [] for view in self._schema.views}
+        self._shown = ShownPictures([view.name for view in self._schema.views])
         self._age = 0.0
         self._open = True
         self._steps = [""]  # texts of this episode's steps, in order of appearance
@@ -355,10 +359,12 @@ class EpisodeWriter:
         if problem := shape_problem(self._schema, row.images):
             raise InvalidFrameError(f"frame {self.n}: {problem}")
         with self._dataset.containing():
-            for camera, (view, rgb) in enumerate(zip(self._schema.views, row.images, strict=True)):
+            for camera, rgb in enumerate(row.images):
                 assert self._encoder is not None
-                if not self._encoder.add(camera, self.n, rgb):
-                    self._repeated[view.name].append(self.n)
+                accepted = self._encoder.add(camera, self.n, rgb)
+                offset = row.offsets[camera] if row.offsets else 0.0
+                key = row.taken[camera] if row.taken else None
+                self._shown.add(camera, key, row.capture_time + offset, accepted)
         self._numbers.append(np.stack(vectors))
         if row.step not in self._steps:
             self._steps.append(row.step)
@@ -368,8 +374,8 @@ class EpisodeWriter:
 
     @property
     def repeated(self) -> int:
-        """Number of images so far that repeat the previous one, since the encoder's queue was full."""
-        return sum(map(len, self._repeated.values()))
+        """Number of images so far that repeat the previous one."""
+        return sum(map(len, self._shown.repeated.values()))
 
     def save(self, run: Run | None = None) -> tuple[Entry, Sidecar]:
         """Finish the episode: it is on disk when this returns.
@@ -403,7 +409,7 @@ class EpisodeWriter:
             "frame_index": np.arange(self.n),
         }
         waited = 0.0 if self._encoder is None else self._encoder.waited
-        timing = measure_timing(time, self._schema.fps, self._repeated, waited, self._age)
+        timing = measure_timing(time, self._schema.fps, self._shown, waited, self._age)
         run = Run(self._task) if run is None else replace(run, instruction=run.instruction or self._task)
         sidecar = Sidecar(run, timing, tuple(self.events), tuple(self.commands))
         return self._dataset._save(self._task, self._steps, columns, videos, sidecar), sidecar

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from robots.errors import DriverError, RobotError
 from robots.spec import ArmSpec
-from robots.types import CameraFrame
+from robots.types import CameraFrame, dated
 
 TIMEOUT = 5.0  # [s] to wait for an image
 RETRY = 0.1  # [s] between attempts after a failure
@@ -116,6 +116,8 @@ class FetchedPictures:
                     self._failure[camera] = f"{type(error).__name__}: {error}"
                     failed = True
                     continue
+                last = self._frames.get(camera)
+                frame = dated(frame, asked, None if last is None else last[0])
                 with self._new:
                     self._frames[camera] = (frame, asked)
                     self._new.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,10 @@ def _info(paths: list[Path], config: InfoConfig) -> int:
         n = sum(task in entry.tasks for entry in dataset.entries)
         print(f"  task {number}: {task!r} in {n} episodes")
     late = sum(len(one.timing.late_frames) for one in side.values())
-    repeated = sum(len(one.timing.repeated) for one in side.values())
+    repeated = sum((Counter(one.timing.repeats) for one in side.values()), Counter[str]())
+    shown = ", ".join(f"{camera} {n}" for camera, n in sorted(repeated.items())) or "none"
     if side:
-        print(f"  timing: {late} frames late by more than 5 ms, {repeated} pictures repeated")
+        print(f"  timing: {late} frames late by more than 5 ms, pictures that repeat the one before: {shown}")
     for entry in dataset.entries if config.episodes else ():
         told = f", {side[entry.episode].timing.sentence}" if entry.episode in side else ""
         print(f"  episode {entry.episode}: {entry.length} frames, {entry.tasks[0]!r}{told}")

@@ -231,7 +231,7 @@ def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, task
 
 def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
     from palme.cli.rig.uninterrupted import careful_agent
-    from palme.data.errors import CameraTimeoutError
+    from palme.data.errors import DataError
     from robots.errors import RobotError
 
     rig, config, session = stage.rig, stage.config, stage.session
@@ -254,7 +254,8 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
         policy,
         listeners,
         limits=config.limits,
-        refusals=(RobotError, CameraTimeoutError),
+        check=(lambda: None) if stage.recording is None else stage.recording.check,
+        refusals=(RobotError, DataError),
         retreat=rig.retreat,
         supervisor=None if session is None else session.operator,
     )

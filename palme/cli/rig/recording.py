@@ -42,6 +42,7 @@ class Recording:
         self._watcher: Any = None
         self._recorder: Any = None
         self.fault = self._lost = ""
+        self._error: Exception | None = None
         self._begun = False
 
     def begin(
@@ -65,7 +66,7 @@ class Recording:
         from palme.data.writer import DatasetWriter
 
         arm, ours = self._arm, isinstance(self._arm, SimulatedArm)
-        self._lost = ""
+        self._lost, self._error = "", None
         look = (lambda: rgb_look(arm)) if ours else None
         if pictures is not None:
             look = latest_images(arm, pictures, tuple(arm.cameras), DRAWN if ours else CAMERA_TIMEOUT)
@@ -109,6 +110,11 @@ class Recording:
         self._begun = True
         return self._recorder
 
+    def check(self) -> None:
+        """Raise the error by which the present episode is lost, for a run that is not to go on without it."""
+        if self._error is not None:
+            raise self._error
+
     def save(self, truth: bool | None) -> str:
         """Finish the episode. Returns a line for a person; a failure is in `fault` too, and not raised."""
         lost = self._lost
@@ -130,7 +136,8 @@ class Recording:
         return f"record: {self.path} episode {entry.episode}, {entry.length} frames, {side.timing.sentence}"
 
     def _failed(self, error: Exception) -> None:
-        """The episode is lost: say so at once, and go on."""
+        """The episode is lost: say so at once."""
+        self._error = error
         self._lost = f"{type(error).__name__}: {error}"
         self.fault = self.fault or self._lost
         print(f"palme: this episode is not recorded: {self._lost}", file=sys.stderr)

@@ -14,12 +14,23 @@ from robots.types import JointCommand
 
 
 class Uninterrupted(RobotWrapper):
-    """A robot whose commands a signal does not break off: half a row would cost the whole episode."""
+    """A robot whose commands a signal does not break off: half a row would cost the whole episode.
+
+    Args:
+        robot: what is wrapped.
+        check: called after each command; raises where the run must not go on.
+    """
+
+    def __init__(self, robot: Robot, check: Callable[[], None] = lambda: None) -> None:
+        super().__init__(robot)
+        self._check = check
 
     def command(self, command: JointCommand) -> JointCommand:
         """Delegates to the wrapped robot; a signal that came meanwhile raises `Stopped` after it."""
         with held():
-            return self.robot.command(command)
+            sent = self.robot.command(command)
+        self._check()
+        return sent
 
     def stop(self, reason: str) -> None:
         """Delegates to the wrapped robot."""
@@ -28,15 +39,21 @@ class Uninterrupted(RobotWrapper):
 
 
 def careful_agent(
-    robot: Robot, planner: Any, policy: Any, listeners: Sequence[Callable[[Event], None]], **options: Any
+    robot: Robot,
+    planner: Any,
+    policy: Any,
+    listeners: Sequence[Callable[[Event], None]],
+    check: Callable[[], None] = lambda: None,
+    **options: Any,
 ) -> Agent:
     """An `Agent` for a command that runs `held`: a signal ends its run between two commands.
 
     Args:
         robot: what the agent commands.
         planner, policy, listeners: see `Agent`.
+        check: see `Uninterrupted`.
         options: further arguments of `Agent`.
     """
-    arm = Uninterrupted(robot)
+    arm = Uninterrupted(robot, check)
     options |= {"interruptible": interruptible, "held": held}
     return Agent(arm, planner, policy, Executor(arm), listeners, **options)

@@ -325,11 +325,12 @@ def test_a_full_disk_in_a_run_is_reported_and_the_arm_holds(tmp_path, monkeypatc
 
     add = EpisodeWriter.add
     monkeypatch.setattr(EpisodeWriter, "add", full)
-    assert main(["run", PUT, *PRIVILEGED, f"out={tmp_path / 'o'}", f"record={tmp_path / 'd'}"]) == 1
-    assert "no space left on device" in capsys.readouterr().out
+    assert main(["run", PUT, *PRIVILEGED, f"out={tmp_path / 'o'}", f"record={tmp_path / 'd'}"]) == 3
+    said = capsys.readouterr()
+    assert "no space left on device" in said.out and "Traceback" not in said.err
     assert check(tmp_path / "d") == []
     log = [json.loads(line) for line in (tmp_path / "o" / "events.jsonl").read_text().splitlines()]
     sent = [q for line in log if line["event"] == "acted" for q in line["q_sent"]]
     assert len(sent) <= 4  # nothing more is sent
     (finished,) = (line for line in log if line["event"] == "finished")
-    assert finished["cause"] == "error" and "no space left" in finished["reason"]
+    assert finished["cause"] == "refused" and "no space left" in finished["reason"]

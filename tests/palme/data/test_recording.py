@@ -25,7 +25,7 @@ from palme.data.errors import (
     SchemaMismatchError,
     WriteError,
 )
-from palme.data.frame_timing import measure_timing
+from palme.data.frame_timing import ShownPictures, measure_timing
 from palme.data.reader import Dataset
 from palme.data.schema import Schema, View
 from palme.data.synthetic import TOLERANCE, Scenery, difference, numbers, row, schema, step, task
@@ -204,7 +204,7 @@ def test_a_killed_encoder_loses_its_episode_and_no_other(tmp_path):
 def test_cadence_tells_late_frames_by_number():
     times = np.arange(20) / 20
     times[7:] += 0.03
-    found = measure_timing(times, 20, {})
+    found = measure_timing(times, 20, ShownPictures([]))
     assert found.late_frames == (7,) and found.max_ms == pytest.approx(80)
     assert "5 ms late: 1" in found.sentence and "FELL" not in found.sentence
 
