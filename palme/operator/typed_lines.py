@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 WAITING, TAKEN, REFUSED, REPLACED, LOST = "waiting", "taken", "refused", "replaced", "lost"
 COMMAND_LINE = "command line"
+SHOWN = 60  # characters of a newer line
 CLOSE_TIMEOUT = 2.0  # [s] that `close` waits for slow listeners
 
 
@@ -89,14 +90,14 @@ class TypedLines:
             if self._end:
                 self._settle(number, REFUSED, self._end)
                 return False
-            self._replace_waiting(number)
+            self._replace_waiting(words)
             self._waiting = Waiting(number, who, words, step, instruction)
             return True
 
     def settle(self, who: str, words: str, state: str, note: str) -> None:
         """A line whose state is known at once: refused, or taken by the console itself ("stop")."""
         with self._lock:
-            self._settle(self._type(who, words), state, note)
+            self._settle(self._type(who, words, waits=False), state, note)
 
     # -- by the agent's side --------------------------------------------------------------
 
@@ -106,7 +107,7 @@ class TypedLines:
             found, self._waiting = self._waiting, None
             if found is not None:
                 if self._read is not None and not self._adopted:
-                    self._settle(self._read, REPLACED, f"by line {found.number}")
+                    self._settle(self._read, REPLACED, _by(found.words))
                 self._read, self._adopted = found.number, False
             return found
 
@@ -144,10 +145,11 @@ class TypedLines:
 
     # -- inside, under the lock -----------------------------------------------------------
 
-    def _type(self, who: str, words: str) -> int:
+    def _type(self, who: str, words: str, waits: bool = True) -> int:
         number, now = len(self._lines) + 1, max(0.0, self._clock() - self._start)
         self._lines.append(Typed(now, number, who, words, now, WAITING))
-        self._tell(self._lines[-1])
+        if waits:
+            self._tell(self._lines[-1])
         return number
 
     def _settle(self, number: int, state: str, note: str) -> None:
@@ -164,9 +166,9 @@ class TypedLines:
             self._settle(self._read, state, note)
             self._read, self._adopted = None, False
 
-    def _replace_waiting(self, by: int) -> None:
+    def _replace_waiting(self, newer: str) -> None:
         if self._waiting is not None:
-            self._settle(self._waiting.number, REPLACED, f"by line {by}")
+            self._settle(self._waiting.number, REPLACED, _by(newer))
             self._waiting = None
 
     def _close(self, why: str) -> None:
@@ -189,3 +191,8 @@ class TypedLines:
                     listener(event)
                 except Exception:  # a listener's failure must not lose the lines after it
                     log.exception("a listener of typed lines failed")
+
+
+def _by(newer: str) -> str:
+    """What replaced a line."""
+    return f"by the newer “{newer if len(newer) <= SHOWN else newer[:SHOWN] + '…'}”"

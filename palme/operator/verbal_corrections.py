@@ -106,10 +106,10 @@ def _replaced(rest: str, present: Step, seen: Sequence[str]) -> Step | None:
     if colour:
         fits = [n for n in fits if n.startswith(colour)]
     if len(fits) != 1:
-        there = ", ".join(fits) or "none"
-        raise AmbiguousCorrectionError(
-            f"{rest!r}: other objects than those of {present.text!r}: {there}; name colour and kind"
-        )
+        if fits:
+            raise AmbiguousCorrectionError(f"“{rest}” fits {', '.join(fits)}; name colour and kind")
+        there = ", ".join(dict.fromkeys(seen)) or "nothing"
+        raise AmbiguousCorrectionError(f"“{rest}” fits none of the other objects; seen are: {there}")
     what, target = (present.what, fits[0]) if place == "target" else (fits[0], present.target)
     return Step.put(what, target)
 

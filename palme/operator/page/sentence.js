@@ -6,6 +6,7 @@ const PICTURE = /^data:image\/(jpeg|png);base64,/;
 export function showSentence(html) {
   const parsed = new DOMParser().parseFromString(html, "text/html"); // inert: runs no script, loads nothing
   document.getElementById("sentence").replaceChildren(...copies(parsed.body));
+  document.getElementById("model-input").hidden = !html;
 }
 
 function copies(node) {

@@ -15,10 +15,12 @@ for needed in ("starlette", "uvicorn", "websockets", "PIL"):
     pytest.importorskip(needed)
 
 from palme.cli.bench.browser import chromium, why_not  # noqa: E402
-from palme.operator.operator import Jog, Reply  # noqa: E402
+from palme.operator.operator import Jog, Reply, StepStatus  # noqa: E402
 from palme.operator.rehearsal.arm import LineArm  # noqa: E402
 from palme.operator.rehearsal.operator import RehearsalOperator  # noqa: E402
+from palme.operator.run_phase import RunPhase, run_end  # noqa: E402
 from palme.operator.server import serve  # noqa: E402
+from palme.operator.typed_lines import TypedLines  # noqa: E402
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -41,6 +43,7 @@ class RecordingOperator(RehearsalOperator):
             self._at, self._typed_step, self._block = 0, "", np.array([0.40, -0.16, 0.022])
             self._arm = LineArm()
             self._set("autonomous", "policy", "run started")
+            self.lines, self.phase = TypedLines("put it there"), RunPhase()
 
     def jog(self, who: str, jog: Jog) -> Reply:
         self.jogs.append((time.monotonic(), jog))
@@ -114,7 +117,7 @@ def one_page(browser, rig):
 @pytest.fixture
 def page(one_page, operator):
     """Always the same page, console 1: opening one takes a second."""
-    one_page.wait_for_selector("body[data-mode=autonomous]")
+    one_page.wait_for_selector("body[data-mode=autonomous][data-phase=running]")
     yield one_page
     for key in ("a", "d", "e", "w", "Shift", "Enter"):
         one_page.keyboard.up(key)
@@ -381,6 +384,121 @@ def test_without_a_line_the_page_says_that_it_cannot_stop(browser, operator):
             page.goto("about:blank")
         assert all("ERR_CONNECTION" in text or "WebSocket" in text for text in page.complaints)
         page.complaints.clear()
+
+
+# -- begin and end -----------------------------------------------------------------------------------------
+
+LIVE = """[...document.querySelectorAll("button, input")].filter((one) => one.offsetParent && !one.disabled
+    && one.getAttribute("aria-disabled") !== "true").map((one) => one.id || one.textContent.trim())"""
+KEYS = ["t", "h", "p", "r", "w", "a", "e", "o", "/", "Enter", "Space", "Escape", "1"]
+
+
+def phase(page, name):
+    page.wait_for_selector(f"body[data-phase={name}]")
+
+
+def ended(operator, kind="done", title="Done, as far as the model can see", reason="nothing is left to do"):
+    operator.lines.close("the run ended")
+    operator.phase.finish(run_end(kind, title, reason))
+
+
+@pytest.mark.parametrize("how", ["click", "Enter"])
+def test_a_run_waits_for_start_and_nothing_moves_before(page, operator, how):
+    operator.phase = RunPhase(waits=True)
+    eventually(lambda: operator.still)
+    before = operator.xyz
+    operator.phase.opened("console 1")
+    phase(page, "waiting")
+    eventually(lambda: "begins by itself in" in page.inner_text("#phase-note"))
+    live = {name.partition(" ")[0] for name in page.evaluate(LIVE)}
+    assert live == {"help", "start", "wait", "front", "side", "stop"}
+    for key in ("t", "p", "w", "/"):
+        page.keyboard.press(key)
+    page.click("#wait")
+    eventually(lambda: "when Start is pressed" in page.inner_text("#phase-note"))
+    assert not operator.jogs and np.array_equal(operator.xyz, before)
+    page.evaluate("document.activeElement.blur()")
+    page.click("#start") if how == "click" else page.keyboard.press("Enter")
+    phase(page, "running")
+    eventually(lambda: not np.array_equal(operator.xyz, before))
+    assert operator.phase.begun_by == "console 1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [("achieved", "Achieved"), ("refused", "Refused"), ("stopped", "Stopped"), ("crashed", "Crashed")],
+)
+def test_the_end_is_said_and_nothing_looks_alive_after_it(page, operator, kind, title):
+    take(page)
+    page.keyboard.down("a")
+    eventually(lambda: operator.jogs)
+    ended(operator, kind, title, "it is so")
+    phase(page, "ended")
+    eventually(lambda: "ended at" in page.inner_text("#main-frozen"))
+    assert page.inner_text("#phase-title") == title and "It is so." in page.inner_text("#phase")
+    assert page.inner_text("#mode") == "Ended" and not page.is_visible("#alert")
+    assert page.evaluate(LIVE) == ["help", "front · ended", "side · ended"]
+    page.keyboard.up("a")
+    n, message = len(operator.jogs), operator.status().message
+    for key in KEYS:
+        page.keyboard.press(key)
+    page.wait_for_timeout(150)
+    assert len(operator.jogs) <= n + 1 and operator.status().message == message
+    assert page.locator("#message.refused").count() == 0
+
+
+def test_the_end_stays_when_the_run_s_program_is_gone(browser, operator):
+    console = serve(operator, timeout=60.0, announce=lambda _: None)
+    with person(browser, console) as page:
+        ended(operator)
+        phase(page, "ended")
+        page.reload()
+        phase(page, "ended")  # and for whoever opens it later
+        console.stop()
+        eventually(lambda: "program has closed" in page.inner_text("#phase-note"))
+        page.keyboard.press("Space")
+        page.wait_for_timeout(200)
+        assert page.inner_text("#phase-title") == "Done, as far as the model can see"
+        assert not page.is_visible("#alert") and "ended at" in page.inner_text("#main-frozen")
+        assert set(page.evaluate(LIVE)) == {"help", "front · ended", "side · ended"}
+        page.goto("about:blank")
+        page.complaints.clear()
+
+
+def test_without_a_line_nothing_looks_alive(browser, operator):
+    console = serve(operator, timeout=60.0, announce=lambda _: None)
+    with person(browser, console) as page:
+        console.stop()
+        page.wait_for_selector("#alert:not([hidden])")
+        assert "No line to the run" in page.inner_text("#alert")
+        live = page.evaluate(LIVE)
+        assert all(name == "help" or name.startswith(("front", "side")) for name in live)
+        page.goto("about:blank")
+        page.complaints.clear()
+
+
+def test_each_typed_line_is_shown_with_its_state(page, operator):
+    operator.lines.add("console 2", "the red <b>one</b>", None, None)
+    operator.lines.add("console 1", "no, the blue one", None, None)
+    operator.lines.settle("console 1", "the purple bowl", "refused", "no such bowl")
+    page.wait_for_selector("#lines li.refused")
+
+    def states():
+        return page.evaluate("[...document.querySelectorAll('#lines li')].map((one) => one.className)")
+
+    assert states() == ["waiting", "replaced", "waiting", "refused"]
+    text = page.inner_text("#lines")
+    assert "“the red <b>one</b>”" in text and "console 2 · by the newer “no, the blue one”" in text
+    assert "console 1 · no such bowl" in text
+    ended(operator)
+    eventually(lambda: states() == ["lost", "replaced", "lost", "refused"])
+
+
+def test_a_probability_says_what_it_is_of(page, operator):
+    with operator._lock:
+        operator._done.append(StepStatus("put it there", "failed", 0.01))
+    eventually(lambda: "success probability 1 %" in page.inner_text("#steps"))
+    assert "step probability 97 %" in page.inner_text("#steps li[aria-current]")
 
 
 # -- two, and one that goes ----------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def test_a_kind_that_the_step_has_not_takes_the_place_it_can_have() -> None:
 def test_where_several_are_left_it_asks_which() -> None:
     with pytest.raises(AmbiguousCorrectionError, match="green bowl, pink bowl"):
         understand("the other bowl", GOAL, NOW, [*SEEN, "pink bowl"])
-    with pytest.raises(AmbiguousCorrectionError, match="none"):
+    with pytest.raises(AmbiguousCorrectionError, match="none .* seen are: red block, blue bowl"):
         understand("the other bowl", GOAL, NOW, ["red block", "blue bowl"])
     stack = Step.parse("put the red block on the green block")
     with pytest.raises(AmbiguousCorrectionError, match="whole step"):
