@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from palme.language.programs.calls import At, BetweenPlace, Do, If, Program, Put, Stack, Swap
+from palme.language.programs.calls import Arrange, At, BetweenPlace, Do, If, Program, Put, Stack, Swap
 from palme.language.programs.things import BetweenFilter, Closest, Noun, Related, Things
 
 
@@ -33,7 +33,7 @@ def _makes_sense(part: Any) -> bool:
         return _differ(part.first, part.second)
     if isinstance(part, (BetweenFilter, BetweenPlace)):
         return part.second is None or _differ(part.first, part.second)
-    if isinstance(part, Stack):
+    if isinstance(part, (Stack, Arrange)):
         return _differ(*part.parts) or len(part.parts) == 1
     if isinstance(part, Things):
         return len({noun.text for noun in part.nouns}) == len(part.nouns)

@@ -1,0 +1,58 @@
+"""Examples for training: a category, a rule of it, a sentence, and what people do to sentences."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from palme.language.programs.parser import parse
+from palme.training.datasets.instructions.grammar import Example, Grammar
+from palme.training.datasets.instructions.haste import Haste
+from palme.training.datasets.instructions.sensible import is_sensible
+
+FOLDER = Path(__file__).parent
+CATEGORIES: Mapping[str, float] = {
+    "plain_put": 10, "put_one": 10, "put_into_it": 2, "put_many": 8, "move_by": 5, "stack_two": 1.5,
+    "stack_three": 3, "stack_four": 1, "stack_many": 2.5, "row_of": 4, "column_of": 1, "shape_of": 1,
+    "together": 1, "swap_of": 3, "emptied": 2.5, "taken_out": 2.5, "cleared": 3, "matched": 2.5,
+    "shared": 1, "kept": 2, "kept_and_done": 3, "instead": 3, "count_of": 2.5, "compared": 1.5,
+    "exists_of": 3, "colour_of": 2, "what_is": 2.5, "where_is": 1.5, "possible_of": 1, "sequence_of": 6,
+    "pronoun_of": 5, "corrected": 4, "if_of": 6, "absent": 5, "beyond_request": 6, "unsafe_request": 4,
+    "unclear_request": 4, "cancelled": 2.5, "impossible_request": 1.5,
+}  # fmt: skip
+"""Symbols that examples are drawn from, and how often."""
+
+
+class Instructions:
+    """An endless source of examples in English; other languages are files beside it."""
+
+    def __init__(self) -> None:
+        self._english = Grammar.load(*sorted((FOLDER / "english").glob("*.yaml")))
+        self._haste = Haste(Grammar.load(FOLDER / "english_noise.yaml"))
+
+    def examples(self, rng: random.Random, hasty: float = 0.6) -> Iterator[Example]:
+        """Examples whose programs can be read and are such as a person would ask for.
+
+        Args:
+            rng: source of the draws.
+            hasty: share of sentences with manners, fillers, typos, odd capitals or marks.
+        """
+        names, weights = tuple(CATEGORIES), tuple(CATEGORIES.values())
+        while True:
+            category = rng.choices(names, weights)[0]
+            drawn = self.one(rng, category)
+            if rng.random() < hasty:
+                drawn = Example(self._haste.written(rng, drawn.sentence), drawn.program, drawn.category)
+            yield drawn
+
+    def one(self, rng: random.Random, category: str) -> Example:
+        """A sensible example of a category, as it is meant to be written.
+
+        Each rule of a category is as likely as its weight says; the sentence is at most 200 letters long.
+        """
+        while True:
+            drawn = self._english.draw(rng, category)
+            program = parse(drawn.program)
+            if is_sensible(program) and len(drawn.sentence) <= 200:
+                return Example(drawn.sentence, program.text, category)

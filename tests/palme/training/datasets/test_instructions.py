@@ -1,0 +1,75 @@
+"""Drawn instructions: programs that can be read, sentences as people write them, repeatable by seed."""
+
+import random
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from palme.language.programs.parser import MAX_WORDS, parse
+from palme.training.datasets.instructions.drawing import CATEGORIES, Instructions
+from palme.training.datasets.instructions.grammar import Grammar, Rule
+from palme.training.datasets.instructions.haste import Haste, misspelt
+
+
+@pytest.fixture(scope="module")
+def instructions() -> Instructions:
+    return Instructions()
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_a_category_has_many_sentences_and_every_program_can_be_read(
+    instructions: Instructions, category: str
+) -> None:
+    rng = random.Random(category)
+    drawn = [instructions.one(rng, category) for _ in range(40)]
+    assert all(parse(example.program).text == example.program for example in drawn)
+    assert all(len(example.program.split()) < MAX_WORDS for example in drawn)
+    assert len({example.sentence for example in drawn}) > (10 if category in ("cancelled", "matched") else 25)
+
+
+def test_the_same_seed_draws_the_same_sentences(instructions: Instructions) -> None:
+    first, second = (list(islice(instructions.examples(random.Random(7)), 50)) for _ in range(2))
+    assert first == second
+    assert first != list(islice(instructions.examples(random.Random(8)), 50))
+
+
+def test_categories_come_as_often_as_they_weigh(instructions: Instructions) -> None:
+    n = 2000
+    found = Counter(e.category for e in islice(instructions.examples(random.Random(1), hasty=0.0), n))
+    total = sum(CATEGORIES.values())
+    for category, weight in CATEGORIES.items():
+        expected = n * weight / total
+        assert abs(found[category] - expected) < 5 * expected**0.5 + 3, category
+
+
+def test_colours_and_numbers_of_the_program_stand_in_the_sentence(instructions: Instructions) -> None:
+    """A red thing is never called by the word of another colour."""
+    words = {"red": "red scarlet crimson ruby", "blue": "blue navy azure", "yellow": "yellow lemon golden"}
+    rng = random.Random(4)
+    for _ in range(400):
+        example = instructions.one(rng, "plain_put")
+        for colour, said in words.items():
+            in_program = colour in example.program.split()
+            bare = example.sentence.replace("light blue", "").replace("-", " ")
+            in_sentence = any(word in bare.split() for word in said.split())
+            assert in_program == in_sentence, example
+
+
+def test_a_slip_changes_letters_and_spares_words_that_would_mean_something_else() -> None:
+    rng = random.Random(0)
+    changed = 0
+    for _ in range(300):
+        text = misspelt(rng, "put the yellow block left of the red one", 0.5)
+        changed += text != "put the yellow block left of the red one"
+        words = text.split()
+        assert [words[k] for k in (4, 5, 7, 8)] == ["left", "of", "red", "one"]
+    assert changed > 200
+
+
+def test_a_question_stays_a_question() -> None:
+    said = {"before": "please", "after": "please", "between": "um"}
+    haste = Haste(Grammar({name: [Rule("", {"": (word,)})] for name, word in said.items()}))
+    rng = random.Random(0)
+    for _ in range(100):
+        assert "please" not in haste.written(rng, "is it red ?").lower()
