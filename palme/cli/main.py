@@ -12,6 +12,7 @@ from palme.cli.errors import NotRecorded, UsageError, reason, unknown
 from palme.cli.exit_codes import FAILED, INTERRUPTED, NOT_RECORDED, NOT_WRITTEN, REFUSED
 from palme.cli.signals import Stopped, first_signal, stoppable
 from palme.registry import UnknownName
+from palme.weight_files import WeightsError
 from robots.errors import RobotError
 from robots.output import PATIENCE, safe_output
 from robots.text import text_problem
@@ -100,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
-    except (UsageError, UnknownName) as error:
+    except (UsageError, UnknownName, WeightsError) as error:
         print(f"palme: {error}", file=sys.stderr)
         return REFUSED
     except RobotError as error:  # from an arm or its server; the message names the cause

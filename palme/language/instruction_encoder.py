@@ -15,15 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from palme.language.text import recoloured
+from palme.model_folders import check_folder, load_checked, load_tokenizer
+from palme.weight_files import BadWeights, WeightsMissing, read_json
 
 MAX_PIECES = 96  # word pieces of a sentence that are encoded; the rest is cut off
 SHARD = "24MB"
 POOLED = ("bert", "roberta", "mpnet")  # encoders with a pooling layer
+REMEDY = "train a text encoder with `palme train reader`"
 FOLDER = "reader"  # subfolder of the planner's weights
 
 
-class InstructionEncoderMissing(FileNotFoundError):
-    """A folder that holds no text encoder."""
+class InstructionEncoderMissing(WeightsMissing):
+    """There is no pretrained text encoder to begin a training with."""
 
 
 class InstructionEncoder(nn.Module):
@@ -43,17 +46,24 @@ class InstructionEncoder(nn.Module):
 
     @classmethod
     def load(cls, folder: str | Path) -> InstructionEncoder:
-        """From a folder of safetensors and a tokenizer, in fp32. Raises InstructionEncoderMissing."""
-        from transformers import AutoConfig, AutoModel, AutoTokenizer
+        """From a folder of safetensors and a tokenizer, in fp32.
 
-        if not (Path(folder) / "config.json").exists():
-            raise InstructionEncoderMissing(
-                f"{folder}: no text encoder there; `palme train reader` makes one"
+        Raises:
+            WeightsMissing, BadWeights: no text encoder in `folder`, or a damaged one, with the remedy.
+        """
+        from transformers import AutoModel
+
+        kind = read_json(check_folder(folder, REMEDY) / "config.json", REMEDY).get("model_type")
+        bare: dict[str, Any] = {"add_pooling_layer": False} if kind in POOLED else {}  # another task's head
+        encoder = load_checked(AutoModel, folder, REMEDY, dtype=torch.float32, **bare)
+        tokenizer = load_tokenizer(folder, REMEDY)
+        rows = encoder.get_input_embeddings().num_embeddings
+        if not 0 < len(tokenizer) <= rows:
+            raise BadWeights(
+                f"{folder}: its tokenizer has {len(tokenizer)} tokens, its encoder {rows}: they are of two "
+                f"models; {REMEDY}"
             )
-        kind = AutoConfig.from_pretrained(folder).model_type
-        bare = {"add_pooling_layer": False} if kind in POOLED else {}  # a head of another task
-        encoder = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **bare)
-        return cls(encoder, AutoTokenizer.from_pretrained(folder)).eval()
+        return cls(encoder, tokenizer).eval()
 
     def save(self, folder: str | Path) -> None:
         """Weights in bf16, cut into files of at most 24 MB, config and tokenizer."""

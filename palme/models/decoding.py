@@ -12,6 +12,7 @@ from torch import Tensor
 from palme.language.constrained_decoding import Walk
 from palme.language.vocabulary import Vocabulary
 from palme.models.embodied_lm import EmbodiedLM
+from palme.models.padding import BadPadding, check_lengths
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,11 @@ def decode_one(model: EmbodiedLM, embeds: Tensor, walk: Walk, max_new: int = 320
 
     Tokens without an alternative in the grammar take no forward pass of their own: a run of them enters the
     next pass together, which keeps the planning of a step within 150 ms on one core.
+
+    Raises:
+        BadPadding: more than one prompt.
     """
+    check_lengths([embeds.shape[1]] * len(embeds), 1, embeds.shape[1])
     ids: list[int] = []
     probabilities: list[float] = []
     cache, x, position = None, embeds, 0
@@ -92,8 +97,14 @@ def decode_batch(
         embeds: (B, T, D) prompts, padded on the right.
         lengths: tokens of each prompt.
         walks: one for each prompt; None = any token may follow.
+
+    Raises:
+        BadPadding: `lengths` or `walks` are not one for each prompt.
     """
     b, t, _ = embeds.shape
+    check_lengths(lengths, b, t)
+    if walks is not None and len(walks) != b:
+        raise BadPadding(f"{len(walks)} walks for {b} prompts; give one for each")
     shift = torch.tensor([t - n for n in lengths])  # left padding keeps the last token last
     index = (torch.arange(t) - shift[:, None]).clamp(0)  # (B, T)
     x = embeds.gather(1, index[..., None].expand_as(embeds))

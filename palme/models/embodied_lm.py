@@ -16,11 +16,15 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from palme.language.vocabulary import Vocabulary
+from palme.model_folders import load_checked
 from palme.models.build import build_connector, build_encoder
 from palme.models.connectors.base import Connector, Instruction
 from palme.models.encoders.base import Encoder, EncoderInputError
+from palme.models.loading import read_model
 from palme.models.modality import Modality
+from palme.models.padding import check_prompts
 from palme.models.processor import Observations
+from palme.weight_files import BadWeights
 
 SMALL_BACKBONE = {
     "model_type": "llama",
@@ -98,6 +102,19 @@ class EmbodiedConfig(PretrainedConfig):
             for word in CONNECTORS[modality["connector"]["kind"]].names:
                 self.words[word] = list(vocabulary.pieces(word))
 
+    def check_words(self, vocabulary: Vocabulary, path: Any) -> None:
+        """Raises BadWeights where `vocabulary` is not that of the model; `path` names its folder."""
+        rows = self.backbone.get("vocab_size")
+        size = len(vocabulary.tokenizer)
+        if rows is not None and not size <= rows:
+            raise BadWeights(f"{path}: its tokenizer has {size} tokens, its model only {rows}")
+        for word, ids in self.words.items():
+            if (found := list(vocabulary.pieces(word))) != list(ids):
+                raise BadWeights(
+                    f"{path}: its tokenizer writes {word!r} as {found}, its model was made for {list(ids)}: "
+                    "they are of two models; save both from one training"
+                )
+
 
 class Sense(nn.Module):
     """An encoder and the connector behind it: one modality's observations become soft tokens."""
@@ -145,6 +162,30 @@ class EmbodiedLM(PreTrainedModel):
             self._inject_lora()
 
     @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Any, *args: Any, config: Any = None, **kwargs: Any
+    ) -> Any:
+        """The model of a folder, in evaluation mode; every tensor comes from its files.
+
+        See `palme.models.loading.read_model` for base weights, LoRA adapters and PEFT's names.
+
+        Args:
+            pretrained_model_name_or_path: the folder.
+            args, kwargs: as `PreTrainedModel.from_pretrained`; settings of the config too, such as `lora`.
+            config: an `EmbodiedConfig`, or the folder of one; None = that of the folder.
+
+        Raises:
+            WeightsMissing, BadWeights: files are missing, damaged or foreign, or do not fill the model.
+        """
+        found = read_model(cls, pretrained_model_name_or_path, config, kwargs)
+        loaded: Any = super().from_pretrained(
+            None, *args, config=found.config, state_dict=found.tensors, **found.rest
+        )
+        for name, p in (loaded[0] if isinstance(loaded, tuple) else loaded).named_parameters():
+            p.requires_grad_(name in found.learning)
+        return loaded
+
+    @classmethod
     def from_backbone(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> EmbodiedLM:
         """An `EmbodiedLM` around a pretrained causal LM, whose vocabulary is kept.
 
@@ -155,10 +196,11 @@ class EmbodiedLM(PreTrainedModel):
 
         Raises:
             ValueError: if the tokenizer has more words than the backbone.
+            WeightsMissing, BadWeights: the folder's files are missing, damaged or foreign.
         """
         lm: Any = backbone
         if not isinstance(backbone, nn.Module):
-            lm = AutoModelForCausalLM.from_pretrained(backbone)
+            lm = load_checked(AutoModelForCausalLM, backbone, "name the folder of a causal language model")
         keywords = {k: v for k, v in lm.config.to_diff_dict().items() if k not in ("dtype", "torch_dtype")}
         lora = kwargs.pop("lora", None)
         config = EmbodiedConfig.for_tokenizer(tokenizer, keywords, **kwargs)
@@ -209,7 +251,18 @@ class EmbodiedLM(PreTrainedModel):
         pad_to_multiple_of: int | None = None,
         mean_resizing: bool = True,
     ) -> nn.Embedding:
-        """Resize the language model's vocabulary; the saved configuration has the new size."""
+        """Resize the language model's vocabulary; the saved configuration has the new size.
+
+        Raises:
+            ValueError: a size that is no whole number, or too small for tokens that the model needs.
+        """
+        special = [self.config.backbone.get(f"{name}_token_id") or 0 for name in ("pad", "bos", "eos")]
+        needed = max(*special, *(i for ids in self.config.words.values() for i in ids))
+        if new_num_tokens is not None and not (type(new_num_tokens) is int and new_num_tokens > needed):
+            raise ValueError(
+                f"new_num_tokens={new_num_tokens!r}: must be None or a whole number above {needed}, the "
+                "highest token id that connectors and the end of a text need"
+            )
         table = self.lm.resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
         self.config.backbone["vocab_size"] = self.lm.config.vocab_size
         return table
@@ -309,12 +362,10 @@ class EmbodiedLM(PreTrainedModel):
         """New token ids (B, T_new). Keywords as `transformers`' generate.
 
         Raises:
-            ValueError: if a prompt is padded on the right: the model would continue the padding.
+            BadPadding: a prompt is padded on the right or in the middle, so that the model would continue the
+                padding, or is padded and no mask says where.
         """
-        if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids)
-        if not bool(attention_mask[:, -1].all()):
-            raise ValueError("generate: prompts are padded on the right; use the processor with side='left'")
+        attention_mask = check_prompts(input_ids, attention_mask, observations, self.config.backbone)
         x = self.embed(input_ids, observations, instruction_ids, instruction_mask)
         return self.lm.generate(inputs_embeds=x, attention_mask=attention_mask, **kwargs)
 

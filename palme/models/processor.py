@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from torch import Tensor
 from transformers import BatchFeature, ProcessorMixin
 
 from palme.language.sentence import Placeholder, Sentence
+from palme.model_folders import check_files, load_tokenizer, told
 from palme.models.encoders import ENCODERS
 from palme.models.encoders.base import Arrays
 from palme.models.modality import Modality
 
+REMEDY = "save a processor there by `save_pretrained`, or train a planner with `palme train planner`"
 Observations = Mapping[str, Mapping[str, Tensor]]
 """M observations by source ("state", "img:front", "obj"): the arrays of `Encoder.prepare`; `row` (M,), the
 sentence of each; `place` (P, 4), for each soft token its row and column in the batch, its observation, and
@@ -90,6 +93,17 @@ class EmbodiedProcessor(ProcessorMixin):
         super().__init__(tokenizer, **kwargs)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, **kwargs: Any) -> Any:  # type: ignore[override]
+        """The processor that `save_pretrained` wrote.
+
+        Raises:
+            WeightsMissing, BadWeights: there is none in `folder`, or a file is damaged, with the remedy.
+        """
+        load_tokenizer(check_files(folder, REMEDY), REMEDY)
+        with told(f"{folder}: no processor can be made of its files", REMEDY):
+            return super().from_pretrained(str(folder), local_files_only=True, **kwargs)
 
     def __call__(
         self, sentences: Sentence | Sequence[Sentence], side: str = "right", begin: bool = False

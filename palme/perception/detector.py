@@ -19,6 +19,7 @@ from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, plane_points, rectified_crops, xyz_map
 from palme.perception.step_query import encode_step
 from palme.precision import autocast
+from palme.weight_files import load_state
 from robots.skills import ENTITIES, N_SOLIDS, TABLE, Location, Step
 from robots.types import CameraFrame, Observation
 
@@ -28,6 +29,7 @@ RIVAL = 4.0  # logits below the best within which other maxima are candidates
 NEAR = 0.04  # [m] radius of the search around a step's location
 SAME_PLACE = 0.015  # [m] distance below which two detections of solids are one object
 WEIGHTS = Path(__file__).parent.parent / "weights" / "detector.safetensors"
+REMEDY = "train the detector's weights with `palme train perception`"
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,10 @@ class Detector(nn.Module):
         """Detector with trained weights, in evaluation mode.
 
         Raises:
-            FileNotFoundError: without weights at `path`, with the remedy.
+            WeightsMissing, BadWeights: no weights of a detector at `path`, with the remedy.
         """
-        from safetensors.torch import load_file
-
-        if not Path(path).exists():
-            raise FileNotFoundError(
-                f"{path}: no weights of the detector; train them with `palme train perception`"
-            )
         detector = cls(camera)
-        detector.load_state_dict(
-            {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
-        )
+        load_state(detector, path, REMEDY)
         detector.localiser.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return detector.eval()
 

@@ -16,16 +16,19 @@ from palme.language.instruction_encoder import FOLDER, InstructionEncoder
 from palme.language.prompts import prompt_text, prompt_words, success_question
 from palme.language.sentence import BadSentence, Sentence
 from palme.language.vocabulary import Vocabulary
+from palme.model_folders import told
 from palme.models.decoding import Completion, decode_one
 from palme.models.embodied_lm import EmbodiedLM
 from palme.models.processor import EmbodiedProcessor
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Verdict
+from palme.weight_files import BadWeights
 from robots.skills import TABLE, Step
 from robots.types import Observation
 
 READ = "read"  # placeholder of the text encoder's features of the instruction
 WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
+TOKENIZER = "train a planner with `palme train planner`"
 _REFUSAL = (
     "I cannot do that. I can put a block or cylinder into a bowl, stack blocks in an order, "
     "and sort blocks into the bowls of their colours."
@@ -77,15 +80,14 @@ class PalmePlanner:
         """The planner with trained weights.
 
         Raises:
-            FileNotFoundError: without weights in `folder`, with the remedy.
+            WeightsMissing, BadWeights: no weights of a planner in `folder`, or files that do not belong
+                together, with the remedy.
         """
-        if not (Path(folder) / "config.json").exists():
-            raise FileNotFoundError(
-                f"{folder}: no weights of the planner; train them with `palme train planner`"
-            )
         model = EmbodiedLM.from_pretrained(folder, dtype=torch.float32)
         encoder = InstructionEncoder.load(Path(folder) / FOLDER) if READ in model.senses else None
-        return cls(model, EmbodiedProcessor.from_pretrained(folder), detector, encoder)
+        processor = EmbodiedProcessor.from_pretrained(folder)
+        _check_parts(model, processor, encoder, Path(folder))
+        return cls(model, processor, detector, encoder)
 
     def next_step(self, context: Context) -> PlannedStep:
         """See `Planner.next_step`; refused are sentences outside the skills and objects not detected."""
@@ -168,6 +170,21 @@ class PalmePlanner:
             missing = words[list(words).index("nowhere") - 1].replace("_", " ")
             return f"I do not see the {missing} on the table."
         return _REFUSAL
+
+
+def _check_parts(
+    model: EmbodiedLM, processor: EmbodiedProcessor, encoder: InstructionEncoder | None, folder: Path
+) -> None:
+    """Raises BadWeights where tokenizer or text encoder are those of another model."""
+    with told(f"{folder / 'tokenizer_config.json'}: describes no tokenizer of a planner", TOKENIZER):
+        model.config.check_words(Vocabulary(processor.tokenizer), folder)
+    if encoder is not None:
+        dim = model.senses[READ].encoder.dim
+        if encoder.dim != dim:
+            raise BadWeights(
+                f"{folder / FOLDER}: this text encoder gives vectors of {encoder.dim} numbers, the model "
+                f"needs {dim}; train both with `palme train reader` and `palme train planner`"
+            )
 
 
 def _word(name: str) -> str:

@@ -24,6 +24,7 @@ from palme.perception.detector import Detector, Keypoint
 from palme.policies.base import Motion, accepted
 from palme.policies.keypose import AIMS, MIN_SCORE, MOVED, localisation
 from palme.types import Goal
+from palme.weight_files import load_state
 from robots.motion.pick_place import DROP, GRASP_DEPTH, HOVER, PHASES, RELEASE, TRAVEL_Z
 from robots.skills import TABLE, Step
 from robots.types import ActionChunk, CameraFrame, Observation
@@ -37,6 +38,7 @@ ACTION_SCALE = 0.15  # [rad] per unit of the head's output
 MAX_CHUNKS = 60  # 24 s at 20 Hz
 HIDDEN = 0.08  # [m] horizontal distance of tool and place below which the place is hidden by the load
 WEIGHTS = Path(__file__).parent.parent / "weights" / "chunk.safetensors"
+REMEDY = "train the chunk policy's weights with `palme train policy`"
 
 
 class ChunkHead(nn.Module):
@@ -101,18 +103,10 @@ def load_head(path: str | Path, n_joints: int) -> ChunkHead:
     """A head with trained weights.
 
     Raises:
-        FileNotFoundError: without weights at `path`, with the remedy.
+        WeightsMissing, BadWeights: no weights of a head for this arm at `path`, with the remedy.
     """
-    from safetensors.torch import load_file
-
-    if not Path(path).exists():
-        raise FileNotFoundError(
-            f"{path}: no weights of the chunk policy; train them with `palme train policy`"
-        )
     head = ChunkHead(n_joints)
-    weights = {name: value.float() for name, value in load_file(path).items()}
-    weights.setdefault("base_from_told", torch.eye(4))  # older weights have no correction
-    head.load_state_dict(weights)
+    load_state(head, path, REMEDY, optional=("base_from_told",))  # older weights have no correction
     return head
 
 
@@ -149,7 +143,7 @@ class ChunkPolicy:
         """The policy with trained weights.
 
         Raises:
-            FileNotFoundError: without weights at `path`, with the remedy.
+            WeightsMissing, BadWeights: see `load_head`.
         """
         return cls(detector, motion, load_head(path, len(motion.home)))
 

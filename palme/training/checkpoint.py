@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from palme.weight_files import BadWeights, fitted, foreign, metadata_of, read_weights
+
+REMEDY = "move it away, or begin anew with resume=false"
 Optimisers = Sequence[torch.optim.Optimizer]
 Numbers = dict[str, float]
 
@@ -45,25 +49,71 @@ def load_checkpoint(path: Path, net: nn.Module, optimisers: Optimisers) -> tuple
     """Fill `net` and `optimisers` from `path`; returns the numbers and further tensors saved with them.
 
     New rows of a vocabulary that has grown since keep their values in `net`.
-    """
-    from safetensors import safe_open
 
-    now, parameters = net.state_dict(), dict(net.named_parameters())
-    with safe_open(path, "pt") as f:
-        saved = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 - not a dict
-        numbers: Numbers = json.loads(f.metadata()["numbers"])
-    weights = {k.removeprefix("net."): v for k, v in saved.items() if k.startswith("net.")}
-    net.load_state_dict({k: grown(v, now[k]) for k, v in weights.items()})
+    Raises:
+        WeightsMissing, BadWeights: no checkpoint of this network and these optimisers at `path`; `net` and
+            `optimisers` are then as before.
+    """
+    now = net.state_dict()
+    saved, numbers = read_weights(path, REMEDY), _numbers(path)
+    found = {k.removeprefix("net."): v for k, v in saved.items() if k.startswith("net.")}
+    if not found:
+        raise BadWeights(f"{path}: {foreign(saved)}; {REMEDY}")
+    try:
+        tables = word_tables(net)
+        found = {k: grown(v, now[k]) if k in tables and k in now else v for k, v in found.items()}
+        states = list(_states(saved, dict(net.named_parameters()), optimisers, tables))
+    except ValueError as error:
+        raise BadWeights(f"{path}: {error}; {REMEDY}") from error
+    net.load_state_dict(fitted(found, now, path, REMEDY))
+    for optimiser, parameter, field, value in states:
+        optimiser.state[parameter][field] = value
+    return numbers, {k.removeprefix("more."): v for k, v in saved.items() if k.startswith("more.")}
+
+
+def word_tables(net: nn.Module) -> frozenset[str]:
+    """Names of the tensors with a row a word: what alone may have grown since a network was saved."""
+    tables = {m.weight.data_ptr() for m in net.modules() if isinstance(m, nn.Embedding)}
+    return frozenset(
+        name
+        for name, value in net.state_dict(keep_vars=True).items()
+        if value.data_ptr() in tables or name.endswith("lm_head.weight")
+    )
+
+
+def _states(
+    saved: Mapping[str, Tensor],
+    parameters: Mapping[str, nn.Parameter],
+    optimisers: Optimisers,
+    tables: Collection[str],
+) -> Iterator[tuple[torch.optim.Optimizer, nn.Parameter, str, Tensor]]:
+    """What each optimiser had for each parameter. Raises ValueError where it fits no parameter."""
     for k, optimiser in enumerate(optimisers):
         prefix = f"optimiser{k}."
         for key, value in saved.items():
             if key.startswith(prefix):
-                name, field = key.removeprefix(prefix).split("|")
+                name, _, field = key.removeprefix(prefix).partition("|")
+                if name not in parameters or not field:
+                    raise ValueError(f"{key} belongs to no parameter of this network")
                 parameter = parameters[name]
                 if value.ndim:  # a counter stays where it is
+                    if name not in tables and value.shape != parameter.shape:
+                        raise ValueError(
+                            f"{key} has shape {tuple(value.shape)}, not {tuple(parameter.shape)}"
+                        )
                     value = grown(value, torch.zeros_like(parameter)).to(parameter.device)
-                optimiser.state[parameter][field] = value
-    return numbers, {k.removeprefix("more."): v for k, v in saved.items() if k.startswith("more.")}
+                yield optimiser, parameter, field, value
+
+
+def _numbers(path: Path) -> Numbers:
+    """The counters of a checkpoint. Raises BadWeights where they are missing or no numbers."""
+    try:
+        numbers: Numbers = json.loads(metadata_of(path, REMEDY)["numbers"])
+        if not all(math.isfinite(value) for value in (numbers["step"], numbers["seconds"])):
+            raise ValueError(f"{numbers} are not finite")
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadWeights(f"{path}: has no counters of a training ({error}); {REMEDY}") from error
+    return numbers
 
 
 def grown(saved: Tensor, fresh: Tensor) -> Tensor:

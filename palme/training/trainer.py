@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 from palme.precision import autocast
-from palme.training.checkpoint import load_checkpoint, save_checkpoint
+from palme.training.checkpoint import REMEDY, load_checkpoint, save_checkpoint
 from palme.training.config import TrainerConfig
 from palme.training.devices import choose_device, to_device
 from palme.training.ema import MovingAverage
@@ -38,6 +38,7 @@ from palme.training.processes import Processes
 from palme.training.recipe import Recipe, Stage, checked, optimizers_of
 from palme.training.resources import Resources
 from palme.training.stopping import StopRequest
+from palme.weight_files import BadWeights
 
 B = TypeVar("B")
 
@@ -220,7 +221,12 @@ class Trainer(Generic[B]):
         if self.config.resume and path.exists():
             numbers, more = load_checkpoint(path, self.recipe.net, self.optimizers)
             self.step, self.seconds = int(numbers["step"]), numbers["seconds"]
-            torch.set_rng_state(more["rng"])
+            try:
+                torch.set_rng_state(more["rng"])
+            except (KeyError, TypeError, RuntimeError) as error:
+                raise BadWeights(
+                    f"{path}: has no state of the generator of random numbers; {REMEDY}"
+                ) from error
             if self.average is not None:
                 kept = {k: more.get(f"average.{k}", v) for k, v in self.average.tensors.items()}
                 self.average.tensors = {k: v.to(self.device) for k, v in kept.items()}

@@ -54,6 +54,7 @@ def build_server(config: ServePolicyConfig) -> OpenpiServer | Gr00tServer:
     """
     from palme.cli.rig.build import detector_of, quiet
     from palme.errors import StepFailed
+    from palme.weight_files import WeightsError
     from robots.policy_servers.keys import PORTS, keys_for
     from robots.policy_servers.observations import ObservationReader
     from robots.policy_servers.session import Session, metadata
@@ -62,7 +63,7 @@ def build_server(config: ServePolicyConfig) -> OpenpiServer | Gr00tServer:
     spec, horizon = config.robot.local, config.horizon
     try:
         new_policy = config.policy.factory(spec, detector_of(config.detector))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, WeightsError) as error:
         raise UsageError(str(error)) from error
     keys, calibration = keys_for(config.protocol, asdict(config.keys)), read_calibration(config.calibration)
     reader = ObservationReader(

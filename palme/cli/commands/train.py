@@ -36,11 +36,12 @@ def main(arguments: Sequence[str]) -> int:
     from palme.data.errors import DataError
     from palme.training.devices import SettingError
     from palme.training.trainer import NonFiniteLossError
+    from palme.weight_files import WeightsError
 
     try:
         for path in _trained(fill(RECIPES[names[0]], settings, "")):
             print(path)
-    except (FileNotFoundError, DataError, SettingError) as error:
+    except (FileNotFoundError, WeightsError, DataError, SettingError) as error:
         raise UsageError(str(error)) from error
     except NonFiniteLossError as error:
         print(f"palme: {error}", file=sys.stderr)

@@ -114,11 +114,13 @@ def _remote_rig(config: RigConfig, seed: int) -> Rig:
 
 
 def _minds(config: RigConfig, arm: Any, seed: int) -> tuple[Planner, Policy]:
-    """Raises UsageError where weights are missing."""
+    """Raises UsageError where weights are missing, damaged or foreign."""
     parts = Parts(arm, detector_of(config.detector), seed)
+    from palme.weight_files import WeightsError
+
     try:
         return config.planner.build(parts), config.policy.build(parts)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, WeightsError) as error:
         raise UsageError(str(error)) from error
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from palme.model_folders import load_checked
 from palme.models.encoders.base import Arrays, Encoder, rgb_of
 from robots.types import CameraFrame
 
@@ -24,6 +25,7 @@ from robots.types import CameraFrame
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+REMEDY = "name the folder of a vision backbone in safetensors, or a model on its hub"
 PIXELS = {"clip": _CLIP, "siglip": _HALF, "vit": _HALF, "dino": _IMAGENET}
 
 
@@ -78,16 +80,20 @@ class PretrainedEncoder(Encoder):
         """The backbone at `name` (a folder or a model's name on its hub), by `AutoModel`.
 
         Pixel statistics come from its image processor's file where it has one.
+
+        Raises:
+            WeightsMissing, BadWeights: there is no such model, or its files are damaged, with the remedy.
         """
         from transformers import AutoModel
         from transformers.image_processing_utils import BaseImageProcessor
 
+        backbone = load_checked(AutoModel, name, REMEDY, unused=("pooler",))
         try:
             read, _ = BaseImageProcessor.get_image_processor_dict(name)
         except OSError:
             read = {}
         statistics = {"mean": read.get("image_mean"), "std": read.get("image_std")}
-        return cls(AutoModel.from_pretrained(name), **{**statistics, **kwargs})
+        return cls(backbone, **{**statistics, **kwargs})
 
     @classmethod
     def from_config(

@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from palme.perception.classifier import Classifier
+from palme.perception.detector import REMEDY
 from palme.perception.grasp_refiner import GraspRefiner
 from palme.perception.localiser import Localiser
 from palme.perception.relations import HolderNet
+from palme.weight_files import load_state
 
 
 class DetectorNets(nn.Module):
@@ -25,11 +27,13 @@ class DetectorNets(nn.Module):
 
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> DetectorNets:
-        """Trained networks from a checkpoint of the detector's training."""
-        from safetensors.torch import load_file
+        """Trained networks from a checkpoint of the detector's training.
 
+        Raises:
+            WeightsMissing, BadWeights: no such checkpoint at `path`, with the remedy.
+        """
         nets = cls()
-        nets.load_state_dict({k[4:]: v for k, v in load_file(path).items() if k.startswith("net.")})
+        load_state(nets, path, REMEDY, prefix="net.")
         return nets
 
 
@@ -39,6 +43,9 @@ class DetectorWithClassifier(nn.Module):
     Args:
         detector: trained networks.
         start: file of shipped weights with the initial classifier; "" = an untrained one.
+
+    Raises:
+        WeightsMissing, BadWeights: no classifier in `start`, with the remedy.
     """
 
     def __init__(self, detector: DetectorNets, start: str = "") -> None:
@@ -46,11 +53,7 @@ class DetectorWithClassifier(nn.Module):
         self.detector = detector.requires_grad_(False)
         self.namer = Classifier(detector.localiser.width)
         if start:
-            from safetensors.torch import load_file
-
-            before = {k[6:]: v.float() for k, v in load_file(start).items() if k.startswith("namer.")}
-            counted = {k: v.long() if k.endswith("tracked") else v for k, v in before.items()}
-            self.namer.load_state_dict(counted)
+            load_state(self.namer, start, REMEDY, prefix="namer.")
 
     def train(self, mode: bool = True) -> DetectorWithClassifier:
         """See `nn.Module.train`; the detector stays in eval mode."""

@@ -13,8 +13,9 @@ from palme.language.tokenizer import build_tokenizer
 from palme.models.embodied_lm import SMALL_BACKBONE, EmbodiedConfig, EmbodiedLM
 from palme.models.modality import Modality, modality
 from palme.models.processor import EmbodiedProcessor
-from palme.training.checkpoint import grown
+from palme.training.checkpoint import grown, word_tables
 from palme.training.recipe import ParameterGroup
+from palme.weight_files import BadWeights
 
 BETAS = (0.9, 0.98)  # of AdamW
 
@@ -51,11 +52,22 @@ def backbone_of(
 
 
 def continued_planner(start: str, feature_dim: int, instruction_dim: int) -> EmbodiedLM:
-    """The planner in the folder `start` with the current vocabulary; new words are untrained."""
+    """The planner in the folder `start` with the current vocabulary; new words and senses are untrained.
+
+    Raises:
+        WeightsMissing, BadWeights: no planner in `start`, or one of another size, with the remedy.
+    """
     began = EmbodiedLM.from_pretrained(start, dtype=torch.float32)
     senses = senses_of(feature_dim, instruction_dim)
     model = EmbodiedLM(EmbodiedConfig.for_tokenizer(build_tokenizer(), began.config.backbone, senses))
     fresh = model.state_dict()
+    tables = word_tables(model)
+    for k, v in began.state_dict().items():
+        if k in fresh and not (v.shape == fresh[k].shape or (k in tables and len(v) <= len(fresh[k]))):
+            raise BadWeights(
+                f"{start}: tensor {k} has shape {tuple(v.shape)}, this training needs "
+                f"{tuple(fresh[k].shape)}; begin with a planner of the same senses, or with start=''"
+            )
     kept = {k: grown(v, fresh[k]) for k, v in began.state_dict().items() if k in fresh}
     model.load_state_dict({**fresh, **kept})
     return model

@@ -28,6 +28,7 @@ from palme.training.models.text_encoder import find_base
 from palme.training.recipes.instruction_encoder import InstructionEncoderTraining
 from palme.training.recipes.planner import PlannerTraining
 from palme.training.trainer import Trainer
+from palme.weight_files import WeightsMissing
 from robots.skills import COLOURS, Step
 from tests.fake_gpu import GPU, FakeGpu
 from tests.planner_fakes import RESOURCES, SOURCE, observation, scene, seen, tiny_model
@@ -76,7 +77,7 @@ def test_a_saved_reader_reads_as_before(base, tmp_path):
 
 
 def test_a_folder_without_an_encoder_says_how_to_get_one(tmp_path, monkeypatch):
-    with pytest.raises(InstructionEncoderMissing, match="palme train reader"):
+    with pytest.raises(WeightsMissing, match="palme train reader"):
         InstructionEncoder.load(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InstructionEncoderMissing, match="base=FOLDER"):
