@@ -18,6 +18,7 @@ from robots.types import Array
 # [rad] by which a joint at rest on a limit may be measured beyond it: vendors round to 0.1 degree (1.75e-3).
 # The simulated arms, driven to every limit, are measured at most 2e-5 beyond one.
 OUTSIDE = 2e-3
+DRIVEN = 0.05  # [rad] by which a driven joint may be measured beyond a limit: soft controllers, load
 TURN = 2 * math.pi
 DEGREE = math.pi / 180
 CLEAR = 0.5  # [rad] beyond a limit from which another unit is the likely cause; nearer, it is an overshoot

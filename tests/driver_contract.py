@@ -312,6 +312,33 @@ class VendorContract(DriverContract):
         with pytest.raises(DriverError, match="not connected"):
             driver.read()
 
+    @pytest.mark.parametrize("unit", ["degrees", "one turn up", "one turn down"])
+    def test_an_arm_in_another_unit_is_refused_and_told_so(self, driver: VendorDriver, unit: str) -> None:
+        q = np.array(driver.spec.q_home)
+        self.stand_at(np.degrees(q) if unit == "degrees" else q + 2 * np.pi * (1 if "up" in unit else -1))
+        with pytest.raises(DriverError, match=f"looks like {unit.rsplit(' ', 1)[0]}"):
+            driver.connect()
+        assert self.set_points() == []
+
+    def test_a_driven_arm_that_is_measured_far_outside_its_limits_is_an_error(
+        self, driver: VendorDriver
+    ) -> None:
+        driver.connect()
+        driver.enable()
+        q = np.array(driver.spec.q_home)
+        for j in range(driver.spec.n_joints):
+            for limit, sign in ((driver.spec.q_min, -1), (driver.spec.q_max, 1)):
+                q[j] = limit[j] + sign * 0.03  # a soft controller's overshoot
+                self.stand_at(q)
+                assert driver.read().q[j] == pytest.approx(q[j])
+                q[j] = limit[j] + sign * 0.08
+                self.stand_at(q)
+                with pytest.raises(DriverError, match=rf"{driver.spec.joint_names[j]}: measured .*outside"):
+                    driver.read()
+            q[j] = driver.spec.q_home[j]
+        self.stand_at(q)
+        driver.read()
+
     def test_a_state_that_is_not_finite_is_an_error(self, driver: VendorDriver) -> None:
         driver.connect()
         self.stand_at(driver.spec.q_home * np.nan)

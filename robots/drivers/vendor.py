@@ -19,7 +19,6 @@ from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame, JointCommand, RobotState
 
 T = TypeVar("T")
-DRIVEN = 0.05  # [rad] by which a driven joint may be measured beyond a limit: soft controllers, load
 
 
 def sdk(module: str, extra: str, package: str) -> ModuleType:
@@ -152,7 +151,7 @@ class VendorDriver:
         if not (q.shape == dq.shape == (n,) and np.isfinite(q).all() and np.isfinite(dq).all()):
             raise DriverError(f"{self.spec.name}: read {q} and {dq}, not {n} finite joints and speeds")
         # An arm at rest may be guided out of its limits by hand; `enable` checks where it stands.
-        if self._loop is not None and (outside := joints.outside(self.spec, q, "measured", DRIVEN)):
+        if self._loop is not None and (outside := joints.outside(self.spec, q, "measured", joints.DRIVEN)):
             raise DriverError(f"{outside}; stop it, and find out why")
         return RobotState(q, dq, self._opening(), fk(self.spec, q))
 

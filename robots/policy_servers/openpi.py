@@ -10,13 +10,14 @@ from __future__ import annotations
 import hmac
 import http
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from robots.address import joined
+from robots.address import is_ipv6, joined
 from robots.errors import MessageRefused
 from robots.policy_servers.address import parse, require_loopback, set_send_timeout
 from robots.policy_servers.errors import AddressRefused, ServerFull, error_text
@@ -72,6 +73,7 @@ class OpenpiServer:
             self._server = serve(
                 self._handle, self.host, self.port, compression=None, max_size=MAX_BYTES, max_queue=2,
                 origins=[None], process_request=self._request, close_timeout=CLOSE_S,
+                family=socket.AF_INET6 if is_ipv6(self.host) else socket.AF_INET,
             )  # fmt: skip
         except OSError as error:
             raise AddressRefused(

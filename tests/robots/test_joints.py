@@ -18,8 +18,9 @@ import pytest
 import yaml
 
 from palme.cli.commands.replay import replay_on
-from palme.data.errors import ReplayError
+from palme.data.errors import ReplayError, TrainingDataError
 from palme.policies.remote import RemoteFormat, RemotePolicy
+from palme.training.datasets import recorded_motions
 from robots import joints
 from robots.bridge.client import BridgeClient
 from robots.bridge.errors import BadFrame
@@ -307,6 +308,29 @@ def test_what_are_no_numbers_are_no_joints(kind: str) -> None:
             Session(Sweep(), reader()).answer(request(joints=[] if value is None else value))
     with pytest.raises(CommandRejected):
         joint_command(SPEC, value)
+
+
+@pytest.mark.parametrize("column", ["action", "observation.state"])
+def test_recorded_joints_out_of_limits_teach_no_policy(column: str, monkeypatch: Any, tmp_path: Any) -> None:
+    episodes: list[Any] = []
+    dataset = SimpleNamespace(episodes=lambda: episodes, close=lambda: None)
+    monkeypatch.setattr(recorded_motions, "Dataset", lambda root: dataset)
+    monkeypatch.setattr(recorded_motions, "check_learnable", lambda *a: None)
+    monkeypatch.setattr(recorded_motions, "moves_of", lambda *a: [])
+    motion = SimpleNamespace(home=HOME, control_hz=SPEC.control_hz)
+
+    def learn(q: Any) -> None:
+        rows = {key: np.tile([*HOME, 1.0], (3, 1)) for key in ("action", "observation.state")}
+        rows[column] = np.array([[*HOME, 1.0], [*q, 1.0]])
+        episodes[:] = [SimpleNamespace(numbers=rows)]
+        recorded_motions.load_recorded_motions([tmp_path], motion, "panda", "front", 1.0)
+
+    with pytest.raises(TrainingDataError, match="no step in which"):  # its joints were accepted
+        learn(HOME)
+    for kind, (q, says) in (UNITS | TURNS | FAR | FINITE | BEYOND).items():
+        with pytest.raises(TrainingDataError, match=f"episode 0: {column}, row 1.*{says}"):
+            learn(q)
+            raise AssertionError(kind)
 
 
 # -- the bridge --------------------------------------------------------------------------------------

@@ -441,3 +441,21 @@ def test_sessions_of_silent_clients_are_dropped_for_new_ones(monkeypatch):
             client.infer(request(keys))
             client.close()
             time.sleep(0.1)
+
+
+@pytest.mark.parametrize("scheme", ["", "tcp://", "ws://"])
+def test_servers_and_clients_meet_over_ipv6(protocol, scheme):
+    make_server, make_client = SERVERS[protocol]
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this computer has no IPv6 loopback")
+    new_session = lambda: sweep_session(protocol)  # noqa: E731
+    server = make_server(new_session, sweep_metadata(protocol), f"{scheme}[::1]:0").start()
+    client = make_client(f"{scheme}[::1]:{server.port}", 20.0)
+    assert client.infer(request(keys_for(protocol)))["actions"].shape == (8, 8)
+    client.close()
+    with pytest.raises(AddressRefused, match=r"cannot serve at \[::1\]:"):
+        make_server(sweep_session, {}, f"[::1]:{server.port}").start()
+    server.close()

@@ -19,7 +19,6 @@ from palme.cli.settings.data import ReplayConfig
 from palme.cli.signals import held, interruptible
 from palme.data.errors import DataError, ReplayError
 from robots.robot import Robot
-from robots.spec import ArmSpec
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -160,6 +159,7 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
             not near the first pose. Nothing has moved.
         CommandRejected: from the gate; the arm holds.
     """
+    from palme.data.joint_limits import rows_within
     from robots.executor import Executor
 
     spec, numbers, dataset = arm.spec, episode.numbers, episode.dataset
@@ -170,7 +170,9 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
         raise ReplayError(f"{spec.name} has joints {list(spec.joint_names)}, the episode {names[:-1]}")
     if not abs(dataset.fps - spec.control_hz) < 1e-6:
         raise ReplayError(f"{spec.name} runs at {spec.control_hz} Hz, the episode at {dataset.fps} Hz")
-    actions, states = (_within(spec, key, numbers[key]) for key in ("action", "observation.state"))
+    actions, states = (
+        rows_within(spec, key, numbers[key], ReplayError) for key in ("action", "observation.state")
+    )
     executor = Executor(arm)
     q = arm.observe(()).robot.q
     if approach:
@@ -192,19 +194,3 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
         furthest = max(furthest, float(np.abs(arm.observe(()).robot.q - state[:-1]).max()))
         executor.send(action[:-1], float(action[-1]))
     return len(actions), furthest
-
-
-def _within(spec: ArmSpec, key: str, recorded: Any) -> Any:
-    """`recorded` (T, n_joints + 1), within the limits of the arm. Raises ReplayError, naming the joint."""
-    from robots.gripper import one_is
-    from robots.joints import checked, numbers
-
-    rows = numbers(recorded, key, ReplayError)
-    if not (rows.ndim == 2 and rows.shape[1] == spec.n_joints + 1 and len(rows) == len(recorded) > 0):
-        raise ReplayError(f"{key}: shape {rows.shape}, expected (T, {spec.n_joints + 1})")
-    checked(spec, rows[:, :-1], key, ReplayError, rows=True)
-    opening = one_is(closed=False).opening
-    openings = [
-        opening(x, f"{key}, row {k}: gripper", ReplayError) for k, x in enumerate(rows[:, -1].tolist())
-    ]
-    return np.column_stack([rows[:, :-1], openings])

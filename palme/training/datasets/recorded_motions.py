@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from palme.data.errors import TrainingDataError
+from palme.data.joint_limits import rows_within
 from palme.data.reader import Dataset
 from palme.policies.base import Motion
 from palme.training.datasets.camera_correction import Correction, learn_correction
 from palme.training.datasets.chunk_dataset import ticks_of
 from palme.training.datasets.hindsight import PickAndPlace, check_learnable, moves_of
+from robots.spec import ArmSpec
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,25 @@ def load_recorded_motions(
         correction_weight: weight of a person's motions, >= 0; 0 leaves them out.
 
     Raises:
-        TrainingDataError: if nothing can be learned from them, with the remedy.
+        TrainingDataError: if nothing can be learned from them, or a joint is outside the arm's limits, with
+            the remedy.
         DataError: for a damaged data set, see `Dataset`.
     """
     if not correction_weight >= 0:
         raise TrainingDataError(
             f"correction_weight={correction_weight}: expected at least 0 (0 leaves them out)"
         )
+    spec = ArmSpec.load(arm)
     moves: list[PickAndPlace] = []
     motions: list[dict[str, Any]] = []
     for root in roots:
         dataset = Dataset(root)
         try:
             check_learnable(dataset, arm, len(motion.home), motion.control_hz, camera)
-            for episode in dataset.episodes():
+            for number, episode in enumerate(dataset.episodes()):
+                for key in ("action", "observation.state"):
+                    where = f"{root}, episode {number}: "
+                    rows_within(spec, key, episode.numbers[key], TrainingDataError, where)
                 for move in moves_of(episode, motion, camera):
                     if move.by_person and correction_weight == 0:
                         continue

@@ -27,6 +27,7 @@ from robots.errors import (
     CommandJumps,
     CommandNotFinite,
     CommandOutOfOrder,
+    CommandOutside,
     CommandRejected,
     DriverError,
     LeaseHeld,
@@ -636,3 +637,18 @@ def test_every_role_is_allowed_its_own_and_no_more(served: Bench, role: keys.Rol
     assert taker.read().holder == ("somebody" if "take over" in may else "robo")
     taker.stop("anybody may")
     assert "anybody may" in taker.read().latched
+
+
+def test_targets_in_other_units_in_the_middle_of_a_session_hold_the_arm(served: Bench) -> None:
+    client = served.armed()
+    seq = move(client, 10)
+    held = path(served.arm)[-1]
+    for q in (np.degrees(held), held + 2 * np.pi, held - 2 * np.pi, held + 1e6, np.full(7, 1e300)):
+        with pytest.raises(CommandOutside, match="panda_joint.*outside.*holding"):
+            client.command(JointCommand(q, 1.0, seq, client.observe(()).t_mono))
+    for gripper in (-1.0, 2.0, 50.0, 255.0, 850.0):
+        with pytest.raises(CommandOutside, match="gripper"):
+            client.command(JointCommand(held, gripper, seq, client.observe(()).t_mono))
+    assert client.counts()["refused:CommandOutside"] == 10
+    np.testing.assert_allclose(path(served.arm)[-1], held, atol=0.01)
+    assert_within_limits(served.arm)
