@@ -70,8 +70,11 @@ def understand(text: str, instruction: str, present: Step | None, seen: Sequence
         raise AmbiguousCorrectionError(
             "the text is empty; type a step, such as 'put the red block in the blue bowl'"
         )
-    rest = _NOT.sub("", _NO.sub("", typed)) or typed
-    rest = rest.strip(" .!")
+    rest = _NOT.sub("", _NO.sub("", typed)).strip(" .!")
+    if not rest:
+        raise AmbiguousCorrectionError(
+            f"“{typed}” does not say what to do instead; type a step or a sentence"
+        )
     try:
         step = Step.parse(rest).resolve(list(seen))
     except BadStep:

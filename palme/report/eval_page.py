@@ -72,20 +72,25 @@ def _tasks(results: EvalResults) -> str:
         rows += _row("all", results.overall, "total")
     return (
         "<h2>By task</h2><p class='lead'>Episodes that ended in success. Mark: their share; bar: Wilson's "
-        "95 % interval. “Ever” counts those whose goal held at any time.</p>"
-        '<div class="scroll"><table><tr><th>task</th><th>success at the end</th><th></th>'
-        "<th>95 % interval</th><th>success ever</th><th>falsely reported done</th><th>steps, mean</th>"
-        "<th>replans, mean</th></tr>"
+        "95 % interval. Ever: the goal held at any time. Wrong: the planner called it done, and it was not. "
+        "Steps and replans: means of an episode.</p>"
+        '<div class="scroll"><table><tr><th>task</th><th>success</th><th></th><th>95 % interval</th>'
+        "<th>ever</th><th>wrong</th><th>steps</th><th>replans</th></tr>"
         f"{rows}</table></div>"
     )
 
 
 def _row(name: str, row: TaskResult, tone: str = "") -> str:
+    if not row.episodes:
+        return (
+            f'<tr class="{tone}"><td><code>{escape(name)}</code></td><td colspan="7" class="text quiet">'
+            "no episode was run</td></tr>"
+        )
     low, high = row.wilson95
-    share = row.success_at_end / row.episodes if row.episodes else 0.0
     return (
         f'<tr class="{tone}"><td><code>{escape(name)}</code></td>'
-        f"<td>{row.success_at_end} of {row.episodes}</td><td>{_range(share, low, high)}</td>"
+        f"<td>{row.success_at_end} of {row.episodes}</td>"
+        f"<td>{_range(row.success_at_end / row.episodes, low, high)}</td>"
         f"<td>{_interval(low, high)}</td><td>{row.success_ever}</td>"
         f"<td>{row.said_done_but_was_not}</td><td>{_figure(row.steps_mean)}</td>"
         f"<td>{_figure(row.replans_mean)}</td></tr>"
@@ -121,13 +126,15 @@ def _controls(results: EvalResults) -> str:
             low, high = row.wilson95
             rows += (
                 f'<tr><td>{escape(control)}</td><td class="text quiet">{meaning.get(control, "")}</td>'
-                f"<td><code>{escape(name)}</code></td><td>{row.success_at_end} of {row.episodes}</td>"
+                f'<td class="text"><code>{escape(name)}</code></td>'
+                f"<td>{row.success_at_end} of {row.episodes}</td>"
                 f"<td>{_interval(low, high)}</td></tr>"
             )
     return (
         "<h2>Controls</h2><p class='lead'>The same scenes with one input removed; they should fail.</p>"
-        '<div class="scroll"><table><tr><th>control</th><th class="text">what it shows</th><th>task</th>'
-        f"<th>success</th><th>95 %</th></tr>{rows}</table></div>"
+        '<div class="scroll"><table><tr><th>control</th><th class="text">what it shows</th>'
+        '<th class="text">task</th>'
+        f"<th>success</th><th>95 % interval</th></tr>{rows}</table></div>"
     )
 
 

@@ -102,6 +102,69 @@ def test_a_run_is_taken_over_corrected_and_handed_back(console, tmp_path, capsys
     assert "ticks by hand" in said and " missed, worst delay " in said and "achieved" in said
 
 
+def test_a_run_with_a_console_waits_until_somebody_begins_it(console, tmp_path, capsys) -> None:
+    told: dict[str, Any] = {}
+
+    def acts(desk) -> None:
+        told["phase"], before = desk.status().phase, desk.status().joints
+        told["refused"] = [desk.take("anna"), desk.pause("anna"), desk.correct("anna", "the other bowl")]
+        time.sleep(1.0)
+        told["still"] = all(abs(a.q - b.q) < 2e-3 for a, b in zip(before, desk.status().joints, strict=True))
+        told["steps"] = desk.status().steps
+        told["begun"] = desk.start("anna")
+        wait_for(lambda: desk.status().phase == "ended")
+        told["end"] = desk.status().end
+
+    console.acts = acts
+    assert main([*RUN, *PRIVILEGED, "console=true", "console_wait=true", f"out={tmp_path}"]) == 0
+    assert told["phase"] == "waiting" and told["still"] and not told["steps"] and told["begun"].done
+    assert all("not begun" in reply.message for reply in told["refused"])
+    assert told["end"].kind in ("done", "achieved")
+    said = capsys.readouterr().out
+    assert "waiting: the run begins" in said and "Ctrl-C ends it" in said and "begun by anna" in said
+    lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    refused = [line for line in lines if line["event"] == "typed" and line["state"] == "refused"]
+    assert [line["words"] for line in refused] == ["the other bowl"]
+    assert "the other bowl" in (tmp_path / "report.html").read_text()
+
+
+def test_a_run_that_crashes_says_so_in_its_console(console, tmp_path, monkeypatch) -> None:
+    told: dict[str, Any] = {}
+
+    def acts(desk) -> None:
+        wait_for(lambda: desk.status().phase == "ended")
+        told["end"], told["reply"] = desk.status().end, desk.stop("anna", "")
+
+    def crash(self, instruction):
+        raise RuntimeError("a bug outside of the agent's loop")
+
+    console.acts = acts
+    monkeypatch.setattr("palme.agent.Agent.run", crash)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main([*RUN, *PRIVILEGED, "console=true", f"out={tmp_path}"])
+    assert told["end"].kind == "crashed" and "RuntimeError: a bug" in told["end"].reason
+    assert not told["reply"].done and "Crashed" in told["reply"].message
+
+
+def test_ctrl_c_while_a_run_waits_ends_it_and_nothing_has_moved(console, tmp_path, monkeypatch) -> None:
+    told: dict[str, Any] = {}
+
+    def acts(desk) -> None:
+        before = desk.status().joints
+        wait_for(lambda: desk.status().phase == "ended")
+        status = desk.status()
+        told["end"] = status.end
+        told["still"] = all(abs(a.q - b.q) < 2e-3 for a, b in zip(before, status.joints, strict=True))
+
+    def interrupt(timeout):
+        raise KeyboardInterrupt
+
+    console.acts = acts
+    monkeypatch.setattr("palme.cli.rig.operator_session.typed_line", interrupt)
+    assert main([*RUN, *PRIVILEGED, "console=true", "console_wait=true", f"out={tmp_path}"]) == 130
+    assert told["end"].kind == "stopped" and "before it began" in told["end"].reason and told["still"]
+
+
 def test_a_console_without_its_server_is_a_plain_sentence(monkeypatch, tmp_path, capsys) -> None:
     monkeypatch.setitem(sys.modules, "palme.operator.server", None)
     assert main([*RUN, *PRIVILEGED, "console=true", f"out={tmp_path}"]) == 2

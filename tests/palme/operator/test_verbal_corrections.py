@@ -91,3 +91,9 @@ def test_done_may_be_said() -> None:
 
 def test_before_the_first_step_only_whole_sentences_are_understood() -> None:
     assert understand("the other bowl", GOAL, None, SEEN).step is None
+
+
+@pytest.mark.parametrize("text", ["no", "No!", "wrong.", "no, no", "sorry", "actually", "not the blue bowl,"])
+def test_a_no_alone_is_asked_back_and_changes_nothing(text: str) -> None:
+    with pytest.raises(AmbiguousCorrectionError, match="what to do instead"):
+        understand(text, GOAL, NOW, SEEN)
