@@ -16,7 +16,8 @@ class UnknownName(KeyError):
 
     def __init__(self, what: str, given: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
+        folded = {name.lower(): name for name in names}
+        near = [folded[one] for one in difflib.get_close_matches(given.lower(), folded, n=1, cutoff=0.4)]
         hint = f"; did you mean {near[0]!r}?" if near else "."
         super().__init__(f"unknown {what} {given!r}{hint} There are: {', '.join(names)}")
 

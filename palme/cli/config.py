@@ -1,15 +1,23 @@
-"""Hydra's `key=value` on configs/*.yaml, decoded once into a checked dataclass."""
+"""`key=value` on configs/*.yaml, decoded once into a checked dataclass.
+
+Hydra joins the YAML files of the chosen groups. What a person types never passes its grammar: the type of the
+setting says how the text is read (`palme.cli.settings.typed_text`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from palme.cli.errors import UsageError, unknown
 from palme.cli.paths import CONFIGS
-from palme.cli.settings.fields import fill
+from palme.cli.settings.fields import fill, has_field
 from palme.cli.settings.groups import BRIDGE
+from palme.cli.settings.typed_text import TypedText
+from palme.cli.show_config import show
 
 
 class Config(Protocol):
@@ -19,16 +27,19 @@ class Config(Protocol):
 
 
 C = TypeVar("C", bound=Config)
+T = TypeVar("T")
 
-_OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@]*(=|$)")
-# A value of these characters only means the same to Hydra's grammar as to a person.
-_PLAIN = re.compile(r"[\w./:+\-,\[\]{}'\"= ]*")
+_KEY = re.compile(r"(?P<mark>[+~]{0,2})(?P<key>[^\W\d][\w.-]*)")
+
+
+class Positional(str):
+    """A word behind `--`: a sentence or a path, whatever it looks like."""
 
 
 def is_override(argument: str) -> bool:
-    """Whether a word on the command line is `key=value` and not a sentence."""
-    match = _OVERRIDE.match(argument)
-    return match is not None and match.group().endswith("=")
+    """Whether a word on the command line is `key=value` and not a sentence or a path."""
+    key, sign, _ = argument.partition("=")
+    return bool(sign) and not isinstance(argument, Positional) and _KEY.fullmatch(key) is not None
 
 
 def load(kind: type[C], overrides: Iterable[str] = ()) -> C:
@@ -37,69 +48,100 @@ def load(kind: type[C], overrides: Iterable[str] = ()) -> C:
     Raises:
         UsageError: a key or option is unknown (names the nearest), or a value has the wrong type or is out of
             range.
+        ConfigShown: where the command line asked for the settings alone.
     """
-    found: C = fill(kind, compose(kind.FILE, overrides), "")
-    return found
+    return load_file(kind.FILE, kind, overrides)
 
 
-def compose(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+def load_file(name: str, kind: type[T], overrides: Iterable[str] = ()) -> T:
+    """`configs/NAME.yaml` with `overrides` as a `kind`, checked; see `load`."""
+    config = fill(kind, compose(name, overrides, kind), "")
+    show(config)
+    return config
+
+
+def compose(name: str, overrides: Iterable[str] = (), kind: type[Any] | None = None) -> dict[str, Any]:
     """`configs/NAME.yaml` with `overrides`, as plain nested dicts; types and ranges are not checked.
 
-    Raises:
-        UsageError: for an unknown key or option (with the nearest one) or a value that cannot be parsed.
-    """
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    Args:
+        name: of the file.
+        overrides: `key=value`; a value is `TypedText` in the result.
+        kind: a dataclass whose fields are known keys as well, where the file does not list them.
 
-    words = list(overrides)
-    remote = f"robot={BRIDGE}" in words  # the arm describes itself over the wire: no file does
-    given = [_quoted(word) for word in words if word != f"robot={BRIDGE}"]
-    try:
-        with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            chosen = [word for word in given if _names_a_group(word)]
-            keys = {key for key, _ in _flat(OmegaConf.to_container(hydra.compose(name)))}
-            for word in chosen:
-                _check(word, keys)
-            keys |= {key for key, _ in _flat(OmegaConf.to_container(hydra.compose(name, chosen)))}
-            for word in given:
-                _check(word, keys)
-            config: Any = OmegaConf.to_container(hydra.compose(name, given), resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(str(error).splitlines()[0]) from error
+    Raises:
+        UsageError: for an unknown key or option, with the nearest one.
+    """
+    given = [_parted(word) for word in overrides]
+    groups = [(key, text) for key, text in given if (CONFIGS / key).is_dir()]
+    remote = ("robot", BRIDGE) in groups  # the arm describes itself over the wire: no file does
+    base = _composed(name, {})
+    for key, text in groups:
+        if key not in base:
+            raise unknown("key", key, base)
+        _check_option(key, text)
+    config = _composed(name, {key: text for key, text in groups if (key, text) != ("robot", BRIDGE)})
+    known = {key for key, _ in _flat(config)} | set(base)
+    for key, text in given:
+        if (key, text) in groups:
+            continue
+        if key not in known and not (kind is not None and has_field(kind, key)):
+            branch = key.rpartition(".")[0] + "." if key.rpartition(".")[0] in known else ""
+            raise unknown(
+                "key", key, {k for k in known if k.startswith(branch) and "." not in k[len(branch) :]}
+            )
+        _put(config, key, text)
     if remote:
         if "bridge" not in config:
             raise UsageError("robot=bridge: this command moves no remote arm; run, teleop and eval do")
         config["robot"] = {"name": BRIDGE}
-    return dict(config)
+    return config
 
 
-def _names_a_group(word: str) -> bool:
-    """Whether `word` picks another file of a group, such as `policy=chunk`, which has keys of its own."""
-    return not word.startswith(("+", "~")) and (CONFIGS / word.partition("=")[0]).is_dir()
+def _parted(word: str) -> tuple[str, str]:
+    """Key and text of `key=value`; dashes in a key are underscores. Raises UsageError."""
+    key, _, text = word.partition("=")
+    match = _KEY.fullmatch(key)
+    if match is None or match["mark"].startswith("~"):
+        raise UsageError(f"{word!r}: expected key=value")
+    return match["key"].replace("-", "_"), text
 
 
-def _check(word: str, keys: set[str]) -> None:
-    key, _, value = word.partition("=")
-    if key.startswith(("+", "~")):
-        return
-    if (CONFIGS / key).is_dir():
-        options = [path.stem for path in (CONFIGS / key).glob("*.yaml")]
-        if key == "robot":
-            options.append(BRIDGE)
-        if value not in options:
-            raise unknown({"robot": "arm"}.get(key, key), value, options)
-    elif key not in keys:
-        branch = key.rpartition(".")[0] + "." if key.rpartition(".")[0] in keys else ""
-        raise unknown("key", key, {k for k in keys if k.startswith(branch) and "." not in k[len(branch) :]})
+def _composed(name: str, groups: Mapping[str, str]) -> dict[str, Any]:
+    """The YAML file with these files of groups, joined by Hydra; the caller may change it."""
+    return deepcopy(_joined(name, tuple(groups.items())))
 
 
-def _quoted(word: str) -> str:
-    key, _, value = word.partition("=")
-    if _PLAIN.fullmatch(value):
-        return word
-    return f"{key}='" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+@cache
+def _joined(name: str, groups: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    import hydra
+    from omegaconf import OmegaConf
+
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config: Any = hydra.compose(name, [f"{group}={option}" for group, option in groups])
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    return dict(plain)
+
+
+def _check_option(group: str, option: str) -> None:
+    options = [path.stem for path in (CONFIGS / group).glob("*.yaml")]
+    if group == "robot":
+        options.append(BRIDGE)
+    if option not in options:
+        raise unknown({"robot": "arm"}.get(group, group), option, options)
+
+
+def _put(tree: dict[str, Any], key: str, text: str) -> None:
+    """Replace the value of a dotted key. Raises UsageError where what is above it is no branch."""
+    *branches, leaf = key.split(".")
+    at = tree
+    for branch in branches:
+        if at.get(branch) is None:
+            at[branch] = {}
+        at = at[branch]
+        if not isinstance(at, dict):
+            raise UsageError(f"{key}={text}: {branch}={at!r} has no settings of its own")
+    before = at.get(leaf)
+    at[leaf] = TypedText(text, before.default if isinstance(before, TypedText) else before)
 
 
 def _flat(tree: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:

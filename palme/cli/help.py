@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,16 +15,20 @@ from palme.cli.settings import CONFIGS
 LISTED = {
     "serve": "palme.cli.commands.serve_arm",
     "keys": "palme.cli.commands.keys",
+    "tasks": "palme.cli.commands.tasks",
+    "doctor": "palme.cli.commands.doctor",
+    "completion": "palme.cli.commands.completion",
 }  # commands with settings and no YAML file
 _ENTRY = re.compile(r" {8}(\w+(?:, \w+)*): (.*)")
 
 
-def command_help(name: str, summary: str) -> str:
-    """Help text of `palme NAME`; Hydra is not loaded."""
+def command_help(name: str, summary: str, parts: Sequence[str] = ()) -> str:
+    """Help text of `palme NAME`, of its `parts` alone where there are such; Hydra is not loaded."""
     lines = [f"palme {name}: {summary}", ""]
-    if name in LISTED:
+    if name in LISTED and not parts:
         lines += [*import_module(LISTED[name]).help_lines(), ""]
-    for path in [*sorted(FOLDER.glob(f"{name}.yaml")), *sorted(FOLDER.glob(f"{name}_*.yaml"))]:
+    files = [*sorted(FOLDER.glob(f"{name}.yaml")), *sorted(FOLDER.glob(f"{name}_*.yaml"))]
+    for path in [path for path in files if path.stem.removeprefix(f"{name}_") in parts] or files:
         settings = [f"  {line}" for line in _settings(path)]
         lines.append(f"palme {path.stem.replace('_', ' ', 1)} takes{':' if settings else ' no settings.'}")
         lines += [*settings, ""]

@@ -10,7 +10,10 @@ from importlib import import_module
 
 from palme.cli.errors import NotRecorded, UsageError, reason, unknown
 from palme.cli.exit_codes import FAILED, INTERRUPTED, NOT_RECORDED, NOT_WRITTEN, REFUSED
+from palme.cli.progress import silence_others
+from palme.cli.show_config import ConfigShown, showing
 from palme.cli.signals import Stopped, first_signal, stoppable
+from palme.cli.words import HELP, VERSION, has_option, read
 from palme.registry import UnknownName
 from palme.weight_files import WeightsError
 from robots.errors import RobotError
@@ -59,20 +62,27 @@ COMMANDS = {
         "palme.cli.commands.bench",
         "measure speed, and each part alone: palme bench env | gate | policy | bridge ...",
     ),
+    "completion": (
+        "palme.cli.commands.completion",
+        "print a script that completes commands and settings: palme completion bash | zsh | fish",
+    ),
 }
 
 # They outlive whoever reads what they print; the product of the others is what they print.
 LONG = ("run", "teleop", "eval", "collect", "train", "serve", "replay", "view", "bench")
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
-HELP = """\
+USAGE = """\
 palme: from a sentence and camera images to joint commands.
 
 usage: palme COMMAND [key=value ...]
+       palme help COMMAND
+       palme --version
 
 {commands}
 
-Every setting is `key=value`; `palme COMMAND --help` lists the settings of a command.
+Every setting is `key=value`, or `--key=value`; `palme COMMAND --help` lists the settings of a command, and
+`palme COMMAND --show-config` prints their values and does nothing. A word behind `--` is no setting.
 Exit code: 0 done, 1 not achieved, 2 not begun, 3 an episode was not recorded, 4 another file was not
 written, 128 + n stopped by signal n.
 """
@@ -85,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Nothing that is printed can end a command, see `robots.output`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    silence_others()
     code = INTERRUPTED + signal.SIGINT
     long = arguments[:1] != [] and arguments[0] in LONG
     try:
@@ -101,6 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
+    except ConfigShown as shown:
+        print(shown, end="")
+        return 0
     except (UsageError, UnknownName, WeightsError) as error:
         print(f"palme: {error}", file=sys.stderr)
         return REFUSED
@@ -125,22 +139,34 @@ def _dispatch(arguments: list[str]) -> int:
     for k, word in enumerate(arguments, 1):
         if problem := text_problem(word):
             raise UsageError(f"argument {k}: {problem}")
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(HELP.format(commands=_listed()), end="")
-        return 0
-    name, *rest = arguments
-    if name == "--version":
+    name, *rest = arguments or ["help"]
+    if name in VERSION or has_option(rest, VERSION):
         from importlib.metadata import version
 
-        print(version("palme-stack"))
+        print(f"palme {version('palme-stack')}")
         return 0
+    if name in (*HELP, "help"):
+        return _help(rest)
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
-    module = COMMANDS[name][0]
-    if any(word in ("-h", "--help") for word in rest):
-        print(import_module("palme.cli.help").command_help(name, COMMANDS[name][1]), end="")
+    if has_option(rest, HELP):
+        return _help([name, *rest])
+    line = read(name, rest)
+    with showing(line.shows_config):
+        return int(import_module(COMMANDS[name][0]).main(line.words))
+
+
+def _help(words: list[str]) -> int:
+    """`palme help COMMAND`, of one bench or data set command alone where it is named too."""
+    named = [word for word in words if not word.startswith("-")]
+    if not named:
+        print(USAGE.format(commands=_listed()), end="")
         return 0
-    return int(import_module(module).main(rest))
+    if named[0] not in COMMANDS:
+        raise unknown("command", named[0], COMMANDS)
+    text = import_module("palme.cli.help").command_help(named[0], COMMANDS[named[0]][1], named[1:])
+    print(text, end="")
+    return 0
 
 
 def _listed() -> str:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from palme.file_names import FileName
 from palme.training.devices import SettingError
 from palme.training.recipe import Recipe, Stage
 from palme.training.resources import Resources
@@ -33,7 +34,7 @@ class TrainerConfig:
         install: copy the result to where `palme run` loads it from.
     """
 
-    out: str = "runs/training"
+    out: FileName = "runs/training"
     seed: int = 0
     threads: int = 1
     device: str = "auto"

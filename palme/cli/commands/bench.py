@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from palme.cli.bench.base import Bench, Figures
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
+from palme.cli.progress import Progress
 from palme.cli.settings.bench import BenchConfig
 from palme.registry import Registry
 
@@ -49,9 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _bar(what: str, total: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=what, file=sys.stderr, dynamic_ncols=True, mininterval=0.3)
+    return Progress(what, total)
 
 
 def _write(path: Path, figures: Figures) -> None:

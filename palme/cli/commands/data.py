@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,12 +28,12 @@ def main(arguments: Sequence[str]) -> int:
     name, *paths = words
     if name not in ACTS:
         raise unknown("command of palme data", name, ACTS)
+    kind, act = ACTS[name]
+    config = load(kind, [word for word in arguments if is_override(word)])
     if not paths:
         raise UsageError(f"palme data {name}: missing PATH")
     if len(paths) > 1 and name != "merge":
         raise UsageError(f"palme data {name}: expected one PATH, got {len(paths)}")
-    kind, act = ACTS[name]
-    config = load(kind, [word for word in arguments if is_override(word)])
     try:
         return act([Path(path) for path in paths], config)
     except DataError as error:
@@ -121,12 +120,11 @@ def _split(paths: list[Path], config: SplitConfig) -> int:
 
 
 def _compose(sources: list[Any], into: Path) -> int:
-    from tqdm import tqdm
-
+    from palme.cli.progress import Progress
     from palme.data.merge_split import copy_episodes
 
     total = sum(len(numbers) for _, numbers in sources)
-    with tqdm(total=total, unit="episode", file=sys.stderr, leave=False) as bar:
+    with Progress("copied", total, "episode") as bar:
         n = copy_episodes(into, sources, bar.update)
     print(f"{into}: {n} episodes")
     return 0

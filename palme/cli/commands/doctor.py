@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from palme.cli.errors import UsageError
 from palme.cli.paths import CONFIGS, WEIGHTS
 
 EXTRAS = {
@@ -31,8 +32,15 @@ DISTRIBUTION = {
 }  # fmt: skip
 
 
+def help_lines() -> tuple[str, ...]:
+    """Lines for `palme doctor --help`."""
+    return ("palme doctor takes nothing. Exit code: 0 all checks passed, 1 one failed.",)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run every check and print a line for each."""
+    if arguments:
+        raise UsageError(f"{arguments[0]!r}: palme doctor takes nothing; run it as palme doctor")
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", _python),
         *((f"packages [{extra}]", lambda e=extra: _packages(e)) for extra in EXTRAS),

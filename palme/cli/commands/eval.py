@@ -3,59 +3,109 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, reason
-from palme.cli.exit_codes import exit_code
+from palme.cli.evaluation.worker_lost import WorkerLost
+from palme.cli.exit_codes import FAILED, INTERRUPTED
+from palme.cli.out_lock import locked
+from palme.cli.progress import Progress, duration, plural
 from palme.cli.settings.run import EvalConfig
-from palme.cli.signals import held
+from palme.cli.signals import first_signal, held
 from robots.errors import RobotError
+from robots.files import write_texts
 
 if TYPE_CHECKING:
     from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec
+
+RESULTS, REPORT = "results.json", "report.html"
+SHOWN = 20  # instructions that dry_run prints
+# [s] of one core an episode, with the learned planner and policy
+SECONDS = {"put_in_bowl": 2.5, "stack_tower": 6.0, "match_bowls": 9.0}
+SHARE_OF_BASELINES = 0.3  # of that time, where planner and policy read the simulator
+START = 6.0  # [s] until the networks are loaded
 
 
 def main(arguments: Sequence[str]) -> int:
     """Evaluate, write results.json and report.html. Returns 0.
 
-    1 where the arm is gone, 128 + n after signal n; what was played until then is written.
+    1 where the arm is gone, 128 + n after signal n. What was played until then is written: over an earlier
+    evaluation only if that one was not finished either and had no more episodes, else beside it, as
+    results.partial.json and report.partial.html. Without a finished episode nothing is written.
     """
     for word in arguments:
         if not is_override(word):
             raise UsageError(f"{word!r}: expected key=value; see `palme eval --help`")
     config = load(EvalConfig, arguments)
     specs = _specs(config)
-    out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
+    if config.dry_run:
+        return _planned_only(config, specs)
+    with locked(config.out) as out:
+        print(announcement(config, specs), flush=True)
+        return _evaluated(out, config, specs)
 
+
+def _evaluated(out: Path, config: EvalConfig, specs: list[EpisodeSpec]) -> int:
     from palme.cli.evaluation.workers import play
 
     results: list[EpisodeResult] = []
-    code, gone = 0, ""
-    with _bar(len(specs)) as bar, held("saving the episode"):
+    code, ended = 0, ""
+    with Progress("eval", len(specs), "episode") as bar:
         try:
             for result in play(config, specs):
                 results.append(result)
-                bar.update(1)
                 bar.set_postfix_str(_score(results), refresh=False)
+                bar.update(1)
         except KeyboardInterrupt:
-            code = exit_code(False, stopped=True)
-        except RobotError as error:  # the arm is gone: what was played until then counts
-            code, gone = 1, f"{type(error).__name__}: {error}"
-    if gone:
-        print(f"palme eval: {len(results)} of {len(specs)} episodes: {gone}", file=sys.stderr)
-        if not results:  # it never began, and what an earlier one wrote stays
-            return code
-    with held("writing the results"):
-        _write(out, config, results, finished=code == 0)
-    if lost := next((result.not_recorded for result in results if result.not_recorded), ""):
-        print(f"palme eval: not every episode was recorded: {lost}", file=sys.stderr)
-        return exit_code(True, recorded=False)
+            code, ended = INTERRUPTED + (first_signal() or signal.SIGINT), "stopped"
+        except (RobotError, WorkerLost) as error:  # what was played until then counts
+            code, ended = FAILED, f"{type(error).__name__}: {error}"
+    if ended:
+        print(f"palme eval: {len(results)} of {len(specs)} episodes: {ended}", file=sys.stderr)
+    if results or not ended:
+        with held("saving the results"):
+            _write(out, config, results, finished=code == 0)
+    elif (out / RESULTS).exists():
+        print(f"palme eval: no episode was finished, so {out / RESULTS} stays as it was", file=sys.stderr)
     return code
+
+
+def announcement(config: EvalConfig, specs: Sequence[EpisodeSpec]) -> str:
+    """What an evaluation is about to do, where its results go, and about how long it takes."""
+    seconds = sum(SECONDS.get(spec.family, max(SECONDS.values())) for spec in specs)
+    privileged = config.planner.privileged and config.policy.privileged
+    seconds *= SHARE_OF_BASELINES if privileged else 1.0
+    workers = min(config.workers, len(specs))
+    time = duration(seconds / workers + START)
+    controls = ", and its controls" if config.controls else ""
+    who = f"planner={config.planner.name} policy={config.policy.name} robot={config.robot.name}"
+    return (
+        f"{plural(len(specs), 'episode')}: {config.episodes} of each of {', '.join(config.tasks)}{controls}; "
+        f"{who} seed={config.seed}\n"
+        f"{plural(workers, 'worker')}; results go to {config.out}; about {time} "
+        f"at {seconds / len(specs):.1f} s an episode, as measured on one core of another computer"
+    )
+
+
+def _planned_only(config: EvalConfig, specs: Sequence[EpisodeSpec]) -> int:
+    """dry_run=true: the instruction of each episode; nothing is played or written."""
+    from palme.cli.evaluation.episode import draw
+
+    print(announcement(config, specs))
+    shown = [spec for spec in specs if not spec.control]
+    for spec in shown[:SHOWN]:
+        print(f"  {spec.family} {spec.index}: {draw(spec)[0].instruction}")
+    if len(shown) > SHOWN:
+        print(f"  and {len(shown) - SHOWN} more")
+    if (Path(config.out) / RESULTS).exists():
+        print(f"{Path(config.out) / RESULTS} is there and would be replaced")
+    print("dry run: nothing was played or written")
+    return 0
 
 
 def _write(out: Path, config: EvalConfig, results: list[EpisodeResult], finished: bool) -> None:
@@ -71,15 +121,39 @@ def _write(out: Path, config: EvalConfig, results: list[EpisodeResult], finished
     }  # fmt: skip
     results.sort(key=lambda r: (r.spec.control, r.spec.family, r.spec.index))
     content = summary(results, config.tasks, settings)
-    (out / "results.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(eval_page(EvalResults.from_json(content)), encoding="utf-8")
+    files = out / RESULTS, out / REPORT
+    partial = out / f"{files[0].stem}.partial.json", out / f"{files[1].stem}.partial.html"
+    beside = not finished and is_better(files[0], content)
+    chosen = partial if beside else files
+    page = eval_page(EvalResults.from_json(content))
+    write_texts({chosen[0]: json.dumps(content, indent=2) + "\n", chosen[1]: page})
+    if not beside:
+        for path in partial:
+            path.unlink(missing_ok=True)  # of an earlier attempt at what is whole now
     for name, row in content["tasks"].items():
         low, high = row["wilson95"]
         print(f"{name:<14} {row['success_at_end']:>4} of {row['episodes']:<4} 95 % [{low:.3f}, {high:.3f}]")
     for control, tasks in content.get("controls", {}).items():
         for name, row in tasks.items():
             print(f"  {control:<10} {name:<14} {row['success_at_end']:>4} of {row['episodes']}")
-    print(f"{out / 'results.json'}\n{out / 'report.html'}")
+    if beside:
+        print(f"{files[0]} holds more than this unfinished evaluation and stays as it was")
+    print(*chosen, sep="\n")
+
+
+def is_better(path: Path, content: Mapping[str, Any]) -> bool:
+    """Whether an unfinished evaluation must not take the place of the file at `path`.
+
+    So it is where the file is of a finished evaluation, has more episodes, or is none of ours.
+    """
+    if not path.exists():
+        return False
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        complete, episodes = there["settings"]["complete"], there["overall"]["episodes"]
+        return not (complete is False and int(episodes) <= content["overall"]["episodes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def _specs(config: EvalConfig) -> list[EpisodeSpec]:
@@ -116,9 +190,3 @@ def _templates(path: str | None) -> dict[str, tuple[str, ...]]:
 def _score(results: Sequence[EpisodeResult]) -> str:
     real = [r for r in results if not r.spec.control]
     return f"{sum(r.success_at_end for r in real)} of {len(real)} achieved"
-
-
-def _bar(total: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit="episode", file=sys.stderr, dynamic_ncols=True, mininterval=0.3)

@@ -13,6 +13,7 @@ import numpy as np
 
 from palme.cli.errors import UsageError
 from palme.cli.rig.jpeg import Jpeg
+from palme.cli.show_config import show
 from robots import serve
 from robots.bridge import sockets
 from robots.drivers.registry import DRIVERS
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     except serve.BadSetting as error:
         raise UsageError(str(error)) from error
     assert isinstance(settings, Settings)
+    show(settings)
     if settings.table and settings.backend != "sim":
         raise UsageError(f"table=true: backend={settings.backend} has no simulated table; use backend=sim")
     if settings.backend == "sim":

@@ -5,9 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from palme.cli.config import is_override
 from palme.cli.errors import UsageError
 
 EXAMPLES = 3
+
+
+def help_lines() -> tuple[str, ...]:
+    """Lines for `palme tasks --help`."""
+    return ("palme tasks takes names of families; without one it lists all.",)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -16,6 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     from sim.tasks.phrasings.heldout import test_templates
     from sim.tasks.splits import HELD_OUT_IN_BOWL, HELD_OUT_ON_BLOCK
 
+    for word in arguments:
+        if is_override(word):
+            raise UsageError(f"{word!r}: palme tasks has no settings; name families, palme tasks put_in_bowl")
     try:
         families = [family_named(name) for name in arguments] or list(TASKS.values())
     except UnknownTask as error:

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palme.cli.config import compose, is_override
+from palme.cli.config import is_override, load_file
 from palme.cli.errors import UsageError, unknown
 from palme.cli.paths import WEIGHTS
-from palme.cli.settings.fields import fill
 
 if TYPE_CHECKING:
     from palme.policies.base import Motion
@@ -32,14 +31,15 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"name what to train, one of {', '.join(RECIPES)}: palme train perception")
     if names[0] not in RECIPES:
         raise unknown("part to train", names[0], RECIPES)
-    settings = compose(f"train_{names[0]}", [word for word in arguments if is_override(word)])
+    words = [word for word in arguments if is_override(word)]
+    config = load_file(f"train_{names[0]}", RECIPES[names[0]], words)
     from palme.data.errors import DataError
     from palme.training.devices import SettingError
     from palme.training.trainer import NonFiniteLossError
     from palme.weight_files import WeightsError
 
     try:
-        for path in _trained(fill(RECIPES[names[0]], settings, "")):
+        for path in _trained(config):
             print(path)
     except (FileNotFoundError, WeightsError, DataError, SettingError) as error:
         raise UsageError(str(error)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from palme.cli.config import is_override, load
@@ -15,8 +14,7 @@ INSTALL = "rerun=true needs rerun-sdk: pip install 'palme-stack[view]'"
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0."""
-    from tqdm import tqdm
-
+    from palme.cli.progress import Progress
     from palme.data.reader import Dataset
     from palme.report import rerun_log
     from palme.report.episode_film import episode_film
@@ -34,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
             raise UsageError(f"{paths[0]}: the data set has no camera; record one with cameras")
         out = config.out
         out.mkdir(parents=True, exist_ok=True)
-        with tqdm(total=(1 + wanted) * len(episode), unit="frame", file=sys.stderr, leave=False) as bar:
+        with Progress("film", (1 + wanted) * len(episode), "frame") as bar:
             episode_film(out / "video.mp4", episode, config.height, bar.update)
             if wanted:
                 rerun_log.episode_rrd(out / "episode.rrd", episode, bar.update)

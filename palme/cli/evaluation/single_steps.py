@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from palme.cli.evaluation.episode import Blanked
+from palme.cli.progress import over
 from palme.cli.rig.build import Rig
 from palme.cli.settings.bench import BenchPolicyConfig
 from palme.errors import StepFailed
@@ -131,7 +131,7 @@ def bench_policy(rig: Rig, config: BenchPolicyConfig) -> dict[str, Any]:
     from palme.report.stats import wilson
 
     results: list[StepResult] = []
-    for seed in _bar(range(config.seed, config.seed + config.episodes)):
+    for seed in over(range(config.seed, config.seed + config.episodes), "steps"):
         result = run_step(rig, seed, config.moved)
         results.append(result)
         if not result.success:
@@ -149,11 +149,3 @@ def bench_policy(rig: Rig, config: BenchPolicyConfig) -> dict[str, Any]:
         "ticks_mean": float(np.mean([r.ticks for r in results])),
         "policy_ms_p50": float(np.median(calls)), "policy_ms_p95": float(np.percentile(calls, 95)),
     }  # fmt: skip
-
-
-def _bar(items: Sequence[int]) -> Any:
-    import sys
-
-    from tqdm import tqdm
-
-    return tqdm(items, file=sys.stderr, disable=not sys.stderr.isatty())

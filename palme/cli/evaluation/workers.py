@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
+from palme.cli.errors import UsageError
 from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec, run_episode
+from palme.cli.evaluation.worker_lost import WorkerLost
 from palme.cli.rig.build import Rig, build_rig
 from palme.cli.rig.recording import Recording
 from palme.cli.settings.run import EvalConfig
-from palme.cli.signals import interruptible, leave_to_parent
+from palme.cli.signals import leave_to_parent, postponed
+from palme.registry import UnknownName
 
 _rig: Rig | None = None
-_config: EvalConfig | None = None
 _recording: Recording | None = None
 
 
@@ -19,48 +24,71 @@ def play(config: EvalConfig, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeRe
     """Results as they come in (not in the order of `specs` with several workers).
 
     Workers are spawned, never forked: PyBullet and torch hold threads and handles that a fork breaks.
+
+    Raises:
+        WorkerLost: a worker process is gone, as when the memory ran out.
+        UsageError: the rig cannot be built.
     """
     if config.workers == 1 or len(specs) < 2:
-        _start(config)
         try:
-            yield from map(_play, specs)
+            for spec in specs:
+                yield _play(config, spec)
         finally:
             _close()
         return
+    with _pool(min(config.workers, len(specs))) as pool:
+        with postponed("starting the workers"):  # a worker must not get Ctrl-C before it ignores it
+            asked = [pool.submit(_play_in_worker, config, spec) for spec in specs]
+        try:
+            for done in as_completed(asked):
+                yield done.result()
+        except BrokenProcessPool as error:
+            raise WorkerLost(
+                "a worker process ended by itself, perhaps for lack of memory; use fewer workers"
+            ) from error
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes, which are ended at once with the context."""
     import multiprocessing
 
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(config.workers, len(specs)), _start_worker, (config,)) as pool:
-        results = pool.imap_unordered(_play, specs)
-        for _ in specs:
-            with interruptible():
-                result = next(results)
-            yield result
-
-
-def _start_worker(config: EvalConfig) -> None:
-    leave_to_parent()
-    _start(config)
-
-
-def _start(config: EvalConfig) -> None:
-    global _rig, _config, _recording
-    with interruptible():  # nothing is there to be lost yet
-        _rig, _config = build_rig(config), config
-    if config.record:
-        names = config.planner.name, config.policy.name
-        _recording = Recording(config.record, _rig.arm, config.robot, config.codec, *names)
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), leave_to_parent)
     try:
-        import torch
-    except ImportError:
-        return
-    torch.set_num_threads(1)
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+            process.join()
 
 
-def _play(spec: EpisodeSpec) -> EpisodeResult:
-    if _rig is None or _config is None:
-        raise RuntimeError("no rig in this process: call _start first")
-    return run_episode(_rig, spec, _config.limits, _recording)
+def _play_in_worker(config: EvalConfig, spec: EpisodeSpec) -> EpisodeResult:
+    try:
+        return _play(config, spec)
+    except UnknownName as error:  # which does not survive the way to the parent
+        raise UsageError(str(error)) from error
+
+
+def _play(config: EvalConfig, spec: EpisodeSpec) -> EpisodeResult:
+    return run_episode(_started(config), spec, config.limits, _recording)
+
+
+def _started(config: EvalConfig) -> Rig:
+    """This process's rig, built when it is first needed."""
+    global _rig, _recording
+    if _rig is None:
+        _rig = build_rig(config)
+        if config.record:
+            names = config.planner.name, config.policy.name
+            _recording = Recording(config.record, _rig.arm, config.robot, config.codec, *names)
+        try:
+            import torch
+        except ImportError:
+            return _rig
+        torch.set_num_threads(1)
+    return _rig
 
 
 def _close() -> None:

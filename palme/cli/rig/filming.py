@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from palme.cli.progress import over
 from palme.cli.rig.trajectory_log import Moment, TrajectoryLog
 from palme.report.film import Film
 from palme.report.pictures import Picture
@@ -26,8 +26,6 @@ def make_film(path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: flo
     Returns:
         The first frame, uint8 (H, W, 3).
     """
-    from tqdm import tqdm
-
     from sim.rendering.replay_renderer import STAGE, ReplayRenderer
 
     moments = trajectory.moments[:: max(1, round(control_hz / FPS))]
@@ -38,7 +36,7 @@ def make_film(path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: flo
     pictures: dict[str, Picture] = {}
     try:
         with Film(path, FPS, HEIGHT) as film:
-            for moment in tqdm(moments, desc="film", unit="frame", file=sys.stderr, leave=False):
+            for moment in over(moments, "film", "frame"):
                 # A pause shows the same moment again: the caption may differ, the pictures do not.
                 if before is None or not _same(before, moment):
                     where = (moment.q, moment.gripper, moment.positions, moment.quats_xyzw)

@@ -11,6 +11,7 @@ from palme.cli.rig.planners import OracleConfig, PlannerConfig
 from palme.cli.settings.fields import Count, Range, Seed, Share, Whole
 from palme.cli.settings.groups import BridgeConfig, RobotConfig
 from palme.cli.settings.run import RigConfig
+from palme.file_names import FileName
 from robots.teleop.limits import TeleopLimits
 
 
@@ -133,7 +134,7 @@ class IntoConfig:
         into: its folder.
     """
 
-    into: str
+    into: FileName
 
     @property
     def target(self) -> Path:

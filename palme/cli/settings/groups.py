@@ -9,6 +9,8 @@ from typing import Any, Literal, Self
 
 from palme.cli.errors import UsageError
 from palme.cli.settings.fields import Count, Decoded, Port, Positive, Seed, Whole
+from palme.cli.settings.typed_text import plain
+from palme.file_names import FileName
 from robots.errors import SpecError
 from robots.spec import ArmSpec
 from robots.teleop.limits import TeleopLimits
@@ -33,6 +35,7 @@ class RobotConfig(Decoded):
     @classmethod
     def decode(cls, raw: Any, path: str) -> Self:
         """Raises UsageError that names the entry."""
+        raw = plain(raw)
         if raw == {"name": BRIDGE}:
             return cls(name=BRIDGE, spec=None, description=raw)
         try:
@@ -123,7 +126,7 @@ class BridgeConfig:
     """
 
     address: str
-    keys: str
+    keys: FileName
     key: str
     server: str
     human: bool
@@ -178,5 +181,5 @@ class RecordConfig:
         codec: of its videos.
     """
 
-    record: str
+    record: FileName
     codec: Literal["h264", "av1"]

@@ -9,7 +9,7 @@ from palme.agent import AgentLimits
 from palme.cli.errors import UsageError
 from palme.cli.rig.planners import PlannerConfig
 from palme.cli.rig.policies import PolicyConfig
-from palme.cli.settings.fields import Count, Known, NonEmpty, Seed, Whole
+from palme.cli.settings.fields import Count, Known, NonEmpty, Seed, Target, Whole
 from palme.cli.settings.groups import (
     BridgeConfig,
     CameraConfig,
@@ -19,6 +19,7 @@ from palme.cli.settings.groups import (
     RobotConfig,
     SceneConfig,
 )
+from palme.file_names import FileName
 
 DEVICES = "robots.teleop.devices.registry:DEVICES"
 Tasks = Annotated[tuple[Annotated[str, Known("task", "sim.tasks:TASKS")], ...], NonEmpty()]
@@ -63,6 +64,7 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
         video: false writes no film.
         console_wait: with console=true the run begins 10 s after the page is opened, or at once by its Start
             button or by Enter on the terminal; null = only on a terminal.
+        dry_run: true shows the scene and the first step, moves nothing and writes nothing.
         teleop: a device in a person's hand: keyboard, gamepad, spacemouse; null = none.
         out: folder for the report, the log and the film.
     """
@@ -72,8 +74,9 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
     look: Literal["photo", "fast"]
     video: bool
     console_wait: bool | None
+    dry_run: bool
     teleop: Annotated[str, Known("device", DEVICES)] | None
-    out: str
+    out: Target
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,6 +105,7 @@ class EvalConfig(RigConfig, RecordConfig):
         phrasings: YAML file `family: [template, ...]` in place of the split's own.
         controls: true adds blanked images, swapped instructions and a random policy.
         workers: processes; results do not depend on them.
+        dry_run: true prints the instructions, plays nothing and writes nothing.
         distractors: number of objects that the goal does not name; null = drawn by the family.
         out: folder of results.json and report.html.
     """
@@ -112,11 +116,12 @@ class EvalConfig(RigConfig, RecordConfig):
     episodes: Count
     seed: Seed
     split: Split
-    phrasings: str | None
+    phrasings: FileName | None
     controls: bool
     workers: Count
+    dry_run: bool
     distractors: Whole | None
-    out: str
+    out: Target
 
     def __post_init__(self) -> None:
         super().__post_init__()

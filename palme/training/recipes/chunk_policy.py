@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from palme.file_names import FileName
 from palme.policies.chunk import WEIGHTS, save_head
 from palme.training.config import TrainerConfig
 from palme.training.datasets.motion_ticks import MotionTicks, Ticks, sources
@@ -41,8 +42,8 @@ class ChunkPolicyTraining(TrainerConfig):
         start: initial weights; "" = untrained, with recorded episodes the shipped ones.
     """
 
-    data: str | list[str] = "runs/demos"
-    out: str = "runs/chunk"
+    data: FileName | list[FileName] = "runs/demos"
+    out: FileName = "runs/chunk"
     steps: int = 12000
     batch: int = 512
     lr: float = 1e-3
@@ -58,7 +59,7 @@ class ChunkPolicyTraining(TrainerConfig):
     resume: bool = False  # other data in the same folder would be ignored
     validate_every: int = 500
     save_every_s: float = 120.0
-    start: str = ""
+    start: FileName = ""
 
     def build(self, resources: Resources) -> ChunkPolicyRecipe:
         """See `TrainerConfig.build`."""

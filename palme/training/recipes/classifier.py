@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from palme.file_names import FileName
 from palme.precision import autocast
 from palme.training.checkpoint import save_halves
 from palme.training.config import TrainerConfig
@@ -39,10 +40,10 @@ class ClassifierTraining(TrainerConfig):
         jitter: [m] standard deviation of the detector's position, per axis.
     """
 
-    data: str = "runs/scenes"
-    detector: str = "runs/perception/checkpoint.safetensors"
-    out: str = "runs/names"
-    start: str = ""
+    data: FileName = "runs/scenes"
+    detector: FileName = "runs/perception/checkpoint.safetensors"
+    out: FileName = "runs/names"
+    start: FileName = ""
     steps: int = 3000
     batch: int = 12
     objects: int = 10

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from palme.file_names import FileName
 from palme.precision import autocast
 from palme.training.checkpoint import save_halves
 from palme.training.config import TrainerConfig
@@ -45,8 +46,8 @@ class DetectorTraining(TrainerConfig):
         name_steps: steps of the classifier's training, which follows.
     """
 
-    data: str = "runs/scenes"
-    out: str = "runs/perception"
+    data: FileName = "runs/scenes"
+    out: FileName = "runs/perception"
     steps: int = 9000
     batch: int = 16
     lr: float = 2e-3

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from palme.file_names import FileName
 from palme.training.config import TrainerConfig
 from palme.training.datasets.goal_sentences import Sentences, sentences
 from palme.training.datasets.tasks import TaskSource
@@ -38,8 +39,8 @@ class InstructionEncoderTraining(TrainerConfig):
         evaluate_n: sentences of a split in an evaluation; twice as many in the last one.
     """
 
-    out: str = "runs/reader"
-    base: str = ""
+    out: FileName = "runs/reader"
+    base: FileName = ""
     minutes: float = 40.0
     lr: float = 1e-4
     head_lr: float = 1e-3

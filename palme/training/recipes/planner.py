@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from palme.file_names import FileName
 from palme.language.instruction_encoder import FOLDER, InstructionEncoder
 from palme.training.config import TrainerConfig
 from palme.training.datasets.planner_batches import next_batch, start_workers, stop_workers
@@ -43,7 +44,7 @@ class PlannerTraining(TrainerConfig):
         reader: folder of the instruction encoder, "" = none; it is frozen.
     """
 
-    out: str = "runs/planner"
+    out: FileName = "runs/planner"
     minutes: float = 80.0
     lr: float = 1e-3
     muon_lr: float = 0.01
@@ -62,9 +63,9 @@ class PlannerTraining(TrainerConfig):
     save_every_s: float = 180.0
     evaluate_every_s: float = 420.0
     evaluate_n: int = 120
-    start: str = ""
-    reader: str = ""
-    perceived: str = ""
+    start: FileName = ""
+    reader: FileName = ""
+    perceived: FileName = ""
     perceived_share: float = 0.5
     feature_dim: int = 0  # of the detector's feature of an object, 0 = none
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from palme.file_names import FileName
 from palme.language.tokenizer import build_tokenizer, small_words
 from palme.models.build import build_connector, build_encoder
 from palme.models.embodied_lm import EmbodiedLM, Sense
@@ -42,8 +43,8 @@ class VisionTraining(TrainerConfig):
         evaluate_n: pictures that are kept out, one question each.
     """
 
-    data: str = "runs/scenes"
-    out: str = "runs/vision"
+    data: FileName = "runs/scenes"
+    out: FileName = "runs/vision"
     steps: int = 3000
     batch: int = 16
     lr: float = 1e-3
