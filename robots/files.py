@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -51,3 +52,30 @@ def write_texts(texts: Mapping[Path, str]) -> None:
 def write_text(path: Path, text: str) -> None:
     """See `write_texts`."""
     write_texts({path: text})
+
+
+@contextmanager
+def replacing_files(folder: Path) -> Iterator[Path]:
+    """A new folder to write to; at the end of the context each of its files takes its place in `folder`.
+
+    All are on the disk before the first is moved; other files of `folder` stay. After an error nothing moves.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    folder = Path(os.path.realpath(folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = folder.with_name(f".{os.getpid()}-{next(_number)}.tmp")
+    beside.mkdir()
+    try:
+        yield beside
+        written = sorted(path for path in beside.rglob("*") if path.is_file())
+        for path in written:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        for path in written:
+            target = folder / path.relative_to(beside)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -18,6 +18,7 @@ from palme.cli.settings.fields import fill, has_field
 from palme.cli.settings.groups import BRIDGE
 from palme.cli.settings.typed_text import TypedText
 from palme.cli.show_config import show
+from palme.cli.signals import postponed
 
 
 class Config(Protocol):
@@ -116,7 +117,8 @@ def _joined(name: str, groups: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     import hydra
     from omegaconf import OmegaConf
 
-    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    # OmegaConf would turn Ctrl-C into an error about the configuration
+    with postponed("reading the settings"), hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config: Any = hydra.compose(name, [f"{group}={option}" for group, option in groups])
     plain: Any = OmegaConf.to_container(config, resolve=True)
     return dict(plain)

@@ -7,10 +7,11 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from palme.cli.errors import UsageError, reason
+from palme.report.folder import FULL
 
 FILE = ".palme.lock"
 
@@ -33,12 +34,17 @@ def locked(out: Path | str, setting: str = "out", is_file: bool = False) -> Iter
         lock.parent.mkdir(parents=True, exist_ok=True)
         fd = _held(lock, f"{setting}={out}")
     except OSError as error:
-        raise UsageError(f"{setting}={out}: {reason(error)}; name a folder that can be written to") from error
+        if error.errno not in FULL:
+            raise UsageError(
+                f"{setting}={out}: {reason(error)}; name a folder that can be written to"
+            ) from error
+        fd = -1  # a full disk ends no run: whoever writes says what is missing
     try:
         yield path
     finally:
         if fd >= 0:
-            lock.unlink(missing_ok=True)  # while it is held: who opened it meanwhile sees that it is gone
+            with suppress(OSError):
+                lock.unlink(missing_ok=True)  # while it is held: who opened it meanwhile sees that it is gone
             os.close(fd)
 
 
@@ -61,7 +67,8 @@ def _held(lock: Path, named: str) -> int:
         os.close(fd)  # its last holder removed it between our two calls
     os.ftruncate(fd, 0)
     command = " ".join(["palme", *sys.argv[1:]])[:300]
-    os.pwrite(fd, f"process {os.getpid()} ({command})".encode(errors="replace"), 0)
+    with suppress(OSError):  # on a full disk others learn less of who holds it
+        os.pwrite(fd, f"process {os.getpid()} ({command})".encode(errors="replace"), 0)
     return fd
 
 

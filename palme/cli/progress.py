@@ -57,7 +57,7 @@ class Progress:
         self._stream, self._clock, self._said = stream or sys.stderr, clock, ""
         self._began = self._written = clock()
         self._shown = 0
-        self._bar = self._drawn() if is_terminal(self._stream) else None
+        self._bar: Any = self._drawn() if is_terminal(self._stream) else None
 
     def _drawn(self) -> Any:
         from tqdm import tqdm
@@ -80,8 +80,8 @@ class Progress:
     def update(self, n: int = 1) -> None:
         """`n` more units are done."""
         self.n += n
-        if self._bar is not None:
-            self._quietly(lambda: self._bar.update(n))
+        if (bar := self._bar) is not None:
+            self._quietly(lambda: bar.update(n))
             return
         now = self._clock()
         pause = max(EVERY, SHARE * (now - self._began)) if self._shown else FIRST
@@ -91,8 +91,8 @@ class Progress:
     def set_postfix_str(self, text: str, refresh: bool = True) -> None:
         """Say `text` beside the numbers; with `refresh` at once on a terminal."""
         self._said = text
-        if self._bar is not None:
-            self._quietly(lambda: self._bar.set_postfix_str(text, refresh=refresh))
+        if (bar := self._bar) is not None:
+            self._quietly(lambda: bar.set_postfix_str(text, refresh=refresh))
 
     def close(self) -> None:
         """End the display. Idempotent."""

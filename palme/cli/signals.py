@@ -19,6 +19,7 @@ from typing import Any
 from robots.output import say_at_once
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+TERMINAL = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _NAMES = {
     signal.SIGINT: "Ctrl-C",
     signal.SIGTERM: "SIGTERM",
@@ -119,9 +120,33 @@ def first_signal() -> int | None:
     return _state.first
 
 
+@contextmanager
+def postponed(what: str) -> Iterator[None]:
+    """A signal raises `Stopped` after the context; a terminal's never reach a process started in it.
+
+    For calls that make an error of their own of an interrupt, and for the start of worker processes.
+
+    Args:
+        what: is being done, said when a signal comes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    state, mask = _state, signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
+    before = state.raising, state.what
+    state.raising, state.what = False, what
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        state.raising, state.what = before
+    if state.raising and state.pending is not None:
+        _raise(state, state.pending)
+
+
 def leave_to_parent() -> None:
     """In a worker process: a terminal's signals reach every process, and the parent ends its workers."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    for number in TERMINAL:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from palme.language.text import recoloured
 from palme.model_folders import check_folder, load_checked, load_tokenizer
 from palme.weight_files import BadWeights, WeightsMissing, read_json
+from robots.files import replacing_files
 
 MAX_PIECES = 96  # word pieces of a sentence that are encoded; the rest is cut off
 SHARD = "24MB"
@@ -70,8 +71,10 @@ class InstructionEncoder(nn.Module):
         halves = {
             k: v.bfloat16() if v.is_floating_point() else v for k, v in self.encoder.state_dict().items()
         }
-        self.encoder.save_pretrained(folder, state_dict=halves, max_shard_size=SHARD)  # type: ignore[operator]
-        self.tokenizer.save_pretrained(folder)
+        encoder: Any = self.encoder
+        with replacing_files(Path(folder)) as beside:
+            encoder.save_pretrained(beside, state_dict=halves, max_shard_size=SHARD)
+            self.tokenizer.save_pretrained(beside)
 
     def forward(self, sentences: Sequence[str]) -> Tensor:
         """Vectors (B, dim) of B sentences, with gradients."""

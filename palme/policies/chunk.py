@@ -25,6 +25,7 @@ from palme.policies.base import Motion, accepted
 from palme.policies.keypose import AIMS, MIN_SCORE, MOVED, localisation
 from palme.types import Goal
 from palme.weight_files import load_state
+from robots.files import replacing
 from robots.motion.pick_place import DROP, GRASP_DEPTH, HOVER, PHASES, RELEASE, TRAVEL_Z
 from robots.skills import TABLE, Step
 from robots.types import ActionChunk, CameraFrame, Observation
@@ -115,9 +116,9 @@ def save_head(head: ChunkHead, path: str | Path) -> None:
     from safetensors.torch import save_file
 
     kept = {"base_from_told": torch.float32}
-    save_file(
-        {k: v.to(kept.get(k, torch.bfloat16)).contiguous() for k, v in head.state_dict().items()}, Path(path)
-    )
+    tensors = {k: v.to(kept.get(k, torch.bfloat16)).contiguous() for k, v in head.state_dict().items()}
+    with replacing(Path(path)) as file:
+        save_file(tensors, file)
 
 
 class ChunkPolicy:

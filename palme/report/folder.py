@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from robots.files import replacing
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENFILE, errno.EMFILE}
 """Errors that may pass, and that a path does not explain: a run goes on without its files."""
@@ -55,14 +56,8 @@ class OutputFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a UTF-8 text file; if that fails, what was there stays."""
-        path, temporary = self.path / name, self.path / f".{name}.{os.getpid()}"
-        with self.attempt(name):
-            try:
-                temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-                os.replace(temporary, path)
-            except OSError:
-                temporary.unlink(missing_ok=True)
-                raise
+        with self.attempt(name), replacing(self.path / name) as file:
+            file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _exists(path: Path) -> bool:

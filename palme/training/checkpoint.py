@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from palme.weight_files import BadWeights, fitted, foreign, metadata_of, read_weights
+from robots.files import replacing
 
 REMEDY = "move it away, or begin anew with resume=false"
 Optimisers = Sequence[torch.optim.Optimizer]
@@ -136,9 +136,5 @@ def _replace(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -
     """Write `path` whole or not at all."""
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata=metadata or None)
-    with temporary.open("rb") as written:
-        os.fsync(written.fileno())  # else a power cut may leave the new name with an empty file
-    temporary.replace(path)
+    with replacing(path) as file:
+        save_file(tensors, file, metadata=metadata or None)

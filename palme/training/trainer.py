@@ -39,6 +39,7 @@ from palme.training.recipe import Recipe, Stage, checked, optimizers_of
 from palme.training.resources import Resources
 from palme.training.stopping import StopRequest
 from palme.weight_files import BadWeights
+from robots.files import write_text
 
 B = TypeVar("B")
 
@@ -86,8 +87,7 @@ class Trainer(Generic[B]):
             KeyboardInterrupt: after SIGTERM or Ctrl-C, once everything is saved.
         """
         if self.processes.is_main:
-            self.out.mkdir(parents=True, exist_ok=True)
-            (self.out / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
+            write_text(self.out / "config.json", json.dumps(asdict(self.config), indent=1))
             self._log = Log(self.out)
         with StopRequest() as stop:
             try:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from robots.errors import RobotError
+from robots.files import replacing
 from robots.motion.kinematics import fk, reach_down
 from robots.motion.pick_place import (
     DROP,
@@ -248,6 +249,6 @@ def write_demonstrations(path: Path, n: int, seed: int) -> None:
         name: np.concatenate([np.asarray(getattr(d, name), np.float32) for d in found])
         for name in ("q", "dq", "gripper", "goals", "openings", "phase", "q_target", "grip")
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays["start"] = np.array(start)
-    np.savez(path, **arrays)
+    with replacing(path) as file:
+        np.savez(file, **arrays)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robots.errors import Unreachable
+from robots.files import write_text
 from robots.motion.kinematics import reach_down
 from robots.skills import COLOURS, ENTITIES
 from robots.spec import ArmSpec
@@ -97,7 +98,7 @@ def write_part(
     for array in out.values():
         array.flush()
     world.close()
-    (folder / "done.json").write_text(json.dumps({"n": n, "seed": seed, "size": size, "look": look}))
+    write_text(folder / "done.json", json.dumps({"n": n, "seed": seed, "size": size, "look": look}))
 
 
 def variant(scene: Scene, rng: np.random.Generator) -> Scene:

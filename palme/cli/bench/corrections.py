@@ -22,6 +22,7 @@ from palme.cli.settings.bench import CorrectionsConfig
 from palme.cli.settings.run import RigConfig
 from palme.cli.signals import leave_to_parent
 from palme.report.stats import newcombe_paired, wilson
+from robots.files import write_text, write_texts
 
 SCHEMA = "palme-corrections/1"
 _rig: Rig | None = None
@@ -71,8 +72,8 @@ def bench_corrections(config: CorrectionsConfig, bar: Bar) -> dict[str, Any]:
         "gain_without_corrections": _gain(found["own episodes alone"], found["before"]),
         "undisturbed_gain": _gain(found["undisturbed, head alone"], found["undisturbed, before"]),
     }  # fmt: skip
-    (out / "results.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(corrections_page(CorrectionResults.from_json(content)), encoding="utf-8")
+    page = corrections_page(CorrectionResults.from_json(content))
+    write_texts({out / "results.json": json.dumps(content, indent=1) + "\n", out / "report.html": page})
     for name, row in content["trials"].items():
         low, high = row["wilson95"]
         print(f"{name:<34} {row['success']:>4} of {row['episodes']:<4} 95 % [{low:.3f}, {high:.3f}]")
@@ -311,8 +312,7 @@ def _kept(path: Path, same: Any) -> Any:
 
 
 def _keep(path: Path, same: Any, found: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"settings": same, "found": found}) + "\n", encoding="utf-8")
+    write_text(path, json.dumps({"settings": same, "found": found}) + "\n")
 
 
 def _has_failed(figures: Figures) -> bool:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from palme.cli.bench.base import Bench, Figures
+from palme.cli.bench.base import Bench
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
+from palme.cli.out_lock import locked
 from palme.cli.progress import Progress
 from palme.cli.settings.bench import BenchConfig
 from palme.registry import Registry
+from robots.files import write_text
 
 BENCHES: Registry[Bench[Any]] = Registry(
     "bench",
@@ -41,17 +44,25 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"name one bench of {', '.join(BENCHES)}: palme bench env")
     bench = BENCHES[names[0]]
     config = load(bench.config, [word for word in arguments if is_override(word)])
-    figures = bench.measure(config, _bar)
-    if isinstance(config, BenchConfig) and config.out is not None:
-        _write(config.out, figures)
+    with _out_of(config) as file:
+        figures = bench.measure(config, _bar)
+        if file is not None:
+            write_text(file, json.dumps(figures, indent=2) + "\n")
     bench.show(figures)
     return 1 if bench.has_failed(figures) else 0
 
 
+@contextmanager
+def _out_of(config: Any) -> Iterator[Path | None]:
+    """The file for the figures, held as the folder of a bench that writes one is; None = no file."""
+    out = getattr(config, "out", None)
+    if out is None:
+        yield None
+        return
+    is_file = isinstance(config, BenchConfig)
+    with locked(out, is_file=is_file) as path:
+        yield path if is_file else None
+
+
 def _bar(what: str, total: int) -> Any:
     return Progress(what, total)
-
-
-def _write(path: Path, figures: Figures) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

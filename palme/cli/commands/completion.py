@@ -180,8 +180,8 @@ def _fish(subs: dict[str, tuple[str, ...]], keys: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-# Bash takes `=` and `:` for the ends of words, so the line is parted at blanks here, and a reply begins behind
-# the `=`.
+# Bash takes `=` and `:` for the ends of words, so the line is parted at blanks here, and a reply begins
+# behind the `=`.
 _BASH = r"""
 _palme() {
   local line="${COMP_LINE:0:COMP_POINT}" context="" one

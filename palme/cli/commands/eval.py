@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, reason
 from palme.cli.evaluation.worker_lost import WorkerLost
-from palme.cli.exit_codes import FAILED, INTERRUPTED
+from palme.cli.exit_codes import exit_code
 from palme.cli.out_lock import locked
 from palme.cli.progress import Progress, duration, plural
 from palme.cli.settings.run import EvalConfig
-from palme.cli.signals import first_signal, held
+from palme.cli.signals import held
 from robots.errors import RobotError
 from robots.files import write_texts
 
@@ -55,16 +54,16 @@ def _evaluated(out: Path, config: EvalConfig, specs: list[EpisodeSpec]) -> int:
 
     results: list[EpisodeResult] = []
     code, ended = 0, ""
-    with Progress("eval", len(specs), "episode") as bar:
+    with Progress("eval", len(specs), "episode") as bar, held("saving the episode"):
         try:
             for result in play(config, specs):
                 results.append(result)
                 bar.set_postfix_str(_score(results), refresh=False)
                 bar.update(1)
         except KeyboardInterrupt:
-            code, ended = INTERRUPTED + (first_signal() or signal.SIGINT), "stopped"
+            code, ended = exit_code(False, stopped=True), "stopped"
         except (RobotError, WorkerLost) as error:  # what was played until then counts
-            code, ended = FAILED, f"{type(error).__name__}: {error}"
+            code, ended = exit_code(False), f"{type(error).__name__}: {error}"
     if ended:
         print(f"palme eval: {len(results)} of {len(specs)} episodes: {ended}", file=sys.stderr)
     if results or not ended:
@@ -72,6 +71,9 @@ def _evaluated(out: Path, config: EvalConfig, specs: list[EpisodeSpec]) -> int:
             _write(out, config, results, finished=code == 0)
     elif (out / RESULTS).exists():
         print(f"palme eval: no episode was finished, so {out / RESULTS} stays as it was", file=sys.stderr)
+    if lost := next((result.not_recorded for result in results if result.not_recorded), ""):
+        print(f"palme eval: not every episode was recorded: {lost}", file=sys.stderr)
+        return exit_code(True, recorded=False)
     return code
 
 

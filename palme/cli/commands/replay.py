@@ -35,17 +35,20 @@ def main(arguments: Sequence[str]) -> int:
         print(f"episode {config.episode}: {episode.task!r}, {len(episode)} frames")
         if any(word.startswith("robot=") for word in words):
             return _elsewhere(episode, config)
-        return _exactly(episode)
+        return _exactly(episode, config.dry_run)
     except DataError as error:
         raise UsageError(f"replay: {error}") from error
 
 
-def _exactly(episode: Any) -> int:
+def _exactly(episode: Any, dry_run: bool) -> int:
     from palme.cli.rig.build import quiet
 
     side = episode.sidecar
     if side is None:
         raise ReplayError("the episode has no record of its exact commands; name an arm: robot=panda")
+    if dry_run:
+        print(f"dry run: {len(side.commands)} orders would be sent in the recorded world; none was")
+        return 0
     quiet()
     final, surprise = replay_exactly(side)
     if surprise:
@@ -100,6 +103,8 @@ def _elsewhere(episode: Any, config: ReplayConfig) -> int:
     if config.robot.is_remote:
         arm, _ = connect(config.bridge)
         try:
+            if config.dry_run:
+                return _only_checked(arm, episode, config.approach)
             arm.rearm()
             return _sent(arm, episode, config.approach)
         finally:
@@ -116,6 +121,8 @@ def _elsewhere(episode: Any, config: ReplayConfig) -> int:
         text = "" if side is None else side.run.world
         world.load(_scene(text) if text else Scene((), ()))
         simulated.hold(5)
+        if config.dry_run:
+            return _only_checked(simulated, episode, config.approach)
         return _sent(simulated, episode, config.approach)
     finally:
         world.close()
@@ -126,6 +133,16 @@ def _scene(text: str) -> Any:
     from sim.world.scene import Scene
 
     return Scene.from_yaml(Setting.from_json(text).scene)
+
+
+def _only_checked(arm: Any, episode: Any, approach: bool) -> int:
+    """What `replay_on` would refuse before it sends anything is refused; returns 0."""
+    actions, _ = _checked(arm, episode)
+    if not approach:
+        _require_near(arm, actions[0, :-1])
+    first = "an approach, then " if approach else ""
+    print(f"dry run: {first}{len(actions)} commands would be sent to {arm.spec.name}; none was")
+    return 0
 
 
 def _sent(arm: Any, episode: Any, approach: bool) -> int:
@@ -159,8 +176,27 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
             not near the first pose. Nothing has moved.
         CommandRejected: from the gate; the arm holds.
     """
-    from palme.data.joint_limits import rows_within
     from robots.executor import Executor
+
+    spec = arm.spec
+    actions, states = _checked(arm, episode)
+    executor = Executor(arm)
+    if approach:
+        from robots.motion.trajectory import joint_motion
+
+        for target in joint_motion(spec, arm.observe(()).robot.q, actions[0, :-1]):
+            executor.send(target, actions[0, -1])
+    _require_near(arm, actions[0, :-1])
+    furthest = 0.0
+    for action, state in zip(actions, states, strict=True):
+        furthest = max(furthest, float(np.abs(arm.observe(()).robot.q - state[:-1]).max()))
+        executor.send(action[:-1], float(action[-1]))
+    return len(actions), furthest
+
+
+def _checked(arm: Robot, episode: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Actions and states, each (T, n_joints + 1), of an episode that `arm` can take. Raises ReplayError."""
+    from palme.data.joint_limits import rows_within
 
     spec, numbers, dataset = arm.spec, episode.numbers, episode.dataset
     if missing := [key for key in ("action", "observation.state") if key not in numbers]:
@@ -170,27 +206,20 @@ def replay_on(arm: Robot, episode: Any, approach: bool = False) -> tuple[int, fl
         raise ReplayError(f"{spec.name} has joints {list(spec.joint_names)}, the episode {names[:-1]}")
     if not abs(dataset.fps - spec.control_hz) < 1e-6:
         raise ReplayError(f"{spec.name} runs at {spec.control_hz} Hz, the episode at {dataset.fps} Hz")
-    actions, states = (
-        rows_within(spec, key, numbers[key], ReplayError) for key in ("action", "observation.state")
+    return (
+        rows_within(spec, "action", numbers["action"], ReplayError),
+        rows_within(spec, "observation.state", numbers["observation.state"], ReplayError),
     )
-    executor = Executor(arm)
-    q = arm.observe(()).robot.q
-    if approach:
-        from robots.motion.trajectory import joint_motion
 
-        for target in joint_motion(spec, q, actions[0, :-1]):
-            executor.send(target, actions[0, -1])
-        q = arm.observe(()).robot.q
-    away = np.abs(q - actions[0, :-1])
+
+def _require_near(arm: Robot, begin: np.ndarray) -> None:
+    """Raises ReplayError where the arm is not at the first posture, (n_joints,) in [rad]."""
+    spec, q = arm.spec, arm.observe(()).robot.q
+    away = np.abs(q - begin)
     if not (away <= spec.first_command_tolerance).all():
         worst = int(np.nanargmax(away))
         raise ReplayError(
             f"{spec.joint_names[worst]} is at {q[worst]:.3f} rad, the episode begins at "
-            f"{actions[0, worst]:.3f}, limit {spec.first_command_tolerance:g} rad apart; move it there, or "
+            f"{begin[worst]:.3f}, limit {spec.first_command_tolerance:g} rad apart; move it there, or "
             "set approach=true"
         )
-    furthest = 0.0
-    for action, state in zip(actions, states, strict=True):
-        furthest = max(furthest, float(np.abs(arm.observe(()).robot.q - state[:-1]).max()))
-        executor.send(action[:-1], float(action[-1]))
-    return len(actions), furthest

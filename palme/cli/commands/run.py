@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, reason
 from palme.cli.exit_codes import exit_code
+from palme.cli.out_lock import locked
 from palme.cli.settings.run import RunConfig
 from palme.cli.signals import first_signal, held, interruptible
 
@@ -43,7 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     config = load(RunConfig, [word for word in arguments if is_override(word)])
     if len(sentences) != 1 or not sentences[0].strip():
         raise UsageError('give one sentence in quotes: palme run "put the red block in the blue bowl"')
-    return run(sentences[0].strip(), config)
+    if config.dry_run:
+        from palme.cli.commands.run_dry import dry_run
+
+        return dry_run(sentences[0].strip(), config)
+    with locked(config.out):
+        return run(sentences[0].strip(), config)
 
 
 def run(sentence: str, config: RunConfig) -> int:
@@ -61,7 +67,7 @@ def run(sentence: str, config: RunConfig) -> int:
 
 def _carried_out(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None) -> int:
     folder = _folder(config)
-    stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene, folder))
+    stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene))
     try:
         return _run_on(stage, folder)
     finally:
@@ -74,6 +80,7 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
     from palme.report.log import EventLog
     from palme.report.record import RunRecord
 
+    _begin_output(folder, stage.scene)
     details, events = _details(stage.config), folder.path / EVENTS
     record = RunRecord(details=details, warnings=stage.rig.warnings)
     failed = partial(folder.failed, EVENTS)
@@ -127,6 +134,16 @@ def _save(stage: _Stage, truth: bool | None, log: EventLog) -> tuple[str, ...]:
     return (f"The episode was not recorded: {recording.fault}",)
 
 
+def _begin_output(folder: OutputFolder, scene: Scene | None) -> None:
+    """Set an earlier run's files aside; then write the scene, where one was set."""
+    from palme.cli.rig.previous_run import PREVIOUS, set_aside
+
+    with folder.attempt(PREVIOUS):
+        set_aside(folder.path)
+    if scene is not None:
+        folder.write_text("scene.yaml", scene.to_yaml())
+
+
 @dataclass
 class _Stage:
     """One run: the rig, and what stands between the agent and the arm.
@@ -172,13 +189,12 @@ def _rig(config: RunConfig) -> Rig:
     return build_rig(config, config.seed)
 
 
-def _set_table(rig: Rig, sentence: str, scene: Scene | None, folder: OutputFolder) -> Task[Any] | None:
+def _set_table(rig: Rig, sentence: str, scene: Scene | None) -> Task[Any] | None:
     """Load the scene, or arm a served arm as it stands. Returns the goal, where it can be checked."""
     from palme.cli.rig.scene_from_text import task_of
 
     task = None
     if scene is not None and rig.table is not None:
-        folder.write_text("scene.yaml", scene.to_yaml())
         rig.table.load(scene, SETTLE_TICKS)
         task = task_of(sentence, scene.state)
     else:

@@ -7,15 +7,19 @@ palme.cli.main train planner ...`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load_file
 from palme.cli.errors import UsageError, unknown
+from palme.cli.out_lock import locked
 from palme.cli.paths import WEIGHTS
+from robots.files import replacing, replacing_files
 
 if TYPE_CHECKING:
     from palme.policies.base import Motion
@@ -39,8 +43,9 @@ def main(arguments: Sequence[str]) -> int:
     from palme.weight_files import WeightsError
 
     try:
-        for path in _trained(config):
-            print(path)
+        with nullcontext() if _is_helper() else locked(config.out):
+            for path in _trained(config):
+                print(path)
     except (FileNotFoundError, WeightsError, DataError, SettingError) as error:
         raise UsageError(str(error)) from error
     except NonFiniteLossError as error:
@@ -79,9 +84,15 @@ def _motion(arm: str) -> Motion:
 
 def _installed(source: Path, target: Path) -> Path:
     """Copy `source` (a file or a folder) to `target`, replacing what was there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        with replacing_files(target) as folder:
+            shutil.copytree(source, folder, dirs_exist_ok=True)
     else:
-        shutil.copyfile(source, target)
+        with replacing(target) as file:
+            shutil.copyfile(source, file)
     return target
+
+
+def _is_helper() -> bool:
+    """Whether this process is one of several that train together, and not the one that writes."""
+    return os.environ.get("RANK", "0") != "0"

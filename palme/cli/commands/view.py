@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError
+from palme.cli.out_lock import locked
 from palme.cli.settings.data import ViewConfig
 from palme.data.errors import DataError
+from robots.files import replacing
 
 INSTALL = "rerun=true needs rerun-sdk: pip install 'palme-stack[view]'"
 
@@ -31,11 +33,12 @@ def main(arguments: Sequence[str]) -> int:
         if not episode.dataset.cameras:
             raise UsageError(f"{paths[0]}: the data set has no camera; record one with cameras")
         out = config.out
-        out.mkdir(parents=True, exist_ok=True)
-        with Progress("film", (1 + wanted) * len(episode), "frame") as bar:
-            episode_film(out / "video.mp4", episode, config.height, bar.update)
+        with locked(out), Progress("film", (1 + wanted) * len(episode), "frame") as bar:
+            with replacing(out / "video.mp4") as film:
+                episode_film(film, episode, config.height, bar.update)
             if wanted:
-                rerun_log.episode_rrd(out / "episode.rrd", episode, bar.update)
+                with replacing(out / "episode.rrd") as file:
+                    rerun_log.episode_rrd(file, episode, bar.update)
     except DataError as error:
         raise UsageError(str(error)) from error
     print(out / "video.mp4")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,6 @@ def collect(out: str, n: int, seed: int, weights: str = "") -> None:
                 states.append(state)
         except SceneDoesNotFit:
             continue
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
     save_perceived(out, seen, found, states)
     print(json.dumps(accuracy(seen, found, states)))
 

@@ -13,7 +13,7 @@ from palme.cli.evaluation.worker_lost import WorkerLost
 from palme.cli.rig.build import Rig, build_rig
 from palme.cli.rig.recording import Recording
 from palme.cli.settings.run import EvalConfig
-from palme.cli.signals import leave_to_parent, postponed
+from palme.cli.signals import interruptible, leave_to_parent, postponed
 from palme.registry import UnknownName
 
 _rig: Rig | None = None
@@ -40,7 +40,10 @@ def play(config: EvalConfig, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeRe
         with postponed("starting the workers"):  # a worker must not get Ctrl-C before it ignores it
             asked = [pool.submit(_play_in_worker, config, spec) for spec in specs]
         try:
-            for done in as_completed(asked):
+            waiting = as_completed(asked)
+            for _ in specs:
+                with interruptible():
+                    done = next(waiting)
                 yield done.result()
         except BrokenProcessPool as error:
             raise WorkerLost(
@@ -79,7 +82,8 @@ def _started(config: EvalConfig) -> Rig:
     """This process's rig, built when it is first needed."""
     global _rig, _recording
     if _rig is None:
-        _rig = build_rig(config)
+        with interruptible():  # nothing is there to be lost yet
+            _rig = build_rig(config)
         if config.record:
             names = config.planner.name, config.policy.name
             _recording = Recording(config.record, _rig.arm, config.robot, config.codec, *names)

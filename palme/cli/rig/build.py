@@ -73,15 +73,20 @@ class Rig:
         (self.arm if self.world is None else self.world).close()
 
 
-def build_rig(config: RigConfig, seed: int = 0) -> Rig:
+def build_rig(config: RigConfig, seed: int = 0, commands: bool = True) -> Rig:
     """Everything that `config` names.
+
+    Args:
+        config: the names.
+        seed: of random policies.
+        commands: false only reads a served arm and does not acquire it.
 
     Raises:
         UsageError: weights are missing, or a part of the configuration does not fit the arm.
     """
     quiet()
     if config.robot.is_remote:
-        return _remote_rig(config, seed)
+        return _remote_rig(config, seed, commands)
     spec = config.robot.local
     world = World("fast", spec)
     arm = SimulatedArm(world, cameras_of(config.camera))
@@ -94,7 +99,7 @@ def build_rig(config: RigConfig, seed: int = 0) -> Rig:
     return Rig(world, arm, LocalTable(world, arm), planner, policy, _away_from(spec), warnings)
 
 
-def _remote_rig(config: RigConfig, seed: int) -> Rig:
+def _remote_rig(config: RigConfig, seed: int, commands: bool) -> Rig:
     """As `build_rig`, with the arm at the other end of the bridge. Scene or run arm it."""
     from palme.cli.rig.remote_arm import connect
 
@@ -105,7 +110,8 @@ def _remote_rig(config: RigConfig, seed: int) -> Rig:
                 f"robot=bridge: the arm has no camera {camera!r}, which planner and policy need; it has "
                 f"{list(arm.cameras)} (an arm in a dry run has none)"
             )
-        arm.acquire()  # a client that may not command need not wait for the networks
+        if commands:
+            arm.acquire()  # a client that may not command need not wait for the networks
         planner, policy = _minds(config, arm, seed)
     except BaseException:
         arm.close()

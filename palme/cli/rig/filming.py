@@ -12,6 +12,7 @@ from palme.cli.progress import over
 from palme.cli.rig.trajectory_log import Moment, TrajectoryLog
 from palme.report.film import Film
 from palme.report.pictures import Picture
+from robots.files import replacing
 
 FPS = 10  # every second control tick: motion reads well, and it takes half the time to make
 HEIGHT = 480
@@ -35,7 +36,7 @@ def make_film(path: Path, trajectory: TrajectoryLog, scene: Any, control_hz: flo
     before: Moment | None = None
     pictures: dict[str, Picture] = {}
     try:
-        with Film(path, FPS, HEIGHT) as film:
+        with replacing(path) as beside, Film(beside, FPS, HEIGHT) as film:
             for moment in over(moments, "film", "frame"):
                 # A pause shows the same moment again: the caption may differ, the pictures do not.
                 if before is None or not _same(before, moment):

@@ -47,6 +47,7 @@ class CollectConfig(PractiseConfig):
         perceived: scenes that the shipped detector looks at, arm at home.
         motions: demonstrations.
         workers: processes.
+        dry_run: true prints what is missing and how long it takes, and makes nothing.
     """
 
     FILE: ClassVar[str] = "collect"
@@ -57,6 +58,7 @@ class CollectConfig(PractiseConfig):
     perceived: Count
     motions: Count
     workers: Count
+    dry_run: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class ReplayConfig:
         bridge: how a remote arm is reached (configs/bridge/).
         episode: its number.
         approach: true first moves another arm slowly to where the episode began.
+        dry_run: true checks that the episode can be sent, and sends nothing.
     """
 
     FILE: ClassVar[str] = "replay"
@@ -75,6 +78,7 @@ class ReplayConfig:
     bridge: BridgeConfig
     episode: Whole
     approach: bool
+    dry_run: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from palme.perception.objects import PerceivedObjects
 from palme.training.datasets.examples import Example
 from palme.training.datasets.questions import QuestionMaker
 from palme.training.datasets.tasks import TaskSource, goal_of
+from robots.files import replacing
 
 _FIELDS = ("class_probs", "size_probs", "xyz", "score", "pixel", "feature")
 
@@ -40,7 +41,8 @@ def save_perceived(
     arrays["n_objects"] = np.array([len(s.objects) for s in states], np.int32)
     arrays["colour_kind_size"] = np.array([[o.colour, o.kind, o.size] for s in states for o in s.objects])
     arrays["holder"] = np.array([-1 if h is None else h for s in states for h in s.holder], np.int32)
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with replacing(Path(path)) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 class PerceivedFile:

@@ -16,6 +16,7 @@ from palme.models.processor import EmbodiedProcessor
 from palme.training.checkpoint import grown, word_tables
 from palme.training.recipe import ParameterGroup
 from palme.weight_files import BadWeights
+from robots.files import replacing_files
 
 BETAS = (0.9, 0.98)  # of AdamW
 
@@ -105,5 +106,6 @@ def save_planner(model: EmbodiedLM, folder: Path) -> None:
     halves = {k: v.bfloat16() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     if model.config.tie_word_embeddings:
         halves.pop("lm.lm_head.weight", None)  # equal to the embeddings
-    model.save_pretrained(folder, state_dict=halves)
-    EmbodiedProcessor(build_tokenizer(), model.config.modalities).save_pretrained(folder)
+    with replacing_files(folder) as beside:
+        model.save_pretrained(beside, state_dict=halves)
+        EmbodiedProcessor(build_tokenizer(), model.config.modalities).save_pretrained(beside)

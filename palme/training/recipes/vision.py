@@ -31,6 +31,7 @@ from palme.training.models.planner import backbone_of
 from palme.training.processes import Processes
 from palme.training.recipe import ParameterGroup
 from palme.training.resources import Resources
+from robots.files import replacing_files
 
 
 @dataclass
@@ -124,6 +125,7 @@ class VisionRecipe:
 
     def save(self, folder: Path) -> Path:
         """Model and processor."""
-        self.net.save_pretrained(folder / "model")
-        self.processor.save_pretrained(folder / "model")
+        with replacing_files(folder / "model") as beside:
+            self.net.save_pretrained(beside)
+            self.processor.save_pretrained(beside)
         return folder / "model"

@@ -114,7 +114,8 @@ def test_help_of_one_bench_is_short(capsys: pytest.CaptureFixture[str]) -> None:
     assert "palme bench gate takes:" in shown and "palme bench env" not in shown.split("\n", 1)[1]
 
 
-SHOWN = [*((name, name.replace("_", " ", 1)) for name in CONFIGS if not name.startswith("serve")), ("train_policy", "train policy")]  # fmt: skip
+SHOWN = [(name, name.replace("_", " ", 1)) for name in CONFIGS if not name.startswith("serve")]
+SHOWN.append(("train_policy", "train policy"))
 
 
 @pytest.mark.parametrize(("name", "command"), SHOWN)
@@ -148,7 +149,14 @@ def test_show_config_refuses_what_the_command_refuses(capsys: pytest.CaptureFixt
     assert "episodes=0" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("words", "shown"), [(["robot=panda", "backend=sim"], "backend: sim"), (["guest=gello"], "guest: gello"), (["policy=keypose"], "protocol: openpi")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["robot=panda", "backend=sim"], "backend: sim"),
+        (["guest=gello"], "guest: gello"),
+        (["policy=keypose"], "protocol: openpi"),
+    ],
+)
 def test_show_config_starts_no_server(
     words: list[str], shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +178,10 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def completed(script: Path, line: str) -> list[str]:
-    code = 'source "$1"; COMP_LINE="$2"; COMP_POINT=${#2}; _palme; for one in "${COMPREPLY[@]}"; do echo "$one"; done'
+    code = (
+        'source "$1"; COMP_LINE="$2"; COMP_POINT=${#2}; _palme; '
+        'for one in "${COMPREPLY[@]}"; do echo "$one"; done'
+    )
     done = subprocess.run(
         ["bash", "-c", code, "bash", str(script), line],
         capture_output=True,
