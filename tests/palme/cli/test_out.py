@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from palme.cli.commands import eval as evaluation
 from palme.cli.commands.eval import is_better
 from palme.cli.errors import UsageError
 from palme.cli.main import main
 from palme.cli.out_lock import FILE, locked
 from palme.cli.rig.previous_run import FILES, set_aside
+from palme.cli.signals import interruptible
 from robots.files import replacing, replacing_files, write_text, write_texts
 
 ORACLE = ["planner=oracle", "policy=expert", "tasks=put_in_bowl"]
@@ -216,7 +216,9 @@ class Played:
 
 
 def interrupted() -> None:
-    raise KeyboardInterrupt
+    with interruptible():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1.0)
 
 
 def evaluate(
@@ -225,7 +227,7 @@ def evaluate(
     from palme.cli.evaluation import workers
 
     monkeypatch.setattr(workers, "play", Played(n, then))
-    return evaluation.main([*ORACLE, f"out={out}", f"episodes={episodes}"])
+    return main(["eval", *ORACLE, f"out={out}", f"episodes={episodes}"])
 
 
 def told(path: Path) -> tuple[int, bool]:
