@@ -51,6 +51,10 @@ class ArmLatched(CommandRejected):
     """The arm was stopped and accepts no commands until `rearm`."""
 
 
+class FollowingError(ArmLatched):
+    """The arm is not where it was sent: blocked, moved by hand, or without power. It holds until `rearm`."""
+
+
 class DriverError(RobotError):
     """The arm's own interface is missing, does not answer, or refuses."""
 

@@ -18,13 +18,18 @@ from robots.types import Array
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "configs" / "robot"
 JOINT_LIMITS = ("q_min", "q_max", "dq_max", "ddq_max", "jerk_max", "tau_max", "q_home")
 POSITIVE = ("dq_max", "ddq_max", "jerk_max", "tau_max")
-SCALARS = ("control_hz", "first_command_tolerance", "table_margin", "self_margin")
+SCALARS = (
+    "control_hz", "first_command_tolerance", "following_error", "following_time", "following_lag",
+    "table_margin", "self_margin",
+)  # fmt: skip
 GRIPPER_SCALARS = (
     "gripper_width", "gripper_speed", "gripper_force", "finger_width", "finger_thickness", "finger_reach",
 )  # fmt: skip
 GRIPPER = (*GRIPPER_SCALARS, "finger_joints", "hand_link", "finger_capsules")  # all of them, or no hand
 CHAIN = ("mdh", "joint_origins")
-OPTIONAL = (*GRIPPER, *CHAIN, "urdf", "never_meet")
+# Of an arm whose description does not say: figures and their source are in docs/results.md.
+DEFAULTS = {"following_error": 0.15, "following_time": 0.25, "following_lag": 0.15}
+OPTIONAL = (*GRIPPER, *CHAIN, *DEFAULTS, "urdf", "never_meet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,9 @@ class ArmSpec:
         finger_reach: [m] of the finger tips beyond the `ee` frame.
         control_hz: commands a second.
         first_command_tolerance: [rad] largest distance of a session's first target from the measured joints.
+        following_error: [rad] largest distance of a measured joint from where it was sent.
+        following_time: [s] for which it may be larger before the arm is stopped.
+        following_lag: [s] by which an arm in motion may lag behind; see `robots.safety.following`.
         workspace_min, workspace_max: (3,) in [m], box the tool may move in, base frame.
         table_z: [m] height of the table in the base frame.
         table_margin: [m] smallest height above the table of every part of the arm but its first link.
@@ -75,6 +83,9 @@ class ArmSpec:
     finger_reach: float
     control_hz: float
     first_command_tolerance: float
+    following_error: float
+    following_time: float
+    following_lag: float
     workspace_min: Array
     workspace_max: Array
     table_z: float
@@ -156,7 +167,7 @@ class ArmSpec:
         for key in JOINT_LIMITS:
             values[key] = _numbers(key, raw[key], (n,))
         for key in (*SCALARS, *(GRIPPER_SCALARS if "gripper_width" in raw else ())):
-            values[key] = float(_numbers(key, raw[key], ()))
+            values[key] = float(_numbers(key, raw.get(key, DEFAULTS.get(key)), ()))
         if "gripper_width" in raw and not values["gripper_width"] > 0:
             raise SpecError(f"gripper_width: {values['gripper_width']} must be > 0")
         values = dict.fromkeys(GRIPPER_SCALARS, 0.0) | values

@@ -207,7 +207,7 @@ class DriverContract:
         q = driver.read().q
         gate.start(q, 1.0)
         for k in range(ticks):
-            sent = gate.filter(JointCommand(q + far, 1.0, k, 0.0), q)
+            sent = gate.filter(JointCommand(q + far, 1.0, k, 0.0), gate.q)
             driver.send(sent)
             time.sleep(driver.spec.dt)
         return sent.q_target

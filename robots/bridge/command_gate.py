@@ -11,7 +11,7 @@ from collections.abc import Callable
 from robots.bridge.command_queue import CommandQueue, QueuedCommand
 from robots.bridge.errors import CommandStale
 from robots.bridge.lease import Lease
-from robots.errors import CommandRejected
+from robots.errors import CommandRejected, FollowingError
 from robots.safety.gate import SafetyGate
 from robots.types import CommandLike, JointCommand, RobotState
 
@@ -63,16 +63,20 @@ class CommandGate:
             now: [s] on the server's clock.
 
         Raises:
-            CommandRejected: from the gate.
+            CommandRejected: from the gate. A FollowingError latches the lease as well.
         """
-        sent = self.gate.filter(command, state.q, state.gripper, now)
+        try:
+            sent = self.gate.filter(command, state.q, state.gripper, now)
+        except FollowingError:
+            self.latch(now)
+            raise
         self.lease.accepted(command.seq, arrived)
         self._counts["command"] += 1
         return sent
 
     def predict(self, command: CommandLike, state: RobotState, now: float) -> JointCommand | None:
         """`filter` for a command that the gate predicts, to be acknowledged now and gated in its tick."""
-        gripper = self.gate.predict(command, state.gripper, now)
+        gripper = self.gate.predict(command, state.q, state.gripper, now)
         if gripper is None:
             return None
         self._predicted = command, state, now
@@ -96,6 +100,21 @@ class CommandGate:
             return self.filter(queued.command, state, queued.arrived, now)
         except CommandRejected as error:
             return error
+
+    def brake(self, state: RobotState, now: float) -> JointCommand | None:
+        """The command of a tick without one; None where there is no posture to hold."""
+        if not self.gate.holding:
+            return None
+        sent = self.gate.brake(now, state.q)
+        self.latch(now)
+        return sent
+
+    def latch(self, now: float) -> None:
+        """Latch the lease where the gate has stopped the arm by itself."""
+        if self.gate.latched is not None and self.lease.latched is None:
+            self.lease.latch(self.gate.latched)
+            self._counts["following_error"] += 1
+            self.refuse_queued(now)
 
     def halt(self, now: float) -> None:
         """Refuse further commands, also queued ones; the gate then brakes tick by tick."""

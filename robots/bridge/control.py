@@ -186,8 +186,8 @@ class Controller:
             try:
                 sent = commands.filter(command, state, now, now)
             except CommandRejected:
-                if commands.gate.begun:
-                    self._step(commands.gate.brake(now))
+                if (braked := commands.brake(state, now)) is not None:
+                    self._step(braked)
                 raise
             self._step(sent)
             return sent, 0.0
@@ -216,11 +216,13 @@ class Controller:
     def hold(self, ticks: int) -> None:
         """For `exclusive`: run `ticks` ticks with the arm at its last target, or at its measured position."""
         gate = self.commands.gate
-        if not gate.begun:
+        if not gate.holding:
             gate = self.commands.make_gate()
-            gate.start(self.snapshot.state.q, self.snapshot.state.gripper)
+            gate.hold(self.snapshot.state.q, self.snapshot.state.gripper)
         for _ in range(ticks):
-            self._send(gate.brake(self.now()))
+            self._send(gate.brake(self.now(), self.snapshot.state.q))
+        with self._lock:
+            self.commands.latch(self.now())
 
     def restart(self) -> None:
         """For `exclusive`: the arm was placed elsewhere; the next command is the first of a session."""
@@ -270,9 +272,9 @@ class Controller:
             if sent is None and (queued := commands.queue.take()) is not None:
                 answer = commands.filter_queued(queued, self.snapshot.state, now)
                 sent = answer if isinstance(answer, JointCommand) else None
-            if sent is None and commands.gate.begun and not self.lease.faults:
-                sent = commands.gate.brake(now)
-                self.counts["tick_without_command"] += self.lease.begun
+            if sent is None and not self.lease.faults:
+                sent = commands.brake(self.snapshot.state, now)
+                self.counts["tick_without_command"] += sent is not None and self.lease.begun
             self._next = now + self.spec.dt
         self._send(sent)
         if queued is not None and answer is not None:

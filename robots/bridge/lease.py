@@ -47,7 +47,8 @@ class Lease:
     Attributes:
         session: random id of this start of the server; frames with another id are refused.
         holder: who commands, or None.
-        latched: why the arm accepts no commands, or None.
+        latched: why the arm accepts no commands, or None. What stopped it is said until `rearm`, whatever is
+            requested in between.
         faults: uncleared faults, oldest first.
         begun: whether a command was accepted since the last `rearm`.
         last_valid: [s] arrival of the commander's last valid command or heartbeat.
@@ -59,6 +60,7 @@ class Lease:
         self.latched: str | None = "the server has just started; `rearm` to begin"
         self.faults: list[str] = []
         self.begun = False
+        self._cause = False  # whether `latched` says what stopped the arm, so that it stands until `rearm`
         self._silence, self._stale = silence, stale
         self.last_valid = -math.inf
 
@@ -104,7 +106,7 @@ class Lease:
     def rearm(self, key: AllowedKey, session: str, token: int) -> None:
         """Accept commands again, in a new session. Raises as `check_rearm`."""
         self.check_rearm(key, session, token)
-        self.latched, self.begun = None, False
+        self.latched, self.begun, self._cause = None, False, False
 
     def check_rearm(self, key: AllowedKey, session: str, token: int) -> None:
         """Raise as `check_holder`, and FaultStands while there is a fault."""
@@ -114,12 +116,14 @@ class Lease:
 
     def latch(self, reason: str) -> None:
         """Accept no more commands. The first cause is kept."""
-        if self.latched is None:
-            self.latched = reason
+        if not self._cause:
+            self.latched, self._cause = reason, True
         self.begun = False
 
     def fault(self, reason: str) -> None:
-        """Latch; `rearm` is refused until the fault is cleared."""
+        """Latch; `rearm` is refused until the fault is cleared. The first fault is what is said."""
+        if not self.faults:
+            self._cause = False
         alike = NUMBER.sub("#", reason)
         if all(NUMBER.sub("#", known) != alike for known in self.faults) and len(self.faults) < 16:
             self.faults.append(reason)
@@ -128,11 +132,16 @@ class Lease:
     def clear_faults(self, key: AllowedKey, session: str, token: int) -> None:
         """Clear the faults after the commander confirms that the causes are fixed. The arm stays latched."""
         self.check_holder(key, session, token)
+        if self.faults:
+            self.latched = f"{self.latched} (cleared by {key.name}; `rearm` to begin)"
         self.faults.clear()
-        self._disarm("a fault was cleared; `rearm` to begin")
+        self._disarm("`rearm` to begin")
 
     def _disarm(self, reason: str) -> None:
-        self.latched, self.begun = reason, False
+        """Accept no more commands, for no fault of the arm: `reason` is said unless something stopped it."""
+        if not self._cause:
+            self.latched = reason
+        self.begun = False
 
     # -- commands -----------------------------------------------------------------------------
 

@@ -3,6 +3,9 @@
 GELLO's protocol (`gello/zmq_core/robot_node.py`) has no authentication and speaks pickle, which
 `robots.gello.messages` reads without unpickling. Joint states are (n_joints + 1,): positions in [rad], then
 the gripper in [0, 1], 1 = closed, in states as in commands.
+
+The arm ticks by the clock at its own rate and goes to the newest command: how often a client sends (GELLO's
+own does at 100 Hz) does not change how fast it moves.
 """
 
 from __future__ import annotations
@@ -10,13 +13,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import zmq
 
-from robots.errors import ArmLatched, CommandShape, MessageRefused, RobotError
+from robots.errors import ArmLatched, CommandNotFinite, CommandShape, MessageRefused, RobotError
 from robots.executor import Executor
 from robots.gello.messages import MAX_BYTES, Value, read, write
 from robots.policy_servers.address import require_loopback, zmq_address
@@ -28,6 +33,15 @@ from robots.zmq_context import Context
 log = logging.getLogger(__name__)
 SILENCE_S = 0.1
 POLL_MS = 20
+Reply = int | Array | dict[str, Array]
+
+
+class _Command(NamedTuple):
+    """A command of `client`: (n_joints,) in [rad], and the gripper opening in [0, 1]."""
+
+    client: bytes
+    q: Array
+    opening: float
 
 
 class GelloServer:
@@ -36,10 +50,14 @@ class GelloServer:
     The first client that commands is the only one that may, until a stop and `rearm`. After `silence_s`
     without a command the robot is stopped and stays latched until `rearm`, which a person calls.
 
+    A command that begins a session is answered by its tick, which may refuse it. A later one is answered at
+    once and replaces the one before; after a tick that refused it, the next is answered by its tick again.
+
     Args:
         robot: used by this server alone while it runs. Commands pass its safety gate.
         address: host:port, loopback only.
         silence_s: longest time between two commands in [s], > 0 and finite.
+        clock: monotonic clock in [s].
 
     Attributes:
         refused: requests answered with an error.
@@ -48,7 +66,13 @@ class GelloServer:
         AddressRefused: the address is not loopback, or `silence_s` is out of range.
     """
 
-    def __init__(self, robot: Robot, address: str = "127.0.0.1:6001", silence_s: float = SILENCE_S) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        address: str = "127.0.0.1:6001",
+        silence_s: float = SILENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         why = "GELLO's protocol has no authentication and is made of pickles"
         self.host, self.port = require_loopback(address, why)
         if not 0 < silence_s < np.inf:
@@ -57,11 +81,14 @@ class GelloServer:
         self._rearmable = robot.capability(Rearmable)
         self.refused = 0
         self._executor = Executor(robot)
+        self._clock, self._due = clock, clock()
         self._commander: bytes | None = None
         self._last_command: float | None = None
+        self._newest: _Command | None = None  # of the session; None = none has begun
+        self._first: deque[_Command] = deque()  # commands that wait for the tick that may begin a session
         self._rearm, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._methods: dict[str, Callable[[], int | Array | dict[str, Array]]] = {
+        self._methods: dict[str, Callable[[], Reply]] = {
             "num_dofs": lambda: robot.spec.n_joints + 1,
             "get_joint_state": self._joint_state,
             "get_observations": self._observations,
@@ -122,10 +149,11 @@ class GelloServer:
                 if self._rearm.is_set():
                     self._rearm.clear()
                     self._rearm_robot()
-                waiting = socket.poll(POLL_MS)
+                waiting = socket.poll(self._wait_ms())
                 self._check_silence()  # before the message that waits: a late command is late
                 if waiting:
                     self._serve(socket)
+                self._tick(socket)
         except Exception:
             log.exception("the GELLO server failed")
         finally:
@@ -139,24 +167,71 @@ class GelloServer:
             self.refused += 1  # not from a REQ socket, so nothing waits for an answer
             return
         try:
-            reply = write(self._handle(client, frames[1]))
+            reply = self._handle(client, frames[1])
         except Exception as error:
+            self._answer(socket, client, error)
+            return
+        if not isinstance(reply, _Command):
+            self._answer(socket, client, reply)
+        elif self._newest is None:
+            self._first.append(reply)
+        else:
+            self._newest, self._last_command = reply, self._clock()
+            self._answer(socket, client, None)
+
+    def _answer(self, socket: zmq.Socket[bytes], client: bytes, reply: Reply | Exception | None) -> None:
+        """Answer `client`; an exception becomes GELLO's error."""
+        if isinstance(reply, Exception):
             self.refused += 1
-            log.info("request failed: %s: %s", type(error).__name__, error)
-            reply = write({"error": error_text(error)})
+            log.info("request failed: %s: %s", type(reply).__name__, reply)
+            message = write({"error": error_text(reply)})
+        else:
+            message = write(reply)
         try:
-            socket.send_multipart([client, b"", reply])
+            socket.send_multipart([client, b"", message])
         except zmq.ZMQError as error:
             log.info("answer not sent: %s", error)
 
-    def _handle(self, client: bytes, body: bytes) -> int | Array | Mapping[str, Array] | None:
+    def _wait_ms(self) -> int:
+        """[ms] to wait for a message, at most to the next tick."""
+        if self._newest is None and not self._first:
+            return POLL_MS
+        return min(POLL_MS, max(0, int(1e3 * (self._due - self._clock()))))
+
+    def _tick(self, socket: zmq.Socket[bytes]) -> None:
+        """Send the newest command where a tick is due; a late tick is not made up for."""
+        now, dt = self._clock(), self.robot.spec.dt
+        if (self._newest is None and not self._first) or not now >= self._due:
+            return
+        self._due = self._due + dt if now < self._due + dt else now + dt
+        if self._newest is not None:
+            try:
+                self._executor.send(self._newest.q, self._newest.opening)
+            except RobotError as error:
+                log.warning("%s: %s", type(error).__name__, error)
+                self._newest = None  # the next command is answered by its tick, with the reason
+            return
+        first = self._first.popleft()
+        try:
+            self._check_commander(first.client)
+            self._executor.send(first.q, first.opening)
+        except Exception as error:  # whatever it is, a client waits for the answer
+            self._answer(socket, first.client, error)
+            return
+        self._newest, self._commander, self._last_command = first, first.client, now
+        self._answer(socket, first.client, None)
+        while self._first:
+            other = self._first.popleft()
+            self._answer(socket, other.client, self._taken())
+
+    def _handle(self, client: bytes, body: bytes) -> Reply | _Command:
         request = read(body)
         if not isinstance(request, dict):
             raise MessageRefused("request is not a dict with a method")
         method, args = request.get("method"), request.get("args") or {}
         if method == "command_joint_state" and isinstance(args, dict) and list(args) == ["joint_state"]:
-            self._command(client, args["joint_state"])
-            return None
+            self._check_commander(client)
+            return self._command(client, args["joint_state"])
         if isinstance(method, str) and method in self._methods and not args:
             return self._methods[method]()
         known = [*self._methods, "command_joint_state(joint_state)"]
@@ -164,15 +239,23 @@ class GelloServer:
             f"no method {str(method)[:40]!r} with these arguments; there are {', '.join(known)}"
         )
 
-    def _command(self, client: bytes, joint_state: Value) -> None:
-        if self._commander not in (None, client):
-            raise ServerFull("another GELLO client commands this arm; stop and re-arm the arm to release it")
+    def _command(self, client: bytes, joint_state: Value) -> _Command:
         n = self.robot.spec.n_joints
         state = np.asarray(joint_state)
         if not (state.shape == (n + 1,) and state.dtype.kind in "fiu"):
             raise CommandShape(f"joint_state: {state.dtype} {state.shape}, expected ({n + 1},) numbers")
-        self._executor.send(state[:n].astype(np.float64), 1.0 - float(state[n]))
-        self._commander, self._last_command = client, time.monotonic()
+        if not (finite := np.isfinite(state)).all():
+            name = [*self.robot.spec.joint_names, "gripper"][int(np.argmin(finite))]
+            raise CommandNotFinite(f"joint_state: {name} is not finite; refused")
+        return _Command(client, state[:n].astype(np.float64), 1.0 - float(state[n]))
+
+    def _check_commander(self, client: bytes) -> None:
+        if self._commander not in (None, client):
+            raise self._taken()
+
+    @staticmethod
+    def _taken() -> ServerFull:
+        return ServerFull("another GELLO client commands this arm; stop and re-arm the arm to release it")
 
     def _joint_state(self) -> Array:
         robot = self.robot.observe(()).robot
@@ -190,9 +273,9 @@ class GelloServer:
     def _check_silence(self) -> None:
         if self._last_command is None:
             return
-        silent = time.monotonic() - self._last_command
+        silent = self._clock() - self._last_command
         if not silent <= self.silence_s:
-            self._last_command = None  # stops once
+            self._last_command = self._newest = None  # stops once
             reason = f"GELLO was silent for {1e3 * silent:.0f} ms, limit {1e3 * self.silence_s:.0f}"
             log.warning("%s: stopped; type rearm to continue", reason)
             self.robot.stop(reason)
@@ -200,7 +283,7 @@ class GelloServer:
     def _rearm_robot(self) -> None:
         if self._last_command is not None:  # in the middle of a motion: an arm is re-armed at rest
             self.robot.stop("re-armed")
-        self._commander = self._last_command = None
+        self._commander = self._last_command = self._newest = None
         assert self._rearmable is not None
         try:
             self._rearmable.rearm()

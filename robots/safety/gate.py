@@ -8,26 +8,33 @@ the command that is really sent.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from robots.errors import (
     ArmLatched,
+    ArmMoving,
     CommandFromFuture,
     CommandJumps,
     CommandNotFinite,
     CommandOutOfOrder,
     CommandRejected,
     CommandShape,
+    FollowingError,
 )
 from robots.safety.envelope import Envelope
+from robots.safety.first_command import check_first_target
+from robots.safety.following import Following
 from robots.safety.joint_limits import JointLimits
 from robots.spec import ArmSpec
 from robots.types import Array, CommandLike, JointCommand
 
 FUTURE_TOLERANCE = 0.005  # [s] by which a stamp may be in the future: clock resolution, not skew
 NUMBER = (int, float, np.number)
+SAME = 1e-9  # [rad] a sent position this near to the target is the target
+REMEDY = "see what blocks or moves the arm, and whether its motors are on"
 
 
 class SafetyGate:
@@ -44,13 +51,19 @@ class SafetyGate:
     always among the candidates, so one always exists. A stream within the limits passes unchanged, without
     lag; a distant target is reached as fast as the limits allow, without overshoot.
 
+    An arm that does not follow (`Following`) is not driven on: the gate goes to the measured joints within
+    the limits, so that the arm neither winds up nor jumps back, and stops it if that lasts.
+
     Args:
         geometry: whether workspace, table and self-collision are checked. False only where nothing can break,
             as in a learner's simulation: near a boundary the checks cost as much as the physics.
 
     Attributes:
-        begun: whether a session has begun.
+        begun: whether a client's session has begun: its first command was accepted.
+        holding: whether there is a posture to hold, with or without a session.
         latched: why the arm was stopped, or None.
+        counts: commands by what became of them: "limited" by a limit or constraint, "held" while the arm did
+            not follow, "refused NAME" by the exception.
         envelope: the geometric constraints, None without `geometry`; `envelope.held` counts the motions that
             each constraint limited.
         gripper: commanded opening in [0, 1].
@@ -58,7 +71,8 @@ class SafetyGate:
 
     def __init__(self, spec: ArmSpec, geometry: bool = True) -> None:
         self.spec, self._n = spec, spec.n_joints
-        self.begun = False
+        self.begun = self.holding = False
+        self.counts: Counter[str] = Counter()
         self.latched: str | None = None
         # Lists of Python floats (see `JointLimits`); the arrays are made on demand.
         self._q: list[float] = spec.q_home.tolist()
@@ -70,6 +84,8 @@ class SafetyGate:
         self._target, self._target_speed = self._q, self._dq
         self._limits = JointLimits(spec)
         self.envelope = Envelope(spec, self._limits.change) if geometry else None
+        self._following = Following(spec)
+        self._measured: list[float] | None = None  # where an arm that does not follow is; None = it follows
         self._dt = spec.dt
         self._reached = False  # whether the last target was reached exactly
         self._exact_range: list[tuple[float, float]] | None = None  # of each joint: see `precompute`
@@ -88,7 +104,8 @@ class SafetyGate:
     def start(self, q_measured: Array | Sequence[float], gripper: float) -> None:
         """Begin a session at the measured joints, at rest.
 
-        The first `filter` calls it. After an explicit call the first target may be any distance away.
+        The first `filter` calls it. After an explicit call, by a caller that checks the first target itself,
+        that target may be any distance away.
 
         Args:
             q_measured: (n_joints,) in [rad].
@@ -97,12 +114,22 @@ class SafetyGate:
         Raises:
             CommandJumps: a joint is outside its limits; clipping it to them would be a jump.
         """
+        self.hold(q_measured, gripper)
+        self.begun = True
+
+    def hold(self, q_measured: Array | Sequence[float], gripper: float) -> None:
+        """Hold the arm where it is, at rest. No session begins: the next first target must be near the arm.
+
+        Args and errors: as `start`.
+        """
         q = np.array(self._finite(q_measured, "q_measured"))
         if outside := self.spec.outside(q):
             raise CommandJumps(f"{outside}; no motion can begin there: move it inside by hand")
         self._q, self._dq = np.clip(q, self._limits.q_min, self._limits.q_max).tolist(), [0.0] * self._n
         self._arrays, self._target, self._target_speed = None, self._q, self._dq
-        self.begun, self._reached, self._exact_range = True, True, None
+        self.holding, self._reached, self._exact_range = True, True, None
+        self._following.start(self._q)
+        self._measured = None
         if self.envelope is not None:
             self.envelope.start(self.q)
         self.gripper = _clip01(float(gripper))
@@ -118,14 +145,28 @@ class SafetyGate:
 
         Args:
             command: the request.
-            q_measured: (n_joints,) in [rad]; used by the first command of a session.
+            q_measured: (n_joints,) in [rad], the newest measurement.
             gripper_measured: opening in [0, 1] from which the fingers move; None or NaN = not measured, they
                 move from the last commanded opening.
             now: [s] on the receiver's clock; None = stamps are not checked.
 
         Raises:
             CommandRejected: one of its named kinds; nothing is sent, call `brake` for this tick.
+            FollowingError: the arm is not where it was sent; it is latched.
         """
+        try:
+            return self._filter(command, q_measured, gripper_measured, now)
+        except CommandRejected as refusal:
+            self.counts[f"refused {type(refusal).__name__}"] += 1
+            raise
+
+    def _filter(
+        self,
+        command: CommandLike,
+        q_measured: Array | Sequence[float],
+        gripper_measured: float | None,
+        now: float | None,
+    ) -> JointCommand:
         if self.latched is not None:
             raise ArmLatched(f"{self.spec.name} was stopped: {self.latched}; `rearm` it before commanding")
         target = self._finite(command.q_target, "command seq", command.seq)
@@ -141,31 +182,79 @@ class SafetyGate:
                 f"command seq {command.seq}: timestamp {command.t_mono} s is in the future, the receiver's "
                 f"clock is at {now} s; stamp with the receiver's clock"
             )
+        follows = True
         if not self.begun:
-            self._check_first(target, q_measured, command.seq)
-            self.start(q_measured, self.gripper if gripper_measured is None else gripper_measured)
-        self._advance(target)
+            check_first_target(self.spec, target, self._finite(q_measured, "q_measured"), command.seq)
+            if self.holding and self._following.check(q_measured):
+                self.begun, self._measured = True, None  # it goes on from the posture that it holds: no step
+            elif self.holding and not self.at_rest:
+                raise ArmMoving(f"{self.spec.name}: the arm still decelerates; command it when it is at rest")
+            else:
+                self.start(q_measured, self.gripper if gripper_measured is None else gripper_measured)
+        elif not (follows := self._follows(q_measured)) and self.latched is not None:
+            raise FollowingError(f"{self._following.trouble}; {REMEDY}; `rearm` it before commanding")
         self._seq, self._t_mono = command.seq, command.t_mono if now is None else now
+        if not follows:
+            self._give_way()
+            return self._to_send()
+        self._advance(target)
+        self._following.sent(self._q)
+        if self._q is not target and any(abs(a - b) > SAME for a, b in zip(self._q, target, strict=True)):
+            self.counts["limited"] += 1
         self.gripper = self._gripper_after_tick(float(opening), gripper_measured)
         return self._to_send()
 
-    def brake(self, now: float | None = None) -> JointCommand:
+    def brake(
+        self, now: float | None = None, q_measured: Array | Sequence[float] | None = None
+    ) -> JointCommand:
         """The command of one tick of braking within the limits; holds at rest. The gripper keeps its opening.
 
+        Args:
+            now: as for `filter`.
+            q_measured: (n_joints,) in [rad]; an arm that does not follow is given way to, and latched if that
+                lasts. None = not checked at this tick.
+
         Raises:
-            CommandRejected: no session has begun, so no position is known to hold.
+            CommandRejected: there is no posture to hold.
         """
-        if not self.begun:
+        if not self.holding:
             raise CommandRejected(f"{self.spec.name}: no session has begun; the arm holds by itself")
+        if now is not None:
+            self._t_mono = now
+        follows = self._measured is None if q_measured is None else self._follows(q_measured)
+        if not follows:
+            self._give_way()
+            return self._to_send()
+        self._brake()
+        self._following.sent(self._q)
+        return self._to_send()
+
+    def _brake(self) -> None:
         if any(self._dq):
             self._dq = self._limits.braked(self._dq)
             self._q = [q + dq * self._dt for q, dq in zip(self._q, self._dq, strict=True)]
             self._arrays = None
         self._target, self._target_speed, self._reached = self._q, self._dq, True
         self._exact_range = None
-        if now is not None:
-            self._t_mono = now
-        return self._to_send()
+
+    def _follows(self, q_measured: Array | Sequence[float]) -> bool:
+        """Whether the arm is where it was sent; latches where it was not for too long."""
+        if self._following.check(q_measured):
+            self._measured = None
+            return True
+        # Where nothing is measured there is nothing to go to: the arm brakes and holds.
+        self._measured = self._q if self._following.measured is None else self._following.measured
+        if self._following.failed:
+            self.stop(f"FollowingError: {self._following.trouble}; {REMEDY}")
+        return False
+
+    def _give_way(self) -> None:
+        """One tick towards the measured joints within the limits, at rest once there."""
+        self.counts["held"] += 1
+        if self._measured is None or self._following.measured is None:
+            self._brake()
+        else:
+            self._advance(self._measured)
 
     def precompute(self) -> None:
         """Compute the targets of the next tick that pass unchanged, so that `filter` answers faster.
@@ -180,7 +269,13 @@ class SafetyGate:
         if found is not None and (self.envelope is None or self.envelope.always_clear(self._q, found[1])):
             self._exact_range = found[0]
 
-    def predict(self, command: CommandLike, gripper_measured: float | None, now: float) -> float | None:
+    def predict(
+        self,
+        command: CommandLike,
+        q_measured: Array | Sequence[float],
+        gripper_measured: float | None,
+        now: float,
+    ) -> float | None:
         """The gripper opening that `filter` will return for `command`, if its joint target passes unchanged.
 
         So an acknowledgement need not wait for `filter`. `filter` must follow with the same arguments before
@@ -188,7 +283,7 @@ class SafetyGate:
 
         Args:
             command: its target is a tuple of floats, as decoded from the wire.
-            gripper_measured, now: as for `filter`.
+            q_measured, gripper_measured, now: as for `filter`.
 
         Returns:
             The opening in [0, 1], or None where only `filter` decides, including every refusal.
@@ -199,6 +294,8 @@ class SafetyGate:
         for wanted, (low, high) in zip(target, ranges, strict=True):
             if not low <= wanted <= high:
                 return None
+        if not (self.begun and self._following.is_near(q_measured)):
+            return None
         in_order = command.seq > self._seq and command.t_mono <= now + FUTURE_TOLERANCE
         return (
             self._gripper_after_tick(opening, gripper_measured)
@@ -208,7 +305,9 @@ class SafetyGate:
 
     @property
     def limited_by(self) -> str | None:
-        """Name of the geometric constraint that limited the last command's motion, or None."""
+        """What limited the last command's motion: a geometric constraint, a following error; or None."""
+        if self._measured is not None:
+            return f"following error: {self._following.trouble}"
         return None if self.envelope is None else self.envelope.limited_by
 
     @property
@@ -218,7 +317,7 @@ class SafetyGate:
         A new session begins at speed 0: a remaining speed would add to the largest change of a tick.
         """
         still = 1e-6 if self.latched is None else 0.0  # [rad/s]
-        return not self.begun or (max(self._dq) <= still and min(self._dq) >= -still)
+        return not self.holding or (max(self._dq) <= still and min(self._dq) >= -still)
 
     def stop(self, reason: str) -> None:
         """Refuse every later command; the caller sends `brake()` until `at_rest`."""
@@ -231,7 +330,8 @@ class SafetyGate:
         Sequence numbers continue, so that a command sent earlier is never executed later.
         """
         self.latched = None
-        self.begun = False
+        self.begun = self.holding = False
+        self._measured = None
 
     def _finite(self, values: Array | Sequence[float], *what: object) -> list[float]:
         """`values` as floats, one a joint. Raises CommandShape, CommandNotFinite; `what` names it there."""
@@ -254,18 +354,6 @@ class SafetyGate:
             joint = self.spec.joint_names[[math.isfinite(x) for x in numbers].index(False)]
             raise CommandNotFinite(f"{_label(what)}: {joint} is not finite; refused, arm holding")
         return numbers
-
-    def _check_first(self, target: list[float], q_measured: Array | Sequence[float], seq: int) -> None:
-        measured = self._finite(q_measured, "q_measured")
-        away = np.abs(np.subtract(target, measured))
-        limit = self.spec.first_command_tolerance
-        if not (away <= limit).all():
-            j = int(np.argmax(away))
-            raise CommandJumps(
-                f"{self.spec.joint_names[j]}: first target {target[j]:.3f} rad is {away[j]:.3f} rad from the "
-                f"measured {measured[j]:.3f} rad, limit {limit} rad; command seq {seq} refused, start at the "
-                "measured joints"
-            )
 
     def _advance(self, target: list[float]) -> None:
         """Advance the commanded state by one tick towards `target`, which is finite."""

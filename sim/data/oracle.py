@@ -173,7 +173,7 @@ class Oracle:
     @property
     def q(self) -> Array:
         """(n_joints,) where the arm was last told to be: planning on from the commanded state."""
-        return self.arm.gate.q.copy() if self.arm.gate.begun else self.arm.state().q
+        return self.arm.gate.q.copy() if self.arm.gate.holding else self.arm.state().q
 
     def _send(self, phase: str, chunk: ActionChunk, k: Keypoints, clean: bool = True) -> None:
         for q_target, gripper in zip(chunk.q_targets, chunk.gripper, strict=True):

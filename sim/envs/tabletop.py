@@ -184,8 +184,9 @@ class TabletopEnv(gymnasium.Env):
         self.current, self.task_description, self._scene = task, task.instruction, scene
         self._features = Features(task, scene.state)
         self.world.load(scene)
-        self.arm.hold(1)  # begins the session: any target may come first
         self._seq, self._sent = 0, []
+        # The session begins with the arm staying where it is: any target may come next.
+        self.arm.command(JointCommand(self.arm.q, self.arm.gripper, self._seq, self.arm.time))
         self._rows = self._read_poses()
         self._judge()
 

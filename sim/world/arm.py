@@ -19,6 +19,7 @@ from sim.world.world import PHYSICS_HZ, World
 # A stronger finger never comes to rest against the block in 20 solver iterations: it keeps pressing
 # in, one side more than the other, until the block jumps out (8 N did, 4 N gave way by millimetres).
 FINGER_FORCE = 2.5  # [N]
+SETTLE_TICKS = 200  # for a latched arm to come to rest; a tenth is enough from full speed
 
 
 class UnknownCamera(RobotError, KeyError):
@@ -81,13 +82,16 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
     def command(self, command: JointCommand) -> JointCommand:
         """Send one target through the gate and let one control tick pass; returns what was sent.
 
-        Raises CommandRejected on a bad command: the tick is spent braking.
+        Raises CommandRejected on a bad command: the tick is spent braking. Raises FollowingError where the
+        arm is not where it was sent: it comes to rest there.
         """
         self._follow_world()
         try:
             sent = self.gate.filter(command, self._here[:-2], self.gripper, self.time)
         except CommandRejected:
             self._brake()
+            if self.gate.latched is not None:
+                self._come_to_rest()
             raise
         self._drive(sent)
         return sent
@@ -97,16 +101,14 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
         self._follow_world()
         self.gate.stop(reason)
         self._brake()
-        while not self.gate.at_rest:
-            self._brake()
+        self._come_to_rest()
 
     def rearm(self) -> None:
         """Take commands again; the first must lie near where the arm is. What moves comes to rest before."""
-        if self.gate.begun:
+        if self.gate.holding:
             self._follow_world()
         self.gate.stop("re-armed")
-        while not self.gate.at_rest:
-            self._brake()
+        self._come_to_rest()
         self.gate.rearm()
 
     def drive(self, sent: JointCommand) -> None:
@@ -141,7 +143,7 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
         return 0.0 if opening < 0.0 else 1.0 if opening > 1.0 else opening
 
     def hold(self, ticks: int = 1) -> None:
-        """Let time pass at rest, for things to settle."""
+        """Let time pass at rest, for things to settle. It begins no session."""
         self._follow_world()
         for _ in range(ticks):
             self._brake()
@@ -163,15 +165,23 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
         self._here = [row[0] for row in self._states]
 
     def _brake(self) -> None:
-        if not self.gate.begun:
-            self.gate.start(self._here[:-2], self.gripper)
-        self._drive(self.gate.brake(self.time))
+        if not self.gate.holding:
+            self.gate.hold(self._here[:-2], self.gripper)
+        self._drive(self.gate.brake(self.time, self._here[:-2]))
+
+    def _come_to_rest(self) -> None:
+        for _ in range(SETTLE_TICKS):
+            if self.gate.at_rest:
+                return
+            self._brake()
 
     def _drive(self, sent: JointCommand) -> None:
         """One control tick: speeds that lead from where the joints are to the target, then physics.
 
         PyBullet: a position motor overshoots the speed limits on a step and never quite arrives;
-        the speed that takes one tick to get there does neither, and is corrected every tick.
+        the speed that takes one tick to get there does neither, and is corrected every tick. An arm of
+        which a joint is farther from its target than a tick and a following error lead (pushed aside, or
+        placed elsewhere) stays where it is: it would jump back with all its force.
         """
         spec, world = self.spec, self.world
         finger, hz = sent.gripper * spec.gripper_width / 2, spec.control_hz
@@ -180,6 +190,11 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
         for there, now, limit in zip(target, self._here, self._speed_limit, strict=True):
             wanted = (there - now) * hz
             speed.append(limit if wanted > limit else -limit if wanted < -limit else wanted)
+        if any(
+            not abs(there - now) <= limit / hz + spec.following_error
+            for there, now, limit in zip(target[:-2], self._here, self._speed_limit, strict=False)
+        ):
+            speed[:-2] = [0.0] * spec.n_joints
         p = world.p
         p.setJointMotorControlArray(
             self._body,

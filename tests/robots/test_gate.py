@@ -64,7 +64,7 @@ def test_no_limit_is_ever_exceeded(arm: ArmSpec, control_hz: float) -> None:
         if 0.9 < kind < 0.92:
             path.append(gate.brake().q_target)
         else:
-            path.append(gate.filter(JointCommand(target, 0.5, seq, 0.0), spec.q_home).q_target)
+            path.append(gate.filter(JointCommand(target, 0.5, seq, 0.0), gate.q).q_target)
     assert_within_limits(spec, np.array(path))
 
 
@@ -72,7 +72,7 @@ def test_a_stream_within_the_limits_passes_unchanged(arm: ArmSpec) -> None:
     gate, q = begun(arm), arm.q_home
     for k in range(100):
         target = q + 0.2 * (1 - np.cos(0.15 * k)) / 2
-        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), q)
+        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), gate.q)
         np.testing.assert_allclose(sent.q_target, target, atol=1e-9)
 
 
@@ -103,7 +103,7 @@ def test_the_short_way_through_the_gate_sends_what_the_long_way_sends(
     for one in (gate, twin):
         one.start(targets[0], 1.0)
     for seq, target in enumerate(targets):
-        a, b = (one.filter(JointCommand(target, 1.0, seq, 0.0), spec.q_home) for one in (gate, twin))
+        a, b = (one.filter(JointCommand(target, 1.0, seq, 0.0), one.q) for one in (gate, twin))
         np.testing.assert_allclose(a.q_target, b.q_target, atol=1e-7, err_msg=f"seq {seq}")
 
 
@@ -126,8 +126,9 @@ def test_the_gate_sends_the_same_whether_it_looked_ahead_or_not(arm: ArmSpec, ge
         else:
             command = JointCommand(target, float(rng.uniform(-0.2, 1.2)), k, 0.0)
             held = rng.choice([np.nan, 0.4, 0.9])  # where the fingers are
-            promised = gates[1].predict(command._replace(q_target=tuple(target.tolist())), held, 0.0)
-            sent = [gate.filter(command, spec.q_home, held, 0.0) for gate in gates]
+            wired = command._replace(q_target=tuple(target.tolist()))
+            promised = gates[1].predict(wired, gates[1].q, held, 0.0)
+            sent = [gate.filter(command, gate.q, held, 0.0) for gate in gates]
             a, b = sent[0].q_target, sent[1].q_target
             if promised is not None:
                 ahead += 1
@@ -145,17 +146,17 @@ def test_nothing_is_predicted_of_what_filter_refuses_or_changes(arm: ArmSpec) ->
         gate.filter(JointCommand(spec.q_home + 1e-6 * pace(spec) * k, 1.0, k, 0.0), spec.q_home)
     here = tuple(gate.q.tolist())
     good = JointCommand(here, 1.0, 3, 0.0)  # type: ignore[arg-type]
-    assert gate.predict(good, 1.0, 0.0) is None  # it has not looked ahead
+    assert gate.predict(good, gate.q, 1.0, 0.0) is None  # it has not looked ahead
     gate.precompute()
-    assert gate.predict(good, 1.0, 0.0) == 1.0
+    assert gate.predict(good, gate.q, 1.0, 0.0) == 1.0
     for bad in (
         {"q_target": (np.nan, *here[1:])}, {"q_target": (np.inf, *here[1:])}, {"q_target": here[1:]},
         {"q_target": (here[0] + 0.1, *here[1:])}, {"q_target": ()}, {"gripper": np.nan}, {"gripper": -np.inf},
         {"seq": 2}, {"t_mono": 1.0}, {"t_mono": np.nan},
     ):  # fmt: skip
-        assert gate.predict(good._replace(**bad), 1.0, 0.0) is None, bad
+        assert gate.predict(good._replace(**bad), gate.q, 1.0, 0.0) is None, bad
     gate.stop("a test")
-    assert gate.predict(good, 1.0, 0.0) is None
+    assert gate.predict(good, gate.q, 1.0, 0.0) is None
 
 
 def test_a_stream_that_lost_a_tick_is_followed_exactly_again_within_a_few(arm: ArmSpec) -> None:
@@ -165,7 +166,7 @@ def test_a_stream_that_lost_a_tick_is_followed_exactly_again_within_a_few(arm: A
         target = spec.q_home + size * (1 - np.cos(2 * np.pi * k / 4000))
         if k == 500:
             gate.brake()
-        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), spec.q_home).q_target
+        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), gate.q).q_target
         if not np.allclose(sent, target, rtol=0, atol=1e-9):
             late.append(k)
     assert late and late[0] == 500 and late[-1] < 525
@@ -179,7 +180,7 @@ def test_braking_from_every_state_ends_within_the_position_limits(arm: ArmSpec, 
     change = np.minimum(spec.ddq_max, spec.jerk_max * spec.dt / 2) * spec.dt
     passed = 0
     for seq, target in enumerate(targets):
-        gate.filter(JointCommand(target, 1.0, seq, 0.0), spec.q_home)
+        gate.filter(JointCommand(target, 1.0, seq, 0.0), gate.q)
         passed += gate._reached
         ticks = np.arange(1, np.ceil(np.abs(gate.dq) / change).max() + 1)[:, None]
         slower = np.maximum(np.abs(gate.dq) - change * ticks, 0.0)  # (ticks to rest, n_joints)
@@ -195,13 +196,13 @@ def test_a_harmless_stream_at_1_khz_takes_the_short_way_near_a_limit_too(arm: Ar
     monkeypatch.setattr(gate._limits, "track", lambda *given: pytest.fail("the long way"))
     for k in range(some(arm, 4000)):
         target = q + 0.1 * (1 - np.cos(2 * np.pi * k * spec.dt / 4))
-        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), q)
+        sent = gate.filter(JointCommand(target, 1.0, k, 0.0), gate.q)
         np.testing.assert_array_equal(sent.q_target, target)
 
 
 def test_a_far_step_is_reached_without_overshoot(arm: ArmSpec) -> None:
     gate, goal = begun(arm), arm.q_home + 0.2  # within the workspace
-    path = np.array([gate.filter(JointCommand(goal, 1.0, k, 0.0), goal).q_target for k in range(40)])
+    path = np.array([gate.filter(JointCommand(goal, 1.0, k, 0.0), gate.q).q_target for k in range(40)])
     assert (path <= goal + 1e-12).all()
     np.testing.assert_allclose(path[-1], goal, atol=1e-9)
     assert (np.diff(path, axis=0) >= -1e-12).all()
@@ -210,7 +211,7 @@ def test_a_far_step_is_reached_without_overshoot(arm: ArmSpec) -> None:
 def test_braking_ends_at_rest_and_stays(arm: ArmSpec) -> None:
     gate = begun(arm)
     for k in range(8):
-        gate.filter(JointCommand(arm.q_home + 0.5, 1.0, k, 0.0), arm.q_home)
+        gate.filter(JointCommand(arm.q_home + 0.5, 1.0, k, 0.0), gate.q)
     assert not gate.at_rest
     ticks = 0
     while not gate.at_rest:

@@ -72,10 +72,35 @@ def arm() -> GatedArm:
     return GatedArm()
 
 
+class Clock:
+    """Monotonic time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def server(arm):
-    with GelloServer(arm, "127.0.0.1:0", silence_s=30.0) as server:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(arm, clock):
+    with GelloServer(arm, "127.0.0.1:0", silence_s=0.1, clock=clock) as server:
         yield server
+
+
+def drive(client: Client, clock: Clock, state: np.ndarray, seconds: float, hz: float) -> int:
+    """Send `state` for `seconds` at `hz`; returns the number of errors."""
+    errors = 0
+    for _ in range(round(seconds * hz)):
+        clock.now += 1 / hz
+        errors += client.ask("command_joint_state", joint_state=state) is not None
+    client.ask("num_dofs")  # answered after the last tick
+    return errors
 
 
 @pytest.fixture
@@ -92,7 +117,7 @@ def wait_for(condition, seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def test_gello_s_four_methods_are_answered(arm, client):
+def test_gello_s_four_methods_are_answered(arm, client, clock):
     assert client.ask("num_dofs") == 8
     state = client.ask("get_joint_state")
     assert np.allclose(state[:7], SPEC.q_home) and state[7] == 0.0  # open
@@ -101,17 +126,16 @@ def test_gello_s_four_methods_are_answered(arm, client):
     assert seen["joint_positions"].shape == seen["joint_velocities"].shape == (8,)
     assert np.allclose(seen["ee_pos_quat"][:3], fk(SPEC, arm.q)[:3, 3])
     goal = np.array([*(SPEC.q_home + 0.1), 1.0])
-    for _ in range(40):
-        assert client.ask("command_joint_state", joint_state=goal) is None
+    assert drive(client, clock, goal, 2.0, 20.0) == 0
     assert np.allclose(arm.q, SPEC.q_home + 0.1) and arm.gripper < 0.01  # 1 closes
 
 
-def test_commands_go_through_the_arm_s_own_gate(arm, client):
+def test_commands_go_through_the_arm_s_own_gate(arm, client, clock):
     far = client.ask("command_joint_state", joint_state=np.array([*(SPEC.q_home + 1.0), 0.0]))
     assert "CommandJumps" in far["error"] and not arm.sent
+    clock.now += SPEC.dt
     client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
-    for _ in range(30):
-        client.ask("command_joint_state", joint_state=np.array([*(SPEC.q_home + 9.0), 0.0]))
+    drive(client, clock, np.array([*(SPEC.q_home + 9.0), 0.0]), 1.5, 20.0)
     path = np.array([c.q_target for c in arm.sent])
     assert (path <= SPEC.q_max).all()
     assert (np.abs(np.diff(path, axis=0)) * SPEC.control_hz <= SPEC.dq_max + 1e-9).all()
@@ -163,6 +187,48 @@ def test_frames_that_no_req_sends_are_dropped(server, client):
     assert client.ask("num_dofs") == 8
 
 
+@pytest.mark.parametrize("hz", [20.0, 33.0, 50.0, 100.0, 250.0, 1000.0])
+def test_an_arm_moves_no_faster_for_a_client_that_sends_more_often(arm, client, clock, hz: float) -> None:
+    here, begin = np.array([*SPEC.q_home, 0.0]), clock.now
+    client.ask("command_joint_state", joint_state=here)
+    far = here.copy()
+    far[0] += 1.5
+    drive(client, clock, far, 0.5, hz)
+    ticks = (clock.now - begin) * SPEC.control_hz
+    assert ticks - 2 <= len(arm.sent) <= ticks + 1 + 1e-6
+    assert arm.q[0] - SPEC.q_home[0] <= SPEC.dq_max[0] * (clock.now - begin) + 1e-9
+
+
+def test_the_newest_command_is_the_one_that_is_used(arm, client, clock) -> None:
+    client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
+    for k in range(1, 5):  # all within one tick
+        clock.now += 0.2 * SPEC.dt
+        client.ask("command_joint_state", joint_state=np.array([*(SPEC.q_home + 1e-3 * k), 0.0]))
+    clock.now += 0.3 * SPEC.dt
+    wait_for(lambda: len(arm.sent) == 2)
+    np.testing.assert_allclose(arm.q, SPEC.q_home + 4e-3, atol=1e-9)
+
+
+def test_time_that_was_lost_is_not_made_up_for_by_a_burst(arm, client, clock) -> None:
+    home = np.array([*SPEC.q_home, 0.0])
+    client.ask("command_joint_state", joint_state=home)
+    clock.now += 0.09
+    drive(client, clock, home, 0.001, 1000.0)
+    assert len(arm.sent) <= 2
+
+
+def test_what_a_tick_refuses_is_the_answer_to_the_next_command(arm, client, clock) -> None:
+    home = np.array([*SPEC.q_home, 0.0])
+    client.ask("command_joint_state", joint_state=home)
+    arm.q = SPEC.q_home + 0.6  # somebody moved it
+    clock.now += SPEC.dt
+    wait_for(lambda: arm.gate.latched is not None)
+    clock.now += SPEC.dt
+    said = client.ask("command_joint_state", joint_state=home)["error"]
+    assert "ArmLatched" in said and "FollowingError" in said and "panda_joint" in said
+    assert len(arm.sent) == 1
+
+
 def test_a_second_gello_may_observe_but_not_command(arm, server, client):
     home = np.array([*SPEC.q_home, 0.0])
     client.ask("command_joint_state", joint_state=home)
@@ -172,30 +238,33 @@ def test_a_second_gello_may_observe_but_not_command(arm, server, client):
     other.close()
 
 
-def test_silence_stops_the_arm_until_somebody_rearms_it(arm):
+def test_silence_stops_the_arm_until_somebody_rearms_it(arm, server, client, clock):
     home = np.array([*SPEC.q_home, 0.0])
-    with GelloServer(arm, "127.0.0.1:0", silence_s=0.1) as server:
-        client = Client(server)
-        time.sleep(0.3)
-        assert not arm.stops  # before the first command there is nothing to be silent about
-        client.ask("command_joint_state", joint_state=home)
-        wait_for(lambda: arm.stops)
-        assert "silent" in arm.stops[0]
-        assert "ArmLatched" in client.ask("command_joint_state", joint_state=home)["error"]
-        time.sleep(0.2)
-        assert len(arm.stops) == 1
-        server.rearm()
-        wait_for(lambda: arm.gate.latched is None)
-        assert client.ask("command_joint_state", joint_state=home) is None
-        client.close()
+    clock.now += 10.0
+    client.ask("num_dofs")
+    assert not arm.stops  # before the first command there is nothing to be silent about
+    client.ask("command_joint_state", joint_state=home)
+    clock.now += 0.11
+    wait_for(lambda: arm.stops)
+    assert "silent" in arm.stops[0]
+    assert "ArmLatched" in client.ask("command_joint_state", joint_state=home)["error"]
+    clock.now += 1.0
+    client.ask("num_dofs")
+    assert len(arm.stops) == 1
+    server.rearm()
+    wait_for(lambda: arm.gate.latched is None)
+    assert client.ask("command_joint_state", joint_state=home) is None
 
 
-def test_a_re_arm_in_the_middle_of_a_motion_stops_first_and_one_that_fails_ends_nothing(arm, server, client):
+def test_a_re_arm_in_the_middle_of_a_motion_stops_first_and_one_that_fails_ends_nothing(
+    arm, server, client, clock
+):
     client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
     server.rearm()
     wait_for(lambda: arm.stops)
     assert arm.stops == ["re-armed"]
     wait_for(lambda: arm.gate.latched is None)
+    clock.now += SPEC.dt
     client.ask("command_joint_state", joint_state=np.array([*SPEC.q_home, 0.0]))
 
     def refuse() -> None:
@@ -257,13 +326,13 @@ def test_gello_drives_the_simulated_arm():
     from palme.cli.config import load
     from palme.cli.settings.serve import ServeGelloConfig
 
+    clock = Clock()
     world, arm = _simulated(load(ServeGelloConfig))
-    with GelloServer(arm, "127.0.0.1:0", silence_s=30.0) as server:
+    with GelloServer(arm, "127.0.0.1:0", silence_s=30.0, clock=clock) as server:
         client = Client(server)
         goal = client.ask("get_joint_state")
-        goal[0] += 0.2
-        for _ in range(30):
-            client.ask("command_joint_state", joint_state=goal)
+        goal[0] += 0.1
+        assert drive(client, clock, goal, 1.5, 20.0) == 0
         reached = client.ask("get_joint_state")
         client.close()
     assert abs(reached[0] - goal[0]) < 0.01

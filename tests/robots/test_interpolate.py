@@ -24,7 +24,7 @@ def gated(targets: np.ndarray, spec: ArmSpec = PANDA) -> np.ndarray:
     gate = SafetyGate(spec)
     gate.start(spec.q_home, 1.0)
     return np.array(
-        [gate.filter(JointCommand(t, 1.0, k, 0.0), spec.q_home).q_target for k, t in enumerate(targets)]
+        [gate.filter(JointCommand(t, 1.0, k, 0.0), gate.q).q_target for k, t in enumerate(targets)]
     )
 
 
@@ -96,7 +96,7 @@ def test_the_bounds_hold_when_silences_cut_motions_again_and_again() -> None:
         gate.start(here, 1.0)
         goal = rng.uniform(PANDA.q_min, PANDA.q_max)
         for k in range(12):
-            target = gate.filter(JointCommand(goal, 1.0, k, 0.0), here).q_target
+            target = gate.filter(JointCommand(goal, 1.0, k, 0.0), gate.q).q_target
             try:
                 path.put(target, now)
             except DriverError:

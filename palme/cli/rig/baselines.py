@@ -131,6 +131,6 @@ class RandomPolicy:
         if self.done:
             q_goal = spec.q_home
         gated = self._arm.capability(HasGate)  # a remote arm's is at the other end
-        q_from = gated.gate.q.copy() if gated is not None and gated.gate.begun else observation.robot.q
+        q_from = gated.gate.q.copy() if gated is not None and gated.gate.holding else observation.robot.q
         path = joint_motion(spec, q_from, np.clip(q_goal, spec.q_min + 0.05, spec.q_max - 0.05), 1.0)
         return ActionChunk(path, np.full(len(path), self._rng.uniform()), spec.control_hz)
