@@ -35,6 +35,9 @@ finger_capsules:
   - [0.0, -0.062, -0.025, 0.0, 0.062, -0.025, 0.033]
 control_hz: 20.0
 first_command_tolerance: 0.15
+following_error: 0.15
+following_time: 0.25
+following_lag: 0.15
 workspace_min: [0.25, -0.45, 0.0]
 workspace_max: [0.75, 0.45, 0.70]
 table_z: 0.0

@@ -51,8 +51,8 @@ class SafetyGate:
     always among the candidates, so one always exists. A stream within the limits passes unchanged, without
     lag; a distant target is reached as fast as the limits allow, without overshoot.
 
-    An arm that does not follow (`Following`) is not driven on: the gate goes to the measured joints within
-    the limits, so that the arm neither winds up nor jumps back, and stops it if that lasts.
+    An arm that is not where it was sent (`Following`) is not driven on: it is held, and stopped if that
+    lasts. Then the gate goes to the measured joints within the limits: it neither winds up nor jumps back.
 
     Args:
         geometry: whether workspace, table and self-collision are checked. False only where nothing can break,
@@ -85,7 +85,7 @@ class SafetyGate:
         self._limits = JointLimits(spec)
         self.envelope = Envelope(spec, self._limits.change) if geometry else None
         self._following = Following(spec)
-        self._measured: list[float] | None = None  # where an arm that does not follow is; None = it follows
+        self._holds_back = False  # because the arm is not where it was sent
         self._dt = spec.dt
         self._reached = False  # whether the last target was reached exactly
         self._exact_range: list[tuple[float, float]] | None = None  # of each joint: see `precompute`
@@ -129,7 +129,7 @@ class SafetyGate:
         self._arrays, self._target, self._target_speed = None, self._q, self._dq
         self.holding, self._reached, self._exact_range = True, True, None
         self._following.start(self._q)
-        self._measured = None
+        self._holds_back = False
         if self.envelope is not None:
             self.envelope.start(self.q)
         self.gripper = _clip01(float(gripper))
@@ -186,7 +186,7 @@ class SafetyGate:
         if not self.begun:
             check_first_target(self.spec, target, self._finite(q_measured, "q_measured"), command.seq)
             if self.holding and self._following.check(q_measured):
-                self.begun, self._measured = True, None  # it goes on from the posture that it holds: no step
+                self.begun, self._holds_back = True, False  # it goes on from the posture held: no step
             elif self.holding and not self.at_rest:
                 raise ArmMoving(f"{self.spec.name}: the arm still decelerates; command it when it is at rest")
             else:
@@ -195,7 +195,7 @@ class SafetyGate:
             raise FollowingError(f"{self._following.trouble}; {REMEDY}; `rearm` it before commanding")
         self._seq, self._t_mono = command.seq, command.t_mono if now is None else now
         if not follows:
-            self._give_way()
+            self._hold_back()
             return self._to_send()
         self._advance(target)
         self._following.sent(self._q)
@@ -211,8 +211,8 @@ class SafetyGate:
 
         Args:
             now: as for `filter`.
-            q_measured: (n_joints,) in [rad]; an arm that does not follow is given way to, and latched if that
-                lasts. None = not checked at this tick.
+            q_measured: (n_joints,) in [rad]; an arm that is not where it was sent is held, and latched if
+                that lasts. None = not checked at this tick.
 
         Raises:
             CommandRejected: there is no posture to hold.
@@ -221,9 +221,10 @@ class SafetyGate:
             raise CommandRejected(f"{self.spec.name}: no session has begun; the arm holds by itself")
         if now is not None:
             self._t_mono = now
-        follows = self._measured is None if q_measured is None else self._follows(q_measured)
-        if not follows:
-            self._give_way()
+        if q_measured is not None:
+            self._follows(q_measured)
+        if self._holds_back:
+            self._hold_back()
             return self._to_send()
         self._brake()
         self._following.sent(self._q)
@@ -239,22 +240,22 @@ class SafetyGate:
 
     def _follows(self, q_measured: Array | Sequence[float]) -> bool:
         """Whether the arm is where it was sent; latches where it was not for too long."""
-        if self._following.check(q_measured):
-            self._measured = None
-            return True
-        # Where nothing is measured there is nothing to go to: the arm brakes and holds.
-        self._measured = self._q if self._following.measured is None else self._following.measured
+        self._holds_back = not self._following.check(q_measured)
         if self._following.failed:
             self.stop(f"FollowingError: {self._following.trouble}; {REMEDY}")
-        return False
+        return not self._holds_back
 
-    def _give_way(self) -> None:
-        """One tick towards the measured joints within the limits, at rest once there."""
+    def _hold_back(self) -> None:
+        """One tick for an arm that is not where it was sent: it is held, and once stopped, given way to.
+
+        To give way is to go to the measured joints within the limits: it is neither pressed on nor pulled.
+        """
         self.counts["held"] += 1
-        if self._measured is None or self._following.measured is None:
-            self._brake()
+        following = self._following
+        if following.failed and following.measured is not None:
+            self._advance(following.measured)
         else:
-            self._advance(self._measured)
+            self._brake()
 
     def precompute(self) -> None:
         """Compute the targets of the next tick that pass unchanged, so that `filter` answers faster.
@@ -306,7 +307,7 @@ class SafetyGate:
     @property
     def limited_by(self) -> str | None:
         """What limited the last command's motion: a geometric constraint, a following error; or None."""
-        if self._measured is not None:
+        if self._holds_back:
             return f"following error: {self._following.trouble}"
         return None if self.envelope is None else self.envelope.limited_by
 
@@ -330,8 +331,7 @@ class SafetyGate:
         Sequence numbers continue, so that a command sent earlier is never executed later.
         """
         self.latched = None
-        self.begun = self.holding = False
-        self._measured = None
+        self.begun = self.holding = self._holds_back = False
 
     def _finite(self, values: Array | Sequence[float], *what: object) -> list[float]:
         """`values` as floats, one a joint. Raises CommandShape, CommandNotFinite; `what` names it there."""

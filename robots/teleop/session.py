@@ -38,6 +38,11 @@ class Session:
         self._seq, self._stamp = -1, 0.0
         self._measure()
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether the last command sent is at rest, or there is none."""
+        return self._commanded is None or self._commanded.at_rest
+
     def begin(self) -> CommandedState:
         """The commanded state; at the start of a session, the measured joints at rest."""
         if self._commanded is None:
@@ -84,8 +89,7 @@ class Session:
         Returns:
             Whether it is stopped, so that nothing is sent.
         """
-        still = self._commanded is None or self._commanded.at_rest
-        if not self.latched and (still or (self._remote is not None and self._remote.realtime)):
+        if not self.latched and (self.at_rest or (self._remote is not None and self._remote.realtime)):
             self.stop_arm(reason)
         return self.latched
 

@@ -1,7 +1,8 @@
 """SharedArm: a `Robot` that an agent and an operator share; each tick has one commander.
 
 It wraps the arm for the agent's executor. The arm keeps its safety gate and session whoever commands, so a
-takeover or a hand-back is one more target.
+takeover or a hand-back is one more target. The agent has sessions of its own: the first command of the run,
+and the first after a person's, must be near the measured joints.
 
 Two time modes:
 
@@ -17,9 +18,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from robots.control_tasks import ControlTasks
 from robots.errors import (
     ArmLatched,
+    CommandJumps,
     CommandOutOfOrder,
     CommandRejected,
     DeviceError,
@@ -33,6 +37,7 @@ from robots.errors import (
     TakeoverRefused,
 )
 from robots.robot import LINK_TIMEOUT, HasCameras, HasGate, Rearmable, Remote, Robot, RobotWrapper
+from robots.safety.first_command import check_first_target
 from robots.teleop.arbitration import AUTONOMOUS, CORRECTING, STOPPED, Takeover
 from robots.teleop.capture_times import CaptureTimes
 from robots.teleop.limits import TeleopLimits
@@ -45,6 +50,10 @@ from robots.types import CameraFrame, JointCommand, Observation, RobotState
 
 POLICY = "policy"
 LOST = (ArmLatched, LeaseMissing, LinkDead, SessionLost, DriverError)  # errors that end a session
+
+
+class _FirstRefused(CommandJumps):
+    """By this module, before anything was sent; the gate's own CommandJumps cost the arm a tick."""
 
 
 class SharedArm(RobotWrapper, Rearmable):
@@ -100,6 +109,7 @@ class SharedArm(RobotWrapper, Rearmable):
         self._action: tuple[TeleopAction, float] | None = None
         self._pending: PendingCommand | None = None
         self._agent_seq = -1
+        self._agent_began = False  # whether a command was accepted since the start, or the interruption
         self._time_stopped = 0.0
         self._interrupted_at = clock()
         self._operator_commands: list[JointCommand] = []
@@ -130,6 +140,7 @@ class SharedArm(RobotWrapper, Rearmable):
         Raises:
             NotAutonomous: an operator has control, or had it since the agent's last `wait`.
             CommandOutOfOrder: `command.seq` is not greater than the agent's last one.
+            CommandJumps: the first command of the agent's session is too far from the measured joints.
             CommandRejected: from the gate.
         """
         with self._lock:
@@ -205,11 +216,12 @@ class SharedArm(RobotWrapper, Rearmable):
         return not self.takeover.autonomous
 
     def wait(self) -> Interruption:
-        """Wait until the agent may observe and plan again. Returns the interruption."""
+        """Wait until the agent may observe and plan again, the arm at rest. Returns the interruption."""
         while True:
             with self._lock:
                 self.tasks.check_alive()
-                if self.takeover.mode == AUTONOMOUS:
+                handed_back = self.takeover.mode == AUTONOMOUS
+                if handed_back and self._session.at_rest:  # a plan from where the arm passed begins elsewhere
                     what = Interruption(
                         self.takeover.who,
                         self.takeover.why,
@@ -220,7 +232,7 @@ class SharedArm(RobotWrapper, Rearmable):
                     self.takeover.acknowledge()
                     return what
                 if self.tasks.threaded:
-                    self._lock.wait(0.2)
+                    self._lock.wait(self.spec.dt if handed_back else 0.2)
                     continue
             self.tick()
 
@@ -340,10 +352,17 @@ class SharedArm(RobotWrapper, Rearmable):
         sent: JointCommand | None = None
         error: Exception | None = None
         try:
+            if not self._agent_began:
+                self._check_agents_first(asked, command.seq)
             sent = self._session.send(asked)
+            self._agent_began = True
         except LOST as lost:
             self._lost(lost)
             error = self._not_autonomous()
+        except _FirstRefused as far:
+            asked = self._session.make_command(self._session.begin().braking_target(), asked.gripper)
+            sent = self._send_for_operator(asked)
+            error = CommandJumps(str(far))
         except CommandRejected as refusal:
             self._session.command_refused()
             error = refusal
@@ -354,6 +373,16 @@ class SharedArm(RobotWrapper, Rearmable):
             pending.sent, pending.error, pending.done = sent, error, True
             self._lock.notify_all()
         return tick
+
+    def _check_agents_first(self, asked: JointCommand, seq: int) -> None:
+        """Raise _FirstRefused where a well-formed target is far from the arm; the gate checks its form."""
+        self._session.measure()
+        target = np.asarray(asked.q_target)
+        if target.shape == (self.spec.n_joints,) and target.dtype.kind in "fiu" and np.isfinite(target).all():
+            try:
+                check_first_target(self.spec, target, self._session.state.q, seq)
+            except CommandJumps as far:
+                raise _FirstRefused(str(far)) from far
 
     def _send_for_operator(self, asked: JointCommand) -> JointCommand | None:
         try:
@@ -436,6 +465,7 @@ class SharedArm(RobotWrapper, Rearmable):
             change()
             if before and not self.takeover.autonomous:
                 self._interrupted_at = self._clock()
+                self._agent_began = False
                 self._time_stopped = math.inf  # brake now, without waiting for the agent
                 self._operator_commands.clear()
             if self.takeover.mode != CORRECTING:

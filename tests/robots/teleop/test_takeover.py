@@ -7,6 +7,7 @@ import pytest
 
 from robots.errors import (
     ArmLatched,
+    CommandJumps,
     CommandNotFinite,
     CommandOutOfOrder,
     NotAutonomous,
@@ -74,7 +75,7 @@ def test_the_speed_is_continuous_over_500_takeovers_at_random_moments_of_a_motio
     assert (np.abs(speed) <= spec.dq_max).all()
 
 
-def test_a_target_from_anywhere_after_hand_back_is_followed_without_a_jump() -> None:
+def test_after_a_hand_back_the_first_target_is_near_the_arm_and_the_next_is_followed_without_a_jump() -> None:
     rng = np.random.default_rng(5)
     arm, below, clock = shared()
     executor = Executor(arm)
@@ -85,6 +86,14 @@ def test_a_target_from_anywhere_after_hand_back_is_followed_without_a_jump() -> 
             ticks(arm, clock, 1)
         arm.hand_back("anna")  # in full motion
         arm.wait()
+        here = below.q.copy()
+        assert below.gate.at_rest  # an agent that observes now sees where its plan begins
+        far = here + rng.choice([-1.0, 1.0], 7) * rng.uniform(0.16, 1.0, 7)
+        for _ in range(2):
+            with pytest.raises(CommandJumps, match="from the measured"):
+                executor.send(far, 1.0)
+        np.testing.assert_array_equal(below.q, here)
+        executor.send(here + rng.uniform(-0.14, 0.14, 7), 1.0)
         goal = somewhere(arm.spec, rng, arm.spec.q_home)
         for _ in range(int(rng.integers(1, 12))):
             executor.send(goal, 1.0)
