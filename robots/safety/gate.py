@@ -86,6 +86,7 @@ class SafetyGate:
         self.envelope = Envelope(spec, self._limits.change) if geometry else None
         self._following = Following(spec)
         self._holds_back = False  # because the arm is not where it was sent
+        self._way_to: list[float] | None = None  # (n_joints,) [rad] where such an arm is given way to
         self._dt = spec.dt
         self._reached = False  # whether the last target was reached exactly
         self._exact_range: list[tuple[float, float]] | None = None  # of each joint: see `precompute`
@@ -129,7 +130,7 @@ class SafetyGate:
         self._arrays, self._target, self._target_speed = None, self._q, self._dq
         self.holding, self._reached, self._exact_range = True, True, None
         self._following.start(self._q)
-        self._holds_back = False
+        self._holds_back, self._way_to = False, None
         if self.envelope is not None:
             self.envelope.start(self.q)
         self.gripper = _clip01(float(gripper))
@@ -240,9 +241,17 @@ class SafetyGate:
 
     def _follows(self, q_measured: Array | Sequence[float]) -> bool:
         """Whether the arm is where it was sent; latches where it was not for too long."""
-        self._holds_back = not self._following.check(q_measured)
-        if self._following.failed:
-            self.stop(f"FollowingError: {self._following.trouble}; {REMEDY}")
+        following = self._following
+        self._holds_back = not following.check(q_measured)
+        if following.failed:
+            self.stop(f"FollowingError: {following.trouble}; {REMEDY}")
+            here, limit = following.measured, self.spec.following_error
+            # Kept until the arm is moved on: an arm that trembles would never come to rest.
+            if here is not None and (
+                self._way_to is None
+                or any(abs(a - b) > limit for a, b in zip(here, self._way_to, strict=True))
+            ):
+                self._way_to = here
         return not self._holds_back
 
     def _hold_back(self) -> None:
@@ -251,9 +260,8 @@ class SafetyGate:
         To give way is to go to the measured joints within the limits: it is neither pressed on nor pulled.
         """
         self.counts["held"] += 1
-        following = self._following
-        if following.failed and following.measured is not None:
-            self._advance(following.measured)
+        if self.gives_way and self._way_to is not None:
+            self._advance(self._way_to)
         else:
             self._brake()
 
@@ -310,6 +318,11 @@ class SafetyGate:
         if self._holds_back:
             return f"following error: {self._following.trouble}"
         return None if self.envelope is None else self.envelope.limited_by
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it goes to the measured joints, because the arm was not where it was sent for too long."""
+        return self._holds_back and self._following.failed and self._way_to is not None
 
     @property
     def at_rest(self) -> bool:

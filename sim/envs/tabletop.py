@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from robots.errors import CommandRejected
+from robots.errors import CommandRejected, FollowingError
 from robots.spec import ArmSpec
 from robots.types import JointCommand
 from sim.data.scene_sampler import SceneDoesNotFit, layout
@@ -65,7 +65,8 @@ class TabletopEnv(gymnasium.Env):
     slack of `sim.envs.actions` is clamped to it; any other, NaN too, raises `CommandRejected`.
 
     Reward: 1 when the task is done (which ends the episode), else 0. `info` holds `is_success`,
-    `success` and `task_description`.
+    `success` and `task_description`. An arm that is blocked (pressed against the table, say) for longer than
+    its `ArmSpec` allows is stopped, which ends the episode too; `info["fault"]` then names joint and limit.
 
     An environment dropped without `close` gives its world back too. A copy (`copy.deepcopy`, pickle) has a
     world of its own; at the first use other than `reset` it repeats the commands of its original's episode
@@ -195,8 +196,8 @@ class TabletopEnv(gymnasium.Env):
 
         Raises:
             CommandRejected: `action` is not finite, of another shape or type, or far outside the limits: no
-                time passes, and the episode can go on. The gate refuses (the arm is latched): one tick of
-                braking passes.
+                time passes, and the episode can go on. The gate refuses (the arm is latched, as after a
+                `fault`): one tick of braking passes.
             ResetNeeded: before `reset`.
             ClosedEnvironmentError: after `close`.
         """
@@ -205,10 +206,16 @@ class TabletopEnv(gymnasium.Env):
         self._seq += 1
         command = JointCommand(values[:-1], float(values[-1]), self._seq, self.arm.time)
         self._sent.append(command)
-        self.arm.command(command)
+        fault = ""
+        try:
+            self.arm.command(command)
+        except FollowingError as error:  # an action may well lead into the table: that is no caller's mistake
+            fault = str(error)
         self._follow()
-        late = self._seq >= self._max_episode_steps
-        return self._observe(), float(self._success), self._success, late, self._info()
+        late, info = self._seq >= self._max_episode_steps, self._info()
+        if fault:
+            info["fault"] = fault
+        return self._observe(), float(self._success), self._success or bool(fault), late, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """The front camera's picture (352, 480, 3), or None without a render mode.

@@ -167,7 +167,10 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
     def _brake(self) -> None:
         if not self.gate.holding:
             self.gate.hold(self._here[:-2], self.gripper)
-        self._drive(self.gate.brake(self.time, self._here[:-2]))
+        sent = self.gate.brake(self.time, self._here[:-2])
+        if self.gate.gives_way:  # the posture comes to the arm, not the arm to the posture
+            sent = sent._replace(q_target=np.array(self._here[:-2]))
+        self._drive(sent)
 
     def _come_to_rest(self) -> None:
         for _ in range(SETTLE_TICKS):

@@ -102,7 +102,7 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
         begin = clock()
         if ahead:
             gate.precompute()
-            told = _foretold(gate, ask, now)
+            told = _foretold(gate, ask, measured, now)
         try:
             answer = gate.filter(ask, measured, None, now)
             met, accepted = None, ask.seq
@@ -140,12 +140,13 @@ def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:
     return found
 
 
-def _foretold(gate: SafetyGate, ask: JointCommand, now: float) -> float | None:
+def _foretold(gate: SafetyGate, ask: JointCommand, measured: Array, now: float) -> float | None:
     """See `SafetyGate.predict`; None for what cannot come over the wire."""
     q, opening = ask.q_target, ask.gripper
     if not (isinstance(q, np.ndarray) and q.ndim == 1 and isinstance(opening, float)):
         return None
-    return gate.predict(ask._replace(q_target=tuple(q.tolist())), None, now)  # type: ignore[arg-type]
+    wired: Any = ask._replace(q_target=tuple(q.tolist()))  # type: ignore[arg-type]
+    return gate.predict(wired, measured, None, now)
 
 
 class _Judge:
