@@ -21,6 +21,7 @@ from robots.gripper import NETWORK, one_is
 from robots.joints import checked, numbers, turned
 from robots.policy_servers.errors import ActionsRefused
 from robots.policy_servers.keys import Keys
+from robots.safety.first_command import check_first_target
 from robots.skills import Step
 from robots.spec import ArmSpec
 from robots.types import ActionChunk, Observation
@@ -99,6 +100,7 @@ class RemotePolicy:
         self.cameras: tuple[str, ...] = tuple(c for c in (form.camera, form.wrist_camera) if c is not None)
         self.localisations: Sequence[Localisation] = ()
         self._ticks = 0
+        self._followed = False  # whether an answer of this session was accepted
 
     def act(self, observation: Observation, goal: Goal) -> ActionChunk:
         """See `Policy`.
@@ -106,8 +108,11 @@ class RemotePolicy:
         Raises:
             ActionsRefused: for an answer of another shape, with a number that is not finite or outside the
                 arm's limits or the gripper's range, or longer than the horizon.
+            CommandJumps: the first joint target since `reset`, or since the server was lost, is too far from
+                the measured joints.
         """
         step = accepted(goal, self.accepts, self)
+        known, self._followed = self._followed, False
         try:
             answer = self._call(self.describe(observation, step))
         except self._refusals as refusal:
@@ -121,6 +126,10 @@ class RemotePolicy:
             )
         rows = rows[: self._form.horizon]
         chunk = self._chunk(rows, observation.robot.q)
+        if not known and self._form.actions == "joint_position":  # velocities begin where the arm is
+            what = "the server's first action"
+            check_first_target(self._spec, chunk.q_targets[0], observation.robot.q, what)
+        self._followed = True
         self._ticks += len(chunk.q_targets)
         done = answer.get("done")
         self.done = bool(done) if done is not None else self._ticks >= self._form.step_ticks

@@ -12,13 +12,13 @@ from robots.types import Array
 
 
 def check_first_target(
-    spec: ArmSpec, target: Array | Sequence[float], measured: Array | Sequence[float], seq: int
+    spec: ArmSpec, target: Array | Sequence[float], measured: Array | Sequence[float], what: str
 ) -> None:
     """Raise CommandJumps where the first target of a session is too far from the measured joints.
 
     Args:
         target, measured: (n_joints,) in [rad].
-        seq: of the command, for the message.
+        what: name of the command, for the message.
     """
     away = np.abs(np.subtract(target, measured))
     limit = spec.first_command_tolerance
@@ -26,6 +26,6 @@ def check_first_target(
         j = int(np.argmax(np.where(np.isnan(away), np.inf, away)))
         raise CommandJumps(
             f"{spec.joint_names[j]}: first target {target[j]:.3f} rad is {away[j]:.3f} rad from the "
-            f"measured {measured[j]:.3f} rad, limit {limit} rad; command seq {seq} refused, start at the "
+            f"measured {measured[j]:.3f} rad, limit {limit} rad; {what} refused, start at the "
             "measured joints"
         )

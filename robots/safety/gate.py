@@ -185,7 +185,8 @@ class SafetyGate:
             )
         follows = True
         if not self.begun:
-            check_first_target(self.spec, target, self._finite(q_measured, "q_measured"), command.seq)
+            measured = self._finite(q_measured, "q_measured")
+            check_first_target(self.spec, target, measured, f"command seq {command.seq}")
             if self.holding and self._following.check(q_measured):
                 self.begun, self._holds_back = True, False  # it goes on from the posture held: no step
             elif self.holding and not self.at_rest:

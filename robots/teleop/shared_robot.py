@@ -380,7 +380,7 @@ class SharedArm(RobotWrapper, Rearmable):
         target = np.asarray(asked.q_target)
         if target.shape == (self.spec.n_joints,) and target.dtype.kind in "fiu" and np.isfinite(target).all():
             try:
-                check_first_target(self.spec, target, self._session.state.q, seq)
+                check_first_target(self.spec, target, self._session.state.q, f"command seq {seq}")
             except CommandJumps as far:
                 raise _FirstRefused(str(far)) from far
 

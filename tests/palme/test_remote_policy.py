@@ -14,7 +14,7 @@ from palme.cli.settings.run import RunConfig
 from palme.cli.settings.serve import ServePolicyConfig
 from palme.errors import StepFailed
 from palme.policies.remote import RemoteFormat, RemotePolicy
-from robots.errors import RobotError
+from robots.errors import CommandJumps, RobotError
 from robots.motion.kinematics import fk
 from robots.policy_servers.clients import OpenpiClient
 from robots.policy_servers.errors import ActionsRefused, PolicyServerRefused, PolicyServerUnavailable
@@ -218,3 +218,44 @@ def test_the_real_keypose_policy_is_served_on_a_rendered_scene():
     np.testing.assert_allclose(chunk.q_targets[:n], local.q_targets[:n], atol=1e-5)
     np.testing.assert_allclose(chunk.gripper[:n], local.gripper[:n], atol=1e-6)
     assert np.abs(chunk.q_targets[-1] - SPEC.q_home).max() > 0.01  # it does move
+
+
+@pytest.mark.parametrize("protocol", ["openpi", "gr00t"])
+@pytest.mark.parametrize("joint", range(7))
+@pytest.mark.parametrize("away", [0.16, -0.3, 1.2])
+@pytest.mark.parametrize("event", ["the start", "a new step", "a lost server", "refusals before"])
+def test_the_first_action_of_every_session_of_a_server_is_near_the_measured_arm(
+    protocol: str, joint: int, away: float, event: str
+) -> None:
+    far, lost, here = rows(), False, SPEC.q_home
+    far[:, joint] += away if SPEC.q_min[joint] < here[joint] + away < SPEC.q_max[joint] else -away
+    answers = [rows()]
+
+    def call(flat):
+        if lost:
+            raise PolicyServerUnavailable("gone")
+        return {"actions": answers[0]}
+
+    policy = RemotePolicy(call, RemoteFormat(keys_for(protocol)), SPEC, refusals=(PolicyServerRefused,))
+    if event != "the start":
+        policy.act(seen(), TOLD)
+        policy.act(seen(), TOLD)
+    if event == "a new step":
+        policy.reset()
+    elif event == "a lost server":
+        lost = True
+        with pytest.raises(PolicyServerUnavailable):
+            policy.act(seen(), TOLD)
+        lost = False
+    elif event == "refusals before":
+        answers[0] = rows() * np.nan
+        with pytest.raises(ActionsRefused):
+            policy.act(seen(), TOLD)
+    answers[0] = far
+    for _ in range(2):
+        with pytest.raises(
+            CommandJumps, match=rf"{SPEC.joint_names[joint]}: first target .* the server's first"
+        ):
+            policy.act(seen(), TOLD)
+    answers[0] = rows()
+    policy.act(seen(), TOLD)
