@@ -274,7 +274,8 @@ class Controller:
                 sent = answer if isinstance(answer, JointCommand) else None
             if sent is None and not self.lease.faults:
                 sent = commands.brake(self.snapshot.state, now)
-                self.counts["tick_without_command"] += sent is not None and self.lease.begun
+                if sent is not None and self.lease.begun:
+                    self.counts["tick_without_command"] += 1
             self._next = now + self.spec.dt
         self._send(sent)
         if queued is not None and answer is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from palme.cli.bench.gate_following import FollowingBench, bench_following
 from palme.cli.bench.gate_streams import Streams
 from robots.errors import CommandRejected
 from robots.motion.kinematics import joint_frames
@@ -40,6 +41,7 @@ class GateBench:
         used: largest share of each joint limit that was sent, at most 1.
         room: least margin in [m] to the tool's box, above the table's margin, and beyond the bodies' margin.
         rate: commands a second of process time inside the gate.
+        following: an arm that is not where it was sent, and ordinary motion.
     """
 
     robot: str
@@ -53,22 +55,40 @@ class GateBench:
     used: dict[str, float] = field(default_factory=dict)
     room: dict[str, float] = field(default_factory=dict)
     rate: float = 0.0
+    following: FollowingBench = field(default_factory=FollowingBench)
 
     def as_dict(self) -> dict[str, Any]:
         """For a JSON file."""
-        return {k: dict(value) if isinstance(value, Counter) else value for k, value in vars(self).items()}
+        plain = {k: dict(value) if isinstance(value, Counter) else value for k, value in vars(self).items()}
+        return plain | {"following": self.following.as_dict()}
 
 
 def bench_gate(
-    robots: Sequence[str], commands: int, rates: Sequence[float] = (20.0, 1000.0), seed: int = 0
+    robots: Sequence[str],
+    commands: int,
+    rates: Sequence[float] = (20.0, 1000.0),
+    seed: int = 0,
+    faults: int = 0,
+    hours: float = 0.0,
 ) -> list[GateBench]:
     """`commands` shared out evenly among `robots` and `rates`; the same seed offers the same commands.
 
     Args:
         rates: [Hz]. At low ones speed and acceleration bind, at high ones jerk does.
+        faults: of each kind of `gate_following.FAULTS`, for each arm and rate.
+        hours: [h] of ordinary motion for each arm, at its first rate.
     """
-    specs = [replace(ArmSpec.load(name), control_hz=float(hz)) for name in robots for hz in rates]
-    return [bench_arm(spec, max(1, commands // len(specs)), seed) for spec in specs]
+    out = []
+    for name in robots:
+        for k, hz in enumerate(rates):
+            spec = replace(ArmSpec.load(name), control_hz=float(hz))
+            arm = bench_arm(spec, max(1, commands // (len(robots) * len(rates))), seed)
+            arm.following = bench_following(spec, faults, hours if k == 0 else 0.0, seed)
+            arm.violations += arm.following.violations
+            arm.violations["held an arm in ordinary motion"] += arm.following.false_holds
+            arm.violations += Counter()  # drops the zeros
+            out.append(arm)
+    return out
 
 
 def bench_arm(spec: ArmSpec, commands: int, seed: int = 0) -> GateBench:

@@ -12,7 +12,7 @@ from robots.spec import ArmSpec
 
 def _measure(config: GateConfig, bar: Bar) -> Figures:
     arms = config.arms or ArmSpec.available()
-    found = bench_gate(arms, config.commands, config.rates, config.seed)
+    found = bench_gate(arms, config.commands, config.rates, config.seed, config.faults, config.hours)
     return {f"{arm.robot}_{arm.control_hz:g}_hz": arm.as_dict() for arm in found}
 
 
@@ -28,7 +28,19 @@ def _show(figures: Figures) -> None:
         )
         print("  refused                   " + _listed(dict(sorted(arm["refusals"].items()))))
         print("  held back by              " + _listed(dict(sorted(arm["held"].items()))))
+        _show_following(arm["following"])
         print("  violations                " + (_listed(arm["violations"]) or "none"))
+
+
+def _show_following(found: dict[str, Any]) -> None:
+    if found["faults"]:
+        kinds = {f"{n} x {kind}, within": found["noticed_s"].get(kind) for kind, n in found["faults"].items()}
+        print("  not where it was sent [s]  " + _listed(kinds))
+    if found["ordinary_s"]:
+        print(
+            f"  ordinary motion           {found['ordinary_s'] / 60:g} minutes, false holds "
+            f"{found['false_holds']}, ticks limited {found['limited']}"
+        )
 
 
 def _listed(values: dict[str, Any], form: str = "{}") -> str:

@@ -52,6 +52,8 @@ class GateConfig(BenchConfig):
         commands: number in all, shared out among arms and rates; docs/results.md used 1000000.
         arms: names of configs/robot; [] = all.
         rates: [Hz] commands a second: low ones test speed and acceleration, high ones jerk.
+        faults: an arm that is blocked, drifts, is guided by hand ...: times each kind, for each arm and rate.
+        hours: [h] of ordinary motion for each arm, in which every hold is a false one.
         seed: of the commands.
     """
 
@@ -59,6 +61,8 @@ class GateConfig(BenchConfig):
     commands: Count
     arms: tuple[str, ...]
     rates: Annotated[tuple[Annotated[float, Range(1.0, 10_000.0)], ...], NonEmpty()]
+    faults: Whole
+    hours: Annotated[float, Range(0.0, 1000.0)]
     seed: Seed
 
 

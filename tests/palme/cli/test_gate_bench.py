@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from palme.cli.bench.gate import bench_arm, bench_gate
+from palme.cli.bench.gate_following import FAULTS, bench_following
 from robots.errors import CommandRejected
 from robots.safety.envelope import Envelope
+from robots.safety.following import Following
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 
@@ -62,3 +64,29 @@ def test_a_broken_gate_is_found_out(arm: ArmSpec, broken: str, monkeypatch: pyte
         monkeypatch.setattr(SafetyGate, "_finite", repair)
         wanted = "let through what is CommandNotFinite"
     assert wanted in bench_arm(arm, 600).violations
+
+
+@pytest.mark.parametrize("hz", [20.0, 250.0])
+def test_every_arm_that_is_not_where_it_was_sent_is_noticed(arm: ArmSpec, hz: float) -> None:
+    found = bench_following(dataclasses.replace(arm, control_hz=hz), trials=2, hours=0.0, seed=3)
+    assert not found.violations and found.faults == dict.fromkeys(FAULTS, 2)
+    assert set(found.noticed_s) == set(FAULTS) and found.noticed_s["displaced arm"] == 0.0
+
+
+def test_ordinary_motion_is_never_held(arm: ArmSpec) -> None:
+    found = bench_following(arm, trials=0, hours=0.1, seed=1)
+    assert (found.ordinary_s, found.false_holds) == (360.0, 0)
+
+
+def test_a_gate_that_notices_nothing_or_holds_for_nothing_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arm = ArmSpec.load("panda")
+    tight = dataclasses.replace(arm, following_error=0.02)
+    assert bench_following(tight, trials=0, hours=0.05).false_holds > 0
+    assert bench_gate(["panda"], 40, [20.0], hours=0.02)[0].violations == {}
+    monkeypatch.setattr(ArmSpec, "load", lambda name: tight)
+    assert "held an arm in ordinary motion" in bench_gate(["panda"], 40, [20.0], hours=0.05)[0].violations
+    monkeypatch.setattr(Following, "check", lambda self, measured: True)
+    blind = bench_following(arm, trials=1, hours=0.0).violations
+    assert {f"{kind}: not noticed" for kind in FAULTS} == {name for name in blind if "not noticed" in name}
