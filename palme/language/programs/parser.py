@@ -91,6 +91,17 @@ _FILTERS = (
     *t.RELATIONS, "between", *t.EXTREMES, *t.SUPERLATIVES, "number", *t.STATES, "same", "other",
     "except", "among",
 )  # fmt: skip
+ALL_WORDS: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        (
+            *_CALLS, *_DISTANCES, "0", *_QUANTIFIERS, *_LOOKS, *_FILTERS, *_SECOND.values(), *t.RELATIONS,
+            *c.PLACES, *c.SIDES, *c.DIRECTIONS, *c.ORDERS, *c.COMPARISONS, *c.REASONS,
+            "it", "not", "and", "table", "middle", "side", "by", "if", "else", "colour",
+            "(", ")", "[", "]", ",", ";", ":", "&", "+",
+        )
+    )
+)  # fmt: skip
+"""Every word that a program can contain."""
 
 
 class _Reader:

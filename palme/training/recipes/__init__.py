@@ -15,6 +15,7 @@ RECIPES: Registry[type[TrainerConfig]] = Registry(
         "perception": "palme.training.recipes.detector:DetectorTraining",
         "reader": "palme.training.recipes.instruction_encoder:InstructionEncoderTraining",
         "planner": "palme.training.recipes.planner:PlannerTraining",
+        "programs": "palme.training.recipes.programs:ProgramsTraining",
         "vision": "palme.training.recipes.vision:VisionTraining",
         "policy": "palme.training.recipes.chunk_policy:ChunkPolicyTraining",
     },

@@ -6,7 +6,15 @@ import pytest
 
 from palme.language.programs import calls as c
 from palme.language.programs import things as t
-from palme.language.programs.parser import END, MAX_WORDS, BadProgram, UnknownCall, may_follow, parse
+from palme.language.programs.parser import (
+    ALL_WORDS,
+    END,
+    MAX_WORDS,
+    BadProgram,
+    UnknownCall,
+    may_follow,
+    parse,
+)
 
 PROGRAMS = """
 put(small red block, in blue bowl)
@@ -137,3 +145,15 @@ def test_quantifiers_say_how_many() -> None:
     assert isinstance(put, c.Put)
     assert put.what == t.Things(3, (t.Noun("block", "red"), t.Noun("block", "blue")))
     assert put.place == c.OnTheTable()
+
+
+def test_every_word_that_may_follow_is_one_of_all_words() -> None:
+    rng = random.Random(1)
+    for _ in range(400):
+        words: list[str] = []
+        while len(words) < 60:
+            may = may_follow(tuple(words))
+            assert set(may) <= {*ALL_WORDS, END}
+            words.append(rng.choice(may))
+            if words[-1] == END:
+                break

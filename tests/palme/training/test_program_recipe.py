@@ -1,0 +1,76 @@
+"""A language model learns to write programs: only its adapter learns, is saved, and is shipped."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from palme.language.programs.prompt import SentenceTooLong, prompt_ids
+from palme.models.pretrained.load import pretrained, with_adapter
+from palme.training.recipes.programs import ProgramsRecipe, ProgramsTraining
+from palme.training.trainer import Trainer
+from tests.palme.tiny_lm import tiny_lm
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_lm(tmp_path_factory.mktemp("tiny"))
+
+
+def _settings(base: Path, out: Path, **more: object) -> ProgramsTraining:
+    settings = {"base": str(base), "out": str(out), "minutes": 0.0, "steps": 12, "tokens": 512, "rank": 4,
+                "lr": 0.02, "warmup": 2, "threads": 1, "evaluate_n": 20, "evaluate_every_s": 0.0}  # fmt: skip
+    return ProgramsTraining(**{**settings, **more})  # type: ignore[arg-type]
+
+
+def test_it_learns_and_the_adapter_alone_is_kept(base: Path, tmp_path: Path) -> None:
+    trainer = Trainer(_settings(base, tmp_path / "run"))
+    before = trainer.recipe.evaluate(final=False)["unseen/loss"]
+    frozen = {n: p.clone() for n, p in trainer.recipe.net.named_parameters() if not p.requires_grad}
+    figures = trainer.fit()
+    assert figures["unseen/loss"] < before - 0.1  # an adapter of a random model learns little
+    assert all(torch.equal(p, frozen[n]) for n, p in trainer.recipe.net.named_parameters() if n in frozen)
+    saved = load_file(tmp_path / "run" / "checkpoint.safetensors")
+    assert saved and all("lora_" in name for name in saved)
+
+
+def test_a_run_goes_on_where_it_stopped(base: Path, tmp_path: Path) -> None:
+    Trainer(_settings(base, tmp_path / "run", max_steps=5)).fit()
+    resumed = Trainer(_settings(base, tmp_path / "run"))
+    assert resumed.step == 5
+    resumed.fit()
+    assert resumed.step == 12
+
+
+def test_the_shipped_adapter_gives_the_trained_model(base: Path, tmp_path: Path) -> None:
+    trainer = Trainer(_settings(base, tmp_path / "run"))
+    trainer.fit()
+    recipe = trainer.recipe
+    assert isinstance(recipe, ProgramsRecipe)
+    model, tokenizer = pretrained(base)
+    ids = torch.tensor([prompt_ids(tokenizer, "put the red block in the blue bowl")])
+    plain = model(ids).logits.clone()
+    shipped = with_adapter(model, trainer.shipped)(ids).logits
+    with torch.no_grad():
+        learned = recipe.net.lm(ids).logits
+    torch.testing.assert_close(shipped.float(), learned.float(), atol=0.15, rtol=0.1)
+    assert (shipped - plain).abs().max() > 0.2
+    assert sum(path.stat().st_size for path in trainer.shipped.glob("*.safetensors")) < 2e5
+
+
+def test_a_base_that_is_not_there_says_how_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALME_CACHE", str(tmp_path))
+    with pytest.raises(Exception, match="palme setup language"):
+        Trainer(_settings(Path("qwen2.5-coder-0.5b"), tmp_path / "run"))
+
+
+def test_a_folder_without_an_adapter_is_named(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="palme train programs"):
+        with_adapter(pretrained(base)[0], tmp_path)
+
+
+def test_a_sentence_that_is_too_long_is_refused(base: Path) -> None:
+    _, tokenizer = pretrained(base)
+    with pytest.raises(SentenceTooLong, match="fewer words"):
+        prompt_ids(tokenizer, "put " * 200)
