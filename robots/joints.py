@@ -146,7 +146,7 @@ def turned(limits: Limits, q: Array, near: Array, what: str) -> str:
         return ""
     j = int(np.argmax(off))
     return (
-        f"{limits.joint_names[j]}: {what} {q[j]:.3f} rad, {away[j]:.3f} rad from the measured {near[j]:.3f}; "
+        f"{limits.joint_names[j]}: {what} {q[j]:.3f} rad, {away[j]:.3f} rad from {near[j]:.3f} before it; "
         "it looks like one turn (2 pi) off: send angles on the arm's own turn"
     )
 

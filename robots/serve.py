@@ -107,6 +107,7 @@ def build(
     try:
         sockets.check_reach(sockets.parse(settings.address)[0], settings.beyond_loopback)
         key = keys.load_secret(folder, settings.key)
+        keys.AllowList(folder).check()
         spec = _at_rate(ArmSpec.load(settings.robot), settings)
         driver = make(settings.backend, spec, settings.backend_settings, drivers, settings.dry_run)
     except RobotError as error:  # nothing is connected yet, so the cause is a setting

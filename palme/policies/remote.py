@@ -188,8 +188,9 @@ class RemotePolicy:
             raise ActionsRefused(f"the server's actions are not finite at row {row}, column {column}")
         if self._form.actions == "joint_position":
             checked(self._spec, rows[:, :n], "the server's action", ActionsRefused, rows=True)
-            if text := turned(self._spec, rows[0, :n], q, "the server's action, row 0,"):
-                raise ActionsRefused(text)
+            for row, before in enumerate((q, *rows[:-1, :n])):
+                if text := turned(self._spec, rows[row, :n], before, f"the server's action, row {row},"):
+                    raise ActionsRefused(text)
         elif not (np.abs(rows[:, :n]) <= MAX_VELOCITY).all():
             row, j = np.argwhere(~(np.abs(rows[:, :n]) <= MAX_VELOCITY))[0].tolist()
             raise ActionsRefused(

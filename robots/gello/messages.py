@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from robots.arrays import allowed, array_from, sendable
 from robots.errors import ArrayRefused, CommandNotFinite, CommandOutside, CommandShape, MessageRefused
 from robots.gripper import one_is
-from robots.joints import Limits, checked, numbers
+from robots.joints import Limits, checked, numbers, turned
 
 Value: TypeAlias = (
     "None | bool | int | float | str | NDArray[Any] | list[Value] | tuple[Value, ...] | dict[str, Value]"
@@ -235,12 +235,15 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     raise MessageRefused(f"message holds a bare {type(value).__name__.lstrip('_').lower()}")
 
 
-def joint_command(limits: Limits, joint_state: Value) -> tuple[NDArray[np.float64], float]:
+def joint_command(
+    limits: Limits, joint_state: Value, near: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], float]:
     """The target of GELLO's `command_joint_state`.
 
     Args:
         limits: of the arm.
         joint_state: (n_joints + 1,) numbers: positions in [rad], then the gripper, 1 = closed.
+        near: (n_joints,) the target before it in [rad], if there was one.
 
     Returns:
         (n_joints,) in [rad], and the opening in [0, 1], 1 = open.
@@ -248,7 +251,8 @@ def joint_command(limits: Limits, joint_state: Value) -> tuple[NDArray[np.float6
     Raises:
         CommandShape: another shape, or not numbers.
         CommandNotFinite: a number is NaN or infinite.
-        CommandOutside: a joint outside the arm's limits, or the gripper outside of its range.
+        CommandOutside: a joint outside the arm's limits or a turn off the target before, or the gripper
+            outside of its range.
     """
     state, n = numbers(joint_state, "joint_state", CommandShape), len(limits.joint_names)
     if state.shape != (n + 1,):
@@ -257,6 +261,8 @@ def joint_command(limits: Limits, joint_state: Value) -> tuple[NDArray[np.float6
         name = [*limits.joint_names, "gripper"][int(np.argmin(finite))]
         raise CommandNotFinite(f"{name}: joint_state is not finite; refused, arm holding")
     q = checked(limits, state[:n], "joint_state", CommandOutside)
+    if near is not None and (text := turned(limits, q, near, "joint_state")):
+        raise CommandOutside(text)
     return q, GRIPPER.opening(float(state[n]), "joint_state, gripper", CommandOutside)
 
 

@@ -23,7 +23,7 @@ from robots.errors import MessageRefused
 from robots.policy_servers.address import parse, require_loopback
 from robots.policy_servers.errors import AddressRefused, ServerFull, error_text
 from robots.policy_servers.gr00t_forms import read_request, with_instruction
-from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode, shown
+from robots.policy_servers.msgpack_numpy import MARGIN, MAX_BYTES, decode, encode, shown
 from robots.policy_servers.session import Session
 from robots.zmq_context import Context
 
@@ -67,7 +67,7 @@ class Gr00tServer:
         context = Context()
         socket = context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES + MARGIN)
         socket.setsockopt(zmq.RCVHWM, 2 * self._max_clients)
         socket.setsockopt(zmq.SNDTIMEO, 1000)
         socket.setsockopt(zmq.IPV6, int(is_ipv6(self.host)))

@@ -18,6 +18,7 @@ from robots.errors import ArrayRefused, MessageRefused
 from robots.text import text_problem
 
 MAX_BYTES = 32 << 20  # two 1280 x 720 cameras with float32 depth take 13 MiB
+MARGIN = 1 << 16  # [bytes] above `MAX_BYTES` that a server still reads, to refuse them by name
 MAX_ITEMS = 4096
 MAX_DEPTH = 12
 # Bytes of a length or of a number after each leading byte.

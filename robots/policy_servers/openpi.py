@@ -21,7 +21,7 @@ from robots.address import is_ipv6, joined
 from robots.errors import MessageRefused
 from robots.policy_servers.address import parse, require_loopback, set_send_timeout
 from robots.policy_servers.errors import AddressRefused, ServerFull, error_text
-from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode, shown
+from robots.policy_servers.msgpack_numpy import MARGIN, MAX_BYTES, decode, encode, shown
 from robots.policy_servers.session import Session
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,8 @@ class OpenpiServer:
 
         try:
             self._server = serve(
-                self._handle, self.host, self.port, compression=None, max_size=MAX_BYTES, max_queue=2,
+                self._handle, self.host, self.port, compression=None,
+                max_size=MAX_BYTES + MARGIN, max_queue=2,
                 origins=[None], process_request=self._request, close_timeout=CLOSE_S,
                 family=socket.AF_INET6 if is_ipv6(self.host) else socket.AF_INET,
             )  # fmt: skip

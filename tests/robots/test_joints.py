@@ -482,6 +482,24 @@ def test_an_arm_that_turns_further_than_once_is_compared_with_where_it_is() -> N
     assert joints.turned(ur, ur.q_home * np.nan, ur.q_home, "action") != ""
 
 
+def test_a_turn_between_two_targets_is_refused_where_the_limits_allow_it() -> None:
+    ur = ArmSpec.load("ur5e")
+    from tests.palme.test_remote_policy import seen
+
+    for j in (0, 1, 3, 4, 5):
+        for row in range(4):
+            rows = np.tile([*ur.q_home, 0.0], (4, 1))
+            q = ur.q_home.copy()
+            rows[row, j] -= np.sign(ur.q_home[j] or 1.0) * 2 * np.pi
+            observation = dataclasses.replace(seen(), robot=dataclasses.replace(seen().robot, q=q))
+            policy = RemotePolicy(lambda flat: {"actions": rows}, RemoteFormat(keys_for("openpi")), ur)  # noqa: B023
+            with pytest.raises(ActionsRefused, match=f"{ur.joint_names[j]}: .*row {row}, .*one turn"):
+                policy.act(observation, Step.parse(STEP))
+            if row:
+                with pytest.raises(CommandOutside, match=f"{ur.joint_names[j]}: joint_state.*one turn"):
+                    joint_command(ur, rows[row].tolist(), rows[row - 1, :-1])
+
+
 def test_a_posture_inside_its_limits_is_returned_as_it_is() -> None:
     rng = np.random.default_rng(0)
     for spec in map(ArmSpec.load, ArmSpec.available()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import socket
 import threading
 import time
@@ -25,7 +26,7 @@ from robots.policy_servers.errors import (
 from robots.policy_servers.gr00t import Gr00tServer
 from robots.policy_servers.gr00t_forms import flatten, nest
 from robots.policy_servers.keys import keys_for
-from robots.policy_servers.msgpack_numpy import decode, encode
+from robots.policy_servers.msgpack_numpy import MAX_BYTES, decode, encode
 from robots.policy_servers.observations import Calibration
 from robots.policy_servers.openpi import OpenpiServer
 from robots.policy_servers.session import Session
@@ -459,3 +460,30 @@ def test_servers_and_clients_meet_over_ipv6(protocol, scheme):
     with pytest.raises(AddressRefused, match=r"cannot serve at \[::1\]:"):
         make_server(sweep_session, {}, f"[::1]:{server.port}").start()
     server.close()
+
+
+def test_a_request_of_the_documented_size_is_answered_and_a_larger_one_by_name(protocol):
+    from websockets.sync.client import connect
+
+    def message(size: int) -> bytes:
+        whole = encode({"x": b""})
+        return (
+            whole[:-2]
+            + b"\xc6"
+            + (size - len(whole) - 3).to_bytes(4, "big")
+            + b"\0" * (size - len(whole) - 3)
+        )
+
+    sizes = {MAX_BYTES: "lacks|missing|Missing|Refused", MAX_BYTES + 1: "bytes; .* are allowed"}
+    with server_of(protocol) as server:
+        for size, says in sizes.items():
+            assert len(message(size)) == size
+            if protocol == "gr00t":
+                said = ask(server, message(size))["error"]
+            else:
+                address = f"ws://127.0.0.1:{server.port}"
+                with connect(address, compression=None, max_size=None, proxy=None) as raw:
+                    raw.recv(10)
+                    raw.send(message(size))
+                    said = raw.recv(20)
+            assert re.search(says, said), said

@@ -78,5 +78,5 @@ def _list(folder: Path, given: dict[str, str]) -> None:
     if not allowed:
         print("    none: every client is refused")
     if broken := entries.broken():
-        print("  unreadable entries grant no access; remove them, or allow their keys again:")
+        print("  these entries grant no access; mend them, or remove them and allow their keys again:")
         print("\n".join(f"    {problem}" for problem in broken))
