@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load
-from palme.cli.errors import UsageError, reason
+from palme.cli.errors import UsageError, beginning, reason
 from palme.cli.exit_codes import exit_code
 from palme.cli.out_lock import locked
 from palme.cli.settings.run import RunConfig
@@ -66,8 +66,9 @@ def run(sentence: str, config: RunConfig) -> int:
 
 
 def _carried_out(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None) -> int:
-    folder = _folder(config)
-    stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene))
+    with beginning():
+        folder = _folder(config)
+        stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene))
     try:
         return _run_on(stage, folder)
     finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load
-from palme.cli.errors import UsageError
+from palme.cli.errors import UsageError, beginning
 from palme.cli.exit_codes import exit_code
 from palme.cli.rig.operator_session import OperatorSession, beside, check_operator, device_named
 from palme.cli.settings.run import SessionConfig, TeleopConfig
@@ -78,7 +78,8 @@ def _alone_at(config: TeleopConfig) -> Iterator[tuple[Any, Scene | None]]:
         finally:
             client.close()
         return
-    arm, scene = simulated(config)
+    with beginning():
+        arm, scene = simulated(config)
     try:
         yield arm, scene
     finally:
@@ -120,7 +121,8 @@ def _person_at(
             from palme.cli.rig.recording import Recording
 
             begun = Recording(config.record, arm, config.robot, config.codec)
-            robot = begun.begin(arm, config.task, scene, SETTLE_TICKS, config.seed, pictures)
+            with beginning():
+                robot = begun.begin(arm, config.task, scene, SETTLE_TICKS, config.seed, pictures)
             recording = ended.recording = begun
         with OperatorSession(
             robot, config, device, tuple(arm.cameras), False, mode, message, pictures=pictures

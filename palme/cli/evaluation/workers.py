@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from palme.cli.errors import UsageError
+from palme.cli.errors import UsageError, beginning
 from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec, run_episode
 from palme.cli.evaluation.worker_lost import WorkerLost
 from palme.cli.rig.build import Rig, build_rig
@@ -82,7 +82,7 @@ def _started(config: EvalConfig) -> Rig:
     """This process's rig, built when it is first needed."""
     global _rig, _recording
     if _rig is None:
-        with interruptible():  # nothing is there to be lost yet
+        with interruptible(), beginning():  # nothing is there to be lost yet
             _rig = build_rig(config)
         if config.record:
             names = config.planner.name, config.policy.name
