@@ -57,9 +57,7 @@ def run(sentence: str, config: RunConfig) -> int:
     scene = _scene(sentence, config)
     rig = _rig(config)
     try:
-        with held(
-            "finishing"
-        ):  # from here on a signal ends a motion or a film, and never what is being saved
+        with held("finishing"):  # a signal ends a motion or a film, and never what is being saved
             return _carried_out(sentence, config, rig, scene)
     finally:
         rig.close()
