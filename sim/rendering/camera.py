@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.errors import RobotError
 from robots.types import Array
 
 NEAR, FAR = 0.02, 6.0  # [m]
@@ -57,6 +59,40 @@ class Camera:
 FRONT = Camera("front", (1.15, 0.0, 0.85), (0.49, 0.0, 0.035))
 WRIST = Camera("wrist", (0.065, 0.0, -0.09), (0.045, 0.0, 0.10), (1.0, 0.0, 0.0), 70.0, (96, 96), True)
 CAMERAS = {"front": FRONT, "wrist": WRIST}
+LARGEST = 4096  # [px] of a picture's edge
+
+
+class UnknownCamera(RobotError, KeyError):
+    """There is no camera of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def camera_named(camera: str | Camera) -> Camera:
+    """`camera`, or the one of that name. Raises UnknownCamera, naming those there are."""
+    if isinstance(camera, Camera):
+        return camera
+    if not isinstance(camera, str) or camera not in CAMERAS:
+        raise UnknownCamera(f"no camera {camera!r}; there are {list(CAMERAS)}")
+    return CAMERAS[camera]
+
+
+def cameras_named(cameras: Sequence[str | Camera]) -> dict[str, Camera]:
+    """The cameras of `cameras` by name. Raises UnknownCamera for one name in place of a sequence too."""
+    if isinstance(cameras, (str, Camera)):
+        raise UnknownCamera(f"cameras={cameras!r}: must be a sequence of names of {list(CAMERAS)}")
+    return {c.name: c for c in map(camera_named, cameras)}
+
+
+def check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) in [px]. Raises ValueError unless both are whole numbers in [1, 4096]."""
+    whole = isinstance(size, (tuple, list)) and len(size) == 2
+    if not (whole and all(isinstance(n, (int, np.integer)) and 1 <= n <= LARGEST for n in size)):
+        raise ValueError(
+            f"size={size!r}: must be (width, height), whole numbers in [1, {LARGEST}] px, such as (240, 176)"
+        )
+    return (int(size[0]), int(size[1]))
 
 
 def look_at(position: Vector, target: Vector, up: Vector) -> Array:

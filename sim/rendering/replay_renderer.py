@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from robots.spec import ArmSpec
 from robots.types import Array
-from sim.rendering.camera import CAMERAS, Camera
+from sim.rendering.camera import CAMERAS, Camera, UnknownCamera
 from sim.world.owned import Uncopied
 from sim.world.scene import Scene
 from sim.world.world import World
@@ -59,6 +59,8 @@ class ReplayRenderer(Uncopied):
         self.world.set_arm(q, gripper)
         for i in range(n):
             self.world.set_pose(i, positions[i], quats_xyzw[i])
+        if isinstance(camera, str) and camera not in VIEWS:
+            raise UnknownCamera(f"no view {camera!r}; there are {list(VIEWS)}")
         view = VIEWS[camera] if isinstance(camera, str) else camera
         return self.world.render(view, size, depth=False).rgb
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from robots.errors import CommandRejected, RobotError
+from robots.errors import CommandRejected
 from robots.motion.kinematics import fk
 from robots.robot import HasCameras, HasGate, Rearmable, Robot
 from robots.safety.gate import SafetyGate
 from robots.types import Array, JointCommand, Observation, RobotState
-from sim.rendering.camera import CAMERAS, Camera
+from sim.rendering.camera import Camera, UnknownCamera, cameras_named, check_size
 from sim.world.owned import Uncopied
 from sim.world.world import PHYSICS_HZ, World
 
@@ -20,13 +20,6 @@ from sim.world.world import PHYSICS_HZ, World
 # in, one side more than the other, until the block jumps out (8 N did, 4 N gave way by millimetres).
 FINGER_FORCE = 2.5  # [N]
 SETTLE_TICKS = 200  # for a latched arm to come to rest; a tenth is enough from full speed
-
-
-class UnknownCamera(RobotError, KeyError):
-    """There is no camera of that name."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
@@ -53,8 +46,8 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
         self.world = world
         self._geometry = geometry
         self.spec = world.spec
-        self.image_size = image_size
-        self.cameras: Mapping[str, Camera] = {c.name: c for c in map(_camera, cameras)}
+        self.image_size = None if image_size is None else check_size(image_size)
+        self.cameras: Mapping[str, Camera] = cameras_named(cameras)
         self.gate = SafetyGate(self.spec, self._geometry)
         self.substeps = round(PHYSICS_HZ / self.spec.control_hz)
         self.time = 0.0  # [s] simulated since the world was loaded
@@ -73,6 +66,8 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
         Raises UnknownCamera, naming those there are.
         """
         names = tuple(self.cameras) if cameras is None else cameras
+        if isinstance(names, str):
+            raise UnknownCamera(f"cameras={names!r}: must be a sequence of names of {list(self.cameras)}")
         for name in names:
             if name not in self.cameras:
                 raise UnknownCamera(f"no camera {name!r}; there are {list(self.cameras)}")
@@ -210,11 +205,3 @@ class SimulatedArm(Uncopied, Robot, Rearmable, HasCameras, HasGate):
         world.step(self.substeps)
         self.time += spec.dt
         self._read()
-
-
-def _camera(camera: str | Camera) -> Camera:
-    if isinstance(camera, Camera):
-        return camera
-    if camera not in CAMERAS:
-        raise UnknownCamera(f"no camera {camera!r}; there are {list(CAMERAS)}")
-    return CAMERAS[camera]

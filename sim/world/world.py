@@ -22,9 +22,10 @@ from robots.errors import RobotError
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame
 from sim.rendering.camera import (
-    CAMERAS,
     FAR,
     Camera,
+    camera_named,
+    check_size,
     gl_projection,
     gl_view,
     intrinsics,
@@ -238,8 +239,8 @@ class World(Uncopied):
             size: (width, height) in [px]; None = the camera's own.
             depth: whether to measure depth too (about 1 mm of noise).
         """
-        camera = CAMERAS[camera] if isinstance(camera, str) else camera
-        size = camera.size if size is None else size
+        camera = camera_named(camera)
+        size = camera.size if size is None else check_size(size)
         if self.look == "photo":
             from sim.rendering.photo import photo
 
@@ -263,8 +264,8 @@ class World(Uncopied):
     def _look(
         self, camera: Camera | str, size: tuple[int, int] | None, depth: bool
     ) -> tuple[CameraFrame, NDArray[np.int32]]:
-        camera = CAMERAS[camera] if isinstance(camera, str) else camera
-        size = camera.size if size is None else size
+        camera = camera_named(camera)
+        size = camera.size if size is None else check_size(size)
         w, h = size
         pose = self.base_from_camera(camera)
         k = intrinsics(camera.hfov_deg, size)

@@ -9,7 +9,8 @@ from robots.errors import CommandRejected, RobotError
 from robots.executor import Executor
 from robots.spec import ArmSpec
 from robots.types import JointCommand
-from sim.world.arm import SimulatedArm, UnknownCamera
+from sim.rendering.camera import UnknownCamera
+from sim.world.arm import SimulatedArm
 from sim.world.scene import Scene
 from sim.world.world import World
 from tests.robot_contract import RobotContract

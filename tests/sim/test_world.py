@@ -11,7 +11,8 @@ import pytest
 from robots.skills import COLOURS
 from sim.data.scene_sampler import GAP, SceneDoesNotFit, layout
 from sim.geometry.shapes import BOWL_INNER, EDGE, height, inner_outline, inside, outline, separation, width
-from sim.rendering.camera import CAMERAS, FRONT, project
+from sim.rendering.camera import CAMERAS, FRONT, UnknownCamera, project
+from sim.world.arm import SimulatedArm
 from sim.world.scene import Placed, Scene, SceneFileError
 from sim.world.scene_state import judge
 from sim.world.state import ObjectSpec, SceneState
@@ -264,3 +265,47 @@ def test_importing_the_world_does_not_open_pybullet():
     code = f"import sys, {modules}; print('pybullet' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", ["back", "", "Front", None, 0, ["front"], b"front", {}])
+def test_a_camera_that_does_not_exist_is_refused_with_those_there_are(world, name):
+    world.place(clutter(0))
+    for look in (lambda: world.render(name), lambda: world.masks(name), lambda: SimulatedArm(world, (name,))):
+        with pytest.raises(UnknownCamera, match=r"no camera .*'front', 'wrist'"):
+            look()
+
+
+@pytest.mark.parametrize("name", ["front", "wrist", "", FRONT])
+def test_one_camera_in_place_of_a_sequence_is_refused(world, name):
+    with pytest.raises(UnknownCamera, match="must be a sequence of names"):
+        SimulatedArm(world, name)
+    if isinstance(name, str):
+        with pytest.raises(UnknownCamera, match="must be a sequence of names"):
+            SimulatedArm(world).observe(name)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        (0, 8),
+        (8, 0),
+        (-1, 8),
+        (8, 4097),
+        (8,),
+        (8, 8, 3),
+        8,
+        8.0,
+        "8x8",
+        (8.0, 8),
+        (None, 8),
+        [],
+        {},
+        (1e9, 1),
+    ],
+)
+def test_a_size_of_no_picture_is_refused(world, size):
+    world.place(clutter(0))
+    for look in (lambda: world.render("front", size), lambda: world.masks("front", size),
+                 lambda: SimulatedArm(world, image_size=size)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"must be \(width, height\), whole numbers in \[1, 4096\] px"):
+            look()

@@ -47,7 +47,7 @@ class PlannerConfig(Decoded):
 
     @abstractmethod
     def build(self, parts: Parts) -> Planner:
-        """Raises FileNotFoundError, naming missing weights."""
+        """Raises WeightsError, naming missing, damaged or foreign weights."""
 
 
 @dataclass(frozen=True, kw_only=True)

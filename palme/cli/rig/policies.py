@@ -35,7 +35,7 @@ class PolicyConfig(Decoded):
 
     @abstractmethod
     def build(self, parts: Parts) -> Policy:
-        """Raises FileNotFoundError, naming missing weights, and UsageError."""
+        """Raises WeightsError, naming missing, damaged or foreign weights, and UsageError."""
 
 
 class LearnedConfig(PolicyConfig):
@@ -50,7 +50,7 @@ class LearnedConfig(PolicyConfig):
         """Makes policies for one arm, each with its own state; networks are loaded once, here.
 
         Raises:
-            FileNotFoundError: weights are missing; names them and the remedy.
+            WeightsError: weights are missing, damaged or foreign; names them and the remedy.
         """
 
     @classmethod
