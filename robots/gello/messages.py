@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from robots.arrays import allowed, array_from, sendable
 from robots.errors import ArrayRefused, CommandNotFinite, CommandOutside, CommandShape, MessageRefused
 from robots.gripper import one_is
-from robots.joints import Limits, checked, numbers, turned
+from robots.joints import TURN, TURNS, Limits, checked, numbers, turned
 
 Value: TypeAlias = (
     "None | bool | int | float | str | NDArray[Any] | list[Value] | tuple[Value, ...] | dict[str, Value]"
@@ -100,6 +100,7 @@ def read(message: bytes) -> Value:
     Raises:
         MessageRefused: an opcode, a global or a size is not allowed; nothing was executed.
         ArrayRefused: an array of a type that is not allowed (objects above all), or of the wrong size.
+        CommandOutside: a `command_joint_state` whose numbers are in other units.
     """
     if not len(message) <= MAX_BYTES:
         raise MessageRefused(f"message has {len(message)} bytes; {MAX_BYTES} are allowed")
@@ -112,7 +113,34 @@ def read(message: bytes) -> Value:
         raise MessageRefused("message pops from an empty stack or reads an unset memo entry") from error
     if len(stack) != 1:
         raise MessageRefused(f"message leaves {len(stack)} values on its stack, expected 1")
-    return _plain(stack[0], 0, [MAX_ITEMS])
+    value = _plain(stack[0], 0, [MAX_ITEMS])
+    if isinstance(value, dict) and value.get("method") == "command_joint_state":
+        _check_units(value.get("args"))
+    return value
+
+
+def _check_units(args: Value) -> None:
+    """Refuse a joint state in other units, whatever the arm; its server names other faults.
+
+    Raises:
+        CommandOutside: a joint beyond two turns, as in degrees, or a gripper out of its range.
+    """
+    if not (isinstance(args, dict) and isinstance(args.get("joint_state"), list | tuple | np.ndarray)):
+        return
+    try:
+        state = numbers(args["joint_state"], "joint_state", CommandShape)
+    except CommandShape:
+        return
+    if state.ndim != 1 or len(state) < 2 or not np.isfinite(state).all():
+        return
+    far = np.abs(state[:-1]) > TURNS * TURN
+    if far.any():
+        j = int(np.argmax(far))
+        raise CommandOutside(
+            f"joint_state: joint {j + 1} is {state[j]:.3f} rad, more than {TURNS:g} turns; it looks like "
+            f"degrees ({state[j]:.1f} deg are {np.radians(state[j]):.3f} rad): send radians"
+        )
+    GRIPPER.opening(float(state[-1]), "joint_state, gripper", CommandOutside)
 
 
 def _opcodes(message: bytes) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robots.errors import MessageRefused
+from robots.errors import CommandOutside, MessageRefused
 from robots.gello.messages import read, write
 from tests.policy_fakes import Bomb, damaged, same
 
@@ -118,3 +118,26 @@ def test_any_bytes_are_a_value_or_a_named_refusal(data):
         read(message)
     except MessageRefused:
         pass
+
+
+@pytest.mark.parametrize("make", [np.array, list, tuple, lambda q: np.array(q, np.float32)])
+def test_a_joint_state_in_other_units_is_refused_as_it_is_read(make) -> None:
+    home = [0.0, -0.55, 0.0, -2.45, 0.0, 1.9, 0.785]
+
+    def message(state) -> bytes:
+        return pickle.dumps({"method": "command_joint_state", "args": {"joint_state": make(state)}})
+
+    assert np.allclose(read(message([*home, 0.5]))["args"]["joint_state"], [*home, 0.5])
+    for degrees in (
+        np.degrees(home).tolist(),
+        [*home[:-1], 45.0],
+        [90.0, *home[1:]],
+        [*home[:3], -140.0, *home[4:]],
+    ):
+        with pytest.raises(CommandOutside, match=r"joint \d is .*looks like degrees"):
+            read(message([*degrees, 0.0]))
+    for gripper in (-1.0, -0.5, 1.5, 2.0, 50.0, 100.0, 255.0, 850.0):
+        with pytest.raises(CommandOutside, match="gripper.*out of range.*1 closed to 0 open"):
+            read(message([*home, gripper]))
+    for state in ([*home, float("nan")], [float("inf"), *home], [], [1.0]):  # the server's to name
+        read(message(state))
