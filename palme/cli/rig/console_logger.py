@@ -28,6 +28,7 @@ class ConsoleLogger:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
+        self._planned = 0
         self._colour = self._stream.isatty() and "NO_COLOR" not in os.environ
 
     def __call__(self, event: Event) -> None:
@@ -35,13 +36,14 @@ class ConsoleLogger:
         if isinstance(event, Started):
             self._say(self._ink(f"“{event.instruction}”", "bold"))
         elif isinstance(event, Planned):
+            self._planned += 1  # as the report numbers them, interrupted ones included
             if event.rationale:
                 self._say(self._ink(f"   {event.rationale}", "quiet"))
             if event.step.is_done:
                 self._say(f"   {self._ink('done', 'good')}{self._ms(event.seconds)}")
             else:
                 self._say(
-                    f"{event.index + 1:>2} {self._ink(event.step.text, 'now')}{self._ms(event.seconds)}"
+                    f"{self._planned:>2} {self._ink(event.step.text, 'now')}{self._ms(event.seconds)}"
                 )
         elif isinstance(event, Judged):
             sure = success_probability(event.probability)

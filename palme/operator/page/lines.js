@@ -1,5 +1,7 @@
 // The lines that persons typed, each with its state: in the order of typing, the newest in view.
 
+const kept = new Map(); // by number: a status has the newest lines only
+
 const $ = (id) => document.getElementById(id);
 
 export function showLines(lines) {
@@ -7,8 +9,10 @@ export function showLines(lines) {
   const key = JSON.stringify(lines);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
-  list.replaceChildren(...lines.map(line));
-  $("typed").hidden = !lines.length;
+  if (lines[0]?.number === 1) kept.clear();
+  for (const one of lines) kept.set(one.number, one);
+  list.replaceChildren(...[...kept.values()].map(line));
+  $("typed").hidden = !kept.size;
   list.scrollTop = list.scrollHeight;
 }
 
