@@ -42,9 +42,7 @@ class ConsoleLogger:
             if event.step.is_done:
                 self._say(f"   {self._ink('done', 'good')}{self._ms(event.seconds)}")
             else:
-                self._say(
-                    f"{self._planned:>2} {self._ink(event.step.text, 'now')}{self._ms(event.seconds)}"
-                )
+                self._say(f"{self._planned:>2} {self._ink(event.step.text, 'now')}{self._ms(event.seconds)}")
         elif isinstance(event, Judged):
             sure = success_probability(event.probability)
             sure = f" ({sure})" if sure else ""
