@@ -267,7 +267,7 @@ class TabletopEnv(gymnasium.Env):
             self._sent.append(command)
             with suppress(CommandRejected):  # as it was then
                 self.arm.command(command)
-                self._follow()
+            self._follow()
         if not np.array_equal(self._reached(), episode.reached):
             self.current = None
             raise NotRepeated(
