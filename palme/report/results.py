@@ -31,6 +31,27 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class GateTotals:
+    """Ticks held, commands refused and targets limited by the gate; episodes with one of the first two."""
+
+    held: int
+    refused: int
+    limited: int
+    episodes_held_or_refused: int
+
+
+@dataclass(frozen=True)
+class EpisodeGate:
+    """The same of the episode number `index` of its task."""
+
+    index: int
+    seed: int
+    held: int
+    refused: int
+    limited: int
+
+
+@dataclass(frozen=True)
 class TaskResult:
     """Counts of one task.
 
@@ -41,6 +62,7 @@ class TaskResult:
         said_done_but_was_not: episodes that the planner wrongly called done.
         steps_mean, replans_mean: mean number an episode, None without episodes.
         failures: the episodes without success at the end.
+        gate: what the safety gate did, None where it is at the other end of a bridge; `gate_by_episode`.
     """
 
     episodes: int
@@ -51,6 +73,8 @@ class TaskResult:
     steps_mean: float | None = None
     replans_mean: float | None = None
     failures: Sequence[Failure] = ()
+    gate: GateTotals | None = None
+    gate_by_episode: Sequence[EpisodeGate] = ()
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,14 @@ class Takeover:
         handed_back: whether the arm was handed back without an agent, so that its lease may be released.
         unacknowledged: whether the agent has yet to acknowledge an interruption.
         message: the last event, as displayed.
+        stopped: what stopped the arm, "" = it is not stopped.
         who, why: who interrupted the agent, and how: "taken", "paused", "stopped" or "told" (a message).
     """
 
     def __init__(self, mode: str = AUTONOMOUS, agent: bool = True, message: str = "") -> None:
         self.mode, self.agent, self.message = mode, agent, message
         self.holder = ""
+        self.stopped = (message or "stopped") if mode == STOPPED else ""
         self.handed_back = False
         self.unacknowledged = False
         self.who = self.why = ""
@@ -82,13 +84,13 @@ class Takeover:
         if self.mode != STOPPED:
             self._interrupted(who, "stopped")
             self.mode, self.holder, self.handed_back = STOPPED, "", False
-            self.message = f"stopped: {reason}"
+            self.message = self.stopped = f"stopped: {reason}"
 
     def rearm(self, who: str) -> None:
         """Leave the stopped mode for paused. Raises TakeoverRefused if the arm is not stopped."""
         if self.mode != STOPPED:
             raise TakeoverRefused("the arm is not stopped; rearm is only needed after a stop")
-        self.mode, self.message = PAUSED, f"rearmed by {who}: paused"
+        self.mode, self.message, self.stopped = PAUSED, f"rearmed by {who}: paused", ""
 
     def disconnected(self, who: str) -> None:
         """A console or device disconnected: pause the arm if it had control."""
@@ -99,7 +101,7 @@ class Takeover:
     def interrupt(self, who: str) -> None:
         """Interrupt the agent because `who` sent it a message."""
         self._interrupted(who, "told")
-        self.message = f"{who} sent a message"
+        self.report(f"{who} sent a message")
 
     def acknowledge(self) -> None:
         """The agent has read the interruption and may continue."""
@@ -112,4 +114,9 @@ class Takeover:
 
     def _check_not_stopped(self, wanted: str) -> None:
         if self.mode == STOPPED:
-            raise TakeoverRefused(f"{self.message or 'stopped'}; rearm first, then {wanted}")
+            raise TakeoverRefused(f"{self.stopped}; rearm first, then {wanted}")
+
+    def report(self, message: str) -> None:
+        """Display `message`; what stopped the arm stays displayed until `rearm`."""
+        said = self.stopped == "" or self.stopped in message
+        self.message = message if said else f"{self.stopped}; {message}"

@@ -284,7 +284,7 @@ class SharedArm(RobotWrapper, Rearmable):
 
     def report(self, message: str) -> None:
         """Set the status message of the last event."""
-        self.takeover.message = message
+        self.takeover.report(message)
 
     # -- the tick -----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from palme.agent import AgentLimits
 from palme.cli.errors import UsageError
+from palme.cli.evaluation.gate_counts import GateCounts
 from palme.cli.rig.build import Rig
 from palme.cli.rig.recording import Recording
 from palme.cli.rig.tabletop import Table
@@ -62,6 +63,7 @@ class EpisodeResult:
     Attributes:
         arm_s: the arm's own time; `seconds`: by part.
         not_recorded: why this episode, or an earlier one, is not in the data set; "" if all are.
+        gate: what the safety gate did; None where it is at the other end of a bridge.
     """
 
     spec: EpisodeSpec
@@ -79,6 +81,7 @@ class EpisodeResult:
     plan_ms: tuple[float, ...] = ()
     policy_ms: tuple[float, ...] = ()
     not_recorded: str = ""
+    gate: GateCounts | None = None
 
 
 def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
@@ -155,6 +158,7 @@ def run_episode(
         result.steps, result.finished.n_replans, arm_s, time.perf_counter() - begin,
         dict(result.finished.seconds), tuple(watch.plan_ms), tuple(watch.policy_ms),
         "" if kept is None else kept.fault,
+        gate=GateCounts.of(rig.arm),
     )  # fmt: skip
 
 

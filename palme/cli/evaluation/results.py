@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from palme.cli.evaluation.episode import EpisodeResult
+from palme.cli.evaluation.gate_counts import by_episode, totals
 from palme.cli.version import commit
 from palme.report.stats import wilson
 
@@ -52,7 +53,9 @@ def _of(results: Sequence[EpisodeResult], failures: bool = False) -> dict[str, A
         "replans_mean": _mean([r.replans for r in results]),
         "said_done_but_was_not": sum(r.believed and not r.success_at_end for r in results),
     }
+    out["gate"] = totals([r.gate for r in results])
     if failures:
+        out["gate_by_episode"] = by_episode([(r.spec.index, r.spec.seed, r.gate) for r in results])
         out["failures"] = [
             {
                 "index": r.spec.index,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec
+from palme.cli.evaluation.gate_counts import GateCounts
 from palme.cli.evaluation.results import summary
 from palme.report.eval_page import eval_page
 from palme.report.results import EvalResults
@@ -56,3 +59,16 @@ def test_nothing_played_is_still_a_page():
     content = summary([], ["put_in_bowl"], SETTINGS | {"complete": False})
     assert content["tasks"]["put_in_bowl"]["wilson95"] == [0.0, 1.0]
     assert "No episode was run" in eval_page(EvalResults.from_json(content))
+
+
+def test_what_the_gate_did_is_counted_by_task_and_by_episode():
+    counts = [GateCounts(), GateCounts(limited=3), GateCounts(held=2), GateCounts(refused=1, limited=4), None]
+    played = [replace(result(k, True), gate=gate) for k, gate in enumerate(counts)]
+    content = summary(played[::-1], ["put_in_bowl"], SETTINGS)
+    row = EvalResults.from_json(content).tasks["put_in_bowl"]
+    assert row.gate is not None and (row.gate.held, row.gate.refused, row.gate.limited) == (2, 1, 7)
+    assert row.gate.episodes_held_or_refused == 2
+    assert [(e.index, e.held, e.refused, e.limited) for e in row.gate_by_episode] == [
+        (0, 0, 0, 0), (1, 0, 0, 3), (2, 2, 0, 0), (3, 0, 1, 4),
+    ]  # fmt: skip
+    assert summary([played[-1]], ["put_in_bowl"], SETTINGS)["overall"]["gate"] is None

@@ -387,3 +387,45 @@ def test_the_simulated_arm_is_taken_over_without_a_jump_with_walls_and_table_min
         assert (np.abs(np.diff(speed, axis=0)) <= arm.spec.ddq_max * arm.spec.dt).all()
     finally:
         world.close()
+
+
+REQUESTS = (
+    "take",
+    "pause",
+    "hand_back",
+    "interrupt",
+    "halt",
+    "report",
+    "disconnected",
+    "tick",
+    "rearm while it moves",
+)
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+@pytest.mark.parametrize("reason", ["a hand at the button", "FollowingError: panda_joint1: measured 0.6 rad"])
+def test_what_stopped_the_arm_stays_displayed_until_it_is_rearmed(request_: str, reason: str) -> None:
+    arm, below, clock = shared()
+    Executor(arm).send(below.q, 1.0)
+    arm.halt("bert", reason)
+    if request_ != "rearm while it moves":
+        ticks(arm, clock, 2)
+    longest = 0
+    for k in range(12):
+        before = arm.takeover.message
+        if request_ == "tick":
+            ticks(arm, clock, 1)
+        elif request_ == "report":
+            arm.report(f"camera {k} is silent")
+        elif request_ == "rearm while it moves":
+            below.rearm = lambda: (_ for _ in ()).throw(RobotError("not now"))  # type: ignore[method-assign]
+            arm._button_pressed("anna", "rearm")
+        elif request_ == "halt":
+            arm.halt("anna", "another reason")
+        elif request_ in ("interrupt", "disconnected"):
+            getattr(arm, request_)("anna")
+        else:
+            arm._button_pressed("anna", request_)
+        assert reason in arm.takeover.message and before
+        longest = max(longest, len(arm.takeover.message))
+    assert longest < len(reason) + 100  # and does not grow with each request
