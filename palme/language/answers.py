@@ -76,6 +76,27 @@ class Goal:
         way = "up" if mentioned == self.order else "down" if mentioned == self.order[::-1] else "mixed"
         return ["goal", "stack", way, *mentioned, TABLE, *self.order, ";"]
 
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> Goal:
+        """The goal whose `words` these are, as an answer begins. Raises ValueError."""
+        if list(words[:1]) != ["goal"] or ";" not in words:
+            raise ValueError(f"{' '.join(words)!r} begins with no goal")
+        kind, *rest = words[1 : list(words).index(";")]
+        if kind != "stack":
+            return cls(kind, tuple(rest))
+        at = rest.index(TABLE)
+        return cls(kind, tuple(rest[at + 1 :]), tuple(rest[1:at]))
+
+    @property
+    def text(self) -> str:
+        """For a person: "the red block in the blue bowl"."""
+        named = [f"the {word.replace('_', ' ')}" for word in self.order]
+        if self.kind == "match":
+            return "every block in the bowl of its colour"
+        if self.kind == "in":
+            return f"{named[1]} in {named[0]}"
+        return f"a tower of, from the table up, {', '.join(named)}"
+
 
 class Scene:
     """A state by entity words, in the order in which the sentence lists the objects."""
