@@ -28,13 +28,17 @@ from palme.events import (
     Planned,
     Started,
     TakenOver,
+    Understood,
 )
+from palme.language.account.account import Account, Reading
+from palme.language.answers import Goal
+from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Planner
 from palme.policies.base import Policy
 from palme.supervision import Correction, Supervisor
 from robots.errors import NotAutonomous
 from robots.robot import Robot
-from robots.skills import BadStep, Step
+from robots.skills import ENTITIES, TABLE, BadStep, Step
 from robots.text import checked_text
 from robots.types import ActionChunk, JointCommand, Observation
 
@@ -86,11 +90,13 @@ class RunResult:
         instruction: as the run was started with.
         steps: executed steps, and whether each was judged successful.
         finished: the last event.
+        begun: steps for which the arm may have moved, by object names, those that were broken off as well.
     """
 
     instruction: str
     steps: tuple[tuple[Step, bool], ...]
     finished: Finished
+    begun: tuple[Step, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -120,6 +126,8 @@ class Agent:
         interruptible, held: contexts; a signal may raise KeyboardInterrupt in the first, but not in the
             second within it, where listeners get an event. Where signals are held outside of both, none can
             break off the stop of the arm or the last event.
+        account: refuses sentences that it cannot account for word by word, and readings other than its own.
+            None = the planner reads every sentence, as in an evaluation, which knows its tasks.
     """
 
     def __init__(
@@ -136,6 +144,7 @@ class Agent:
         supervisor: Supervisor | None = None,
         interruptible: Callable[[], AbstractContextManager[None]] = nullcontext,
         held: Callable[[], AbstractContextManager[None]] = nullcontext,
+        account: Account | None = None,
     ) -> None:
         self._robot = robot
         self._planner = planner
@@ -148,6 +157,7 @@ class Agent:
         self._retreat = retreat
         self._supervisor = supervisor
         self._interruptible, self._held = interruptible, held
+        self._account = account
 
     def run(self, instruction: str) -> RunResult:
         """Work on `instruction` until done, answered, refused, interrupted, or at a limit.
@@ -163,6 +173,10 @@ class Agent:
         self._seconds = {"observe": 0.0, "plan": 0.0, "policy": 0.0, "execute": 0.0, "judge": 0.0}
         self._history: list[tuple[Step, bool]] = []
         self._replans = 0
+        self._begun: list[Step] = []
+        self._goal: tuple[str, Goal] | None = None  # the instruction and what it was read as
+        self._objects: PerceivedObjects | None = None  # as the planner saw them last
+        self._seen: set[str] = set()  # names of all that was seen in the run
         try:
             with self._interruptible():
                 done, cause, reason = self._loop(instruction)
@@ -180,7 +194,7 @@ class Agent:
             self._now(), done, cause, reason, len(self._history), self._replans, dict(self._seconds)
         )
         self._emit(finished)
-        return RunResult(instruction, tuple(self._history), finished)
+        return RunResult(instruction, tuple(self._history), finished, tuple(self._begun))
 
     def _stop(self, reason: str, holds: str = "") -> str:
         """Stop the arm for `reason`; returns it with `holds`, or with the error of the stop command."""
@@ -202,7 +216,10 @@ class Agent:
             asked = typed  # the step of this round, if a person typed it
             try:
                 try:
-                    plan = self._plan(instruction, observation) if typed is None else PlannedStep(typed)
+                    if typed is None:
+                        plan, observation = self._plan_seen(instruction, observation)
+                    else:
+                        plan = PlannedStep(typed, objects=self._objects)
                 except NoMotion as answer:
                     if former is None or self._supervisor is None:
                         raise
@@ -303,22 +320,76 @@ class Agent:
     def _done(self, typed: Step | None) -> str:
         return "a person reported it as done" if typed is not None else "the planner found nothing left to do"
 
-    def _plan(self, instruction: str, observation: Observation) -> PlannedStep:
+    def _plan_seen(self, instruction: str, observation: Observation) -> tuple[PlannedStep, Observation]:
+        """The next step, and the observation that shows what it names. Raises NoMotion if nothing does.
+
+        A language model names what the sentence names, whether it is there or not: so a second look.
+        """
         begin = time.perf_counter()
-        plan = self._planner.next_step(Context(instruction, observation, tuple(self._history)))
-        seconds = self._add_seconds("plan", begin)
+        plan = self._plan(instruction, observation)
+        if self._unseen(plan) is not None:
+            observation = self._observe()
+            plan = self._plan(instruction, observation)
+            if (name := self._unseen(plan)) is not None:
+                raise NoMotion(f"I do not see the {name} on the table, so I do not {plan.step.text}.")
         planned = Planned(
             t=self._now(),
             index=len(self._history),
             step=plan.step,
             rationale=plan.rationale,
-            seconds=seconds,
+            seconds=time.perf_counter() - begin,
             observation=observation,
             sentence=plan.sentence,
             objects=plan.objects,
             probability=plan.probability,
         )
         self._emit(planned)
+        return plan, observation
+
+    def _unseen(self, plan: PlannedStep) -> str | None:
+        """What `plan` acts on although nothing of the kind was seen in this run; None = all was.
+
+        What was seen once counts as there: a detector may lose it in a pile.
+        """
+        if plan.objects is None or plan.step.is_done:
+            return None
+        self._seen |= {name for name in ENTITIES if plan.objects.sees(name)}
+        try:
+            step = self._by_name(plan)
+        except BadStep:  # of an object that is not listed; `_execute` says so
+            return None
+        needed = [*(plan.goal.order if plan.goal is not None else ()), step.what, step.target]
+        names = (name.replace("_", " ") for name in needed)
+        return next((name for name in names if name not in (TABLE, *self._seen)), None)
+
+    def _read(self, instruction: str, plan: PlannedStep) -> None:
+        """Keep what `plan` read the instruction as. Raises NoMotion if the account reads it otherwise."""
+        if plan.goal is None or (self._goal is not None and self._goal[0] == instruction):
+            return
+        seen = () if plan.objects is None else [plan.objects.name(i) for i in range(len(plan.objects))]
+        reading = self._accounted(instruction)
+        if reading is not None and not reading.allows(plan.goal, seen):
+            raise NoMotion(
+                f"I am not sure what is meant: {plan.goal.text}, or {reading.goal.text}? Say it more plainly."
+            )
+        self._goal = (instruction, plan.goal)
+        self._emit(Understood(self._now(), len(self._history), instruction, plan.goal.text))
+
+    def _accounted(self, instruction: str) -> Reading | None:
+        """What the account says; None = there is no account. Raises NotAccounted."""
+        return None if self._account is None else self._account(instruction)
+
+    def _context(self, instruction: str, observation: Observation) -> Context:
+        kept = self._goal[1] if self._goal is not None and self._goal[0] == instruction else None
+        return Context(instruction, observation, tuple(self._history), kept)
+
+    def _plan(self, instruction: str, observation: Observation) -> PlannedStep:
+        begin = time.perf_counter()
+        self._accounted(instruction)
+        plan = self._planner.next_step(self._context(instruction, observation))
+        self._add_seconds("plan", begin)
+        self._read(instruction, plan)
+        self._objects = plan.objects
         return plan
 
     def _execute(self, plan: PlannedStep, observation: Observation) -> str:
@@ -327,6 +398,9 @@ class Agent:
             step = self._by_name(plan)
         except BadStep as error:
             return str(error)
+        if (name := self._unseen(plan)) is not None:  # of a step that a person typed
+            return f"I do not see the {name} on the table"
+        self._begun.append(step)
         self._policy.reset()
         self._executor.reset()
         ticks = 0
@@ -375,8 +449,7 @@ class Agent:
         if failure:
             success, found = False, ""
         else:
-            after = Context(instruction, observation, tuple(self._history))
-            verdict = self._planner.was_successful(after, step)
+            verdict = self._planner.was_successful(self._context(instruction, observation), step)
             success, probability, found = verdict.success, verdict.probability, verdict.reason
         seconds = self._add_seconds("judge", begin)
         index = len(self._history)

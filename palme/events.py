@@ -48,6 +48,20 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Understood:
+    """The instruction was read, once; the planner keeps to this until the instruction changes.
+
+    Attributes:
+        goal: what it was read as, in plain words.
+    """
+
+    t: float
+    index: int
+    instruction: str
+    goal: str
+
+
+@dataclass(frozen=True)
 class Planned:
     """The planner decided on the next step.
 
@@ -243,6 +257,7 @@ class Finished:
 
 Event = (
     Started
+    | Understood
     | Planned
     | Acted
     | Judged

@@ -138,7 +138,7 @@ def steps_of(result):
     return tuple((str(step), success) for step, success in result.steps)
 
 
-def agent(planner, policy, arm, listeners=(), limits=None, retreat=None):
+def agent(planner, policy, arm, listeners=(), limits=None, retreat=None, account=None, supervisor=None):
     from palme.agent import Agent
 
     executor = FakeExecutor(arm)
@@ -151,4 +151,6 @@ def agent(planner, policy, arm, listeners=(), limits=None, retreat=None):
         limits,
         refusals=(FakeRefusal,),
         retreat=retreat,
+        account=account,
+        supervisor=supervisor,
     )

@@ -258,9 +258,9 @@ class AnswerGrammar:
     def __init__(self, vocabulary: Vocabulary, evidence: Evidence = NO_EVIDENCE) -> None:
         self._vocabulary, self._evidence = vocabulary, evidence
 
-    def walk(self) -> Walk:
-        """An answer to "next:"."""
-        return Walk(self._vocabulary, lambda prefix: allowed(prefix, self._evidence))
+    def walk(self, begun: Words = ()) -> Walk:
+        """An answer to "next:"; the words `begun` stand before it."""
+        return Walk(self._vocabulary, lambda prefix: allowed(prefix, self._evidence), begun)
 
     def check_walk(self, target: str, what: str) -> Walk:
         """An answer to a success question; `target what` stand before it."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from robots.skills import ENTITIES
 
 FloatArray = NDArray[np.float32]
+SEEN = 0.1  # class probability below which nothing of the class is there to be acted on
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class PerceivedObjects:
         order = np.roll(np.arange(k), -n) if k else np.arange(0)
         own = {f.name: getattr(self, f.name)[order] for f in fields(self) if f.name != "holder_probs"}
         return PerceivedObjects(holder_probs=self.holder_probs[order][:, [*order, k]], **own)
+
+    def sees(self, name: str) -> bool:
+        """Whether something may be a `name` ("red block"): with a probability of at least `SEEN`."""
+        k = ENTITIES.index(name)
+        return bool(self.class_probs[:, k].max(initial=0.0) >= SEEN)
 
     def name(self, i: int) -> str:
         """Most probable class of object `i`, such as "red block"."""

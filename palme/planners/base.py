@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from palme.language.answers import Goal
 from palme.language.sentence import Sentence
 from palme.perception.objects import PerceivedObjects
 from robots.skills import Step
@@ -19,11 +20,13 @@ class Context:
         instruction: the person's sentence.
         observation: the current one.
         history: steps so far, and whether each was judged successful.
+        goal: what the instruction was read as at first; the planner keeps to it. None = to be read.
     """
 
     instruction: str
     observation: Observation
     history: tuple[tuple[Step, bool], ...] = ()
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class PlannedStep:
         probability: of the step's words given the rationale, in [0, 1]; None = the planner has none.
         sentence: the language model's prompt, for reports; None = no model.
         objects: detected objects; `obj_k` in `step` is row k - 1. None = no detection.
+        goal: what the instruction was read as; None = the planner reads none.
     """
 
     step: Step
@@ -43,6 +47,7 @@ class PlannedStep:
     probability: float | None = None
     sentence: Sentence | None = None
     objects: PerceivedObjects | None = None
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from palme.errors import NoMotion
+from palme.language.answers import Goal
 from palme.language.constrained_decoding import AnswerGrammar, Evidence, Walk
 from palme.language.explain import explain
 from palme.language.instruction_encoder import FOLDER, InstructionEncoder
@@ -101,15 +102,22 @@ class PalmePlanner:
             context.instruction, len(objects), history, read=self._instruction_encoder is not None
         )
         evidence = Evidence.of(objects.class_probs)
-        answer = self._decode(context, objects, prompt, AnswerGrammar(self._vocabulary, evidence).walk())
-        words = answer.words
+        read = () if context.goal is None else tuple(context.goal.words())  # read once: it is not read again
+        walk = AnswerGrammar(self._vocabulary, evidence).walk(read)
+        answer = self._decode(context, objects, [*prompt, *read], walk)
+        words = (*read, *answer.words)
         start = len(words) - words[::-1].index(";") if ";" in words else 0
         step_words = [w.replace("_", " ") for w in words[start:] if w != "."]
         if "unknown" in step_words or not step_words:
             raise NoMotion(self._refusal(words))
         step = Step.parse(" ".join(step_words))
         return PlannedStep(
-            step, explain(words[:start]), answer.probability(start), self.last_sentence, objects
+            step,
+            explain(words[:start]),
+            answer.probability(start - len(read)),
+            self.last_sentence,
+            objects,
+            Goal.parse(words),
         )
 
     def was_successful(self, context: Context, step: Step) -> Verdict:

@@ -116,7 +116,8 @@ class ReadoutPlanner:
     def next_step(self, context: Context) -> PlannedStep:
         """See `Planner.next_step`; refused are sentences without a goal and objects not detected."""
         scene, objects = self._detect(context.observation)
-        goal = parse_goal(context.instruction, [objects.name(i) for i in range(len(objects))])
+        names = [objects.name(i) for i in range(len(objects))]
+        goal = context.goal or parse_goal(context.instruction, names)
         if goal is None:
             raise NoMotion("I find no goal in that sentence: name a block and a bowl, or blocks to stack.")
         try:
@@ -127,7 +128,7 @@ class ReadoutPlanner:
         if words[start] == UNKNOWN:
             raise NoMotion(f"I do not see the {words[start - 3].replace('_', ' ')} on the table.")
         step = Step.parse(" ".join(w.replace("_", " ") for w in words[start:] if w != "."))
-        return PlannedStep(step, explain(words[:start]), 1.0, objects=objects)
+        return PlannedStep(step, explain(words[:start]), 1.0, objects=objects, goal=goal)
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """Whether the object is detected where the step put it."""

@@ -27,6 +27,7 @@ from palme.events import (
     Started,
     TakenOver,
     Typed,
+    Understood,
 )
 from palme.perception.objects import PerceivedObjects
 from robots.skills import Step
@@ -129,6 +130,8 @@ class EventLog:
 def _fields(event: Event) -> dict[str, Any]:
     if isinstance(event, Started):
         return {"instruction": event.instruction, "q": event.observation.robot.q}
+    if isinstance(event, Understood):
+        return {"index": event.index, "instruction": event.instruction, "goal": event.goal}
     if isinstance(event, Planned):
         return {
             "index": event.index,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from palme.agent import AgentLimits
 from palme.errors import NoMotion, StepFailed
-from palme.events import Acted, Finished, Judged, Planned, Started
+from palme.events import Acted, Finished, Judged, Planned, Started, Understood
+from palme.language.account.account import Account
+from palme.language.answers import Goal
+from palme.planners.base import PlannedStep
+from palme.supervision import Correction
+from robots.skills import DONE, Step
 from robots.types import ActionChunk
 from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeRefusal, agent, steps_of
+from tests.planner_fakes import scene, seen
 
 PUT = "put the red block in the blue bowl"
 STACK = "put the green block on the red block"
@@ -163,11 +170,140 @@ def test_a_bug_in_a_policy_ends_the_run_with_its_name_and_the_arm_holding(caplog
 
 
 def test_objects_may_be_named_by_reference():
-    class Names(list):
-        def name(self, i):
-            return self[i]
-
     planner, policy = FakePlanner(["put obj_1 in obj_2"]), FakePolicy()
-    planner.objects = Names(["red block", "blue bowl"])
+    planner.objects = seen(scene("red block", "blue bowl"))
     assert agent(planner, policy, FakeArm()).run(PUT).done
     assert policy.steps[0] == PUT
+
+
+IN = Goal("in", ("blue_bowl", "red_block"))
+
+
+class Reader(FakePlanner):
+    """Reads the instruction as the next of `goals` where no goal is kept, and sees the next of `tables`."""
+
+    def __init__(self, steps, goals, tables=()):
+        super().__init__(steps)
+        self.goals, self.tables = list(goals), list(tables)
+
+    def next_step(self, context):
+        self.contexts.append(context)
+        goal = context.goal or (self.goals.pop(0) if len(self.goals) > 1 else self.goals[0])
+        table = None
+        if self.tables:
+            table = self.tables.pop(0) if len(self.tables) > 1 else self.tables[0]
+        step = Step.parse(self.steps[self.at]) if self.at < len(self.steps) else DONE
+        return PlannedStep(step, objects=table, goal=goal)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["do not put the red block in the blue bowl", "sing", "put the big red block in the blue bowl"],
+)
+def test_words_without_an_account_move_nothing(sentence):
+    arm, planner, events = FakeArm(), Reader([PUT], [IN]), []
+    result = agent(planner, FakePolicy(), arm, [events.append], account=Account()).run(sentence)
+    assert result.finished.cause == "answer" and "I do not understand" in result.reason
+    assert not arm.sent and not planner.contexts and [type(e) for e in events] == [Started, Finished]
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        Goal("in", ("red_bowl", "blue_block")),
+        Goal("in", ("blue_bowl", "red_cylinder")),
+        Goal("stack", ("blue_block", "red_block")),
+        Goal("match"),
+    ],
+)
+def test_a_reading_that_is_not_that_of_the_account_moves_nothing(goal):
+    arm = FakeArm()
+    result = agent(Reader([PUT], [goal]), FakePolicy(), arm, account=Account()).run(PUT)
+    assert result.finished.cause == "answer" and "I am not sure what is meant" in result.reason
+    assert goal.text in result.reason and IN.text in result.reason and not arm.sent
+
+
+def test_an_instruction_is_read_once_and_the_reading_is_kept():
+    flipping = [IN, Goal("in", ("green_bowl", "red_block")), Goal("match")]
+    planner, events = Reader([PUT, STACK], flipping), []
+    result = agent(planner, FakePolicy(), FakeArm(), [events.append], account=Account()).run(PUT)
+    assert result.done and len(planner.contexts) == 3
+    assert [context.goal for context in planner.contexts] == [None, IN, IN]
+    told = [event for event in events if isinstance(event, Understood)]
+    assert [event.goal for event in told] == ["the red block in the blue bowl"]
+    again = agent(planner, FakePolicy(), FakeArm()).run(PUT)  # another run reads anew
+    assert planner.contexts[3].goal is None and again.done
+
+
+PURPLE = "put the purple block in the purple bowl"
+
+
+def test_a_step_aimed_at_what_is_not_seen_is_never_carried_out():
+    goal, table = Goal("in", ("purple_bowl", "purple_block")), seen(scene("purple block", "blue bowl"))
+    arm, policy, events = FakeArm(), FakePolicy(), []
+    result = agent(Reader([PURPLE], [goal], [table]), policy, arm, [events.append]).run(PURPLE)
+    assert not result.done and result.finished.cause == "answer"
+    assert "I do not see the purple bowl" in result.reason
+    assert not arm.sent and not policy.steps and arm.looks == 2  # it looked again
+    assert not [event for event in events if isinstance(event, Planned)]
+
+
+def test_nothing_is_cleared_on_the_way_to_what_is_not_there():
+    goal = Goal("in", ("purple_bowl", "purple_block"))
+    table = seen(scene("purple block", "green block > purple block", "blue bowl"))
+    arm = FakeArm()
+    clear = "put the green block on the table"
+    result = agent(Reader([clear], [goal], [table]), FakePolicy(), arm).run(PURPLE)
+    assert "I do not see the purple bowl" in result.reason and not arm.sent
+
+
+def test_what_a_second_look_shows_is_acted_on():
+    goal = Goal("in", ("purple_bowl", "purple_block"))
+    tables = [seen(scene("purple block", "blue bowl")), seen(scene("purple block", "purple bowl"))]
+    result = agent(Reader([PURPLE], [goal], tables), FakePolicy(), FakeArm()).run(PURPLE)
+    assert result.done and steps_of(result) == ((PURPLE, True),)
+
+
+def test_what_was_seen_once_may_be_hidden_later():
+    goal = Goal("in", ("purple_bowl", "purple_block"))
+    tables = [seen(scene("purple block", "purple bowl", "red block")), seen(scene("red block"))]
+    planner = Reader(["put the red block on the table", PURPLE], [goal], tables)
+    assert agent(planner, FakePolicy(), FakeArm()).run(PURPLE).done
+
+
+class Person:
+    """Says `correction` once the arm has moved."""
+
+    def __init__(self, arm, correction):
+        self.arm, self.correction, self.asked = arm, correction, []
+
+    @property
+    def interrupted(self):
+        return bool(self.arm.sent) and self.correction is not None
+
+    def wait(self):
+        said, self.correction = self.correction or Correction("anna", "paused"), None
+        return said
+
+    def ask(self, message):
+        self.asked.append(message)
+
+
+def test_a_correction_that_is_not_understood_is_asked_about_and_the_former_instruction_stands():
+    arm = FakeArm()
+    words = "put the red block in the blue bowl, but not yet"
+    person = Person(arm, Correction("anna", "told", words="but not yet", instruction=words))
+    planner = Reader([PUT], [IN])
+    result = agent(planner, FakePolicy(), arm, account=Account(), supervisor=person).run(PUT)
+    assert result.done and {context.instruction for context in planner.contexts} == {PUT}
+    assert (
+        len(person.asked) == 1 and '"but"' in person.asked[0] and f"Continuing with: {PUT}" in person.asked[0]
+    )
+
+
+def test_a_typed_step_aimed_at_what_is_not_seen_is_not_carried_out():
+    arm, policy = FakeArm(), FakePolicy()
+    person = Person(arm, Correction("anna", "told", words=PURPLE, step=Step.parse(PURPLE)))
+    planner = Reader([PUT], [IN], [seen(scene("red block", "blue bowl"))])
+    result = agent(planner, policy, arm, account=Account(), supervisor=person).run(PUT)
+    assert (PURPLE, False) in steps_of(result) and PURPLE not in policy.steps and result.done
