@@ -1,8 +1,8 @@
 """What a command's exit code says: one rule for all of them (README, "Exit codes").
 
-0        done; for `palme run`: achieved
-1        not achieved, or a check found a problem
-2        not begun: not understood, refused, or something it needs is missing; nothing has moved
+0        done; for `palme run`: achieved, or done where no goal was stated
+1        not achieved, also where a sentence is refused; or a check found a problem
+2        not begun: a setting is wrong, the arm refused, or something it needs is missing; nothing has moved
 3        an episode was not recorded, whatever else was achieved
 4        something else could not be written: a log, a film, a report, results
 128 + n  stopped by signal n: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP

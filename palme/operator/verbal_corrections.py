@@ -18,7 +18,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robots.skills import COLOURS, KINDS, SHADES, BadStep, Step
+from robots.skills import COLOURS, KINDS, SHADES, TABLE, BadStep, Step
 
 _NO = re.compile(
     r"^\s*(?:(?:no|nope|wrong|stop|wait|sorry|actually|rather|instead|i meant?|i said|please)\b[\s,.:;!]*)+",
@@ -82,11 +82,20 @@ def understand(text: str, instruction: str, present: Step | None, seen: Sequence
     if step is None and present is not None and not present.is_done:
         step = _replaced(rest.lower(), present, seen)
     if step is not None:
+        _check_seen(step, seen)
         return _stepped(step, present, instruction)
     if _GOAL.match(rest):
         return Meaning(None, rest, f"new instruction: {rest}")
     joined = f"{instruction.rstrip(' .')}, {typed}"
     return Meaning(None, joined, f"new instruction: {joined}")
+
+
+def _check_seen(step: Step, seen: Sequence[str]) -> None:
+    """Raises AmbiguousCorrectionError for a step with a thing that the detector does not see."""
+    for name in () if step.is_done or not seen else (step.what, step.target):
+        if name not in (TABLE, *seen):
+            there = ", ".join(dict.fromkeys(seen))
+            raise AmbiguousCorrectionError(f"I do not see the {name}; which of these is meant: {there}?")
 
 
 def _replaced(rest: str, present: Step, seen: Sequence[str]) -> Step | None:

@@ -29,6 +29,7 @@ def eval_page(results: EvalResults) -> str:
         _controls(results),
         _time(results),
         _failures(results),
+        _bystanders(results),
         footer(_reproduce(results)),
     ))  # fmt: skip
     return page("palme: evaluation", body)
@@ -177,6 +178,22 @@ def _failures(results: EvalResults) -> str:
         '<div class="scroll"><table><tr><th>task</th><th>index</th><th class="text">instruction, steps</th>'
         f'<th class="text">reason</th></tr>{rows}</table></div>'
     )
+
+
+def _bystanders(results: EvalResults) -> str:
+    n = results.overall.bystanders_moved_n
+    rows = ""
+    for name, task in results.tasks.items():
+        for episode in task.bystanders_moved[:MAX_FAILURES]:
+            moved = ", ".join(f"{b.name} {100 * b.metres:.0f} cm" for b in episode.moved)
+            rows += f"<tr><td><code>{escape(name)}</code></td><td>{episode.index}</td>"
+            rows += f'<td class="text">{escape(moved)}</td></tr>'
+    what = f"{n} things moved by more than 2 cm although no step was about them."
+    lead = f"<h2>Moved besides</h2><p class='lead'>{what}</p>"
+    if not rows:
+        return lead
+    head = '<tr><th>task</th><th>index</th><th class="text">what, how far</th></tr>'
+    return f'{lead}<div class="scroll"><table>{head}{rows}</table></div>'
 
 
 def _figure(value: float | None, digits: int = 2) -> str:

@@ -66,6 +66,7 @@ class RunRecord:
         instruction: what the planner worked on last.
         picture: a larger image of the scene at the start, or None.
         truth: the simulator's verdict on the goal, None without one.
+        besides: what else moved, as a sentence; "" where nothing did.
         details: shown in the page's footer.
         warnings: sentences shown beside the verdict.
     """
@@ -79,6 +80,7 @@ class RunRecord:
     instruction: str = ""
     picture: Picture | None = None
     truth: bool | None = None
+    besides: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

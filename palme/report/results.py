@@ -52,6 +52,22 @@ class EpisodeGate:
 
 
 @dataclass(frozen=True)
+class Bystander:
+    """A thing that moved although no step was about it, and how far, in [m]."""
+
+    name: str
+    metres: float
+
+
+@dataclass(frozen=True)
+class Collateral:
+    """What moved besides in the episode number `index` of its task."""
+
+    index: int
+    moved: Sequence[Bystander]
+
+
+@dataclass(frozen=True)
 class TaskResult:
     """Counts of one task.
 
@@ -63,6 +79,8 @@ class TaskResult:
         steps_mean, replans_mean: mean number an episode, None without episodes.
         failures: the episodes without success at the end.
         gate: what the safety gate did, None where it is at the other end of a bridge; `gate_by_episode`.
+        bystanders_moved_n: things that moved by more than 2 cm although no step was about them.
+        bystanders_moved: the same by episode, of those that have any.
     """
 
     episodes: int
@@ -75,6 +93,8 @@ class TaskResult:
     failures: Sequence[Failure] = ()
     gate: GateTotals | None = None
     gate_by_episode: Sequence[EpisodeGate] = ()
+    bystanders_moved_n: int = 0
+    bystanders_moved: Sequence[Collateral] = ()
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,8 @@ def _verdict(record: RunRecord) -> str:
         words.append("Nothing independent of the model has checked the goal.")
     elif record.truth is not None and finished.cause not in ("answer", "done"):
         words.append(f"The goal is {'reached' if record.truth else 'not reached'}, by an independent check.")
+    if record.besides:
+        words.append(record.besides)
     pills = pill(found.title, KINDS[found.kind])
     pills += "".join(pill(text, "note") for text in record.warnings)
     return f'<p class="verdict">{pills}<span>{escape(" ".join(words))}</span></p>'

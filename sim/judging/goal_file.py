@@ -7,8 +7,8 @@
     leave: [R]
 
 A description is that of a table in a suite: `kind`, `colour`, `size`, `at` (its middle is within 4 cm), `in`
-and `rests_on` (ids), or `index`, the object's place in scene.yaml from 0; or a name: "large red block". All are
-looked up on the table as it stands before the first command, and each must single out one object. In a
+and `rests_on` (ids), or `index`, the object's place in scene.yaml from 0; or a name: "large red block". All
+are looked up on the table as it stands before the first command, and each must single out one object. In a
 formula a name may stand for an id.
 """
 

@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from palme.cli.rig.build import Rig
     from palme.cli.rig.operator_session import OperatorSession
     from palme.cli.rig.recording import Recording
+    from palme.cli.rig.run_judge import Judgement, RunJudge
     from palme.cli.rig.trajectory_log import TrajectoryLog
     from palme.data.recorder import Recorder
+    from palme.language.account.account import Reading
     from palme.operator.typed_lines import TypedLines
     from palme.report.folder import OutputFolder
     from palme.report.log import EventLog
     from palme.report.record import RunRecord
     from robots.robot import Robot
     from robots.teleop.pictures import Pictures
-    from sim.tasks import Task
+    from sim.judging.goal_file import GoalFile
     from sim.world.scene import Scene
 
 SETTLE_TICKS = 5
@@ -39,7 +41,7 @@ EVENTS, FILM, REPORT = "events.jsonl", "video.mp4", "report.html"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 where the task was achieved, 1 where it was not; see `palme.cli.exit_codes`."""
+    """Returns 0 where the goal was achieved, or none was stated and the run is done; see `exit_codes`."""
     sentences = [word for word in arguments if not is_override(word)]
     config = load(RunConfig, [word for word in arguments if is_override(word)])
     if len(sentences) != 1 or not sentences[0].strip():
@@ -54,19 +56,35 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(sentence: str, config: RunConfig) -> int:
     """Prepare the table, let the agent work, check the result, write the report."""
-    scene = _scene(sentence, config)
+    from palme.cli.rig.account import account
+    from palme.cli.rig.run_judge import read_goal
+    from palme.language.account.account import NotAccounted
+
+    goal = read_goal(config.goal)
+    scene = None if config.scene is None else _scene(sentence, config)  # a bad file is said at once
+    try:
+        reading = account()(sentence)
+    except NotAccounted as refusal:  # nothing is connected yet, and no scene is loaded
+        return _refuse(sentence, config, str(refusal))
+    scene = scene or _scene(sentence, config)
     rig = _rig(config)
     try:
         with held("finishing"):  # a signal ends a motion or a film, and never what is being saved
-            return _carried_out(sentence, config, rig, scene)
+            return _carried_out(sentence, config, rig, scene, (reading, goal))
     finally:
         rig.close()
 
 
-def _carried_out(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None) -> int:
+def _carried_out(
+    sentence: str,
+    config: RunConfig,
+    rig: Rig,
+    scene: Scene | None,
+    asked: tuple[Reading, GoalFile | None],
+) -> int:
     with beginning():
         folder = _folder(config)
-        stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene))
+        stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene, *asked))
     try:
         return _run_on(stage, folder)
     finally:
@@ -76,6 +94,7 @@ def _carried_out(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None
 
 def _run_on(stage: _Stage, folder: OutputFolder) -> int:
     from palme.cli.rig.console_logger import ConsoleLogger
+    from palme.cli.rig.run_judge import closing
     from palme.report.log import EventLog
     from palme.report.record import RunRecord
 
@@ -85,17 +104,21 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
     failed = partial(folder.failed, EVENTS)
     with EventLog(events, failed, instruction=stage.sentence, **details) as log:
         try:
-            result = _act(stage, (record, log, ConsoleLogger()))
-            record.truth = _truth(stage, log)
+            result = _act(stage, (record, log, ConsoleLogger(), stage.judge))
+            judgement = _judgement(stage, result, log)
+            if judgement is not None:
+                record.truth = None if judgement.goal is None else judgement.goal.holds
+                record.besides = judgement.moved_besides()
             if stage.session is not None:
                 stage.session.judge(record.truth)
         finally:  # whatever happened: what was recorded is kept
             lost = _save(stage, record.truth, log)
-        achieved = result.done and record.truth is not False
+        achieved = None if stage.config.goal is None else result.done and record.truth is True
         record.warnings += lost
         written = _write(folder, record, stage)
-        log.note("end", achieved=achieved, files=[path.name for path in written], missing=folder.missing)
-    print(_closing(result.done, record.truth, achieved))
+        files = [path.name for path in written]
+        log.note("end", achieved=achieved, done=result.done, files=files, missing=folder.missing)
+    print(closing(result.done, judgement, achieved))
     for path in written:
         print(f"  {path}")
     for name, why in folder.missing.items():
@@ -103,7 +126,8 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
     if stage.session is not None and first_signal() in (None, signal.SIGINT):
         stage.session.linger()
     stopped = result.finished.cause == "stopped"
-    return exit_code(achieved, recorded=not lost, written=not folder.missing, stopped=stopped)
+    succeeded = result.done if achieved is None else achieved
+    return exit_code(succeeded, recorded=not lost, written=not folder.missing, stopped=stopped)
 
 
 def _folder(config: RunConfig) -> OutputFolder:
@@ -149,7 +173,8 @@ class _Stage:
 
     Attributes:
         robot: what the agent commands: the arm, or the outermost layer around it.
-        scene, task: None where the table is a real one, or the goal is unknown.
+        scene: None where the table is a real one.
+        judge: of what comes of the run.
         trajectory: for the film; None where the world is not ours.
         recorder: of `recording`; both None without record=.
         session: a person's part; None without console and device.
@@ -161,7 +186,7 @@ class _Stage:
     rig: Rig
     robot: Robot
     scene: Scene | None
-    task: Task[Any] | None
+    judge: RunJudge
     trajectory: TrajectoryLog | None
     recording: Recording | None
     recorder: Recorder | None
@@ -188,21 +213,25 @@ def _rig(config: RunConfig) -> Rig:
     return build_rig(config, config.seed)
 
 
-def _set_table(rig: Rig, sentence: str, scene: Scene | None) -> Task[Any] | None:
-    """Load the scene, or arm a served arm as it stands. Returns the goal, where it can be checked."""
-    from palme.cli.rig.scene_from_text import task_of
+def _set_table(
+    rig: Rig, sentence: str, scene: Scene | None, reading: Reading, goal: GoalFile | None
+) -> RunJudge:
+    """Load the scene, or arm a served arm as it stands. Returns who judges the run."""
+    from palme.cli.rig.account import task_for
+    from palme.cli.rig.run_judge import RunJudge
 
-    task = None
-    if scene is not None and rig.table is not None:
-        rig.table.load(scene, SETTLE_TICKS)
-        task = task_of(sentence, scene.state)
-    else:
+    if scene is None or rig.table is None:
+        judge = RunJudge(None, goal)
         rig.arm.rearm()  # the person who typed the command asks for motion on the table that is there
-    rig.set_goal(task)
-    return task
+        return judge
+    rig.table.load(scene, SETTLE_TICKS)
+    task = task_for(reading, sentence)
+    names = {spec.name for spec in scene.state.objects}
+    rig.set_goal(task if {w.replace("_", " ") for w in reading.goal.order} <= names else None)
+    return RunJudge(rig.table, goal)
 
 
-def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, task: Task[Any] | None) -> _Stage:
+def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, judge: RunJudge) -> _Stage:
     """The layers around the arm, from the inside out: trajectory, recorder, operator session."""
     from palme.cli.rig.trajectory_log import TrajectoryLog
     from palme.operator.typed_lines import TypedLines
@@ -210,7 +239,7 @@ def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, task
     trajectory = None if rig.world is None else TrajectoryLog(rig.arm, rig.world, sentence)
     robot: Any = rig.arm if trajectory is None else trajectory
     lines = TypedLines(sentence)
-    stage = _Stage(sentence, config, rig, robot, scene, task, trajectory, None, None, None, lines)
+    stage = _Stage(sentence, config, rig, robot, scene, judge, trajectory, None, None, None, lines)
     with ExitStack() as undo:
         pictures: Pictures | None = None
         if config.has_operator:
@@ -245,6 +274,7 @@ def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, task
 
 
 def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
+    from palme.cli.rig.account import account
     from palme.cli.rig.uninterrupted import careful_agent
     from palme.data.errors import DataError
     from robots.errors import RobotError
@@ -273,6 +303,7 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
         refusals=(RobotError, DataError),
         retreat=rig.retreat,
         supervisor=None if session is None else session.operator,
+        account=account(),
     )
 
 
@@ -289,38 +320,41 @@ def _act(stage: _Stage, listeners: tuple[Any, ...]) -> RunResult:
     return result
 
 
-def _truth(stage: _Stage, log: EventLog) -> bool | None:
-    """Whether the goal is reached in the simulator; None where nobody can know."""
-    from palme.cli.rig.scene_from_text import task_of
+def _judgement(stage: _Stage, result: RunResult, log: EventLog) -> Judgement | None:
+    """What came of the run; None where the table does not answer any more."""
     from robots.errors import RobotError
 
-    task, table, session = stage.task, stage.rig.table, stage.session
-    if task is None or table is None or stage.scene is None:
-        return None
-    if (
-        session is not None
-        and session.run_status is not None
-        and session.run_status.instruction != stage.sentence
-    ):
-        task = task_of(session.run_status.instruction, stage.scene.state)  # a person changed the instruction
-        if task is None:
-            return None
     try:
-        table.hold(SETTLE_TICKS)
-        truth = task.is_success(table.truth())
+        if stage.rig.table is not None:
+            stage.rig.table.hold(SETTLE_TICKS)
+        judgement = stage.judge.judgement(result.begun)
     except RobotError as error:
-        log.note("simulator", gone=f"{type(error).__name__}: {error}")
+        log.note("judgement", gone=f"{type(error).__name__}: {error}")
         return None
-    log.note("simulator", goal_reached=truth)
-    return truth
+    log.note("judgement", **judgement.fields())
+    return judgement
 
 
-def _closing(done: bool, truth: bool | None, achieved: bool) -> str:
-    if achieved:
-        return "achieved" if truth else "achieved according to the planner; nothing else can check it"
-    if done and truth is False:
-        return "not achieved: the planner reports success, the simulator does not confirm it"
-    return "not achieved"
+def _refuse(sentence: str, config: RunConfig, why: str) -> int:
+    """Answer instead of acting: no arm is connected, no scene loaded, nothing moves."""
+    from palme.events import Finished
+    from palme.report.log import EventLog
+    from palme.report.refusal_page import refusal_page
+
+    folder, details = _folder(config), _details(config)
+    _begin_output(folder, None)
+    folder.write_text(REPORT, refusal_page(sentence, why, details))
+    with EventLog(
+        folder.path / EVENTS, partial(folder.failed, EVENTS), instruction=sentence, **details
+    ) as log:
+        log(Finished(0.0, False, "answer", why, 0, 0))
+        written = [folder.path / name for name in (REPORT, EVENTS) if _is_written(folder, name)]
+        files = [path.name for path in written]
+        log.note("end", achieved=False, done=False, files=files, missing=folder.missing)
+    print(f"{why}\nnot achieved: refused, nothing was moved")
+    for path in written:
+        print(f"  {path}")
+    return exit_code(False, written=not folder.missing)
 
 
 def _write(folder: OutputFolder, record: RunRecord, stage: _Stage) -> list[Path]:

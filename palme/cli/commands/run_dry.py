@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from palme.cli.settings.run import RunConfig
 
 if TYPE_CHECKING:
     from palme.cli.rig.build import Rig
+    from palme.language.account.account import Reading
     from palme.planners.base import PlannedStep
     from robots.types import Observation
     from sim.world.scene import Scene
 
 SETTLE_TICKS = 5
+REFUSED = "dry run: the sentence would be answered so, and nothing would move"
 
 
 def dry_run(sentence: str, config: RunConfig) -> int:
@@ -24,8 +26,15 @@ def dry_run(sentence: str, config: RunConfig) -> int:
     Returns:
         0 where a first step would be done, or nothing is left to do; 1 where the sentence would be refused.
     """
+    from palme.cli.rig.account import account, task_for
     from palme.cli.rig.build import build_rig
+    from palme.language.account.account import NotAccounted
 
+    try:
+        reading = account()(sentence)
+    except NotAccounted as refusal:
+        print(f"“{sentence}”\n   {refusal}\n{REFUSED}")
+        return 1
     scene = _scene(sentence, config)
     rig = build_rig(config, config.seed, commands=False)
     try:
@@ -33,8 +42,8 @@ def dry_run(sentence: str, config: RunConfig) -> int:
         print(f"scene: {_told(scene, config)}")
         if scene is not None and rig.table is not None:
             rig.table.load(scene, SETTLE_TICKS)
-            rig.set_goal(_goal(sentence, scene))
-        return _first_step(sentence, rig)
+            rig.set_goal(task_for(reading, sentence))
+        return _first_step(sentence, rig, reading)
     finally:
         rig.close()
 
@@ -46,12 +55,6 @@ def _scene(sentence: str, config: RunConfig) -> Scene | None:
     if config.robot.is_remote:
         return None
     return scene_for(sentence, config.seed, config.distractors, config.scene)
-
-
-def _goal(sentence: str, scene: Scene) -> Any:
-    from palme.cli.rig.scene_from_text import task_of
-
-    return task_of(sentence, scene.state)
 
 
 def _told(scene: Scene | None, config: RunConfig) -> str:
@@ -66,7 +69,7 @@ def _told(scene: Scene | None, config: RunConfig) -> str:
     return f"{origin}: {', '.join(things)}"
 
 
-def _first_step(sentence: str, rig: Rig) -> int:
+def _first_step(sentence: str, rig: Rig, reading: Reading) -> int:
     from palme.errors import NoMotion
     from palme.planners.base import Context
 
@@ -75,7 +78,10 @@ def _first_step(sentence: str, rig: Rig) -> int:
     try:
         planned = rig.planner.next_step(Context(sentence, observation))
     except NoMotion as answer:
-        print(f"   {answer}\ndry run: the sentence would be answered so, and nothing would move")
+        print(f"   {answer}\n{REFUSED}")
+        return 1
+    if planned.goal is not None and not reading.allows(planned.goal, _names(planned)):
+        print(f"   read as {planned.goal.text}, or {reading.goal.text}: not sure\n{REFUSED}")
         return 1
     took = 1e3 * (time.perf_counter() - begun)
     if planned.rationale:
@@ -85,6 +91,11 @@ def _first_step(sentence: str, rig: Rig) -> int:
         print("dry run: nothing is left to do; nothing was moved")
         return 0
     return _motion(rig, planned, observation)
+
+
+def _names(planned: PlannedStep) -> list[str]:
+    """Names of the objects that the planner saw."""
+    return [] if planned.objects is None else [planned.objects.name(i) for i in range(len(planned.objects))]
 
 
 def _motion(rig: Rig, planned: PlannedStep, observation: Observation) -> int:

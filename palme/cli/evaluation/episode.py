@@ -25,6 +25,8 @@ from robots.robot import RobotWrapper
 from robots.skills import Step
 from robots.types import CameraFrame, Observation
 from sim.data.scene_sampler import SceneDoesNotFit, layout
+from sim.judging.bystanders import Bystander, bystanders
+from sim.judging.formula import Moments
 from sim.tasks import NoOtherGoal, Task, sample
 from sim.tasks.symbolic import swapped
 from sim.world.scene import Scene
@@ -64,6 +66,7 @@ class EpisodeResult:
         arm_s: the arm's own time; `seconds`: by part.
         not_recorded: why this episode, or an earlier one, is not in the data set; "" if all are.
         gate: what the safety gate did; None where it is at the other end of a bridge.
+        bystanders: what moved by more than 2 cm although no step was about it.
     """
 
     spec: EpisodeSpec
@@ -82,6 +85,7 @@ class EpisodeResult:
     policy_ms: tuple[float, ...] = ()
     not_recorded: str = ""
     gate: GateCounts | None = None
+    bystanders: tuple[Bystander, ...] = ()
 
 
 def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
@@ -114,6 +118,7 @@ def run_episode(
     if table is None:
         raise UsageError("an evaluation sets its table: serve with table=true, and say bridge.table=true")
     table.load(scene, SETTLE_TICKS)
+    start = table.snapshot()
     _seed(spec)
     told = task
     if spec.control == "swapped":
@@ -149,7 +154,8 @@ def run_episode(
                 raise KeyboardInterrupt
             arm_s = table.time
             table.hold(SETTLE_TICKS)
-            success = task.is_success(table.truth())
+            end = table.snapshot()
+            success = task.is_success(end.state)
         finally:  # whatever happened: what was recorded is kept
             if kept is not None:
                 kept.save(success)
@@ -158,7 +164,7 @@ def run_episode(
         result.steps, result.finished.n_replans, arm_s, time.perf_counter() - begin,
         dict(result.finished.seconds), tuple(watch.plan_ms), tuple(watch.policy_ms),
         "" if kept is None else kept.fault,
-        gate=GateCounts.of(rig.arm),
+        gate=GateCounts.of(rig.arm), bystanders=bystanders(Moments(start, end), result.begun),
     )  # fmt: skip
 
 

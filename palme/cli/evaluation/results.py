@@ -54,8 +54,10 @@ def _of(results: Sequence[EpisodeResult], failures: bool = False) -> dict[str, A
         "said_done_but_was_not": sum(r.believed and not r.success_at_end for r in results),
     }
     out["gate"] = totals([r.gate for r in results])
+    out["bystanders_moved_n"] = sum(len(r.bystanders) for r in results)
     if failures:
         out["gate_by_episode"] = by_episode([(r.spec.index, r.spec.seed, r.gate) for r in results])
+        out["bystanders_moved"] = _bystanders(results)
         out["failures"] = [
             {
                 "index": r.spec.index,
@@ -105,3 +107,16 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
 
 def _mean(values: Sequence[int]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
+
+
+def _bystanders(results: Sequence[EpisodeResult]) -> list[dict[str, Any]]:
+    """What else moved, of the episodes in which something did."""
+    return [
+        {
+            "index": r.spec.index,
+            "seed": r.spec.seed,
+            "moved": [{"name": b.name, "metres": b.metres} for b in r.bystanders],
+        }
+        for r in sorted(results, key=lambda r: r.spec.index)
+        if r.bystanders
+    ]

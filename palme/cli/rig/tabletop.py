@@ -6,13 +6,16 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from sim.world.arm import SimulatedArm
 from sim.world.scene import Scene
-from sim.world.state import SceneState
+from sim.world.state import ObjectSpec, SceneState
 from sim.world.world import World
 
 if TYPE_CHECKING:
-    from palme.cli.rig.tabletop_frames import Ask, Hold, Load
+    from palme.cli.rig.tabletop_frames import Ask, Hold, Load, Truth
+    from sim.judging.snapshot import Snapshot
 
 
 class Table(Protocol):
@@ -33,6 +36,10 @@ class Table(Protocol):
 
     def truth(self) -> SceneState:
         """Ground truth: what rests in or on what."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Ground truth: where everything is."""
         ...
 
 
@@ -61,6 +68,12 @@ class LocalTable:
         from sim.world.scene_state import judge
 
         return judge(self._world)
+
+    def snapshot(self) -> Snapshot:
+        """See `Table.snapshot`."""
+        from sim.judging.snapshot import snapshot
+
+        return snapshot(self._world)
 
 
 class RemoteTable:
@@ -107,12 +120,24 @@ class RemoteTable:
         """See `Table.truth`."""
         from palme.cli.rig.tabletop_frames import Ask
 
-        holder = self._ask(lambda i: Ask(i, self._client.session))
-        assert self._scene is not None, "load a scene first"
-        return SceneState(tuple(o.spec for o in self._scene.objects), holder)
+        holder = self._ask(lambda i: Ask(i, self._client.session)).holder
+        return SceneState(self._specs(), tuple(holder))
 
-    def _ask(self, make: Callable[[int], Ask | Hold | Load]) -> tuple[int | None, ...]:
+    def snapshot(self) -> Snapshot:
+        """See `Table.snapshot`."""
+        from palme.cli.rig.tabletop_frames import Ask
+        from sim.judging.snapshot import Snapshot
+
+        truth = self._ask(lambda i: Ask(i, self._client.session))
+        poses = np.array(truth.poses, float).reshape(-1, 7)
+        return Snapshot(self._specs(), poses[:, :3], poses[:, 3:], truth.held)
+
+    def _specs(self) -> tuple[ObjectSpec, ...]:
+        assert self._scene is not None, "load a scene first"
+        return tuple(o.spec for o in self._scene.objects)
+
+    def _ask(self, make: Callable[[int], Ask | Hold | Load]) -> Truth:
         from palme.cli.rig.tabletop_frames import Truth, decode_truth
 
-        answer = self._client.exchange(self._socket, make, Truth, decode_truth, self.TIMEOUT)
-        return tuple(answer.holder)
+        answer: Truth = self._client.exchange(self._socket, make, Truth, decode_truth, self.TIMEOUT)
+        return answer

@@ -45,11 +45,23 @@ class Ask(_Frame, frozen=True, tag="ask"):
     session: Name
 
 
+Pose = tuple[float, float, float, float, float, float, float]
+
+
 class Truth(_Frame, frozen=True, tag="truth"):
-    """`holder`: what each object of the scene rests in or on; `arm_time`: [s] simulated since `Load`."""
+    """The table now.
+
+    Attributes:
+        holder: what each object of the scene rests in or on.
+        poses: of each object, x, y, z of its middle in [m], base frame, and its quaternion xyzw.
+        held: index of the object that the gripper holds, None = none.
+        arm_time: [s] simulated since `Load`.
+    """
 
     id: Count
     holder: tuple[int | None, ...]
+    poses: tuple[Pose, ...]
+    held: int | None
     arm_time: float
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import numpy as np
 import zmq
 
 from palme.cli.rig import tabletop_frames as frames
@@ -18,9 +19,9 @@ from robots.bridge.errors import BadFrame, ServerFailed
 from robots.bridge.server import BridgeServer
 from robots.bridge.wire import encode
 from robots.errors import LeaseMissing, RobotError
+from sim.judging.snapshot import Snapshot, snapshot
 from sim.world.driver import SimulatedDriver
 from sim.world.scene import Scene, SceneFileError
-from sim.world.scene_state import judge
 
 LISTEN = 50  # [ms]
 TABLE = f"its table (the port of address= plus {frames.PORT})"
@@ -96,4 +97,6 @@ class TableServer:
             control.exclusive(load)
         elif isinstance(frame, frames.Hold):
             control.exclusive(lambda: control.hold(frame.ticks))
-        return frames.Truth(frame.id, driver.look(judge).holder, driver.time)
+        now: Snapshot = driver.look(snapshot)
+        poses = np.hstack((now.positions, now.quats_xyzw)).tolist()
+        return frames.Truth(frame.id, now.state.holder, tuple(map(tuple, poses)), now.held, driver.time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from palme.agent import AgentLimits
@@ -60,6 +61,8 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
 
     Attributes:
         limits: when the agent gives up (configs/limits/).
+        goal: YAML file with a formula that tells whether the goal is reached (docs/goals.md); null = nobody
+            but the model can tell.
         look: of the video; planner and policy always see `fast`, which they were trained on.
         video: false writes no film.
         console_wait: with console=true the run begins 10 s after the page is opened, or at once by its Start
@@ -71,6 +74,7 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
 
     FILE: ClassVar[str] = "run"
     limits: AgentLimits
+    goal: Path | None
     look: Literal["photo", "fast"]
     video: bool
     console_wait: bool | None
@@ -84,6 +88,12 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
             raise UsageError(
                 f"scene={self.scene}: a served arm acts on the table that is there; bridge.table=true sets "
                 "it, where the server was started with table=true"
+            )
+
+        if self.robot.is_remote and self.goal is not None and not self.remote.table:
+            raise UsageError(
+                f"goal={self.goal}: nobody can measure the table of a served arm; bridge.table=true asks a "
+                "simulated one, where the server was started with table=true"
             )
 
     @property

@@ -25,16 +25,17 @@ CAN = (
     '("put every block in the bowl of its colour").'
 )
 _HINTS = {
-    "negation": "not never no dont cannot without except but nor neither nothing none avoid unless stop"
-    " leave",
+    "negation": "not never no dont cannot without except but nor neither nothing none avoid stop leave",
     "a size": "big bigger biggest large larger largest small smaller smallest little tiny huge tall short",
     "a place": "left right front behind beside next near nearest closest furthest between under below beneath"
     " leftmost rightmost corner edge centre center away towards toward",
     "taking out": "out off remove empty clear from",
     "a number": "one two three four five both many few some half most pair another any everything rest other",
-    "a condition": "if when while until otherwise else whenever whether or",
+    "a condition": "if unless when while until otherwise else whenever whether or",
     "a question": "what which where who why how is are does do did should may",
     "an order of steps": "first after afterwards before finally later again twice",
+    f"a colour that nothing here has; there are {', '.join(COLOURS)}": "black white grey gray brown beige"
+    " silver gold maroon indigo ivory khaki olive bronze copper transparent",
     "a manner": "quickly slowly fast faster slower",
 }
 _HINT_OF = {word: hint for hint, words in _HINTS.items() for word in words.split()}
@@ -182,12 +183,14 @@ def _why(told: Outline) -> tuple[str, tuple[str, ...]]:
         return f"I do not understand {shown} in that sentence, so I move nothing.", tuple(odd)
     if "P" in said:
         return "How many of several things are meant is not said, so I move nothing. Name one thing.", ()
-    return "I know these words, but not what they ask for together, so I move nothing.", ()
+    cues = [word for word in dict.fromkeys(said) if word in _HINT_OF]
+    why = f"; perhaps because of {', '.join(map(_shown, cues))}" if cues else ""
+    return f"I know these words, but not what they ask for together{why}, so I move nothing.", ()
 
 
 def _shown(word: str) -> str:
     if hint := _HINT_OF.get(word):
         return f'"{word}" ({hint})'
     legal = [*COLOURS, *(noun for nouns in NOUNS.values() for noun in nouns)]
-    near = difflib.get_close_matches(word, legal, n=1, cutoff=0.7)
+    near = difflib.get_close_matches(word, legal, n=1, cutoff=0.66)
     return f'"{word}" (did you mean "{near[0]}"?)' if near else f'"{word}"'

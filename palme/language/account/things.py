@@ -16,7 +16,7 @@ NOUNS = {
 
 MAX_WORDS = 80
 
-_HUES = {**{c: c for c in COLOURS}, **SHADES}
+_HUES = {**{c: c for c in COLOURS}, **{s: c for s, c in SHADES.items() if " " not in s}}  # no "dark blue"
 _KIND = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
 _HUE = "|".join(sorted(_HUES, key=len, reverse=True))
 _NOUN = "|".join(sorted(_KIND, key=len, reverse=True))

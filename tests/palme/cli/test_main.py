@@ -57,8 +57,6 @@ def test_every_command_has_help(command, capsys):
         (["run", "put it there", "look=foto"], ["did you mean 'photo'"]),
         (["run"], ["one sentence in quotes"]),
         (["run", "one", "two"], ["one sentence in quotes"]),
-        (["run", "put the rad block in the blue bowl"], ["colour 'rad'", "did you mean 'red'", "purple"]),
-        (["run", "put the black block in the blue bowl"], ["colour 'black'", "There are", "blue"]),
         (["run", "put it there", "scene=/nowhere.yaml"], ["=/nowhere.yaml: No such file", "; name a scene"]),
         (["eval", "tasks=[put_in_bowls]"], ["put_in_bowls", "did you mean 'put_in_bowl'", "stack_tower"]),
         (["eval", "split=tset"], ["'tset'", "held_out"]),

@@ -34,6 +34,8 @@ from tests.bridge_rig import PATIENCE, KeyRing, bench, free_ports, spec_at, unti
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
+PUT, RED = "put the red block in the blue bowl", "put red in the blue bowl"
+
 
 def test_serving_imports_the_base_install_alone_and_starts_within_a_second(tmp_path) -> None:
     ring = KeyRing(tmp_path)
@@ -101,7 +103,7 @@ def test_an_entry_that_cannot_be_read_is_named_in_the_list(tmp_path, capsys) -> 
         (["keys", "allow", "file=/nowhere.json", "role=policy"], ["/nowhere.json: no such file; copy"]),
         (["keys", "allow", "file=me.public.json"], ["role=viewer|policy|human"]),
         (["keys", "allow", "file=me.secret.json", "role=policy"], ["secret key", "give me.public.json"]),
-        (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=server", "bridge.server=nobody"],
+        (["run", RED, "robot=bridge", "planner=readout", "bridge.key=server", "bridge.server=nobody"],
          ["nobody.public.json: no such file; copy nobody.public.json from the arm's computer"]),
         (["keys", "allow", "file=/nowhere.json", "role=king"], ["viewer", "human"]),
         (["serve"], ["robot=panda backend=sim"]),
@@ -111,7 +113,7 @@ def test_an_entry_that_cannot_be_read_is_named_in_the_list(tmp_path, capsys) -> 
         (["serve", "robot=panda", "backend=xarm", "realtime=false"], ["runs in real time"]),
         (["run", "put it there", "robot=bridge", "planner=oracle"], ["oracle reads the simulator"]),
         (["run", "put it there", "robot=bridge", "bridge.adress=x"], ["bridge.address"]),
-        (["run", "put it", "robot=bridge", "planner=readout", "bridge.key=nobody"], ["keys new name=nobody"]),
+        (["run", RED, "robot=bridge", "planner=readout", "bridge.key=nobody"], ["keys new name=nobody"]),
         (["eval", "robot=bridge", "workers=2", "episodes=2"], ["workers=1"]),
         (["bench", "policy", "robot=bridge"], ["moves no remote arm"]),
         (["bench", "bridge", "pictures=png"], ["auto, jpeg, raw"]),
@@ -234,11 +236,11 @@ def served(tmp_path: Path, base: int, **more: Any) -> tuple[BridgeServer, list[s
 
 
 def test_a_run_whose_server_dies_ends_with_its_page(tmp_path, capsys) -> None:
-    server, far = served(tmp_path, free_ports(), scene=scene_for("put the red block in the blue bowl", 0, 0))
+    server, far = served(tmp_path, free_ports(), scene=scene_for(PUT, 0, 0))
     with server:
         moved = lambda: server.counts().get("command", 0) > 20  # noqa: E731
         threading.Thread(target=lambda: until(moved) and server.close()).start()
-        assert main(["run", "put the red block in the blue bowl", *far]) == 1
+        assert main(["run", PUT, *far]) == 1
     said = capsys.readouterr()
     assert "not achieved" in said.out and "Traceback" not in said.err
     page = (tmp_path / "out" / "report.html").read_text()
@@ -276,7 +278,7 @@ def test_what_a_served_arm_lacks_is_named_before_anything_is_loaded(tmp_path, ca
             (["scene=mine.yaml"], 2, "scene=mine.yaml: a served arm acts on the table that is there"),
             (["detector.camera=wrist", "bridge.human=true"], 1, "RoleNotAllowed: me is allowed as policy"),
         ):
-            assert main(["run", "put the red block in the blue bowl", *far, *words]) == code
+            assert main(["run", PUT, *far, *words]) == code
             assert said in capsys.readouterr().err
         words = ["eval", "tasks=[put_in_bowl]", "episodes=1", "detector.camera=wrist", "bridge.human=true"]
         assert main([*words, *far]) == 1 and "RoleNotAllowed" in capsys.readouterr().err

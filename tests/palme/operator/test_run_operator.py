@@ -35,6 +35,9 @@ class Seen(list):
     def name(self, i):
         return self[i]
 
+    def sees(self, name):
+        return name in self
+
 
 class Planner(FakePlanner):
     """Puts the red block into the bowl that the instruction names, and judges by `verdicts`."""

@@ -97,3 +97,16 @@ def test_before_the_first_step_only_whole_sentences_are_understood() -> None:
 def test_a_no_alone_is_asked_back_and_changes_nothing(text: str) -> None:
     with pytest.raises(AmbiguousCorrectionError, match="what to do instead"):
         understand(text, GOAL, NOW, SEEN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "put the purple block in the blue bowl",
+        "put the red block in the purple bowl",
+        "put red block on cyan block",
+    ],
+)
+def test_a_step_with_a_thing_that_nobody_sees_is_asked_about(text):
+    with pytest.raises(AmbiguousCorrectionError, match="I do not see the (purple|cyan)"):
+        understand(text, GOAL, NOW, SEEN)

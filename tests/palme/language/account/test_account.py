@@ -61,6 +61,28 @@ def test_a_refusal_names_what_is_not_understood_and_what_can_be_done(sentence):
     assert all(word in text for word in caught.value.words[:8])
 
 
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("put the rad block in the blue bowl", 'did you mean "red"?'),
+        ("put the red blok in the blue bowl", 'did you mean "block"?'),
+        ("put the black block in the blue bowl", "nothing here has; there are red, orange"),
+        ("put the larger red block in the blue bowl", "a size"),
+        ("if you see it put the red block in the blue bowl", '"if" (a condition)'),
+        ("put the red blocks in the blue bowl", "How many"),
+        ("put the red block, then the blue bowl", "what they ask for together"),
+        ("stack red on green on blue on pink on cyan", "two to four"),
+        ("stack red on green on red", "twice"),
+        ("stack the red cylinder on the green block", "the red cylinder is none"),
+        ("", "no words"),
+    ],
+)
+def test_a_refusal_says_why(sentence, said):
+    with pytest.raises(NotAccounted) as caught:
+        account(sentence)
+    assert said in str(caught.value)
+
+
 CHANGING = (
     "not never don't no out off big small larger left behind next two three both all-but except unless if or "
     "when then-back slowly quickly except-for without half other second rot ball under above until instead "
@@ -110,8 +132,6 @@ def test_a_sentence_with_a_word_lost_or_two_exchanged_is_refused_or_asks_for_no_
             turned = (*words[:k], *words[k : k + 2][::-1], *words[k + 2 :])
             for altered in (lost, turned):
                 n += 1
-                if "light" in words and "light" not in altered:
-                    continue
                 found = asked_or_refused(" ".join(altered))
                 if found is not None and not _colours(found) <= _colours(goal):  # "red on green [on blue]"
                     wrong.append((" ".join(altered), found))
