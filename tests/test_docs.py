@@ -96,7 +96,7 @@ def _is_module(name: str) -> bool:
 def check_command(words: list[str]) -> None:
     """Raises UsageError, BadSetting or AssertionError for a command or a setting that does not exist."""
     name, rest = words[0], [w for w in words[1:] if not set(w) & {"…", "*"} and "..." not in w]
-    if name.startswith("-") or name.isupper():
+    if name.startswith("-") or name.isupper() or name == "help":
         return
     assert name in COMMANDS, f"palme {name}"
     given = [re.split(r"\|", w)[0] for w in rest if is_override(w)]

@@ -51,7 +51,7 @@ def read(name: str, words: Sequence[str]) -> Line:
 
 def settings_file(name: str, words: Sequence[str]) -> str:
     """Which file of configs/ the words set, such as `bench_gate`; "" where none does."""
-    if name in ("bench", "data", "train"):
+    if name in ("bench", "data", "train", "setup"):
         for word in words:
             if (FOLDER / f"{name}_{word}.yaml").exists():
                 return f"{name}_{word}"

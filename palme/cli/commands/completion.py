@@ -47,6 +47,7 @@ def subcommands() -> dict[str, tuple[str, ...]]:
         "bench": tuple(BENCHES),
         "train": tuple(RECIPES),
         "data": tuple(sorted(path.stem[5:] for path in FOLDER.glob("data_*.yaml"))),
+        "setup": ("language",),
         "keys": ("new", "allow", "list"),
         "tasks": tuple(TASKS),
         "completion": tuple(SHELLS),
