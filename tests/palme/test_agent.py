@@ -107,6 +107,21 @@ def test_ctrl_c_stops_the_arm_and_still_gives_a_result():
     assert isinstance(events[-1], Finished)
 
 
+@pytest.mark.parametrize("k", range(7))
+def test_a_listener_that_fails_at_any_event_ends_no_run_and_costs_the_others_nothing(k, caplog):
+    calls, before, after = [], [], []
+
+    def failing(event):
+        calls.append(event)
+        if len(calls) == k + 1:
+            raise OSError(28, "No space left on device")
+
+    listeners = [before.append, failing, after.append]
+    result = agent(FakePlanner([PUT]), FakePolicy(), FakeArm(), listeners).run(PUT)
+    assert result.done and before == after and len(before) == 7
+    assert len(calls) == k + 1 and "a listener failed" in caplog.text
+
+
 def test_a_run_whose_arm_cannot_be_stopped_still_gives_a_result():
     class Gone(FakeArm):
         def stop(self, reason):
