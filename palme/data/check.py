@@ -1,42 +1,32 @@
-"""Checks a data set: opens every file, compares every count, changes nothing."""
+"""Checks a data set: opens every file, compares every field and count, changes nothing."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from palme.data import layout
-from palme.data.episode_index import DatasetInfo, Entry, read_entries, read_info, read_texts
-from palme.data.errors import DataError
+from palme.data.episode_check import episode_problems, overlaps, video_info_problems
+from palme.data.episode_index import (
+    DatasetInfo,
+    Entry,
+    episode_files,
+    read_entries,
+    read_info,
+    read_stats,
+    read_texts,
+)
+from palme.data.errors import DamagedDatasetError, DataError
+from palme.data.files import read_json, read_table
+from palme.data.index_check import index_file_problems, stats_file_problems, texts_problems
+from palme.data.info_check import info_problems
+from palme.data.problem import Problem
 from palme.data.reader import Dataset
+from palme.data.schema import video_keys
 from palme.data.sidecar import read_sidecars
-
-TIMESTAMP_TOLERANCE = 1e-4  # [s] LeRobot's own tolerance of a nominal timestamp
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One problem.
-
-    Attributes:
-        where: the file.
-        what: the problem.
-        episode: its number, None if the whole data set is concerned.
-    """
-
-    where: str
-    what: str
-    episode: int | None = None
-
-    def __str__(self) -> str:
-        """One line for a person."""
-        which = "" if self.episode is None else f"episode {self.episode}: "
-        return f"{self.where}: {which}{self.what}"
+from palme.data.sidecar_check import sidecar_problems
+from palme.data.stats import Stats, aggregate
+from palme.data.strays import stray_problems
 
 
 def check(root: Path, deep: bool = False) -> list[Problem]:
@@ -49,20 +39,38 @@ def check(root: Path, deep: bool = False) -> list[Problem]:
     Raises:
         NotADatasetError: there is no data set.
     """
-    info = read_info(root)
+    if not any((root / name).exists() for name in (layout.INFO, "data", "meta/episodes")):
+        read_info(root)  # raises the error that names what is missing
     found: list[Problem] = []
     unfinished = root / layout.UNFINISHED
     if unfinished.exists() and any(unfinished.iterdir()):
         found.append(Problem(layout.UNFINISHED, "a recording is in progress, or its writer was killed"))
     try:
-        entries = read_entries(root, info.features)
+        content = read_json(root / layout.INFO)
     except DataError as error:
-        return [*found, Problem("meta/episodes", str(error))]
+        return [*found, Problem(layout.INFO, str(error))]
+    found += info_problems(content)
+    try:
+        info = read_info(root)
+    except DamagedDatasetError:
+        return found
+    files = episode_files(root)
+    found += index_file_problems(root, files, info.features)
+    found += stray_problems(root, info.features)
+    found += texts_problems(root, layout.TASKS, "task") if info.total_episodes else []
+    if "subtask_index" in info.features and info.total_episodes:
+        found += texts_problems(root, layout.SUBTASKS, "subtask")
+    if any(problem.fatal for problem in found):
+        return found
+    entries = read_entries(root, info.features)
     found += _totals(root, info, entries)
     try:
         dataset = Dataset(root)
     except DataError as error:
         return [*found, Problem("meta", str(error))]
+    known = read_stats(root, info.features)
+    found += _stats(root, info, known)
+    taken: dict[tuple[str, int], list[tuple[float, float, int]]] = {}
     start = 0
     for number, entry in enumerate(dataset.entries):
         if entry.episode != number:
@@ -76,11 +84,27 @@ def check(root: Path, deep: bool = False) -> list[Problem]:
                 )
             )
         start = entry.stop
-        found += _numbers(dataset, entry)
-        found += _videos(dataset, entry, deep)
-    found += _sidecar_tables(root, len(dataset.entries))
+        found += episode_problems(dataset, entry, known[number], deep)
+        for key, clip in entry.clips.items():
+            taken.setdefault((key, clip.file), []).append((clip.start, clip.stop, entry.episode))
+    found += overlaps(taken, dataset.fps)
+    found += video_info_problems(dataset)
+    found += sidecar_problems(root, dataset.entries, dataset.fps)
+    found += _arm(dataset)
     dataset.close()
     return found
+
+
+def _arm(dataset: Dataset) -> Iterator[Problem]:
+    """Whether info.json and the runs name the same arm."""
+    try:
+        runs = read_sidecars(dataset.root)
+    except (DataError, TypeError, ValueError):
+        return  # its columns are listed already
+    arms = {side.run.arm for side in runs.values() if side.run.arm}
+    if arms and dataset.info.robot_type not in list(arms):
+        what = f"robot_type is {dataset.info.robot_type!r}, palme/runs names {', '.join(sorted(arms))}"
+        yield Problem(layout.INFO, what)
 
 
 def _totals(root: Path, info: DatasetInfo, entries: list[Entry]) -> Iterator[Problem]:
@@ -90,115 +114,32 @@ def _totals(root: Path, info: DatasetInfo, entries: list[Entry]) -> Iterator[Pro
     frames = sum(entry.length for entry in entries)
     if counted == len(entries) and info.total_frames != frames:
         yield Problem(layout.INFO, f"counts {info.total_frames} frames, meta/episodes {frames}")
-    if counted:
-        try:
-            tasks = read_texts(root / layout.TASKS, "task")
-            if info.total_tasks != len(tasks) and counted == len(entries):
-                yield Problem(layout.INFO, f"counts {info.total_tasks} tasks, meta/tasks {len(tasks)}")
-        except DataError as error:
-            yield Problem(layout.TASKS, str(error))
-        yield from _stats(root)
+    if counted == len(entries) and counted:
+        tasks = read_texts(root / layout.TASKS, "task")
+        if info.total_tasks != len(tasks):
+            yield Problem(layout.INFO, f"counts {info.total_tasks} tasks, meta/tasks {len(tasks)}")
     used = {entry.data for entry in entries}
-    for path in sorted((root / "data").glob("*/*.parquet")):
+    for path in layout.numbered(root / "data", "parquet"):
         if layout.number_of(path) not in used:
             yield Problem(str(path.relative_to(root)), "belongs to no episode")
-    for path in sorted((root / "videos").glob("*/*/*.mp4")):
+    for path in layout.numbered(root / "data", "parquet"):
+        frames = sum(entry.length for entry in entries if entry.data == layout.number_of(path))
+        try:
+            rows = len(read_table(path, lambda name: name == "index"))
+        except DataError:
+            continue  # told with its episodes
+        if frames and rows != frames:
+            yield Problem(str(path.relative_to(root)), f"has {rows} rows, its episodes have {frames} frames")
+    for path in [one for key in video_keys(info.features) for one in _video_files(root, key)]:
         key = path.relative_to(root).parts[1]
         if layout.number_of(path) not in {e.clips[key].file for e in entries if key in e.clips}:
             yield Problem(str(path.relative_to(root)), "belongs to no episode")
 
 
-def _stats(root: Path) -> Iterator[Problem]:
-    try:
-        json.loads((root / layout.STATS).read_text(encoding="utf-8"), parse_constant=_not_finite)
-    except (OSError, ValueError) as error:
-        yield Problem(layout.STATS, f"missing, truncated or not finite ({error})")
+def _stats(root: Path, info: DatasetInfo, known: list[dict[str, Stats]]) -> Iterator[Problem]:
+    if info.total_episodes:
+        yield from stats_file_problems(root, info.features, aggregate(known[: info.total_episodes]))
 
 
-def _not_finite(word: str) -> float:
-    raise ValueError(f"holds {word}")
-
-
-def _numbers(dataset: Dataset, entry: Entry) -> Iterator[Problem]:
-    where = layout.path_of(layout.DATA, entry.data)
-    try:
-        columns = dataset.columns(entry)
-    except DataError as error:
-        yield Problem(where, str(error), entry.episode)
-        return
-    n = entry.length
-    wanted = {
-        "episode_index": np.full(n, entry.episode),
-        "frame_index": np.arange(n),
-        "index": np.arange(entry.start, entry.stop),
-    }
-    for name, values in wanted.items():
-        if name in columns and (bad := np.flatnonzero(columns[name] != values)).size:
-            at = int(bad[0])
-            yield Problem(
-                where, f"{name} is {columns[name][at]} at frame {at}, expected {values[at]}", entry.episode
-            )
-    off = np.abs(columns["timestamp"].astype(float) - np.arange(n) / dataset.fps)
-    if not (off <= TIMESTAMP_TOLERANCE).all():
-        at = int(np.nanargmax(np.where(np.isfinite(off), off, np.inf)))
-        yield Problem(
-            where,
-            f"timestamp {columns['timestamp'][at]} s at frame {at} is {off[at]:.6f} s from {at} / fps, limit "
-            f"{TIMESTAMP_TOLERANCE:g}",
-            entry.episode,
-        )
-    for name, values in columns.items():
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            at = int(np.flatnonzero(~np.isfinite(values.reshape(n, -1)).all(1))[0])
-            yield Problem(where, f"{name} is not finite at frame {at}: {values[at]}", entry.episode)
-    yield from _texts(where, columns, dataset, entry)
-    if "capture_time" in columns and not (np.diff(columns["capture_time"]) >= 0).all():
-        at = int(np.flatnonzero(np.diff(columns["capture_time"]) < 0)[0]) + 1
-        yield Problem(where, f"capture_time decreases at frame {at}", entry.episode)
-
-
-def _texts(where: str, columns: dict[str, NDArray], dataset: Dataset, entry: Entry) -> Iterator[Problem]:
-    for name, texts in (("task_index", dataset.tasks), ("subtask_index", dataset.steps)):
-        if name in columns and not ((0 <= columns[name]) & (columns[name] < len(texts))).all():
-            yield Problem(
-                where, f"{name} up to {columns[name].max()}, the file has {len(texts)} texts", entry.episode
-            )
-
-
-def _videos(dataset: Dataset, entry: Entry, deep: bool) -> Iterator[Problem]:
-    for key in dataset.video_keys:
-        clip, path = entry.clips[key], dataset.video(entry, key)
-        where = str(path.relative_to(dataset.root))
-        if not path.exists():
-            yield Problem(where, "missing", entry.episode)
-            continue
-        span = clip.stop - clip.start
-        if not abs(span - entry.length / dataset.fps) <= 0.5 / dataset.fps:
-            yield Problem(
-                where, f"{span:.3f} s of video for {entry.length} frames at {dataset.fps} Hz", entry.episode
-            )
-        try:
-            first, present = round(clip.start * dataset.fps), dataset.videos.count(path)
-            if first + entry.length > present:
-                yield Problem(
-                    where, f"images {first} to {first + entry.length - 1} of {present}", entry.episode
-                )
-                continue
-            for frame in range(entry.length) if deep else {0, entry.length - 1}:
-                shape = list(dataset.image(entry, key, frame).shape)
-                if shape != (declared := list(dataset.features[key]["shape"])):
-                    what = f"images are {shape}, info.json declares {declared}"
-                    yield Problem(where, what, entry.episode)
-                    break
-        except DataError as error:
-            yield Problem(where, str(error), entry.episode)
-
-
-def _sidecar_tables(root: Path, n: int) -> Iterator[Problem]:
-    try:
-        present = read_sidecars(root)
-    except DataError as error:
-        yield Problem("palme", str(error))
-        return
-    if present and (missing := [i for i in range(n) if i not in present]) and len(missing) < n:
-        yield Problem("palme/runs", f"lacks episode(s) {missing}")
+def _video_files(root: Path, key: str) -> list[Path]:
+    return layout.numbered(root / "videos" / key, "mp4")

@@ -32,6 +32,7 @@ class VideoIndex:
         image: (n,) image number of each packet, in the order of presentation.
         key: (n,) whether it is a key frame.
         codec, extradata: decoder parameters.
+        codec_name, pix_fmt: of the format, whatever decodes it: "h264", "yuv420p".
         ticks: time base units an image.
     """
 
@@ -43,6 +44,8 @@ class VideoIndex:
     codec: str
     extradata: bytes
     ticks: int
+    codec_name: str
+    pix_fmt: str
 
     @property
     def n(self) -> int:
@@ -197,6 +200,7 @@ def index_video(path: Path, fps: float) -> VideoIndex:
             rows: list[Any] = [
                 (p.pos, p.size, p.pts, p.is_keyframe) for p in container.demux(stream) if p.size
             ]
+            format_name, pix_fmt = stream.codec_context.codec.canonical_name, stream.codec_context.pix_fmt
             codec, extradata = stream.codec_context.name, bytes(stream.codec_context.extradata or b"")
     except FileNotFoundError:
         raise DamagedDatasetError(
@@ -212,4 +216,6 @@ def index_video(path: Path, fps: float) -> VideoIndex:
         raise DamagedDatasetError(f"{path}: images are not at multiples of 1/{fps:g} s from 0")
     offset, sizes = np.array([[r[0], r[1]] for r in rows], np.int64).T
     key = np.array([r[3] for r in rows])
-    return VideoIndex(path, offset, sizes, images, key, codec, extradata, round(ticks))
+    return VideoIndex(
+        path, offset, sizes, images, key, codec, extradata, round(ticks), format_name, pix_fmt or ""
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from palme.data import layout
-from palme.data.errors import DamagedDatasetError, NotADatasetError
+from palme.data.errors import DamagedDatasetError, NotADatasetError, SchemaMismatchError
 from palme.data.files import read_json, read_table
+from palme.data.index_check import index_columns, index_table_problems, text_column, texts_table_problems
+from palme.data.info_check import info_problems
+from palme.data.problem import refuse_fatal
 from palme.data.schema import Features, stats_type, video_keys
 from palme.data.stats import NAMES, Stats
 
@@ -138,45 +142,36 @@ def read_info(root: Path) -> DatasetInfo:
 
     Raises:
         NotADatasetError: there is none, or it is of another version.
-        DamagedDatasetError: a key is missing.
+        DamagedDatasetError: a field is missing or holds what it cannot; names the field and its value.
     """
     content = read_json(root / layout.INFO)
-    missing = [k for k in ("codebase_version", "fps", "features", "total_episodes") if k not in content]
-    if missing:
-        raise DamagedDatasetError(
-            f"{root / layout.INFO}: {missing[0]!r} is missing; `palme data repair {root}`"
-        )
-    info = DatasetInfo(content)
-    if info.version != layout.VERSION:
+    version = content.get("codebase_version") if isinstance(content, dict) else None
+    if isinstance(version, str) and re.fullmatch(r"v\d+\.\d+", version) and version != layout.VERSION:
         raise NotADatasetError(
-            f"{root}: version {info.version!r}, expected {layout.VERSION}; convert it with LeRobot"
+            f"{root}: version {version!r}, expected {layout.VERSION}; convert it with LeRobot"
         )
-    return info
+    refuse_fatal(root, info_problems(content))
+    return DatasetInfo(content)
 
 
 def episode_files(root: Path) -> list[Path]:
     """The files of meta/episodes, in order."""
-    return sorted((root / "meta" / "episodes").glob("*/*.parquet"))
+    return layout.numbered(root / "meta" / "episodes", "parquet")
 
 
 def read_entries(root: Path, features: Features) -> list[Entry]:
     """Every episode of meta/episodes, in order, counted by info.json or not.
 
     Raises:
-        DamagedDatasetError: a column is missing or empty.
+        DamagedDatasetError: a column is missing, empty, or holds what it cannot.
     """
     keys = video_keys(features)
     entries: list[Entry] = []
     for path in episode_files(root):
         number = layout.number_of(path)
         table = read_table(path, lambda name: not name.startswith("stats/"))
-        try:
-            rows = table.to_pylist()
-            entries += [_entry(row, keys, 0 if number is None else number) for row in rows]
-        except (KeyError, TypeError) as error:
-            raise DamagedDatasetError(
-                f"{path}: column {error} is missing or empty; `palme data repair {root}`"
-            ) from error
+        refuse_fatal(root, index_table_problems(path.relative_to(root).as_posix(), table, features))
+        entries += [_entry(row, keys, 0 if number is None else number) for row in table.to_pylist()]
     entries.sort(key=lambda entry: entry.episode)
     return entries
 
@@ -209,18 +204,68 @@ def read_stats(root: Path, features: Features) -> list[dict[str, Stats]]:
     for path in episode_files(root):
         table = read_table(path, lambda name: name.startswith("stats/") or name == "episode_index")
         for row in table.to_pylist():
-            found = {
-                key: {
-                    name: np.asarray(row[f"stats/{key}/{name}"])
-                    for name in NAMES
-                    if row.get(f"stats/{key}/{name}") is not None
-                }
-                for key in features
-            }
-            rows.append(
-                (row["episode_index"], {key: one for key, one in found.items() if len(one) == len(NAMES)})
-            )
-    return [found for _, found in sorted(rows, key=lambda pair: pair[0])]
+            found = {key: _stats_of(row, key, feature) for key, feature in features.items()}
+            rows.append((row["episode_index"], {key: one for key, one in found.items() if one is not None}))
+    rows.sort(key=lambda pair: pair[0])
+    return [found for _, found in rows]
+
+
+def _stats_of(row: Mapping[str, Any], key: str, feature: Mapping[str, Any]) -> Stats | None:
+    """One feature's statistics, None unless all are there, finite and of the right shape."""
+    out: Stats = {}
+    shape = (3, 1, 1) if feature["dtype"] == "video" else tuple(feature["shape"])
+    for name in NAMES:
+        try:
+            out[name] = np.asarray(row[f"stats/{key}/{name}"])
+            whole = out[name].shape == ((1,) if name == "count" else shape)
+            if not (whole and out[name].dtype.kind in "biuf" and np.isfinite(out[name].astype(float)).all()):
+                return None
+        except (KeyError, TypeError, ValueError):
+            return None
+    return out if out["count"][0] > 0 else None
+
+
+def extra_columns(root: Path, features: Features) -> pa.Table | None:
+    """The columns of meta/episodes that other programs added, with `episode_index`; None if there are none.
+
+    Raises:
+        DamagedDatasetError: a file is truncated.
+        SchemaMismatchError: the files hold a column in different types.
+    """
+    known = set(index_columns(features)) - {"episode_index"}
+    parts = [
+        read_table(path, lambda name: name not in known and not name.startswith(("stats/", "meta/episodes/")))
+        for path in episode_files(root)
+    ]
+    if not any(len(part.column_names) > 1 for part in parts):
+        return None
+    return joined(parts, "meta/episodes")
+
+
+def joined(parts: Sequence[pa.Table], what: str) -> pa.Table:
+    """One table of all rows; a column that some lack is empty there.
+
+    Raises:
+        SchemaMismatchError: a column has different types; names it.
+    """
+    try:
+        return pa.concat_tables(parts, promote_options="default")
+    except pa.ArrowException as error:
+        raise SchemaMismatchError(
+            f"{what}: a column has different types ({str(error).splitlines()[0]}); give it one type"
+        ) from error
+
+
+def with_extras(table: pa.Table, extras: pa.Table | None) -> pa.Table:
+    """The rows of meta/episodes with the columns of `extras` that belong to their episodes."""
+    if extras is None:
+        return table
+    at = {number: row for row, number in enumerate(extras["episode_index"].to_pylist())}
+    rows = pa.array([at.get(number) for number in table["episode_index"].to_pylist()], pa.int64())
+    for name in extras.column_names:
+        if name not in table.column_names:
+            table = table.append_column(extras.schema.field(name), extras[name].take(rows))
+    return table
 
 
 def entries_table(
@@ -242,8 +287,8 @@ def entries_table(
         columns[f"videos/{key}/to_timestamp"] = pa.float64(), [e.clips[key].stop for e in entries]
     for key, feature in features.items():
         for name in NAMES:
-            if all(key in one for one in stats):
-                values = [one[key][name].tolist() for one in stats]
+            if any(key in one for one in stats):
+                values = [one[key][name].tolist() if key in one else None for one in stats]
                 columns[f"stats/{key}/{name}"] = stats_type(feature, name), values
     columns |= _places("meta/episodes", [e.meta for e in entries])
     return pa.table(
@@ -292,13 +337,12 @@ def read_texts(path: Path, column: str) -> list[str]:
     """The texts of tasks.parquet or subtasks.parquet by number.
 
     Raises:
-        DamagedDatasetError: the file is truncated or lacks a column.
+        DamagedDatasetError: the file is truncated, lacks a column or a number.
     """
     table = read_table(path)
-    named = next((c for c in (column, "__index_level_0__") if c in table.column_names), None)
-    if named is None or f"{column}_index" not in table.column_names:
-        raise DamagedDatasetError(
-            f"{path}: has columns {table.column_names}, expected {column!r} and '{column}_index'"
-        )
+    for problem in texts_table_problems(path.name, table, column):
+        if problem.fatal:
+            raise DamagedDatasetError(f"{path}: {problem.what}; `palme data check` lists every problem")
+    named = text_column(table, column)
     pairs = sorted(zip(table[f"{column}_index"].to_pylist(), table[named].to_pylist(), strict=True))
     return [text for _, text in pairs]

@@ -95,13 +95,17 @@ def read_json(path: Path) -> Any:
         DamagedDatasetError: the file is not valid JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite)
     except (FileNotFoundError, NotADirectoryError):
         raise NotADatasetError(f"{path} does not exist; a LeRobotDataset v3.0 has one") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedDatasetError(
             f"{path}: cannot be read as JSON ({error}); `palme data repair` rebuilds it"
         ) from error
+
+
+def _not_finite(word: str) -> float:
+    raise ValueError(f"holds {word}")
 
 
 def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
@@ -120,7 +124,6 @@ def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Ta
             return file.read(columns=names, use_threads=False)
     except FileNotFoundError:
         raise DamagedDatasetError(f"{path} is missing; `palme data check` lists what it held") from None
-    except (OSError, pa.ArrowException) as error:
-        raise DamagedDatasetError(
-            f"{path}: truncated or not parquet ({str(error).splitlines()[0]})"
-        ) from error
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise DamagedDatasetError(f"{path}: truncated or not parquet ({why})") from error

@@ -23,7 +23,7 @@ UNFINISHED = ".unfinished"  # everything being written; no file outside it is ev
 LOCK = ".writer"
 IMAGE_PREFIX = "observation.images."
 
-_NUMBERS = re.compile(r"chunk-(\d+)/file-(\d+)\.(?:parquet|mp4)$")
+_NUMBERS = re.compile(r"(?:^|/)chunk-(\d+)/file-(\d+)\.(?:parquet|mp4)$")
 
 
 def place(n: int) -> tuple[int, int]:
@@ -41,3 +41,9 @@ def number_of(path: Path) -> int | None:
     """The `n` of `path_of`, or None if the name has another form."""
     found = _NUMBERS.search(path.as_posix())
     return None if found is None else int(found[1]) * CHUNK_SIZE + int(found[2])
+
+
+def numbered(folder: Path, suffix: str) -> list[Path]:
+    """The files of a kind, in order; what a file manager or an editor left beside them is none of them."""
+    found = [(number_of(path), path) for path in folder.glob(f"chunk-*/file-*.{suffix}") if path.is_file()]
+    return [path for number, path in sorted((n, p) for n, p in found if n is not None)]

@@ -23,17 +23,22 @@ from palme.data.episode_index import (
     DatasetInfo,
     Entry,
     entries_table,
+    extra_columns,
+    joined,
     read_stats,
     stats_json,
     texts_table,
+    with_extras,
 )
 from palme.data.errors import DataError, SchemaMismatchError, WriteError
 from palme.data.files import read_table, sync, write_error, write_json, write_table
+from palme.data.info_check import FIELDS
 from palme.data.reader import Dataset
 from palme.data.schema import arrow_schema
 from palme.data.sidecar import renumbered, sidecar_files
 
 MB = 1 << 20
+DERIVED = {"total_videos", "total_chunks"}  # of older versions: counts that follow from the others
 
 Sources = Sequence[tuple[Dataset, Sequence[int]]]
 """Data sets, each with the numbers of its episodes to copy."""
@@ -100,6 +105,19 @@ def _check_same(one: Dataset, other: Dataset) -> None:
                 raise SchemaMismatchError(
                     f"feature {key!r}: {part} {a.get(part)} in {one.root}, {b.get(part)} in {other.root}"
                 )
+    for key in one.video_keys if one.entries and other.entries else ():
+        first, second = (d.videos.index(d.video(d.entries[0], key)) for d in (one, other))
+        for part in ("codec_name", "pix_fmt"):
+            if (here := getattr(first, part)) != (there := getattr(second, part)):
+                raise SchemaMismatchError(
+                    f"feature {key!r}: {part} {here} in {one.root}, {there} in {other.root}"
+                )
+    for key in sorted((set(one.info.json) | set(other.info.json)) - set(FIELDS) - DERIVED):
+        here, there = one.info.json.get(key), other.info.json.get(key)
+        if here != there:
+            raise SchemaMismatchError(
+                f"info.json: {key} is {here!r} in {one.root}, {there!r} in {other.root}; make them equal"
+            )
 
 
 @dataclass
@@ -110,6 +128,7 @@ class _EpisodeCopier:
     episode_stats: list[dict[str, stats.Stats]] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=lambda: [""])
+    extras: list[pa.Table] = field(default_factory=list)  # columns of meta/episodes of other programs
 
     def write(
         self, sources: Sequence[tuple[Dataset, Sequence[int]]], progress: Callable[[int], object]
@@ -137,13 +156,17 @@ class _EpisodeCopier:
             for name in layout.SIDECAR:
                 rows = [read_table(path) for path in sidecar_files(dataset.root, name)]
                 if rows:
-                    sidecars[name].append(renumbered(_joined(rows), new))
+                    sidecars[name].append(renumbered(joined(rows, f"palme/{name}"), new))
+            if (extras := extra_columns(dataset.root, features)) is not None:
+                self.extras.append(renumbered(extras, new))
         data.close()
         for video in videos.values():
             video.close()
         for name, parts in sidecars.items():
             if parts:
-                write_table(self.root / layout.path_of(layout.SIDECAR[name], 0), _joined(parts))
+                write_table(
+                    self.root / layout.path_of(layout.SIDECAR[name], 0), joined(parts, f"palme/{name}")
+                )
         self._meta()
         return len(self.entries)
 
@@ -152,13 +175,15 @@ class _EpisodeCopier:
         write_table(self.root / layout.TASKS, texts_table("task", self.tasks))
         if "subtask_index" in features:
             write_table(self.root / layout.SUBTASKS, texts_table("subtask", self.steps))
-        table = entries_table(self.entries, self.episode_stats, features)
+        extras = joined(self.extras, "meta/episodes") if self.extras else None
+        table = with_extras(entries_table(self.entries, self.episode_stats, features), extras)
         write_table(self.root / layout.path_of(layout.EPISODES, 0), table)
         write_json(self.root / layout.STATS, stats_json(stats.aggregate(self.episode_stats)))
         info = self.template.info
         new = DatasetInfo.new(features, info.fps, info.robot_type)
         new = new.counting(len(self.entries), self.entries[-1].stop, len(self.tasks))
-        write_json(self.root / layout.INFO, new.json)
+        others = {k: v for k, v in info.json.items() if k not in new.json and k not in DERIVED}
+        write_json(self.root / layout.INFO, {**new.json, **others})
 
     def _columns(self, dataset: Dataset, old: Entry) -> dict[str, Any]:
         """The episode's rows, renumbered."""
@@ -177,11 +202,6 @@ class _EpisodeCopier:
         """Statistics of the rows; those of images are copied, since they precede compression."""
         numbers = {k: stats.column_stats(v) for k, v in columns.items() if v.dtype.kind != "O"}
         return {key: old[key] for key in self.template.video_keys if key in old} | numbers
-
-
-def _joined(rows: list[pa.Table]) -> pa.Table:
-    """One table; columns that older tables lack are null."""
-    return pa.concat_tables(rows, promote_options="default")
 
 
 def _renumbered_texts(index: Any, old: list[str], new: list[str]) -> Any:

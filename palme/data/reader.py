@@ -18,14 +18,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from palme.data import layout
+from palme.data.columns import is_list
 from palme.data.decoder import CACHE_MB, VideoDecoder
 from palme.data.episode_index import Entry, read_entries, read_info, read_texts
 from palme.data.errors import DamagedDatasetError, EpisodeNotFoundError
 from palme.data.files import read_table
-from palme.data.schema import arrow_schema, video_keys
+from palme.data.schema import Features, arrow_schema, video_keys
 from palme.data.sidecar import Sidecar, read_sidecars
 
 
@@ -186,20 +188,26 @@ class Dataset:
             entry.episode,
             frame,
             float(numbers["timestamp"]),
-            self.tasks[int(numbers["task_index"])],
-            "" if step is None or not self.steps else self.steps[int(step)],
+            self._text(self.tasks, layout.TASKS, int(numbers["task_index"])),
+            "" if step is None else self._text(self.steps, layout.SUBTASKS, int(step)),
             numbers,
             {key.removeprefix(layout.IMAGE_PREFIX): self.image(entry, key, frame) for key in self.video_keys},
         )
+
+    def _text(self, texts: list[str], name: str, number: int) -> str:
+        if not 0 <= number < len(texts):
+            raise DamagedDatasetError(
+                f"{self.root / name}: lacks text {number}, which a frame names; "
+                f"`palme data check {self.root}`"
+            )
+        return texts[number]
 
     def _file(self, entry: Entry) -> dict[str, NDArray]:
         if entry.data not in self._columns:
             path = self.root / layout.path_of(layout.DATA, entry.data)
             table = read_table(path)
-            if missing := [name for name in self._names if name not in table.column_names]:
-                raise DamagedDatasetError(f"{path}: column {missing[0]!r} of info.json is missing")
-            if not len(table):
-                raise DamagedDatasetError(f"{path}: has no rows")
+            for problem in data_problems(table, self.features):
+                raise DamagedDatasetError(f"{path}: {problem}; `palme data check {self.root}`")
             self._columns[entry.data] = {name: _array(table[name]) for name in self._names}
         return self._columns[entry.data]
 
@@ -235,8 +243,9 @@ class Episode:
     def steps(self) -> list[str]:
         """(T,) the step text of each frame."""
         index = self.numbers.get("subtask_index")
-        texts = self.dataset.steps
-        return [""] * len(self) if index is None or not texts else [texts[int(i)] for i in index]
+        if index is None:
+            return [""] * len(self)
+        return [self.dataset._text(self.dataset.steps, layout.SUBTASKS, int(i)) for i in index]
 
     def images(self, camera: str) -> Iterator[NDArray[np.uint8]]:
         """One camera's images in order."""
@@ -248,6 +257,29 @@ class Episode:
         """How it was recorded, its events and exact commands; None if another program recorded it."""
         number = self.entry.episode
         return read_sidecars(self.dataset.root, number, self.entry.data).get(number)
+
+
+def data_problems(table: pa.Table, features: Features) -> Iterator[str]:
+    """What in the columns of data/*.parquet contradicts info.json, one sentence a column."""
+    if not len(table):
+        yield "has no rows"
+        return
+    for name, wanted in ((one.name, one.type) for one in arrow_schema(features)):
+        if (n := table.column_names.count(name)) != 1:
+            yield f"column {name!r} of info.json {f'stands there {n} times' if n else 'is missing'}"
+            continue
+        column = table[name].combine_chunks()
+        many, there = pa.types.is_fixed_size_list(wanted), column.type
+        kind = there.value_type if is_list(there) else there
+        if is_list(there) != many or kind != (wanted.value_type if many else wanted):
+            yield f"column {name!r} holds {there}, info.json declares {wanted}"
+        elif column.null_count or (many and column.flatten().null_count):
+            yield f"column {name!r} has empty values"
+        elif many and pc.any(pc.not_equal(pc.list_value_length(column), wanted.list_size)).as_py():
+            yield f"column {name!r} holds lists of other lengths than {wanted.list_size}, as declared"
+    for name in table.column_names:
+        if name not in features:
+            yield f"column {name!r} ({table[name].type}) is not declared in info.json; it would be lost"
 
 
 def _array(column: pa.ChunkedArray) -> NDArray:

@@ -26,9 +26,17 @@ SCALARS = {
     "index": "int64",
     "task_index": "int64",
 }
+REQUIRED = {
+    name: SCALARS[name] for name in ("timestamp", "frame_index", "episode_index", "index", "task_index")
+}
 ARROW = {
     "bool": pa.bool_(),
-    "int64": pa.int64(),
+    **{
+        f"{sign}int{bits}": getattr(pa, f"{sign}int{bits}")()
+        for sign in ("", "u")
+        for bits in (8, 16, 32, 64)
+    },
+    "float16": pa.float16(),
     "float32": pa.float32(),
     "float64": pa.float64(),
     "string": pa.string(),

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from palme.data import layout
-from palme.data.errors import InvalidFrameError
+from palme.data.errors import DamagedDatasetError, InvalidFrameError
 from palme.data.files import read_table
 from palme.data.frame_timing import FrameTiming
 from robots.text import text_problem
@@ -201,7 +201,7 @@ def read_sidecars(root: Path, episode: int | None = None, file: int = 0) -> dict
         file: number of its data file: its tables have the same number, or 0 after packing.
 
     Raises:
-        DamagedDatasetError: a table is truncated.
+        DamagedDatasetError: a table is truncated, or a column holds what it cannot.
     """
     found = {name: _rows(root, name, episode, file) for name in SCHEMAS}
     out = {}
@@ -218,15 +218,25 @@ def read_sidecars(root: Path, episode: int | None = None, file: int = 0) -> dict
 
 def _rows(root: Path, name: str, episode: int | None, file: int) -> list[dict]:
     if episode is None:
-        return [row for path in sidecar_files(root, name) for row in read_table(path).to_pylist()]
+        return [row for path in sidecar_files(root, name) for row in _whole(path, name).to_pylist()]
     for number in {file, 0}:
         path = root / layout.path_of(layout.SIDECAR[name], number)
         if path.exists():
-            table = read_table(path)
+            table = _whole(path, name)
             here = table.filter(pa.array(table["episode_index"].to_numpy() == episode))
             if len(here):
                 return here.to_pylist()
     return []
+
+
+def _whole(path: Path, name: str) -> pa.Table:
+    """A sidecar table whose columns are right; raises DamagedDatasetError."""
+    from palme.data.sidecar_check import table_problems  # it stands on this module
+
+    table = read_table(path)
+    for problem in table_problems(name, table):
+        raise DamagedDatasetError(f"{path}: {problem}; `palme data check` lists every problem")
+    return table
 
 
 def _run(row: dict) -> Run:
@@ -274,4 +284,4 @@ def renumbered(table: pa.Table, numbers: dict[int, int]) -> pa.Table:
 
 def sidecar_files(root: Path, name: str) -> list[Path]:
     """The files of one sidecar table, in order."""
-    return sorted((root / "palme" / name).glob("*/*.parquet"))
+    return layout.numbered(root / "palme" / name, "parquet")

@@ -456,7 +456,7 @@ def table_of(columns: Mapping[str, Any], features: Features) -> pa.Table:
     for field in schema:
         values = columns[field.name]
         if pa.types.is_fixed_size_list(field.type):
-            flat = pa.array(np.ascontiguousarray(values, np.float32).reshape(-1))
+            flat = pa.array(np.ascontiguousarray(values).reshape(-1), field.type.value_type)
             arrays.append(pa.FixedSizeListArray.from_arrays(flat, field.type.list_size))
         else:
             arrays.append(pa.array(values, field.type))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +14,16 @@ import pytest
 from palme.cli.main import main
 from palme.data import layout
 from palme.data.check import check
-from palme.data.errors import SchemaMismatchError, WriteError
+from palme.data.errors import DamagedDatasetError, SchemaMismatchError, WriteError
+from palme.data.inline import InlineEncoder
 from palme.data.merge_split import copy_episodes
 from palme.data.reader import Dataset
 from palme.data.repair import repair
 from palme.data.schema import VECTORS
 from palme.data.sidecar import read_sidecars, sidecar_files
-from tests.data_rig import BLIND, copied, recorded, three
+from palme.data.synthetic import Scenery, row, schema
+from palme.data.writer import DatasetWriter
+from tests.data_rig import BLIND, SMALL, copied, recorded, three
 
 __all__ = ["three"]
 FRONT = "videos/observation.images.front/chunk-000/file-001.mp4"
@@ -167,10 +171,9 @@ def test_the_commands_say_what_they_did(three, tmp_path, capsys):
     cut(tmp_path / "m", "videos/observation.images.front/chunk-000/file-000.mp4")
     code, text = said("check", tmp_path / "m")
     assert code == 1 and "palme data repair" in text
-    assert said("repair", tmp_path / "m") == (
-        2,
-        f"palme: {tmp_path / 'm'}: no episode is complete; first problem: {check(tmp_path / 'm')[0]}\n",
-    )
+    code, text = said("repair", tmp_path / "m")
+    assert code == 2 and text.startswith(f"palme: {tmp_path / 'm'}: no episode is complete; first problem: ")
+    assert str(check(tmp_path / "m")[0]) in text and text.endswith("; nothing was changed\n")
 
 
 @pytest.mark.parametrize(
@@ -227,3 +230,62 @@ def test_a_data_set_from_before_looks_were_kept_is_read_and_merged(three, tmp_pa
         len(read_sidecars(old)[1].events),
         len(read_sidecars(three)[0].events),
     ]
+
+
+def test_merging_keeps_every_column_or_refuses_by_name(three, tmp_path):
+    episodes = layout.path_of(layout.EPISODES, 0)
+    marked = copied(three, tmp_path / "marked")
+    table = pq.read_table(marked / episodes)
+    pq.write_table(table.append_column("operator", pa.array(["a", "b", "c"])), marked / episodes)
+    copy_episodes(tmp_path / "both", [(Dataset(marked), [2, 0]), (Dataset(three), [1])])
+    assert pq.read_table(tmp_path / "both" / episodes)["operator"].to_pylist() == ["c", "a", None]
+    other = copied(three, tmp_path / "other")
+    pq.write_table(table.append_column("operator", pa.array([[1], [2], [3]])), other / episodes)
+    with pytest.raises(SchemaMismatchError, match="meta/episodes: a column has different types.*operator"):
+        copy_episodes(tmp_path / "no", [(Dataset(marked), [0]), (Dataset(other), [0])])
+    extra = copied(three, tmp_path / "extra")
+    rows = pq.read_table(extra / DATA)
+    pq.write_table(rows.append_column("force", pa.array(np.zeros(24))), extra / DATA)
+    assert any("'force'" in str(p) and "not declared" in str(p) for p in check(extra))
+    with pytest.raises(DamagedDatasetError, match="column 'force'.*not declared.*would be lost"):
+        copy_episodes(tmp_path / "no", [(Dataset(extra), [1])])
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (replace(SMALL, fps=30), "fps: 20 in .*, 30 in"),
+        (replace(SMALL, robot_type="other"), "robot_type"),
+        (replace(SMALL, joints=SMALL.joints[:6]), "shape"),
+        (replace(SMALL, joints=(*SMALL.joints[:6], "wrist")), "names"),
+        (replace(SMALL, codec="av1"), "codec_name h264 in .*, av1 in"),
+        (schema(64, 64), "shape"),
+    ],
+)
+def test_data_sets_that_differ_are_refused_by_name(three, tmp_path, made, said):
+    n = made.width
+    with DatasetWriter(tmp_path / "o", made, InlineEncoder) as dataset:
+        episode = dataset.begin("go")
+        one = row(made, Scenery(made, 0.0), 0, 0)
+        episode.add(replace(one, state=one.state[:n], action=one.action[:n], requested=one.requested[:n]))
+        episode.save()
+    with pytest.raises(SchemaMismatchError, match=said):
+        copy_episodes(tmp_path / "d", [(Dataset(three), [0]), (Dataset(tmp_path / "o"), [0])])
+    assert not (tmp_path / "d").exists()
+
+
+def test_pictures_inside_parquet_are_named_and_never_dropped(three, tmp_path):
+    root = copied(three, tmp_path / "d")
+    info = json.loads((root / layout.INFO).read_text())
+    info["features"]["observation.images.top"] = {"dtype": "image", "shape": [4, 4, 3], "names": None}
+    (root / layout.INFO).write_text(json.dumps(info))
+    for n in range(3):
+        path = root / layout.path_of(layout.DATA, n)
+        table = pq.read_table(path)
+        cells = pa.array([{"bytes": b"png", "path": "a.png"}] * len(table))
+        pq.write_table(table.append_column("observation.images.top", cells), path)
+    assert "'observation.images.top': dtype is 'image'" in str(check(root)[0])
+    for act in (lambda: Dataset(root), lambda: repair(root)):
+        with pytest.raises(DamagedDatasetError, match="convert it to videos with LeRobot"):
+            act()

@@ -166,6 +166,6 @@ def test_what_info_does_not_count_is_not_read(three, tmp_path):
     info = json.loads((root / layout.INFO).read_text())
     (root / layout.INFO).write_text(json.dumps(info | {"total_episodes": 2, "total_frames": 48}))
     assert len(Dataset(root)) == 48
-    assert "counts 2 episodes, meta/episodes lists 3" in str(check(root)[0])
+    assert "counts 2 episodes, meta/episodes lists 3" in "".join(map(str, check(root)))
     assert "added 1 complete episode(s) to info.json" in repair(root)[0]
     assert len(Dataset(root)) == 72 and check(root) == []
