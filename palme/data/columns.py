@@ -21,14 +21,14 @@ class Column:
 
     Attributes:
         kind: "int", "real", "text" or "bool".
-        many: whether each value is a list of those.
+        many: how deep each value is a list of those: 0 for none, 1 for a list, 2 for lists of lists.
         nullable: whether a value may be empty.
         low, high: bounds of numbers, both included.
         optional: whether the column may be missing.
     """
 
     kind: str
-    many: bool = False
+    many: int = 0
     nullable: bool = False
     low: float = 0
     high: float = HUGE
@@ -39,7 +39,7 @@ class Column:
         """What it holds, for a message."""
         one = {"int": "whole number", "real": "number", "text": "text", "bool": "truth value"}[self.kind]
         bounds = f" in [{self.low:g}, {self.high:g}]" if self.kind in ("int", "real") else ""
-        return f"{'lists of ' if self.many else ''}{one}{'s' if self.many else ''}{bounds}"
+        return f"{'lists of ' * self.many}{one}{'s' if self.many else ''}{bounds}"
 
 
 _OF_KIND = {
@@ -53,6 +53,14 @@ _OF_KIND = {
 def is_list(kind: pa.DataType) -> bool:
     """Whether a column of `kind` holds lists."""
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def nested(kind: pa.DataType) -> tuple[pa.DataType, int]:
+    """The type of the entries of a column, and how deep its lists are."""
+    depth = 0
+    while is_list(kind):
+        kind, depth = kind.value_type, depth + 1
+    return kind, depth
 
 
 def column_problems(
@@ -80,17 +88,17 @@ def _problem(values: pa.ChunkedArray, column: Column, rows: NDArray[np.bool_] | 
     kind = array.type
     if len(array) == array.null_count and column.nullable:
         return ""
-    if is_list(kind) != column.many or not _OF_KIND[column.kind](kind.value_type if is_list(kind) else kind):
+    if nested(kind)[1] != column.many or not _OF_KIND[column.kind](nested(kind)[0]):
         return f"holds {kind} {_first(array)}".rstrip()
     if array.null_count and not column.nullable:
         return f"is empty in row {int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])}"
     owner = np.arange(len(array))
-    if column.many:
+    for _ in range(column.many):
         if rows is not None:
-            array, owner = array.filter(pa.array(rows)), owner[rows]
+            array, owner, rows = array.filter(pa.array(rows)), owner[rows], None
         lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
         owner = np.repeat(owner, lengths)
-        array, rows = array.flatten(), None
+        array = array.flatten()
         if array.null_count:
             return f"has an empty entry in row {owner[array.is_null().to_numpy(zero_copy_only=False)][0]}"
     if column.kind == "text":

@@ -27,7 +27,7 @@ def index_columns(features: Features) -> dict[str, Column]:
     """The columns of meta/episodes that a reader relies on."""
     count = Column("int")
     columns = {
-        "episode_index": count, "tasks": Column("text", many=True), "length": Column("int", low=1),
+        "episode_index": count, "tasks": Column("text", many=1), "length": Column("int", low=1),
         "dataset_from_index": count, "dataset_to_index": Column("int", low=1),
         "data/chunk_index": CHUNK, "data/file_index": INDEX,
     }  # fmt: skip

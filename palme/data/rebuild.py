@@ -263,7 +263,7 @@ def _old_tasks(root: Path) -> dict[int, tuple[str, ...]]:
             table = read_table(path)
         except DataError:
             continue
-        if not list(column_problems(table, {"tasks": Column("text", many=True)})):
+        if not list(column_problems(table, {"tasks": Column("text", many=1)})):
             numbers = list(range(start, start + len(table)))
             if not list(column_problems(table, {"episode_index": Column("int")})):
                 numbers = table["episode_index"].to_pylist()

@@ -43,7 +43,14 @@ def rebuilt_info(root: Path, tables: Mapping[int, pa.Table]) -> tuple[DatasetInf
     robot = _arm(root)
     if robot and given.get("robot_type") != robot:
         bad = [*(key for key in bad if key != "robot_type"), "robot_type"]
-    fps = given["fps"] if "fps" not in bad else _fps(root, tables)
+    rates = _rates(tables)
+    if "fps" not in bad and len(rates) == 1 and not abs(rates[0] - given["fps"]) <= 1e-3 * rates[0]:
+        bad.append("fps")
+    if "fps" in bad and len(rates) != 1:
+        raise DamagedDatasetError(
+            f"{root / layout.INFO}: fps is lost, and the timestamps show {rates or None}; restore it"
+        )
+    fps = rates[0] if "fps" in bad else given["fps"]
     features, lines = _features(root, tables, given.get("features"), fps)
     new = DatasetInfo.new(features, fps, robot).json
     video_path = new["video_path"]
@@ -71,8 +78,9 @@ def _arm(root: Path) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
-def _fps(root: Path, tables: Mapping[int, pa.Table]) -> float:
-    """The frame rate from the timestamps, which are multiples of 1 / fps."""
+def _rates(tables: Mapping[int, pa.Table]) -> list[float]:
+    """The frame rates that the timestamps show, which are multiples of 1 / fps."""
+    rates = set()
     for table in tables.values():
         try:
             times = np.diff(table["timestamp"].to_numpy().astype(float))
@@ -81,11 +89,8 @@ def _fps(root: Path, tables: Mapping[int, pa.Table]) -> float:
         steps = times[times > 0]
         if steps.size and np.isfinite(steps).all():
             rate = 1 / float(np.median(steps))
-            return round(rate) if abs(rate - round(rate)) < 1e-3 * rate else round(rate, 3)
-    raise DamagedDatasetError(
-        f"{root / layout.INFO}: fps is lost, and no episode has two frames that would show it; restore it "
-        "from a copy"
-    )
+            rates.add(round(rate) if abs(rate - round(rate)) < 1e-3 * rate else round(rate, 2))
+    return sorted(rates)
 
 
 def _features(

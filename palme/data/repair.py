@@ -15,7 +15,7 @@ from pathlib import Path
 from palme.data.check import check
 from palme.data.crash_recovery import recover
 from palme.data.episode_index import read_info
-from palme.data.errors import DamagedDatasetError, DataError, NotADatasetError, WriteError
+from palme.data.errors import DamagedDatasetError, DataError, WriteError
 from palme.data.files import sync, writing
 from palme.data.merge_split import copy_episodes
 from palme.data.reader import Dataset
@@ -61,8 +61,6 @@ def repair(root: Path) -> list[str]:
 def _recovered(root: Path) -> list[str]:
     try:
         return recover(root, read_info(root))[2]
-    except NotADatasetError:
-        raise
     except DataError:
         return []  # more is damaged than a killed writer leaves
 

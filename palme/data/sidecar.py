@@ -207,12 +207,17 @@ def read_sidecars(root: Path, episode: int | None = None, file: int = 0) -> dict
     out = {}
     for row in found["runs"]:
         episode = row["episode_index"]
-        out[episode] = Sidecar(
-            _run(row),
-            _timing(row),
-            tuple(_event(r) for r in found["events"] if r["episode_index"] == episode),
-            tuple(_command(r) for r in found["commands"] if r["episode_index"] == episode),
-        )
+        try:
+            out[episode] = Sidecar(
+                _run(row),
+                _timing(row),
+                tuple(_event(r) for r in found["events"] if r["episode_index"] == episode),
+                tuple(_command(r) for r in found["commands"] if r["episode_index"] == episode),
+            )
+        except (ValueError, InvalidFrameError) as error:  # lists that belong together, but differ in length
+            raise DamagedDatasetError(
+                f"{root / 'palme'}: rows of episode {episode}: {error}; `palme data check {root}`"
+            ) from error
     return out
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from palme.data import layout
-from palme.data.columns import Column, column_problems, is_list
+from palme.data.columns import Column, column_problems, nested
 from palme.data.episode_index import Entry
 from palme.data.errors import DataError
 from palme.data.files import read_table
@@ -22,11 +22,17 @@ from palme.data.sidecar import SCHEMAS, sidecar_files
 
 MAX_MS, MAX_S = 1e9, 1e9
 NULLABLE = {"seed", "done", "truth", "success", "probability"}
-OPTIONAL = {"camera", "xyz"}  # older data sets have no columns for them
+OPTIONAL = {
+    "camera",
+    "xyz",
+    "encoder_repeats",
+    "picture_camera",
+    "picture_time",
+}  # older data sets have no columns for them
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**63), "index": (-1, 1e6), "probability": (0, 1 + 1e-6), "gripper": (-0.1, 1.1),
     "q_target": (-1e3, 1e3), "xyz": (-1e3, 1e3), "final": (-1e6, 1e6), "t": (0, MAX_S), "seconds": (0, MAX_S),
-    "t_mono": (0, 1e12),
+    "t_mono": (0, 1e12), "picture_time": (-MAX_S, 1e12),
 }  # fmt: skip
 
 
@@ -34,8 +40,7 @@ def columns_of(name: str) -> dict[str, Column]:
     """What the columns of one sidecar table hold."""
     out = {}
     for field in SCHEMAS[name]:
-        many = is_list(field.type)
-        inner = field.type.value_type if many else field.type
+        inner, many = nested(field.type)
         kind = {pa.string(): "text", pa.bool_(): "bool", pa.int64(): "int", pa.float64(): "real"}[inner]
         low, high = BOUNDS.get(field.name, (0, MAX_MS if kind == "real" else 2**53))
         nullable, optional = field.name in NULLABLE, field.name in OPTIONAL
@@ -115,6 +120,9 @@ def row_problems(
                 yield f"two commands of frame {frame} in episode {episode}"
                 return
             commanded.add((episode, frame))
+            if not row["q_target"]:
+                yield f"column q_target is [] at frame {frame} of episode {episode}, expected a target"
+                return
     for episode in sorted({one for one, _ in commanded}):
         if lacking := [n for n in range(lengths[episode]) if (episode, n) not in commanded]:
             yield f"lacks the command of frame {lacking[0]} in episode {episode}"
@@ -130,6 +138,8 @@ def _run_problems(row: Mapping[str, Any], length: int, fps: float) -> Iterator[s
         yield f"mean_ms {which} is {row['mean_ms']:g}, expected a number between min_ms and max_ms"
     if len(row["repeated_camera"]) != len(row["repeated_frame"]):
         yield f"repeated_camera and repeated_frame {which} differ in length"
+    if len(row.get("picture_camera") or ()) != len(row.get("picture_time") or ()):
+        yield f"picture_camera and picture_time {which} differ in length"
     for name in ("late_frames", "repeated_frame"):
         if not all(frame < length for frame in row[name]):
             yield f"{name} {which} is {shown(row[name])}, the episode has {length} frames"
