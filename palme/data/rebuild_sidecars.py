@@ -13,7 +13,7 @@ from palme.data.columns import Column, column_problems
 from palme.data.episode_index import Entry
 from palme.data.errors import DataError
 from palme.data.files import read_table, write_table
-from palme.data.frame_timing import measure_timing
+from palme.data.frame_timing import ShownPictures, measure_timing
 from palme.data.reader import Dataset
 from palme.data.sidecar import SCHEMAS, Run, Sidecar, sidecar_files, tables
 from palme.data.sidecar_check import row_problems, table_problems
@@ -87,5 +87,5 @@ def _made_anew(target: Dataset, entry: Entry) -> pa.Table:
     except DataError:
         times = np.arange(entry.length) / target.fps
     run = Run(entry.tasks[0] if entry.tasks else "", arm=target.info.robot_type or "")
-    side = Sidecar(run, measure_timing(times, target.fps, {}))
+    side = Sidecar(run, measure_timing(times, target.fps, ShownPictures(())))
     return tables(entry.episode, side)["runs"]

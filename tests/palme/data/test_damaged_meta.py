@@ -43,6 +43,7 @@ HARMLESS = {
     r"(data|palme|meta/episodes)/.*metadata \| gone": "says nothing that the columns do not",
     r"palme/(events|commands)/.*rows \| (none|last one lost)": "an episode may lack them",
     r"palme/.* \| (seed|done|truth|success|probability) \| \w*\s?null": "empty means unknown",
+    r"palme/.* \| (late_frames|repeated_\w+|picture_\w+) \| (neg|NaN|inf|huge|entries)": "is empty",
     r"palme/.* \| (final|late_frames|repeated_\w+|xyz|picture_\w+) \| empty lists": "none, or unknown",
     r"palme/.* \| (camera|xyz|encoder_repeats|picture_\w+) \| (column missing|renamed|.*null.*)": "optional",
     r"mp4 \| file \| cut at 0.98": "what is cut is the encoder's own name: every image is there",
