@@ -90,8 +90,10 @@ def allow(folder: Path, public: PublicKey, role: Role) -> AllowedKey:
     AllowList(folder).check()
     for path, entry in _entries(sorted((folder / "allowed").glob("*.json")))[0].items():
         if (entry.name == public.name) != (entry.public == public.public):
-            twice = "the name of another key" if entry.name == public.name else "this key"
-            raise KeyProblem(f"{path} lists {twice} already, as {entry.role}; remove it first")
+            twice, remedy = "this key", "remove it first"
+            if entry.name == public.name:
+                twice, remedy = "the name of another key", "remove it, or make the new key by another name"
+            raise KeyProblem(f"{path} lists {twice} already, as {entry.role}; {remedy}")
     _write(folder / "allowed" / f"{public.name}.json", allowed)
     return allowed
 
