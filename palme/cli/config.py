@@ -51,10 +51,10 @@ def load(kind: type[C], overrides: Iterable[str] = ()) -> C:
             range.
         ConfigShown: where the command line asked for the settings alone.
     """
-    return load_file(kind.FILE, kind, overrides)
+    return load_yaml(kind.FILE, kind, overrides)
 
 
-def load_file(name: str, kind: type[T], overrides: Iterable[str] = ()) -> T:
+def load_yaml(name: str, kind: type[T], overrides: Iterable[str] = ()) -> T:
     """`configs/NAME.yaml` with `overrides` as a `kind`, checked; see `load`."""
     config = fill(kind, compose(name, overrides, kind), "")
     show(config)

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palme.cli.config import is_override, load_file
+from palme.cli.config import is_override, load_yaml
 from palme.cli.errors import UsageError, unknown
 from palme.cli.out_lock import locked
 from palme.cli.paths import WEIGHTS
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     if names[0] not in RECIPES:
         raise unknown("part to train", names[0], RECIPES)
     words = [word for word in arguments if is_override(word)]
-    config = load_file(f"train_{names[0]}", RECIPES[names[0]], words)
+    config = load_yaml(f"train_{names[0]}", RECIPES[names[0]], words)
     from palme.data.errors import DataError
     from palme.training.devices import SettingError
     from palme.training.trainer import NonFiniteLossError

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from palme.model_folders import load_checked, load_tokenizer
+
+REMEDY = "name a folder as `save_pretrained` leaves it, with safetensors and a tokenizer"
+
 
 class NotConvertible(Exception):
     """A file or folder holds no causal language model that `transformers` can load."""
@@ -19,7 +23,12 @@ def from_gguf(gguf: Path, out: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent), gguf_file=gguf.name, output_loading_info=True
+        )
+        model, info = loaded
+        if lacking := sorted(info["missing_keys"]):
+            raise ValueError(f"{len(lacking)} tensors are missing, such as {lacking[0]}")
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
     except Exception as error:  # readers of damaged files raise whatever they stumble over
         raise NotConvertible(f"{gguf.name}: {error}") from error
@@ -47,10 +56,12 @@ def from_hub(name: str, out: Path) -> None:
 def _from_pretrained(name: str, out: Path, *, local_files_only: bool) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    only: dict[str, Any] = {"local_files_only": local_files_only, "trust_remote_code": False}
     try:
-        model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, **only)
-        tokenizer = AutoTokenizer.from_pretrained(name, **only)
+        model = load_checked(AutoModelForCausalLM, name, REMEDY)
+        if local_files_only:
+            tokenizer = load_tokenizer(name, REMEDY)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # readers of damaged files raise whatever they stumble over
         raise NotConvertible(f"{name}: {error}") from error
     _save(model, tokenizer, out)

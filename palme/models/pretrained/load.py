@@ -7,9 +7,13 @@ from typing import Any
 
 import torch
 
+from palme.model_folders import ADAPTER, ADAPTER_CONFIG, check_files, load_checked, load_tokenizer, told
 from palme.models.pretrained.cache import require
 from palme.precision import has_fast_bf16
+from palme.weight_files import BadWeights, read_json, read_weights
 
+REMEDY = "bring the model again with `palme setup language`"
+TRAIN = "train an adapter with `palme train programs`"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Matrices that an adapter changes: all inside the layers of Llama and Qwen."""
 
@@ -22,14 +26,14 @@ def pretrained(name: str | Path) -> tuple[Any, Any]:
 
     Raises:
         NotSetUp: the model is not in the cache.
+        WeightsMissing, BadWeights: its files are not there, or damaged.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     folder = Path(name) if Path(name).is_dir() else require(str(name))
     dtype = torch.bfloat16 if has_fast_bf16() else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return model.eval(), tokenizer
+    model = load_checked(AutoModelForCausalLM, folder, REMEDY, dtype=dtype)
+    return model, load_tokenizer(folder, REMEDY)
 
 
 def with_new_adapter(model: Any, rank: int, dropout: float = 0.0) -> Any:
@@ -52,10 +56,19 @@ def with_adapter(model: Any, folder: Path) -> Any:
     """`model` with the adapter in `folder` merged into its weights, which costs no time when it runs.
 
     Raises:
-        FileNotFoundError: there is none in `folder`.
+        WeightsMissing: there is none in `folder`.
+        BadWeights: its files are damaged, or of an adapter of another model.
     """
-    from peft import PeftModel
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 
-    if not (folder / "adapter_config.json").is_file():
-        raise FileNotFoundError(f"{folder}: no adapter there; train one with `palme train programs`")
-    return PeftModel.from_pretrained(model, str(folder)).merge_and_unload().eval()
+    file = check_files(folder, TRAIN) / ADAPTER
+    weights = read_weights(file, TRAIN)
+    settings = read_json(folder / ADAPTER_CONFIG, TRAIN)
+    with told(f"{folder}: no adapter of this model", TRAIN):
+        kept = {key: settings[key] for key in ("r", "lora_alpha", "target_modules")}
+        adapted = get_peft_model(model, LoraConfig(**kept))
+        wanted = sum("lora_" in name for name, _ in adapted.named_parameters())
+        rest: Any = set_peft_model_state_dict(adapted, dict(weights))
+        if len(weights) != wanted or rest.unexpected_keys:
+            raise BadWeights(f"{file}: {len(weights)} tensors, and the model takes {wanted}; {TRAIN}")
+    return adapted.merge_and_unload().eval()

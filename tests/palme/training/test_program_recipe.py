@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from palme.language.programs.prompt import SentenceTooLong, prompt_ids
-from palme.models.pretrained.load import pretrained, with_adapter
+from palme.models.pretrained.load import pretrained, with_adapter, with_new_adapter
 from palme.training.recipes.programs import ProgramsRecipe, ProgramsTraining
 from palme.training.trainer import Trainer
+from palme.weight_files import WeightsError, WeightsMissing
 from tests.palme.tiny_lm import tiny_lm
 
 
@@ -67,7 +68,30 @@ def test_a_base_that_is_not_there_says_how_it_comes(tmp_path: Path, monkeypatch:
 
 
 def test_a_folder_without_an_adapter_is_named(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="palme train programs"):
+    with pytest.raises(WeightsMissing, match="palme train programs"):
+        with_adapter(pretrained(base)[0], tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "lost", "foreign", "settings", "rank"])
+def test_a_damaged_adapter_is_refused(base: Path, tmp_path: Path, damage: str) -> None:
+    """Weights cut short, a half lost, of another model, without settings, of another rank."""
+    model = pretrained(base)[0]
+    with_new_adapter(model, 4).save_pretrained(str(tmp_path))
+    file, settings = tmp_path / "adapter_model.safetensors", tmp_path / "adapter_config.json"
+    weights = load_file(file)
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-200])
+    elif damage == "lost":
+        save_file(dict(sorted(weights.items())[1:]), file)
+    elif damage == "foreign":
+        save_file({f"x.{name}": value for name, value in weights.items()}, file)
+    elif damage == "settings":
+        settings.write_text("{}", encoding="utf-8")
+    else:
+        settings.write_text(
+            settings.read_text(encoding="utf-8").replace('"r": 4', '"r": 8'), encoding="utf-8"
+        )
+    with pytest.raises(WeightsError, match="palme train programs"):
         with_adapter(pretrained(base)[0], tmp_path)
 
 
