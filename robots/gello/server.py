@@ -21,10 +21,11 @@ from typing import NamedTuple
 import numpy as np
 import zmq
 
-from robots.errors import ArmLatched, CommandNotFinite, CommandShape, MessageRefused, RobotError
+from robots.address import zmq_address
+from robots.errors import ArmLatched, MessageRefused, RobotError
 from robots.executor import Executor
-from robots.gello.messages import MAX_BYTES, Value, read, write
-from robots.policy_servers.address import require_loopback, zmq_address
+from robots.gello.messages import GRIPPER, MAX_BYTES, Value, joint_command, read, write
+from robots.policy_servers.address import require_loopback
 from robots.policy_servers.errors import AddressRefused, ServerFull, error_text
 from robots.robot import Rearmable, Robot
 from robots.types import Array
@@ -240,14 +241,8 @@ class GelloServer:
         )
 
     def _command(self, client: bytes, joint_state: Value) -> _Command:
-        n = self.robot.spec.n_joints
-        state = np.asarray(joint_state)
-        if not (state.shape == (n + 1,) and state.dtype.kind in "fiu"):
-            raise CommandShape(f"joint_state: {state.dtype} {state.shape}, expected ({n + 1},) numbers")
-        if not (finite := np.isfinite(state)).all():
-            name = [*self.robot.spec.joint_names, "gripper"][int(np.argmin(finite))]
-            raise CommandNotFinite(f"joint_state: {name} is not finite; refused")
-        return _Command(client, state[:n].astype(np.float64), 1.0 - float(state[n]))
+        before = None if self._newest is None else self._newest.q
+        return _Command(client, *joint_command(self.robot.spec, joint_state, before))
 
     def _check_commander(self, client: bytes) -> None:
         if self._commander not in (None, client):
@@ -259,15 +254,15 @@ class GelloServer:
 
     def _joint_state(self) -> Array:
         robot = self.robot.observe(()).robot
-        return np.array([*robot.q, 1.0 - robot.gripper])
+        return np.array([*robot.q, GRIPPER.value(robot.gripper)])
 
     def _observations(self) -> dict[str, Array]:
         robot = self.robot.observe(()).robot
         return {
-            "joint_positions": np.array([*robot.q, 1.0 - robot.gripper]),
+            "joint_positions": np.array([*robot.q, GRIPPER.value(robot.gripper)]),
             "joint_velocities": np.array([*robot.dq, 0.0]),
             "ee_pos_quat": np.array([*robot.base_from_ee[:3, 3], *_quat_xyzw(robot.base_from_ee[:3, :3])]),
-            "gripper_position": np.array(1.0 - robot.gripper),
+            "gripper_position": np.array(GRIPPER.value(robot.gripper)),
         }
 
     def _check_silence(self) -> None:

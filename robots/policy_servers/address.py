@@ -6,7 +6,6 @@ import socket
 import struct
 
 from robots.address import is_loopback, split
-from robots.address import zmq_address as zmq_address
 from robots.policy_servers.errors import AddressRefused
 
 
