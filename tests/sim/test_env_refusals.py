@@ -357,7 +357,7 @@ def test_options_of_reset_that_make_sense_are_taken(env, options):
 BAD_SEEDS = [
     -1, -(2**40), 1.0, 0.5, NAN, INF, "7", "", b"7", True, False, [1], (1, 2), {}, np.array([1, 2]),
     np.float32(3),
-    1j, np.bool_(True), object(), np.array(1.5), np.int64(-3),
+    1j, np.bool_(True), frozenset(), np.array(1.5), np.int64(-3),
 ]  # fmt: skip
 
 
