@@ -14,7 +14,7 @@ from importlib.resources import files
 
 import yaml
 
-SLOTS = {"s": "[SX] ", "b": "[BX] ", "l": "L "}
+SLOTS = {"s": "[SX] ", "b": "[BX] ", "bowl": "B ", "l": "L "}
 ON = "(?:on top of |right on top of |directly on |onto |on to |on |upon |atop )"
 CHAIN = f"[SX] (?:{ON}[SX] ){{1,3}}"
 WAYS = {"up": ("<up>", "[ <up> | <so> ]"), "down": ("<down>", "<down>")}
