@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -88,12 +91,14 @@ def test_items_pass_unchanged() -> None:
 
 def test_a_terminal_gets_a_bar() -> None:
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # else it has no columns
     code = (
         "import sys\nfrom palme.cli.progress import Progress, silence_others\nsilence_others()\n"
         "with Progress('eval', 3, 'episode') as p:\n    [p.update() for _ in range(3)]\n"
     )
     environment = {**os.environ, "TERM": "xterm"}
     subprocess.run([sys.executable, "-c", code], stderr=slave, check=True, cwd=ROOT, env=environment)
+    os.set_blocking(master, False)
     shown = os.read(master, 65536).decode()
     os.close(slave)
     os.close(master)
