@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import threading
 import time
 
@@ -53,6 +54,10 @@ def stalled(error: BaseException | None = None) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # a background job: its children would not hear Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[stderr] = os.dup(2)  # before pytest captures the output
 
 

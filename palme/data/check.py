@@ -23,8 +23,8 @@ from palme.data.info_check import info_problems
 from palme.data.problem import Problem
 from palme.data.reader import Dataset
 from palme.data.schema import video_keys
-from palme.data.sidecar import read_sidecars
 from palme.data.sidecar_check import sidecar_problems
+from palme.data.sidecar_reader import read_sidecars
 from palme.data.stats import Stats, aggregate
 from palme.data.strays import stray_problems
 

@@ -28,7 +28,8 @@ from palme.data.episode_index import Entry, read_entries, read_info, read_texts
 from palme.data.errors import DamagedDatasetError, EpisodeNotFoundError
 from palme.data.files import read_table
 from palme.data.schema import Features, arrow_schema, video_keys
-from palme.data.sidecar import Sidecar, read_sidecars
+from palme.data.sidecar import Sidecar
+from palme.data.sidecar_reader import read_sidecars
 
 
 @dataclass(frozen=True)

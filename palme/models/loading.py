@@ -7,17 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedModel
 
 from palme.model_folders import ADAPTER, ADAPTER_CONFIG, check_folder, folder_weights, told, weights_file
 from palme.weight_files import BadWeights, check_fit, read_json, read_weights
-
-if TYPE_CHECKING:
-    from palme.models.embodied_lm import EmbodiedConfig, EmbodiedLM
 
 REMEDY = "save a model there by `save_pretrained`, or train one with `palme train planner`"
 PEFT_PREFIX = "base_model.model."
@@ -46,7 +43,7 @@ class Reading:
 
 
 def read_model(
-    kind: type[EmbodiedLM], folder: str | Path, config: Any, keywords: Mapping[str, Any]
+    kind: type[PreTrainedModel], folder: str | Path, config: Any, keywords: Mapping[str, Any]
 ) -> Reading:
     """A model's folder, checked.
 
@@ -72,7 +69,8 @@ def read_model(
     else:
         described = path if config is None else check_folder(config, REMEDY)
         with told(f"{described / 'config.json'}: describes no model", REMEDY):
-            config, rest = kind.config_class.from_pretrained(
+            settings: Any = kind.config_class
+            config, rest = settings.from_pretrained(
                 str(described), return_unused_kwargs=True, local_files_only=True, **keywords
             )
     if (path / ADAPTER_CONFIG).exists():
@@ -113,7 +111,7 @@ def _named_as(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: P
 
 
 def _check_adapter(
-    named: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path, config: EmbodiedConfig
+    named: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path, config: Any
 ) -> None:
     lora = [name for name in named if "lora_" in name]
     if lora and not config.lora:
@@ -130,7 +128,7 @@ def _check_adapter(
         )
 
 
-def _check_tied(named: Mapping[str, Tensor], skeleton: EmbodiedLM, path: Path) -> None:
+def _check_tied(named: Mapping[str, Tensor], skeleton: Any, path: Path) -> None:
     """Raises where tied tensors differ in the file: one of them would be dropped without a word."""
     tied: Mapping[str, str] = getattr(skeleton, "all_tied_weights_keys", {})
     for one, other in tied.items():
@@ -141,7 +139,7 @@ def _check_tied(named: Mapping[str, Tensor], skeleton: EmbodiedLM, path: Path) -
             )
 
 
-def _check_words(config: EmbodiedConfig, path: Path) -> None:
+def _check_words(config: Any, path: Path) -> None:
     from palme.models.connectors import CONNECTORS
 
     rows = config.backbone.get("vocab_size")

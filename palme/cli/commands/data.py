@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _info(paths: list[Path], config: InfoConfig) -> int:
     from palme.data.reader import Dataset
-    from palme.data.sidecar import read_sidecars
+    from palme.data.sidecar_reader import read_sidecars
 
     dataset = Dataset(paths[0])
     info, side = dataset.info, read_sidecars(paths[0])

@@ -20,7 +20,7 @@ from palme.data.merge_split import copy_episodes
 from palme.data.reader import Dataset
 from palme.data.repair import repair
 from palme.data.schema import VECTORS
-from palme.data.sidecar import read_sidecars, sidecar_files
+from palme.data.sidecar_reader import read_sidecars, sidecar_files
 from palme.data.synthetic import Scenery, row, schema
 from palme.data.writer import DatasetWriter
 from tests.data_rig import BLIND, SMALL, copied, recorded, three

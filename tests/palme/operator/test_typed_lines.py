@@ -44,6 +44,9 @@ class Seen(list):
     def name(self, i):
         return self[i]
 
+    def sees(self, name):
+        return name in self
+
 
 class Chaos:
     """A run in lock-step; at any tick and in any thought of the agent a person may act, drawn by `seed`."""

@@ -32,6 +32,7 @@ class TinyTraining(TrainerConfig):
     device: str = "cpu"
     warmup: int = 2
     log_every_s: float = 1e-9
+    mixed_precision: bool = False  # bf16 rounds batches of other shapes to other numbers
     kill_at: int = -1
     nan_at: int = -1
 
