@@ -41,6 +41,14 @@ class ActionReader:
             CommandNotFinite: NaN or infinite.
             CommandOutside: a joint or the gripper far outside its limits.
         """
+        plain = type(action) is np.ndarray and action.dtype.kind in "iuf" and action.shape == self._low.shape
+        numbers = (action if plain else self._array(action)).astype(np.float64)
+        if not ((self._low <= numbers) & (numbers <= self._high)).all():
+            raise self._refusal(numbers)
+        return np.asarray(numbers)
+
+    def _array(self, action: Any) -> np.ndarray:
+        """Anything but a plain array of the right shape as one, if it can be one."""
         n = self.spec.n_joints + 1
         wanted = f"it must be {n} numbers: {n - 1} joint targets in [rad] and the gripper's opening in [0, 1]"
         try:
@@ -53,10 +61,7 @@ class ActionReader:
             same = values.size == n
             hint = f"; reshape it to ({n},): a batch of one is a row too many" if same else ""
             raise CommandShape(f"action has shape {values.shape}, {wanted}{hint}")
-        numbers = values.astype(np.float64)
-        if not ((self._low <= numbers) & (numbers <= self._high)).all():
-            raise self._refusal(numbers)
-        return numbers
+        return values
 
     def _refusal(self, values: Array) -> CommandRejected:
         spec = self.spec
