@@ -117,6 +117,7 @@ def test_arm_holds_when_client_goes_silent(served: Bench) -> None:
     client.command(JointCommand(path(served.arm)[-1], 1.0, 1001, 0.0))
 
 
+@pytest.mark.timing
 def test_deceleration_begins_within_110_ms_of_the_last_command_even_at_20_hz(tmp_path) -> None:
     with bench(tmp_path, hz=20.0) as made:
         client = made.armed()
