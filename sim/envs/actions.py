@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from robots.errors import CommandNotFinite, CommandOutside, CommandRejected, CommandShape
+from robots.joints import outside
 from robots.spec import ArmSpec
 from robots.types import Array
 
@@ -64,22 +65,15 @@ class ActionReader:
         return values
 
     def _refusal(self, values: Array) -> CommandRejected:
-        spec = self.spec
         k = int(np.argmin((self._low <= values) & (values <= self._high)))
-        if k == spec.n_joints:
-            name, low, high, unit = "gripper", 0.0, 1.0, ""
-        else:
-            name, low, high, unit = spec.joint_names[k], spec.q_min[k], spec.q_max[k], " rad"
+        joint = k < self.spec.n_joints
         value = float(values[k])
         if not math.isfinite(value):
+            name = self.spec.joint_names[k] if joint else "gripper"
             return CommandNotFinite(f"action: {name} is {value}, which is not finite; refused, arm holding")
-        meant = math.radians(value)
-        degrees = bool(unit) and low <= meant <= high and abs(value) > math.tau
-        hint = f"; it looks like degrees: {value:.5g} deg are {meant:.4f} rad" if degrees else ""
-        return CommandOutside(
-            f"action: {name} is {value:.5g}{unit}, outside [{low:.3f}, {high:.3f}]; refused, arm "
-            f"holding{hint}"
-        )
+        if joint:
+            return CommandOutside(f"{outside(self.spec, values[:-1], 'action', SLACK)}; refused, arm holding")
+        return CommandOutside(f"action: gripper is {value:.5g}, outside [0, 1]; refused, arm holding")
 
 
 def _shown(action: Any, values: np.ndarray) -> str:

@@ -123,8 +123,11 @@ def test_an_action_that_is_no_command_is_refused_by_name_and_nothing_happens(env
         (lambda a: a[None], r"action has shape \(1, 8\).*8 numbers.*reshape it to \(8,\)"),
         (lambda a: None, "action is None; it must be 8 numbers"),
         (put(2, NAN), "panda_joint3 is nan"),
-        (put(7, -1.0), r"gripper is -1, outside \[0.000, 1.000\]"),
-        (put(0, 90.0), r"panda_joint1 is 90 rad, outside .*looks like degrees: 90 deg are 1.5708 rad"),
+        (put(7, -1.0), r"gripper is -1, outside \[0, 1\]"),
+        (
+            put(0, 90.0),
+            r"panda_joint1: action 90.000 rad, outside .*looks like degrees \(90.0 deg are 1.571 rad\)",
+        ),
     ],
 )
 def test_the_refusal_of_an_action_says_what_it_is_and_what_it_must_be(env, make, says):
