@@ -437,7 +437,7 @@ def test_the_end_is_said_and_nothing_looks_alive_after_it(page, operator, kind, 
     eventually(lambda: "ended at" in page.inner_text("#main-frozen"))
     assert page.inner_text("#phase-title") == title and "It is so." in page.inner_text("#phase")
     assert page.inner_text("#mode") == "Ended" and not page.is_visible("#alert")
-    assert page.evaluate(LIVE) == ["help", "front · ended", "side · ended"]
+    eventually(lambda: page.evaluate(LIVE) == ["help", "front · ended", "side · ended"])
     page.keyboard.up("a")
     n, message = len(operator.jogs), operator.status().message
     for key in KEYS:
@@ -454,13 +454,15 @@ def test_the_end_stays_when_the_run_s_program_is_gone(browser, operator):
         phase(page, "ended")
         page.reload()
         phase(page, "ended")  # and for whoever opens it later
+        shown = {"help", "front · ended", "side · ended"}
+        eventually(lambda: set(page.evaluate(LIVE)) == shown)  # each picture has come once before the end
         console.stop()
         eventually(lambda: "program has closed" in page.inner_text("#phase-note"))
         page.keyboard.press("Space")
         page.wait_for_timeout(200)
         assert page.inner_text("#phase-title") == "Done, as far as the model can see"
         assert not page.is_visible("#alert") and "ended at" in page.inner_text("#main-frozen")
-        assert set(page.evaluate(LIVE)) == {"help", "front · ended", "side · ended"}
+        assert set(page.evaluate(LIVE)) == shown
         page.goto("about:blank")
         page.complaints.clear()
 
