@@ -31,9 +31,8 @@ from palme.events import (
     Understood,
 )
 from palme.language.account.account import Account, Reading
-from palme.language.answers import Goal
 from palme.perception.objects import PerceivedObjects
-from palme.planners.base import Context, PlannedStep, Planner
+from palme.planners.base import Context, KeptGoal, PlannedStep, Planner
 from palme.policies.base import Policy
 from palme.supervision import Correction, Supervisor
 from robots.errors import NotAutonomous
@@ -174,19 +173,19 @@ class Agent:
         self._history: list[tuple[Step, bool]] = []
         self._replans = 0
         self._begun: list[Step] = []
-        self._goal: tuple[str, Goal] | None = None  # the instruction and what it was read as
+        self._goal: tuple[str, KeptGoal] | None = None  # the instruction and what it was read as
         self._objects: PerceivedObjects | None = None  # as the planner saw them last
         self._seen: set[str] = set()  # names of all that was seen in the run
         try:
             with self._interruptible():
                 done, cause, reason = self._loop(instruction)
-        except NoMotion as answer:
-            done, cause, reason = False, "answer", str(answer)
+        except NoMotion as words:
+            done, cause, reason = False, words.cause, str(words)
         except KeyboardInterrupt as interrupt:
             why = str(interrupt) or "stopped by Ctrl-C"
             done, cause, reason = False, "stopped", self._stop(why, "; the arm holds")
         except self._refusals as refusal:
-            done, cause, reason = False, "refused", self._stop(f"{type(refusal).__name__}: {refusal}")
+            done, cause, reason = False, "rejected", self._stop(f"{type(refusal).__name__}: {refusal}")
         except Exception as error:  # a bug of planner or policy: the arm holds, the run still has a report
             log.exception("run ended by an unexpected error")
             done, cause, reason = False, "error", self._stop(f"{type(error).__name__}: {error}")

@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 
 class NoMotion(Exception):
-    """A planner's answer in words instead of a step: the instruction asks for nothing that a skill can do."""
+    """A planner's words instead of a step: of this class itself, that the instruction is not carried out.
+
+    Attributes:
+        cause: the word of `palme.events.Finished` for a run that ends with it.
+        goal: what the instruction was read as (`palme.planners.base.KeptGoal`); None = it was not.
+    """
+
+    cause: ClassVar[str] = "refused"
+
+    def __init__(self, message: str, goal: Any = None) -> None:
+        self.goal = goal
+        super().__init__(message)
+
+
+class Answer(NoMotion):
+    """The instruction is a question, and this is the answer."""
+
+    cause = "answered"
+
+
+class Question(NoMotion):
+    """It is not clear which things are meant: the message asks a person. Without one, a refusal."""
+
+    cause = "asked"
+
+
+class Stuck(NoMotion):
+    """The instruction cannot be carried out any further, after steps of it were; the message says why."""
+
+    cause = "stuck"
 
 
 class GoalRefused(ValueError):

@@ -239,7 +239,9 @@ class Finished:
 
     Attributes:
         done: the planner found nothing left to do, judged from pictures; it may be wrong.
-        cause: one word: "done", "answer", "replans", "steps", "refused", "stopped" or "error".
+        cause: one word: "done"; of the planner "answered" (a question), "asked" (which things are meant, and
+            nobody said so), "refused" or "stuck" (no way to go on); "replans" or "steps" at a limit;
+            "rejected" (a command, by the arm or its gate), "stopped" or "error".
         reason: why it ended, for a person.
         n_steps: executed steps.
         n_replans: plans after a failed step.

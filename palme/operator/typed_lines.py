@@ -129,7 +129,9 @@ class TypedLines:
             elif isinstance(event, Finished):
                 if event.done:
                     self._act(TAKEN, event.reason)
-                elif event.cause == "answer":
+                elif event.cause == "answered":
+                    self._act(TAKEN, event.reason)
+                elif event.cause in ("refused", "asked"):
                     self._act(REFUSED, event.reason)
                 self._close(f"the run ended: {event.reason}")
 

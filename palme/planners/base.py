@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from palme.language.answers import Goal
 from palme.language.sentence import Sentence
 from palme.perception.objects import PerceivedObjects
 from robots.skills import Step
 from robots.types import Observation
+
+
+class KeptGoal(Protocol):
+    """What an instruction was read as: the agent keeps it for the planner from one step to the next."""
+
+    @property
+    def text(self) -> str:
+        """For a person."""
+        ...
+
+    @property
+    def order(self) -> Sequence[str]:
+        """Names ("red_block") of what must have been seen before anything is done."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -21,12 +35,14 @@ class Context:
         observation: the current one.
         history: steps so far, and whether each was judged successful.
         goal: what the instruction was read as at first; the planner keeps to it. None = to be read.
+        answers: a person's, to the planner's questions about the instruction, in order.
     """
 
     instruction: str
     observation: Observation
     history: tuple[tuple[Step, bool], ...] = ()
-    goal: Goal | None = None
+    goal: KeptGoal | None = None
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +63,7 @@ class PlannedStep:
     probability: float | None = None
     sentence: Sentence | None = None
     objects: PerceivedObjects | None = None
-    goal: Goal | None = None
+    goal: KeptGoal | None = None
 
 
 @dataclass(frozen=True)
@@ -58,11 +74,13 @@ class Verdict:
         success: whether it did.
         probability: of success, in [0, 1]; None = the planner has none.
         reason: what was found, in plain words.
+        unsure: whether it cannot be told from this picture; `success` is then False.
     """
 
     success: bool
     probability: float | None = None
     reason: str = ""
+    unsure: bool = False
 
     def __bool__(self) -> bool:
         return self.success
@@ -75,7 +93,7 @@ class Planner(Protocol):
         """The next step, or done.
 
         Raises:
-            palme.errors.NoMotion: for an instruction that no skill can carry out, with an answer in words.
+            palme.errors.NoMotion: words instead of a step: an `Answer`, a `Question` back, or a refusal.
         """
         ...
 

@@ -102,7 +102,7 @@ class PalmePlanner:
             context.instruction, len(objects), history, read=self._instruction_encoder is not None
         )
         evidence = Evidence.of(objects.class_probs)
-        read = () if context.goal is None else tuple(context.goal.words())  # read once: it is not read again
+        read = tuple(context.goal.words()) if isinstance(context.goal, Goal) else ()  # read once
         walk = AnswerGrammar(self._vocabulary, evidence).walk(read)
         answer = self._decode(context, objects, [*prompt, *read], walk)
         words = (*read, *answer.words)

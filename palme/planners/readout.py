@@ -117,7 +117,8 @@ class ReadoutPlanner:
         """See `Planner.next_step`; refused are sentences without a goal and objects not detected."""
         scene, objects = self._detect(context.observation)
         names = [objects.name(i) for i in range(len(objects))]
-        goal = context.goal or parse_goal(context.instruction, names)
+        kept = context.goal if isinstance(context.goal, Goal) else None
+        goal = kept or parse_goal(context.instruction, names)
         if goal is None:
             raise NoMotion("I find no goal in that sentence: name a block and a bowl, or blocks to stack.")
         try:

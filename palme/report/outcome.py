@@ -9,6 +9,8 @@ from palme.events import Finished
 KINDS = {
     "achieved": "good",
     "done": "note",
+    "answered": "good",
+    "asked": "note",
     "refused": "note",
     "stopped": "note",
     "failed": "bad",
@@ -18,11 +20,13 @@ KINDS = {
 
 _CAUSES = {
     "done": ("done", "Done, as far as the model can see"),
-    "answer": ("refused", "Refused"),
+    "answered": ("answered", "Answered"),
+    "asked": ("asked", "Asked back"),
+    "refused": ("refused", "Refused"),
     "stopped": ("stopped", "Stopped"),
     "error": ("crashed", "Crashed"),
 }
-_FAILED = ("failed", "Failed")  # gave up, at a limit, or refused by the arm
+_FAILED = ("failed", "Failed")  # stuck, at a limit, or rejected by the arm
 
 
 @dataclass(frozen=True)

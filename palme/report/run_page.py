@@ -75,7 +75,7 @@ def _verdict(record: RunRecord) -> str:
     words = [reason[:1].upper() + reason[1:] + "."] if reason else []
     if found.kind == "done":
         words.append("Nothing independent of the model has checked the goal.")
-    elif record.truth is not None and finished.cause not in ("answer", "done"):
+    elif record.truth is not None and found.kind not in ("answered", "asked", "refused"):
         words.append(f"The goal is {'reached' if record.truth else 'not reached'}, by an independent check.")
     if record.besides:
         words.append(record.besides)

@@ -66,7 +66,7 @@ def test_a_nan_from_the_policy_ends_as_a_named_refusal_with_the_arm_holding():
         return ActionChunk(np.full((3, N_JOINTS), np.nan), np.ones(3), 20.0)
 
     result = agent(FakePlanner([PUT]), FakePolicy(make=poisoned), arm).run(PUT)
-    assert not result.done and result.finished.cause == "refused"
+    assert not result.done and result.finished.cause == "rejected"
     assert "FakeRefusal" in result.reason and "joint1" in result.reason
     assert arm.sent == [] and arm.stopped == result.reason
 
@@ -78,7 +78,7 @@ def test_a_sentence_outside_the_skills_gets_an_answer_and_no_motion():
 
     arm = FakeArm()
     result = agent(Polite([]), FakePolicy(), arm).run("sing a song")
-    assert not result.done and result.finished.cause == "answer"
+    assert not result.done and result.finished.cause == "refused"
     assert result.reason == "I can move blocks and bowls; I cannot sing." and arm.sent == []
 
 
@@ -218,7 +218,7 @@ class Reader(FakePlanner):
 def test_words_without_an_account_move_nothing(sentence):
     arm, planner, events = FakeArm(), Reader([PUT], [IN]), []
     result = agent(planner, FakePolicy(), arm, [events.append], account=Account()).run(sentence)
-    assert result.finished.cause == "answer" and "I do not understand" in result.reason
+    assert result.finished.cause == "refused" and "I do not understand" in result.reason
     assert not arm.sent and not planner.contexts and [type(e) for e in events] == [Started, Finished]
 
 
@@ -234,7 +234,7 @@ def test_words_without_an_account_move_nothing(sentence):
 def test_a_reading_that_is_not_that_of_the_account_moves_nothing(goal):
     arm = FakeArm()
     result = agent(Reader([PUT], [goal]), FakePolicy(), arm, account=Account()).run(PUT)
-    assert result.finished.cause == "answer" and "I am not sure what is meant" in result.reason
+    assert result.finished.cause == "refused" and "I am not sure what is meant" in result.reason
     assert goal.text in result.reason and IN.text in result.reason and not arm.sent
 
 
@@ -257,7 +257,7 @@ def test_a_step_aimed_at_what_is_not_seen_is_never_carried_out():
     goal, table = Goal("in", ("purple_bowl", "purple_block")), seen(scene("purple block", "blue bowl"))
     arm, policy, events = FakeArm(), FakePolicy(), []
     result = agent(Reader([PURPLE], [goal], [table]), policy, arm, [events.append]).run(PURPLE)
-    assert not result.done and result.finished.cause == "answer"
+    assert not result.done and result.finished.cause == "refused"
     assert "I do not see the purple bowl" in result.reason
     assert not arm.sent and not policy.steps and arm.looks == 2  # it looked again
     assert not [event for event in events if isinstance(event, Planned)]

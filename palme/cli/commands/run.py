@@ -347,7 +347,7 @@ def _refuse(sentence: str, config: RunConfig, why: str) -> int:
     with EventLog(
         folder.path / EVENTS, partial(folder.failed, EVENTS), instruction=sentence, **details
     ) as log:
-        log(Finished(0.0, False, "answer", why, 0, 0))
+        log(Finished(0.0, False, "refused", why, 0, 0))
         written = [folder.path / name for name in (REPORT, EVENTS) if _is_written(folder, name)]
         files = [path.name for path in written]
         log.note("end", achieved=False, done=False, files=files, missing=folder.missing)

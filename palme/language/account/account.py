@@ -74,14 +74,14 @@ class Reading:
         words = (t.what if t.what.startswith("obj_") else f"{t.what}_{t.kind or kind}" for t, kind in things)
         return Goal(self.kind, tuple(words))
 
-    def allows(self, goal: Goal, names: Sequence[str] = ()) -> bool:
+    def allows(self, goal: object, names: Sequence[str] = ()) -> bool:
         """Whether `goal`, as a planner read it, is this one.
 
         Args:
-            goal: by entity words ("red_block").
+            goal: by entity words ("red_block"); any but a `Goal` is not.
             names: classes of obj_1, obj_2, ... ("red block").
         """
-        if goal.kind != self.kind or len(goal.order) != len(self.order):
+        if not isinstance(goal, Goal) or goal.kind != self.kind or len(goal.order) != len(self.order):
             return False
         return all(_fits(t, word, names) for t, word in zip(self.order, goal.order, strict=True))
 

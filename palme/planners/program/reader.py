@@ -19,7 +19,11 @@ MAX_TOKENS = MAX_WORDS
 
 
 class NotRead(Exception):
-    """The model came to no end: what it wrote is no program, and nothing of it is done."""
+    """A sentence was not understood; the message says so to a person, and nothing is done."""
+
+
+class NotSure(NotRead):
+    """A sentence may mean one thing or another; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,19 @@ class Reading:
     probability: float
     weakest: tuple[float, str]
     seconds: float
+
+
+class Reader(Protocol):
+    """Says what a sentence asks for: `ProgramReader`, or one around it that is sure or refuses."""
+
+    def read(self, sentence: str) -> Reading:
+        """What `sentence` asks for.
+
+        Raises:
+            NotRead: it was not understood, `NotSure`: or not surely.
+            palme.language.programs.prompt.SentenceTooLong: it is too long.
+        """
+        ...
 
 
 class Runtime(Protocol):

@@ -333,4 +333,4 @@ def test_a_full_disk_in_a_run_is_reported_and_the_arm_holds(tmp_path, monkeypatc
     sent = [q for line in log if line["event"] == "acted" for q in line["q_sent"]]
     assert len(sent) <= 4  # nothing more is sent
     (finished,) = (line for line in log if line["event"] == "finished")
-    assert finished["cause"] == "refused" and "no space left" in finished["reason"]
+    assert finished["cause"] == "rejected" and "no space left" in finished["reason"]

@@ -133,7 +133,7 @@ def test_words_that_are_not_understood_move_nothing(tmp_path, capsys, monkeypatc
     said = capsys.readouterr().out
     assert named in said and "I can put a block" in said and "not achieved: refused" in said
     finished = next(line for line in events(tmp_path) if line["event"] == "finished")
-    assert finished["cause"] == "answer" and named in finished["reason"] and not finished["done"]
+    assert finished["cause"] == "refused" and named in finished["reason"] and not finished["done"]
     assert events(tmp_path)[-1]["achieved"] is False
     page = (tmp_path / "report.html").read_text()
     assert "No command was sent" in page and "Refused" in page
@@ -161,7 +161,7 @@ def test_a_nan_from_a_policy_never_reaches_the_simulator(tmp_path, capsys, monke
     acted = next(line for line in log if line["event"] == "acted")
     assert len(acted["q_sent"]) == 2 and np.isfinite(acted["q_sent"]).all()
     finished = next(line for line in log if line["event"] == "finished")
-    assert finished["cause"] == "refused" and "CommandNotFinite" in finished["reason"]
+    assert finished["cause"] == "rejected" and "CommandNotFinite" in finished["reason"]
     assert "CommandNotFinite" in (tmp_path / "report.html").read_text()
 
 

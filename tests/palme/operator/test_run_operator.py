@@ -257,7 +257,7 @@ def test_without_anybody_beside_the_loop_a_taken_arm_ends_the_run() -> None:
     run = Run(supervised=False)
     run.when = {5: lambda operator: operator.take("anna")}
     result = run.run()
-    assert result.finished.cause == "refused" and "NotAutonomous" in result.reason
+    assert result.finished.cause == "rejected" and "NotAutonomous" in result.reason
 
 
 def test_events_of_a_person_are_told_logged_and_recorded(tmp_path) -> None:

@@ -304,6 +304,6 @@ def test_a_line_typed_when_the_run_has_ended_reaches_no_agent() -> None:
 def test_the_command_line_is_the_first_line_and_is_answered() -> None:
     lines, _ = typing()
     lines(Started(0.0, PUT, None))  # type: ignore[arg-type]
-    lines(Finished(1.0, False, "answer", "I see no purple bowl.", 0, 0))
+    lines(Finished(1.0, False, "refused", "I see no purple bowl.", 0, 0))
     (line,) = lines.lines
     assert (line.who, line.state, line.note) == (COMMAND_LINE, REFUSED, "I see no purple bowl.")

@@ -118,7 +118,8 @@ def test_no_run_shows_a_program_s_value(probability, truth, details) -> None:
 
 
 @pytest.mark.parametrize(
-    "cause", ["done", "answer", "replans", "steps", "refused", "stopped", "error", "other"]
+    "cause",
+    "done answered asked refused stuck replans steps rejected stopped error other".split(),
 )
 @pytest.mark.parametrize("truth", [None, True, False])
 def test_a_run_is_achieved_only_by_an_independent_check(cause, truth) -> None:
