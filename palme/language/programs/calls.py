@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from palme.language.programs.things import RELATIONS, Relation, Things, between_text
+from palme.language.programs.things import Things, between_text
 
 Side = Literal["left", "right", "front", "behind"]
 Direction = Literal["left", "right", "away", "toward"]
@@ -35,22 +35,28 @@ SHAPES: tuple[str, ...] = get_args(Shape)
 QUESTIONS: tuple[str, ...] = get_args(Question)
 COMPARISONS: tuple[str, ...] = get_args(Comparison)
 REASONS: tuple[str, ...] = get_args(Reason)
-PLACES: tuple[str, ...] = ("in", "on", "under", "left", "right", "front", "behind", "next")
+Beside = Literal["in", "on", "under", "left", "right", "front", "behind", "next", "far", "instead"]
+PLACES: dict[str, str] = {
+    "in": "in", "on": "on", "under": "under", "left": "left of", "right": "right of", "front": "front of",
+    "behind": "behind", "next": "next to", "far": "far from", "instead": "instead of",
+}  # fmt: skip
+"""How each place by another thing is written; "instead": where it is, and it goes aside."""
 MAX_CM = 50
 """Largest distance of a move in [cm]: the table is about as wide."""
 
 
 @dataclass(frozen=True)
 class At:
-    """In, on, under, beside ... `of`."""
+    """In, on, under, beside ... `of`; to a side, `cm` from middle to middle where it is said."""
 
-    relation: Relation
+    relation: Beside
     of: Things
+    cm: int | None = None
 
     @property
     def text(self) -> str:
         """As written in a program."""
-        return f"{RELATIONS[self.relation]} {self.of.text}"
+        return f"{PLACES[self.relation]} {self.of.text}{'' if self.cm is None else f' {self.cm}'}"
 
 
 @dataclass(frozen=True)
@@ -82,14 +88,15 @@ class Middle:
 
 @dataclass(frozen=True)
 class AtSide:
-    """The left, right, near or far part of the table."""
+    """The left, right, near or far part of the table; a corner where there is a second side."""
 
     side: Side
+    corner: Side | None = None
 
     @property
     def text(self) -> str:
         """As written in a program."""
-        return f"side {self.side}"
+        return f"side {self.side}{'' if self.corner is None else f' {self.corner}'}"
 
 
 Place = At | BetweenPlace | OnTheTable | Middle | AtSide
@@ -258,17 +265,36 @@ class Refuse:
 
 
 Action = Put | Move | Stack | Arrange | Swap | Do
-Condition = Exists | Compare
-Call = Action | Ask | Condition | Possible | Nothing | Refuse
+Call = Action | Ask | Exists | Compare | Possible | Nothing | Refuse
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Both conditions, or one of them at least; each may be negated."""
+
+    first: Exists | Compare
+    word: Literal["and", "or"]
+    second: Exists | Compare
+    not_first: bool = False
+    not_second: bool = False
+
+    @property
+    def text(self) -> str:
+        """As written in a program."""
+        first, second = ("not " if negated else "" for negated in (self.not_first, self.not_second))
+        return f"{first}{self.first.text} {self.word} {second}{self.second.text}"
+
+
+Condition = Exists | Compare | Joint
 
 
 @dataclass(frozen=True)
 class If:
-    """`then` where `condition` holds (or, with `negated`, does not), else `otherwise`."""
+    """`then` where `condition` holds (or, with `negated`, does not), else `otherwise`, or a further `If`."""
 
     condition: Condition
     then: tuple[Call, ...]
-    otherwise: tuple[Call, ...] = ()
+    otherwise: tuple[Call, ...] | tuple[If] = ()
     negated: bool = False
 
     @property
@@ -307,5 +333,5 @@ def _parts(parts: tuple[Things, ...], by: Order | None) -> str:
     return listed if by is None else f"{listed} by {by}"
 
 
-def _branch(calls: tuple[Call, ...]) -> str:
+def _branch(calls: tuple[Line, ...]) -> str:
     return " & ".join(call.text for call in calls)

@@ -84,20 +84,28 @@ _ACTIONS = ("put", "move", "stack", *c.SHAPES, "swap", *c.VERBS)
 _CALLS = (*_ACTIONS, *c.QUESTIONS, "exists", "possible", "nothing", "refuse")
 _NUMBERS = tuple(str(k) for k in range(1, t.MAX_COUNT + 1))
 _DISTANCES = tuple(str(k) for k in range(1, c.MAX_CM + 1))
-_QUANTIFIERS = ("all", "any", "each", *_NUMBERS)
+_QUANTIFIERS = ("all", "any", "each", "half", *_NUMBERS)
 _LOOKS = (*t.SIZES, *t.COLOUR_WORDS, *t.KIND_WORDS)
-_SECOND = {"left": "of", "right": "of", "front": "of", "next": "to"}  # "left of", as `RELATIONS` writes it
+_SECOND = {
+    first: second
+    for written in (*t.RELATIONS.values(), *c.PLACES.values())
+    for first, _, second in [written.partition(" ")]
+    if second
+}
+"""The second word of "left of", "next to", ..."""
 _FILTERS = (
     *t.RELATIONS, "between", *t.EXTREMES, *t.SUPERLATIVES, "number", *t.STATES, "same", "other",
     "except", "among",
 )  # fmt: skip
+_ACROSS = {"left": ("front", "behind"), "right": ("front", "behind")}
+"""The sides that make a corner with a side."""
 ALL_WORDS: tuple[str, ...] = tuple(
     dict.fromkeys(
         (
             *_CALLS, *_DISTANCES, "0", *_QUANTIFIERS, *_LOOKS, *_FILTERS, *_SECOND.values(), *t.RELATIONS,
             *c.PLACES, *c.SIDES, *c.DIRECTIONS, *c.ORDERS, *c.COMPARISONS, *c.REASONS,
-            "it", "not", "and", "table", "middle", "side", "by", "if", "else", "colour",
-            "(", ")", "[", "]", ",", ";", ":", "&", "+",
+            *t.RANKED_FROM, *t.TRAITS, "it", "not", "and", "or", "as", "table", "middle", "side", "by", "if",
+            "else", "(", ")", "[", "]", ",", ";", ":", "&", "+",
         )
     )
 )  # fmt: skip
@@ -146,16 +154,16 @@ class _Reader:
         return Program(tuple(lines))
 
     def _line(self) -> Line:
-        if not self._try("if"):
-            return self._call()
-        negated = self._try("not") is not None
-        condition = self._condition()
+        return self._if() if self._try("if") else self._call()
+
+    def _if(self) -> c.If:
+        condition, negated = self._condition()
         self._take(":")
         then = self._branch()
         if not self._try("else"):
             return c.If(condition, then, (), negated)
         self._take(":")
-        return c.If(condition, then, self._branch(), negated)
+        return c.If(condition, then, (self._if(),) if self._try("if") else self._branch(), negated)
 
     def _branch(self) -> tuple[Call, ...]:
         calls = [self._call()]
@@ -163,7 +171,17 @@ class _Reader:
             calls.append(self._call())
         return tuple(calls)
 
-    def _condition(self) -> Condition:
+    def _condition(self) -> tuple[Condition, bool]:
+        """A condition, and whether it is negated as a whole."""
+        negated = self._try("not") is not None
+        first = self._simple_condition()
+        word = self._try("and", "or")
+        if word is None:
+            return first, negated
+        not_second = self._try("not") is not None
+        return c.Joint(first, cast(Any, word), self._simple_condition(), negated, not_second), False
+
+    def _simple_condition(self) -> c.Exists | c.Compare:
         if self._take("exists", "count") == "exists":
             return c.Exists(self._in_brackets(self._things))
         left = self._in_brackets(self._things)
@@ -244,17 +262,21 @@ class _Reader:
         if word == "middle":
             return c.Middle()
         if word == "side":
-            return c.AtSide(cast(c.Side, self._take(*c.SIDES)))
+            side = self._take(*c.SIDES)
+            corner = self._try(*_ACROSS[side]) if side in _ACROSS else None
+            return c.AtSide(cast(c.Side, side), cast("c.Side | None", corner))
         if word == "between":
             return c.BetweenPlace(*self._two(0))
         if word == "on" and self._try("table"):
             return c.OnTheTable()
-        return c.At(self._relation(word), self._things())
+        relation, of = self._relation(word), self._things()
+        cm = self._try(*_DISTANCES) if word in c.SIDES else None
+        return c.At(relation, of, None if cm is None else int(cm))
 
-    def _relation(self, word: str) -> t.Relation:
+    def _relation(self, word: str) -> Any:
         if word in _SECOND:
             self._take(_SECOND[word])
-        return cast(t.Relation, word)
+        return word
 
     def _two(self, depth: int) -> tuple[Things, Things | None]:
         first = self._things(depth)
@@ -283,13 +305,12 @@ class _Reader:
         return Noun(kind, colour, cast("t.Size | None", size), tuple(filters))
 
     def _filter(self, depth: int) -> Filter:
-        if self._try("not"):
-            attribute = self._try(*_LOOKS)
-            return t.Not(t.Attribute(attribute) if attribute else self._plain_filter(depth))
-        return self._plain_filter(depth)
+        return t.Not(self._plain_filter(depth)) if self._try("not") else self._plain_filter(depth)
 
     def _plain_filter(self, depth: int) -> Filter:
-        word = self._take(*_FILTERS)
+        word = self._take(*_LOOKS, *_FILTERS)
+        if word in _LOOKS:
+            return t.Attribute(word)
         if word in t.EXTREMES:
             return t.Closest(cast(t.Extreme, word), self._things(depth))
         if word in t.SUPERLATIVES:
@@ -297,11 +318,11 @@ class _Reader:
         if word in t.STATES:
             return t.Is(cast(t.State, word))
         if word in ("same", "other"):
-            self._take("colour")
-            return t.ColourOf(word == "same")
+            trait = cast(t.Trait, self._take(*t.TRAITS))
+            return t.Alike(trait, word == "same", self._things(depth) if self._try("as") else None)
         if word == "number":
             rank = int(self._take(*_NUMBERS))
-            return t.Nth(rank, cast(Any, self._take("left", "right")))
+            return t.Nth(rank, cast(t.RankedFrom, self._take(*t.RANKED_FROM)))
         if word == "between":
             return t.BetweenFilter(*self._two(depth))
         if word == "except":

@@ -15,11 +15,17 @@ from robots.skills import COLOURS, KINDS
 Kind = Literal["block", "cylinder", "bowl", "thing", "tower"]
 """A thing is a block or a cylinder, or a bowl where it is asked what is there; a tower is a pile."""
 Size = Literal["small", "large"]
-Relation = Literal["in", "on", "under", "left", "right", "front", "behind", "next", "touching", "holding"]
+Relation = Literal[
+    "in", "on", "under", "left", "right", "front", "behind", "next", "touching", "holding", "larger",
+    "smaller",
+]  # fmt: skip
 Extreme = Literal["nearest", "furthest"]
 Superlative = Literal[
-    "leftmost", "rightmost", "frontmost", "backmost", "largest", "smallest", "highest", "lowest"
-]
+    "leftmost", "rightmost", "frontmost", "backmost", "largest", "smallest", "highest", "lowest", "middle",
+    "fullest", "emptiest",
+]  # fmt: skip
+RankedFrom = Literal["left", "right", "front", "behind", "highest", "lowest"]
+Trait = Literal["colour", "size"]
 State = Literal["empty", "clear", "loose"]
 KIND_WORDS: tuple[str, ...] = (*KINDS, "thing", "tower")
 COLOUR_WORDS: tuple[str, ...] = COLOURS
@@ -27,14 +33,17 @@ SIZES: tuple[str, ...] = get_args(Size)
 EXTREMES: tuple[str, ...] = get_args(Extreme)
 SUPERLATIVES: tuple[str, ...] = get_args(Superlative)
 STATES: tuple[str, ...] = get_args(State)
+RANKED_FROM: tuple[str, ...] = get_args(RankedFrom)
+TRAITS: tuple[str, ...] = get_args(Trait)
 RELATIONS: dict[str, str] = {
     "in": "in", "on": "on", "under": "under", "left": "left of", "right": "right of", "front": "front of",
     "behind": "behind", "next": "next to", "touching": "touching", "holding": "holding",
+    "larger": "larger than", "smaller": "smaller than",
 }  # fmt: skip
-"""How each relation is written; a place is one of the first eight."""
+"""How each relation is written."""
 MAX_COUNT = 9
 """Largest number of things that a program names."""
-Quantifier = Literal["the", "all", "any", "each", "it"] | int
+Quantifier = Literal["the", "all", "any", "each", "half", "it"] | int
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,9 @@ class Closest:
 
 @dataclass(frozen=True)
 class Most:
-    """The one furthest to the left, the largest, the highest of a pile, ..."""
+    """The one furthest to the left, the largest, the highest of a pile, the middle one from left to right,
+    the bowl that holds most, ...
+    """
 
     superlative: Superlative
 
@@ -97,10 +108,10 @@ class Most:
 
 @dataclass(frozen=True)
 class Nth:
-    """The `n`th from the left or from the right, from 1."""
+    """The `n`th, from 1, from the left, from the front, from the highest down, ..."""
 
     n: int
-    side: Literal["left", "right"]
+    side: RankedFrom
 
     @property
     def text(self) -> str:
@@ -122,7 +133,7 @@ class Is:
 
 @dataclass(frozen=True)
 class Attribute:
-    """Things of one colour, size or kind; used under `Not`."""
+    """Things of one colour, size or kind: "is the leftmost block red" is `block [ leftmost ] [ red ]`."""
 
     word: str
 
@@ -133,15 +144,18 @@ class Attribute:
 
 
 @dataclass(frozen=True)
-class ColourOf:
-    """Things of the colour, or not of the colour, of what the call moves."""
+class Alike:
+    """Things of the same, or of another, colour or size as `to`; None = as what the call moves."""
 
+    trait: Trait
     same: bool
+    to: Things | None = None
 
     @property
     def text(self) -> str:
         """As written in a program."""
-        return "same colour" if self.same else "other colour"
+        as_what = "" if self.to is None else f" as {self.to.text}"
+        return f"{'same' if self.same else 'other'} {self.trait}{as_what}"
 
 
 @dataclass(frozen=True)
@@ -181,18 +195,7 @@ class Not:
 
 
 Filter = (
-    Related
-    | OnTable
-    | BetweenFilter
-    | Closest
-    | Most
-    | Nth
-    | Is
-    | Attribute
-    | ColourOf
-    | Except
-    | Among
-    | Not
+    Related | OnTable | BetweenFilter | Closest | Most | Nth | Is | Attribute | Alike | Except | Among | Not
 )
 
 
@@ -218,8 +221,8 @@ class Things:
 
     Attributes:
         quantifier: "the" (exactly one for each noun, else it is asked which), "all", "any" (one, whichever),
-            "each" (all, one after another), a number (that many, whichever), or "it" (what the line before
-            was about; no nouns).
+            "each" (all, one after another), "half" (of all, whichever), a number (that many, whichever), or
+            "it" (what the line before was about; no nouns).
         nouns: joined by "+".
     """
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from palme.planners.program.goals import MIDDLE, NEXT_TO, SIDE_AT, SIDES, XY, Beside, Between, OnSide
-from palme.planners.program.scene import HALF_WIDTH, SeenScene, SeenThing
+from palme.planners.program.scene import FAR, HALF_WIDTH, SeenScene, SeenThing
 
 X_RANGE = (0.35, 0.65)
 """[m] in the base frame within which things are put down: what the arm reaches and the camera sees."""
@@ -154,6 +154,8 @@ def _beside_cost(scene: SeenScene, goal: Beside) -> Callable[[float, float], flo
         away = math.hypot(x - ox, y - oy)
         if goal.side == "next":
             return away if away <= NEXT_TO else math.inf
+        if goal.side == "far":
+            return away if away >= FAR + 0.02 else math.inf
         axis, sign = SIDES[goal.side]
         along = sign * ((x, y)[axis] - (ox, oy)[axis])
         across = abs((x, y)[1 - axis] - (ox, oy)[1 - axis])
@@ -178,11 +180,9 @@ def _between_cost(scene: SeenScene, goal: Between) -> Callable[[float, float], f
 
 
 def _side_cost(goal: OnSide) -> Callable[[float, float], float]:
-    axis, sign = SIDES[goal.side]
-
     def cost(x: float, y: float) -> float:
-        beyond = sign * ((x, y)[axis] - SIDE_AT[goal.side])
-        return abs(beyond - 0.04) if beyond >= 0.02 else math.inf
+        beyond = [SIDES[side][1] * ((x, y)[SIDES[side][0]] - SIDE_AT[side]) for side in goal.sides]
+        return max(abs(one - 0.04) for one in beyond) if min(beyond) >= 0.02 else math.inf
 
     return cost
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from palme.language.programs.calls import PLACES
 from palme.planners.program.scene import NEAR, SeenScene
 
 XY = tuple[float, float]
@@ -98,7 +99,7 @@ class Beside:
 
     def said(self, scene: SeenScene) -> str:
         """See `Goal`."""
-        where = {"left": "left of", "right": "right of", "front": "in front of", "next": "next to"}
+        where = {"front": "in front of"} | {s: PLACES[s] for s in ("left", "right", "next", "far")}
         return f"the {scene[self.what].name} {where.get(self.side, self.side)} the {scene[self.of].name}"
 
 
@@ -143,22 +144,28 @@ class At:
 
 @dataclass(frozen=True)
 class OnSide:
-    """Thing `what` lies in the left, right, near or far part of the table."""
+    """Thing `what` lies in the left, right, near or far part of the table, or in a corner: two of them."""
 
     what: int
     side: str
+    corner: str | None = None
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """One, or two."""
+        return (self.side,) if self.corner is None else (self.side, self.corner)
 
     def holds(self, scene: SeenScene) -> bool:
         """See `Goal`."""
-        axis, sign = SIDES[self.side]
-        further = sign * (scene[self.what].xyz[axis] - SIDE_AT[self.side]) >= 0
+        xyz = scene[self.what].xyz
+        further = all(SIDES[s][1] * (xyz[SIDES[s][0]] - SIDE_AT[s]) >= 0 for s in self.sides)
         return scene[self.what].holder is None and further
 
     def said(self, scene: SeenScene) -> str:
         """See `Goal`."""
-        where = {"front": "at the front of", "behind": "at the back of"}
-        place = where.get(self.side, f"on the {self.side} side of")
-        return f"the {scene[self.what].name} {place} the table"
+        where = {"front": "at the front", "behind": "at the back"}
+        place = " and ".join(where.get(side, f"on the {side} side") for side in self.sides)
+        return f"the {scene[self.what].name} {place} of the table"
 
 
 @dataclass(frozen=True)

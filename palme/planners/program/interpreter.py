@@ -15,6 +15,7 @@ from palme.planners.program.arranging import arranged, gathered, spread_out, sta
 from palme.planners.program.free_places import NoRoom
 from palme.planners.program.goals import (
     MIDDLE,
+    SIDES,
     At,
     Beside,
     Between,
@@ -25,7 +26,7 @@ from palme.planners.program.goals import (
     OnTable,
     Unmoved,
 )
-from palme.planners.program.placing import after, chosen, reachable, swapped
+from palme.planners.program.placing import after, chosen, reachable, replaced, swapped
 from palme.planners.program.questions import answer, condition_holds, told_count
 from palme.planners.program.scene import SeenScene
 from palme.planners.program.select import CannotTell, Selector
@@ -135,8 +136,8 @@ class _Run:
         branch = line.then if holds is not line.negated else line.otherwise
         if not branch:
             self.answers.append("There is nothing to do: " + told_count(line.condition, holds))
-        for call in branch:
-            self.call(call)
+        for one in branch:
+            self.line(one)
 
     def call(self, call: c.Call) -> None:
         if isinstance(call, c.Refuse):
@@ -200,6 +201,8 @@ class _Run:
         place = call.place
         if isinstance(place, c.At) and place.of.quantifier == "each":
             return self._shared_out(ids, call.what, place)
+        if isinstance(place, c.At) and place.relation == "instead":
+            return self._instead(ids, place.of)
         lowest: int | None = None
         for id in ids:
             goal = self._goal_of_put(id, place, lowest)
@@ -213,7 +216,7 @@ class _Run:
         if isinstance(place, c.Middle):
             return At(id, reachable(self.scene, id, MIDDLE))
         if isinstance(place, c.AtSide):
-            return OnSide(id, place.side)
+            return OnSide(id, place.side, place.corner)
         selector = self._selector(mover=id)
         if isinstance(place, c.BetweenPlace):
             a, b = selector.pair(place.first, place.second)
@@ -227,7 +230,19 @@ class _Run:
             return On(id, piled_on if piled_on is not None else self._topmost(of, id, place.of))
         if place.relation == "under":
             return self._under(id, of)
+        if place.cm is not None:
+            axis, sign = SIDES[place.relation]
+            xy = list(self.scene[of].xyz[:2])
+            xy[axis] += sign * 0.01 * place.cm
+            return At(id, reachable(self.scene, id, (xy[0], xy[1])))
         return Beside(id, place.relation, of)
+
+    def _instead(self, ids: tuple[int, ...], of: Things) -> tuple[int, ...]:
+        old = self._solids(of)
+        if not (len(ids) == len(old) == 1 and ids != old):
+            raise Refused("One thing takes the place of one other.", "impossible")
+        self._add(replaced(self.scene, ids[0], old[0]))
+        return ids
 
     def _into(self, id: int, bowl: int) -> Goal:
         if not self.scene[bowl].is_bowl:

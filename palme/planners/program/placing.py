@@ -91,6 +91,15 @@ def swapped(scene: SeenScene, first: Sequence[int], second: Sequence[int]) -> li
     return goals
 
 
+def replaced(scene: SeenScene, id: int, old: int) -> list[Goal]:
+    """Goals that put `id` where `old` is, which goes aside.
+
+    Raises:
+        NoRoom: there is no place for `old`.
+    """
+    return [At(old, anywhere(scene, old)), _there(scene, id, old)]
+
+
 def _to_places_of(scene: SeenScene, moved: Sequence[int], others: Sequence[int]) -> list[Goal]:
     """For contents of two bowls, which may be of different number."""
     bowl = scene.bowl_of(others[0])

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 
 from palme.language.programs import calls as c
-from palme.language.programs.things import Things
+from palme.language.programs.things import Related, Things
 from palme.planners.program.scene import SeenScene
 from palme.planners.program.select import Selector, spoken
 
@@ -42,6 +42,8 @@ def answer(call: c.Ask | c.Exists | c.Compare, selector: Selector) -> tuple[str,
         found = _fitting(call.what, selector) if isinstance(call, c.Exists) else ()
         return _yes_or_no(call, holds, found, selector), found
     scene = selector.scene
+    if (each := _in_each(call.about)) is not None:
+        return _told_of_each(call, each, selector)
     if call.question == "count":
         found = _fitting(call.about, selector)
         return counted(len(found), call.about), found
@@ -63,6 +65,10 @@ def condition_holds(condition: c.Condition, selector: Selector) -> bool:
     Raises:
         CannotTell: it is about something that is described by what is not there.
     """
+    if isinstance(condition, c.Joint):
+        first = condition_holds(condition.first, selector) is not condition.not_first
+        second = condition_holds(condition.second, selector) is not condition.not_second
+        return first and second if condition.word == "and" else first or second
     if isinstance(condition, c.Compare):
         right = condition.right
         number = right if isinstance(right, int) else len(_fitting(right, selector))
@@ -85,6 +91,25 @@ def counted(n: int, about: Things) -> str:
     words = " and ".join(spoken(noun, plural=n != 1) for noun in about.nouns) or "of them"
     number = f"{n} ({NUMBERS[n]})" if n < len(NUMBERS) else str(n)
     return f"There {'is' if n == 1 else 'are'} {number} {words}."
+
+
+def _in_each(about: Things) -> Related | None:
+    """The filter of "in each bowl"."""
+    filters = [one for noun in about.nouns for one in noun.filters]
+    return next((one for one in filters if isinstance(one, Related) and one.to.quantifier == "each"), None)
+
+
+def _told_of_each(call: c.Ask, each: Related, selector: Selector) -> tuple[str, tuple[int, ...]]:
+    """For each thing of `each`, how many, or which, stand so to it."""
+    scene = selector.scene
+    found = _fitting(call.about, selector)
+    told = []
+    for holder in selector.group(each.to):
+        here = [id for id in found if scene.related(id, each.relation, holder)]
+        names = _joined([f"the {scene[id].name}" for id in here]) if here else "nothing"
+        what = f"{len(here)}" if call.question == "count" else names
+        told.append(f"{each.relation} the {scene[holder].name}: {what}")
+    return ("; ".join(told).capitalize() or "There is none") + ".", found
 
 
 def _fitting(about: Things, selector: Selector) -> tuple[int, ...]:

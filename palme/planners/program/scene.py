@@ -16,6 +16,8 @@ from palme.perception.objects import PerceivedObjects
 
 NEAR = 0.09
 """Distance in [m] of two middles up to which things are near each other."""
+FAR = 0.15
+"""Distance in [m] of two middles from which on one is put far from the other."""
 ASIDE = 0.01
 """Distance in [m] by which a thing must lie further to a side to be on that side of another."""
 GAP = 0.008
@@ -149,7 +151,7 @@ class SeenScene:
         return self.distance(a, b) - HALF_WIDTH[self[a].kind] - HALF_WIDTH[self[b].kind]
 
     def related(self, a: int, relation: str, b: int) -> bool:
-        """Whether `a` stands in `relation` (`palme.language.programs.things.Relation`) to `b`."""
+        """Whether `a` stands in `relation` (of `things.Relation` or `calls.Beside`) to `b`."""
         if a == b:
             return False
         (ax, ay, _), (bx, by, _) = self[a].xyz, self[b].xyz
@@ -160,6 +162,12 @@ class SeenScene:
             return self[upper].holder == lower or (relation == "holding" and lower in self.below(upper))
         if relation == "touching":
             return self[a].holder == b or self[b].holder == a or self.gap(a, b) <= GAP
+        if relation in ("larger", "smaller"):
+            return (self[a].size, self[b].size) == (
+                ("large", "small") if relation == "larger" else ("small", "large")
+            )
+        if relation == "far":
+            return self.distance(a, b) >= FAR
         if relation == "next":
             return self.distance(a, b) <= NEAR and a not in self.below(b) and b not in self.below(a)
         aside = {"left": by - ay, "right": ay - by, "front": ax - bx, "behind": bx - ax}

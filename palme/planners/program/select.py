@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from palme.language.programs.things import (
+    Alike,
     Among,
     Attribute,
     BetweenFilter,
     Closest,
-    ColourOf,
     Except,
     Filter,
     Is,
@@ -29,6 +29,11 @@ from palme.language.programs.things import (
 from palme.planners.program.scene import SeenScene
 from robots.skills import COLOURS, KINDS
 
+_RANKED = {
+    "leftmost": (1, 1), "rightmost": (1, -1), "frontmost": (0, -1), "backmost": (0, 1), "highest": (2, -1),
+    "lowest": (2, 1), "left": (1, 1), "right": (1, -1), "front": (0, -1), "behind": (0, 1),
+}  # fmt: skip
+"""Axis of the base frame, and sign along which the first in the order has the least coordinate."""
 TIE = 0.006
 """Difference in [m] below which two things are equally far, or far left: detections are that exact."""
 
@@ -113,14 +118,21 @@ class Selector:
             return Selection(here)
         if things.quantifier == "the":
             return Selection(_unique([self._one(noun) for noun in things.nouns]))
-        found = _unique([id for noun in things.nouns for id in self.fitting(noun)])
+        wanted = things.quantifier if isinstance(things.quantifier, int) else 1
+        found = _unique([id for noun in things.nouns for id in self.fitting(noun, wanted)])
         words = " or ".join(spoken(noun, plural=True) for noun in things.nouns)
         if not found:
             raise NotSeen(words)
         if isinstance(things.quantifier, int):
             if len(found) < things.quantifier:
                 raise TooFew(words, things.quantifier, found)
-            return Selection(found, things.quantifier)
+            if len(found) > wanted and any(_ranks(noun) for noun in things.nouns):
+                raise Ambiguous(words, found, self.scene)
+            return Selection(found, wanted)
+        if things.quantifier == "half":
+            if len(found) % 2:
+                raise CannotTell(f"I see {len(found)} of {words}, and half of that is no whole number.")
+            return Selection(found, len(found) // 2)
         return Selection(found, 1 if things.quantifier == "any" else None)
 
     def group(self, things: Things) -> tuple[int, ...]:
@@ -131,11 +143,15 @@ class Selector:
             return _unique([id for noun in things.nouns for id in self._described(noun)])
         return _unique([id for noun in things.nouns for id in self.fitting(noun)])
 
-    def fitting(self, noun: Noun) -> list[int]:
-        """Things that pass the looks and every filter of `noun`, from left to right."""
+    def fitting(self, noun: Noun, n: int = 1) -> list[int]:
+        """Things that pass the looks and every filter of `noun`, from left to right.
+
+        Args:
+            n: how many pass a last filter that ranks: "the two leftmost".
+        """
         found = self._by_looks(noun)
-        for one in noun.filters:
-            found = self._filtered(found, one)
+        for k, one in enumerate(noun.filters):
+            found = self._filtered(found, one, n if k == len(noun.filters) - 1 else 1)
         return sorted(found, key=lambda id: self.scene[id].xyz[1])
 
     def pair(self, first: Things, second: Things | None) -> tuple[int, int]:
@@ -192,7 +208,7 @@ class Selector:
 
     # ---- filters ----
 
-    def _filtered(self, ids: list[int], one: Filter) -> list[int]:
+    def _filtered(self, ids: list[int], one: Filter, n: int = 1) -> list[int]:
         scene = self.scene
         if isinstance(one, Not):
             passed = set(self._filtered(ids, one.filter))
@@ -208,16 +224,16 @@ class Selector:
             a, b = self.pair(one.first, one.second)
             return [id for id in ids if scene.is_between(id, a, b)]
         if isinstance(one, Closest):
-            return self._closest(ids, one)
+            return self._closest(ids, one, n)
         if isinstance(one, Most):
-            return self._most(ids, one.superlative)
+            return self._most(ids, one.superlative, n)
         if isinstance(one, Nth):
-            order = sorted(ids, key=lambda id: scene[id].xyz[1], reverse=one.side == "right")
-            return order[one.n - 1 : one.n]
+            axis, sign = _RANKED[one.side]
+            return sorted(ids, key=lambda id: sign * scene[id].xyz[axis])[one.n - 1 : one.n]
         if isinstance(one, Is):
             return [id for id in ids if self._is(id, one.state)]
-        if isinstance(one, ColourOf):
-            return [id for id in ids if self._fits_mover(id, one.same)]
+        if isinstance(one, Alike):
+            return self._alike(ids, one)
         if isinstance(one, Among):
             group = set(self.group(one.group))
             return [id for id in ids if id in group]
@@ -231,7 +247,7 @@ class Selector:
             return any(id in tower for tower in self.scene.towers())
         return word == (thing.colour if word in COLOURS else thing.kind if word in KINDS else thing.size)
 
-    def _closest(self, ids: list[int], one: Closest) -> list[int]:
+    def _closest(self, ids: list[int], one: Closest, n: int) -> list[int]:
         to = self.group(one.to)
         far = one.extreme == "furthest"
 
@@ -239,28 +255,35 @@ class Selector:
             away = min(self.scene.distance(id, other) for other in to)
             return -away if far else away
 
-        return _first([id for id in ids if id not in to], distance)
+        return _first([id for id in ids if id not in to], distance, n)
 
-    def _most(self, ids: list[int], superlative: str) -> list[int]:
+    def _most(self, ids: list[int], superlative: str, n: int) -> list[int]:
         scene = self.scene
         if superlative in ("largest", "smallest"):
             wanted = "large" if superlative == "largest" else "small"
             return [id for id in ids if scene[id].size == wanted] or ids
-        axis, sign = {
-            "leftmost": (1, 1), "rightmost": (1, -1), "frontmost": (0, -1), "backmost": (0, 1),
-            "highest": (2, -1), "lowest": (2, 1),
-        }[superlative]  # fmt: skip
-        return _first(ids, lambda id: sign * scene[id].xyz[axis])
+        if superlative == "middle":
+            order, half = sorted(ids, key=lambda id: scene[id].xyz[1]), len(ids) // 2
+            return order[half : half + 1] if len(ids) % 2 else ids
+        if superlative in ("fullest", "emptiest"):
+            more = -1 if superlative == "fullest" else 1
+            return _first(ids, lambda id: more * len(scene.above(id)), n)
+        axis, sign = _RANKED[superlative]
+        return _first(ids, lambda id: sign * scene[id].xyz[axis], n)
 
     def _is(self, id: int, state: str) -> bool:
         if state == "loose":
             return self.scene[id].holder is None
         return not self.scene.on(id)
 
-    def _fits_mover(self, id: int, same: bool) -> bool:
-        if self.mover is None:
-            raise CannotTell("'Of the same colour' needs something that is moved.")
-        return (self.scene[id].colour == self.scene[self.mover].colour) is same
+    def _alike(self, ids: list[int], one: Alike) -> list[int]:
+        if one.to is None and self.mover is None:
+            raise CannotTell(f"'Of the same {one.trait}' needs something that is moved.")
+        to = [self.mover] if one.to is None and self.mover is not None else self.group(one.to or Things("it"))
+        traits = {getattr(self.scene[id], one.trait) for id in to}
+        return [
+            id for id in ids if id not in to and (getattr(self.scene[id], one.trait) in traits) is one.same
+        ]
 
     def _except(self, ids: list[int], one: Except) -> list[int]:
         if isinstance(one.those.quantifier, int):
@@ -282,12 +305,16 @@ def _all(things: Things) -> Things:
     return Things("all", things.nouns) if things.quantifier == "the" else things
 
 
-def _first(ids: Sequence[int], key: Callable[[int], float]) -> list[int]:
-    """The one with the least `key`, or all that are as good within `TIE`."""
+def _ranks(noun: Noun) -> bool:
+    return bool(noun.filters) and isinstance(noun.filters[-1], (Most, Closest, Nth))
+
+
+def _first(ids: Sequence[int], key: Callable[[int], float], n: int = 1) -> list[int]:
+    """The `n` with the least `key`, and all that are as good within `TIE`."""
     if not ids:
         return []
-    least = min(map(key, ids))
-    return [id for id in ids if key(id) <= least + TIE]
+    last = sorted(map(key, ids))[:n][-1]
+    return [id for id in ids if key(id) <= last + TIE]
 
 
 def _unique(ids: Sequence[int]) -> tuple[int, ...]:

@@ -46,6 +46,18 @@ refuse(unsafe)
 if exists(thing [in blue bowl]): out(thing [in blue bowl]) else: put(red block, in blue bowl) & empty(it)
 if not count(red block) = 0: stack(red block, green block)
 put(red block, in blue bowl); put(it, on table)
+put(red block, left of blue bowl 10)
+put(red block, side left behind)
+put(red block, far from blue bowl)
+put(red block, instead of all block [middle])
+put(half block, in bowl [fullest])
+put(all block [larger than red block], in bowl [emptiest])
+put(all thing [same colour as bowl [leftmost]], on table)
+count(all block [other size as red block])
+exists(block [number 2 lowest] [red])
+count(thing [in each bowl])
+if exists(red block) and not count(block) > 3: empty(bowl) else: if exists(bowl): nothing() else: keep(bowl)
+if not exists(red block) or exists(blue block): stack(red block, green block)
 """.strip().splitlines()
 
 
@@ -124,7 +136,9 @@ def test_a_program_with_a_word_lost_or_doubled_is_another_program_or_refused(tex
      "move(red block, left -3)", "move(red block, left 3 right 3)", "put(purple brown block, in bowl)",
      "if exists(block): ", "nothing", "stack()", "refuse()", "refuse(tired)", "nothing() </s>", "</s>",
      "put(red block, in bowl) put(red block, in bowl)", "count(red block) > 10", "swap(red block)",
-     "put(block[[red]], in bowl)", "red block"],
+     "put(block[[red]], in bowl)", "red block", "put(red block, side left right)",
+     "put(red block, on blue block 10)", "count(block [far from bowl])",
+     "if exists(bowl): if exists(block): nothing()"],
 )  # fmt: skip
 def test_what_is_no_program_is_refused_in_words(text: str) -> None:
     with pytest.raises(BadProgram, match="follow|begins|cannot"):

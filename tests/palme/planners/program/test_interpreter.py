@@ -3,7 +3,7 @@
 import pytest
 
 from palme.language.programs.parser import parse
-from palme.planners.program.goals import At, InBowl, On, OnTable, Unmoved
+from palme.planners.program.goals import At, Beside, InBowl, On, OnSide, OnTable, Unmoved
 from palme.planners.program.interpreter import Intent, Refused, interpret
 from palme.planners.program.placing import after
 from palme.planners.program.scene import SeenScene
@@ -61,6 +61,22 @@ def _run(text: str, table: SeenScene = TABLE) -> tuple[Intent, SeenScene]:
         ("if not exists(pink block): put(purple block, in green bowl)", [InBowl(3, 6)]),
         ("if count(red block) > 2: put(purple block, in green bowl)", []),
         ("nothing()", []),
+        ("if exists(pink block) or exists(red block): put(purple block, in green bowl)", [InBowl(3, 6)]),
+        ("if exists(red block) and not exists(red block): put(purple block, in green bowl)", []),
+        (
+            "if exists(pink block): nothing() else: if exists(red block): put(purple block, in green bowl)",
+            [InBowl(3, 6)],
+        ),
+        ("put(large red block, left of blue bowl 15)", [At(1, (0.50, 0.07))]),
+        ("put(large red block, left of blue bowl 40)", [At(1, (0.50, -0.18))]),
+        ("put(large red block, side left behind)", [OnSide(1, "left", "behind")]),
+        ("put(large red block, far from blue bowl)", [Beside(1, "far", 5)]),
+        ("put(cyan block, instead of small red block)", [At(0, (0, 0)), At(7, (0.40, -0.20))]),
+        ("put(orange cylinder, instead of purple block)", [At(3, (0, 0)), On(4, 2)]),
+        ("put(blue bowl, instead of purple block)", None),
+        ("put(2 block, instead of purple block)", None),
+        ("put(half red block, in blue bowl)", [InBowl(0, 5)]),
+        ("put(half block, in blue bowl)", None),
         ("put(any cylinder, in bowl [empty])", [InBowl(4, 6)]),
         ("put(any red block, in each bowl)", [InBowl(0, 6), InBowl(1, 5)]),
     ],
@@ -80,6 +96,11 @@ def test_a_program_becomes_goals(text: str, goals: list[object] | None) -> None:
     [
         ("count(all block)", "5 (five) blocks"),
         ("count(red block)", "2 (two)"),
+        ("count(thing [in each bowl])", "In the green bowl: 0; in the blue bowl: 1."),
+        ("what(thing [in each bowl])", "In the green bowl: nothing; in the blue bowl: the cyan block."),
+        ("exists(block [leftmost] [red])", "Yes"),
+        ("exists(yellow block [larger than purple block])", "Yes"),
+        ("exists(yellow block [larger than large red block])", "No"),
         ("count(pink block)", "0 (no)"),
         ("count(red block) > 1", "Yes"),
         ("count(red block) = count(bowl)", "Yes"),

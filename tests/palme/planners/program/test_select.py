@@ -78,6 +78,22 @@ def _select(text: str, seen: SeenScene = TABLE, **more: object) -> set[int]:
         ("any red block", {0, 1}),
         ("yellow block [between orange cylinder and blue bowl]", {2}),
         ("all block [next to red block [smallest]]", set()),
+        ("red block [middle]", None),
+        ("block [on table] [middle]", {2}),
+        ("block [number 2 front]", {7}),
+        ("tower [number 2 highest]", {2}),  # a tower is told by what it stands on
+        ("thing [on yellow block]", {3}),
+        ("2 block [on table] [leftmost]", {0, 2}),
+        ("2 thing [nearest pink block]", {2, 3}),
+        ("half red block", {0, 1}),
+        ("bowl [fullest]", {5}),
+        ("bowl [emptiest]", {6}),
+        ("all block [larger than cyan block]", {1, 2}),
+        ("all block [smaller than cyan block]", None),
+        ("all block [same size as yellow block]", {1}),
+        ("all block [other colour as large red block]", {2, 3, 7, 8}),
+        ("block [leftmost] [red]", {0}),
+        ("block [leftmost] [yellow]", None),
     ],
 )
 def test_words_mean_things(text: str, ids: set[int] | None) -> None:
