@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from palme.language.programs.parser import parse
+from palme.training.datasets.instructions.contrasts import contrast
 from palme.training.datasets.instructions.grammar import Example, Grammar
 from palme.training.datasets.instructions.haste import Haste
 from palme.training.datasets.instructions.sensible import is_sensible
 
+MAX_LETTERS = 240
 FOLDER = Path(__file__).parent
 CATEGORIES: Mapping[str, float] = {
     "plain_put": 10, "put_one": 10, "put_into_it": 2, "put_many": 8, "move_by": 5, "stack_two": 1.5,
@@ -31,28 +34,55 @@ class Instructions:
         self._english = Grammar.load(*sorted((FOLDER / "english").glob("*.yaml")))
         self._haste = Haste(Grammar.load(FOLDER / "english_noise.yaml"))
 
-    def examples(self, rng: random.Random, hasty: float = 0.6) -> Iterator[Example]:
+    def examples(self, rng: random.Random, hasty: float = 0.6, contrasted: float = 0.35) -> Iterator[Example]:
         """Examples whose programs can be read and are such as a person would ask for.
 
         Args:
             rng: source of the draws.
             hasty: share of sentences with manners, fillers, typos, odd capitals or marks.
+            contrasted: share of draws that are followed by a sentence that is nearly the same and means
+                something else, written as hastily.
         """
         names, weights = tuple(CATEGORIES), tuple(CATEGORIES.values())
         while True:
             category = rng.choices(names, weights)[0]
-            drawn = self.one(rng, category)
+            drawn = [self.one(rng, category)]
+            if rng.random() < contrasted:
+                drawn = self.contrasted(rng, category)
             if rng.random() < hasty:
-                drawn = Example(self._haste.written(rng, drawn.sentence), drawn.program, drawn.category)
-            yield drawn
+                seed = rng.random()
+                drawn = [
+                    replace(one, sentence=self._haste.written(random.Random(seed), one.sentence))
+                    for one in drawn
+                ]
+            yield from drawn
+
+    def contrasted(self, rng: random.Random, category: str) -> list[Example]:
+        """An example, and where it can be had one that differs in few words and in its program."""
+        if rng.random() < 0.5:
+            first, second = self._english.pair(rng, category)
+            both = [self._sensible(first), self._sensible(second)]
+        else:
+            both = [one := self.one(rng, category), contrast(rng, one)]
+        drawn = [one for one in both if one is not None]
+        if len(drawn) == 2 and (
+            drawn[0].program == drawn[1].program or drawn[0].sentence == drawn[1].sentence
+        ):
+            return drawn[:1]
+        return drawn or [self.one(rng, category)]
 
     def one(self, rng: random.Random, category: str) -> Example:
         """A sensible example of a category, as it is meant to be written.
 
-        Each rule of a category is as likely as its weight says; the sentence is at most 200 letters long.
+        Each rule of a category is as likely as its weight says; the sentence has at most `MAX_LETTERS`.
         """
-        while True:
-            drawn = self._english.draw(rng, category)
-            program = parse(drawn.program)
-            if is_sensible(program) and len(drawn.sentence) <= 200:
-                return Example(drawn.sentence, program.text, category)
+        while (drawn := self._sensible(self._english.draw(rng, category))) is None:
+            pass
+        return drawn
+
+    @staticmethod
+    def _sensible(drawn: Example) -> Example | None:
+        program = parse(drawn.program)
+        if not is_sensible(program) or len(drawn.sentence) > MAX_LETTERS:
+            return None
+        return replace(drawn, program=program.text)

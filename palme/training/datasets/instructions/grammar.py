@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,11 @@ class Rule:
     sentences: Mapping[str, tuple[str, ...]]
     weight: float = 1.0
 
-    @property
-    def parts(self) -> frozenset[str]:
-        """Parts by symbol and label, such as "noun.2"."""
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Parts by symbol and label, such as "noun.2", in the order of letters."""
         texts = (self.program, *(text for form in self.sentences.values() for text in form))
-        return frozenset(_part(match) for text in texts for match in _SLOT.finditer(text))
+        return tuple(sorted({_part(match) for text in texts for match in _SLOT.finditer(text)}))
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,43 @@ class Grammar:
 
     def draw(self, rng: random.Random, symbol: str, rule: Rule | None = None) -> Example:
         """An example from `symbol`, or from one `rule` of it."""
-        derivation = self._derive(rng, symbol, 0, rule)
-        program = " ".join(derivation.program.split())
-        return Example(_tidied(derivation.say("")), program, symbol)
+        return self._derive(rng, symbol, 0, rule).example
 
-    def _derive(self, rng: random.Random, symbol: str, depth: int, rule: Rule | None = None) -> _Derivation:
+    def pair(self, rng: random.Random, symbol: str) -> tuple[Example, Example]:
+        """An example, and the same with one part drawn anew: what differs in words differs in meaning.
+
+        The new part keeps those of its own parts that it has in common with the old one. Where no part has
+        another meaning after some tries, both examples are the same.
+        """
+        first = self._derive(rng, symbol, 0)
+        for _ in range(4):
+            second = self._redrawn(rng, first, rng.choice(list(first.paths())))
+            if second.program.split() != first.program.split():
+                return first.example, second.example
+        return first.example, first.example
+
+    def _redrawn(self, rng: random.Random, old: _Derivation, path: tuple[str, ...]) -> _Derivation:
+        if path:
+            part = self._redrawn(rng, old.parts[path[0]], path[1:])
+            return _Derivation(rng, old.symbol, old.rule, {**old.parts, path[0]: part}, old.ways)
+        rule = self._choose(rng, old.symbol, MAX_DEPTH // 2)
+        return self._derive(rng, old.symbol, MAX_DEPTH // 2, rule, old.parts)
+
+    def _derive(
+        self,
+        rng: random.Random,
+        symbol: str,
+        depth: int,
+        rule: Rule | None = None,
+        kept: Mapping[str, _Derivation] | None = None,
+    ) -> _Derivation:
         if rule is None:
             rule = self._choose(rng, symbol, depth)
-        parts = {part: self._derive(rng, part.partition(".")[0], depth + 1) for part in sorted(rule.parts)}
-        return _Derivation(rng, rule, parts)
+        parts = dict(kept or {})
+        for part in rule.parts:
+            if part not in parts:
+                parts[part] = self._derive(rng, part.partition(".")[0], depth + 1)
+        return _Derivation(rng, symbol, rule, {part: parts[part] for part in rule.parts}, {})
 
     def _choose(self, rng: random.Random, symbol: str, depth: int) -> Rule:
         some = self._rules[symbol]
@@ -166,23 +195,43 @@ class Grammar:
 class _Derivation:
     """A drawn rule with drawn parts; each part is said the same way wherever it is said in one form."""
 
-    def __init__(self, rng: random.Random, rule: Rule, parts: Mapping[str, _Derivation]) -> None:
-        self._rng, self._rule, self._parts = rng, rule, parts
-        self._said: dict[str, str] = {}
+    def __init__(
+        self,
+        rng: random.Random,
+        symbol: str,
+        rule: Rule,
+        parts: Mapping[str, _Derivation],
+        ways: dict[str, str],
+    ) -> None:
+        self._rng = rng
+        self.symbol, self.rule, self.parts = symbol, rule, parts
+        self.ways = ways
+        """Text with `{parts}` that was drawn, by form."""
+
+    @property
+    def example(self) -> Example:
+        return Example(_tidied(self.say("")), " ".join(self.program.split()), self.symbol)
 
     @property
     def program(self) -> str:
-        return _SLOT.sub(lambda match: self._parts[_part(match)].program, self._rule.program)
+        return _SLOT.sub(lambda match: self.parts[_part(match)].program, self.rule.program)
 
     def say(self, form: str) -> str:
-        if form not in self._said:
-            ways = self._rule.sentences.get(form) or self._rule.sentences[""]
-            text = _chosen(self._rng, self._rng.choice(ways))
-            self._said[form] = _SLOT.sub(lambda match: self._say_part(match, form), text)
-        return self._said[form]
+        if form not in self.ways:
+            ways = self.rule.sentences.get(form) or self.rule.sentences[""]
+            self.ways[form] = _chosen(self._rng, self._rng.choice(ways))
+        return _SLOT.sub(lambda match: self._say_part(match, form), self.ways[form])
+
+    def paths(self) -> Iterator[tuple[str, ...]]:
+        """Of the parts that a program has, and of the whole."""
+        yield ()
+        said = {_part(match) for match in _SLOT.finditer(self.rule.program)}
+        for name in self.parts:
+            if name in said:
+                yield from ((name, *rest) for rest in self.parts[name].paths())
 
     def _say_part(self, match: re.Match[str], form: str) -> str:
-        return self._parts[_part(match)].say(form if match["inherit"] else match["form"] or "")
+        return self.parts[_part(match)].say(form if match["inherit"] else match["form"] or "")
 
 
 def _height(rule: Rule, least: Mapping[str, int]) -> int | None:
@@ -225,5 +274,9 @@ def _chosen(rng: random.Random, text: str) -> str:
 
 
 def _tidied(text: str) -> str:
-    text = re.sub(r"\s+([,.;:?!])", r"\1", " ".join(text.split()))
+    return with_articles(re.sub(r"\s+([,.;:?!])", r"\1", " ".join(text.split())))
+
+
+def with_articles(text: str) -> str:
+    """`text` with "an" before a vowel."""
     return re.sub(r"\b([Aa]) (?=[aeio])(?!one\b)", r"\1n ", text)

@@ -1,0 +1,137 @@
+"""A sentence with one word changed so that it asks for something else, or for what cannot be done.
+
+A reader that has only learned what sentences mostly ask for does the same for "the brown block" as for "the
+blue block", and for "hover" as for "put": with both side by side it must look at each word.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+from palme.language.programs.calls import If, Program, Put
+from palme.language.programs.parser import parse
+from palme.training.datasets.instructions.grammar import Example, with_articles
+from robots.skills import COLOURS
+
+FOREIGN_COLOURS = ("black", "white", "brown", "grey", "gray", "silver", "beige", "maroon", "olive", "bronze")
+FOREIGN_NOUNS = (
+    "banana", "apple", "mug", "plate", "ball", "spoon", "pyramid", "bottle", "drawer", "basket", "phone",
+    "cone",
+    "sphere", "book", "pencil", "lid", "shoe", "glass", "ring", "car", "star", "tray", "candle", "sponge",
+)  # fmt: skip
+BEYOND = (
+    "hover", "paint", "pour", "cut", "eat", "photograph", "weigh", "open", "spin", "roll", "glue", "wash",
+    "fold",
+    "melt", "sell", "hammer", "bounce", "juggle", "lick", "unscrew", "clean", "boil", "rotate",
+    "tie", "bend", "iron", "peel", "kiss", "inflate",
+)  # fmt: skip
+UNSAFE = (
+    "throw",
+    "hurl",
+    "fling",
+    "smash",
+    "shoot",
+    "burn",
+    "crush",
+    "kick",
+    "slam",
+    "launch",
+    "destroy",
+    "stab",
+)
+_NOT_COMPARED = frozenset({"corrected", "instead", "pronoun_of", "cancelled", "among_two"})
+"""Categories in which a word may stand that the program does not follow."""
+_COLOUR = re.compile(rf"(?<!-)(?<!light )(?<!dark )\b(?:{'|'.join(COLOURS)})\b(?!-)")
+_NOUN = re.compile(r"\b(?:block|cube|brick|bowl|dish|cylinder|tube)\b")
+_VERB = re.compile(r"^(?:put|place|set|move|drop|lay|stick|transfer|stack|swap|bring|stow)\b")
+_PUT = re.compile(r"^(?:put|place|set|drop|stick|lay)\b")
+_IF = re.compile(r"(?:^|(?<!only)(?<!but) )if\b")
+_SIDES = {"left": "right", "right": "left"}
+_NO_SIDE = re.compile(r"\bright (?:next|by|under|at|now|away|beside|in|on|above|there)\b|\ball right\b")
+
+Change = Callable[[random.Random, Example], Example | None]
+
+
+def contrast(rng: random.Random, example: Example) -> Example | None:
+    """`example` with a word changed, or None where the word that was to be changed is not there."""
+    changed = rng.choice(_CHANGES)(rng, example)
+    return None if changed is None or changed.program == example.program else changed
+
+
+def _strange_colour(rng: random.Random, example: Example) -> Example | None:
+    return _refused(rng, example, _COLOUR, FOREIGN_COLOURS, "absent")
+
+
+def _strange_noun(rng: random.Random, example: Example) -> Example | None:
+    return _refused(rng, example, _NOUN, FOREIGN_NOUNS, "absent")
+
+
+def _strange_verb(rng: random.Random, example: Example) -> Example | None:
+    return _refused(rng, example, _VERB, BEYOND, "beyond")
+
+
+def _unsafe_verb(rng: random.Random, example: Example) -> Example | None:
+    return _refused(rng, example, _VERB, UNSAFE, "unsafe")
+
+
+def _refused(
+    rng: random.Random, example: Example, words: re.Pattern[str], others: tuple[str, ...], reason: str
+) -> Example | None:
+    found = list(words.finditer(example.sentence))
+    if not found or example.category in _NOT_COMPARED or example.program.startswith(("refuse", "nothing")):
+        return None
+    one = rng.choice(found)
+    text = example.sentence[: one.start()] + rng.choice(others) + example.sentence[one.end() :]
+    return Example(with_articles(text), f"refuse ( {reason} )", example.category)
+
+
+def _forbidden(rng: random.Random, example: Example) -> Example | None:
+    """ "Put ..." as "don't put ..."."""
+    program = parse(example.program)
+    first = program.lines[0]
+    if len(program.lines) > 1 or not isinstance(first, Put) or not _PUT.match(example.sentence):
+        return None
+    if example.category in _NOT_COMPARED:
+        return None
+    never = rng.choice(("don't", "do not", "never", "please don't", "dont", "you must not"))
+    return Example(f"{never} {example.sentence}", f"keep ( {first.what.text} )", example.category)
+
+
+def _unless(rng: random.Random, example: Example) -> Example | None:
+    """ "If ..." as "unless ..."."""
+    program = parse(example.program)
+    line = program.lines[0]
+    if len(program.lines) > 1 or not isinstance(line, If) or line.otherwise:
+        return None
+    if line.condition.text.count(" and ") or len(_IF.findall(example.sentence)) != 1:
+        return None
+    text = _IF.sub(lambda match: match[0].replace("if", "unless"), example.sentence)
+    if " if " in f" {text} " or "then" in text.split():
+        return None
+    other = Program((If(line.condition, line.then, (), not line.negated),))
+    return Example(text, other.text, example.category)
+
+
+def _other_side(rng: random.Random, example: Example) -> Example | None:
+    """Left and right exchanged everywhere."""
+    words = example.program.split()
+    sides = [word for word in words if word in ("left", "right", "leftmost", "rightmost")]
+    if not sides or "row" in words or _NO_SIDE.search(example.sentence):
+        return None
+    said = len(re.findall(r"left|right", example.sentence))
+    if said != len(sides):
+        return None
+    program = " ".join(_swapped(word) if word in sides else word for word in words)
+    return Example(_swapped(example.sentence), program, example.category)
+
+
+def _swapped(text: str) -> str:
+    return re.sub(r"left|right", lambda match: _SIDES[match[0]], text)
+
+
+_CHANGES: tuple[Change, ...] = (
+    _strange_colour, _strange_colour, _strange_noun, _strange_verb, _unsafe_verb, _forbidden, _unless,
+    _unless, _other_side, _other_side,
+)  # fmt: skip
