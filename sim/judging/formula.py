@@ -262,9 +262,7 @@ class Row(Formula):
             return False
         if not (np.linalg.norm(steps, axis=1) >= ROW_GAP - _ROUNDING).all():
             return False
-        middle = at - at.mean(0)
-        across = np.linalg.svd(middle)[2][1]  # (2,) the direction in which they spread least
-        return bool((np.abs(middle @ across) <= ROW_WIDTH + _ROUNDING).all())
+        return _breadth(at) <= 2 * ROW_WIDTH + _ROUNDING
 
 
 @dataclass(frozen=True)
@@ -326,6 +324,15 @@ class Not(Formula):
     def holds(self, moments: Moments) -> bool:
         """See `Formula`."""
         return not self.formula.holds(moments)
+
+
+def _breadth(points: Array) -> float:
+    """Least width in [m] of a straight strip that holds all of `points` (N, 2): along one of their chords."""
+    chords = (points[None] - points[:, None]).reshape(-1, 2)
+    lengths = np.linalg.norm(chords, axis=1)
+    along = chords[lengths > 0] / lengths[lengths > 0, None]
+    across = np.stack([-along[:, 1], along[:, 0]], 1)  # (K, 2)
+    return float(np.ptp(points @ across.T, axis=0).min())
 
 
 def _listed(formulas: Sequence[Formula]) -> str:

@@ -50,10 +50,16 @@ def holds(data, changes=None, held=None):
         ({"in_front_of": ["R", "r"]}, None, True),
         ({"in_front_of": ["r", "R"]}, None, False),
         ({"behind": ["r", "R"]}, {"r": (0.611, 0.05, None)}, False),
+        ({"behind": ["r", "R"]}, {"r": (0.61, 0.05, None)}, True),
+        ({"in_front_of": ["r", "R"]}, {"r": (0.63, 0.05, None)}, True),
+        ({"in_front_of": ["r", "R"]}, {"r": (0.629, 0.05, None)}, False),
+        ({"right_of": ["r", "R"]}, {"r": (0.40, 0.06, None)}, True),
+        ({"right_of": ["r", "R"]}, {"r": (0.40, 0.059, None)}, False),
         # near
         ({"near": ["r", "c"]}, None, False),
         ({"near": ["r", "c"]}, {"r": (0.52, -0.15, None)}, True),
         ({"near": ["r", "c"]}, {"r": (0.52, -0.149, None)}, False),
+        ({"near": ["c", "r"]}, {"r": (0.52, -0.15, None)}, True),
         ({"near": ["p", "g"]}, None, True),
         # moved
         ({"moved": {"of": "R", "right": 0.10, "within": 0.02}}, {"R": (0.62, 0.15, None)}, True),
@@ -66,7 +72,11 @@ def holds(data, changes=None, held=None):
         ({"moved": {"of": "R", "toward": 0.12, "within": 0.02}}, {"R": (0.50, 0.05, None)}, False),
         ({"moved": {"of": "R", "toward": -0.12, "within": 0.02}}, {"R": (0.50, 0.05, None)}, True),
         ({"moved": {"of": "R", "right": 0.1, "toward": 0.1}}, {"R": (0.72, 0.15, None)}, True),
+        ({"moved": {"of": "R", "right": 0.10, "away": 0.0, "within": 0.02}}, {"R": (0.62, 0.17, None)}, True),
+        ({"moved": {"of": "R", "right": 0.10, "away": 0.0, "within": 0.02}}, {"R": (0.64, 0.15, None)}, True),
+        ({"moved": {"of": "R", "right": 0.1, "away": 0, "within": 0.02}}, {"R": (0.635, 0.165, None)}, False),
         # at
+        ({"at": {"of": "r", "xy": [0.5, 0.0], "within": 0.04}}, {"r": (0.5, 0.041, None)}, False),
         ({"at": {"of": "r", "xy": [0.40, -0.20]}}, None, True),
         ({"at": {"of": "r", "xy": [0.40, -0.20], "within": 0.01}}, {"r": (0.40, -0.211, None)}, False),
         ({"at": {"of": "r", "xy": [0.5, 0.0], "within": 0.04}}, {"r": (0.5, 0.04, None)}, True),
@@ -75,11 +85,19 @@ def holds(data, changes=None, held=None):
         ({"unmoved": "r"}, {"r": (0.40, -0.18, None)}, True),
         ({"unmoved": "r"}, {"r": (0.40, -0.179, None)}, False),
         ({"unmoved": "p"}, {"p": (0.45, 0.06, None)}, False),
+        ({"unmoved": "p"}, {"g": (0.46, 0.03, None), "p": (0.46, 0.03, "g")}, True),  # with what it rests on
+        ({"unmoved": "c"}, {"G": (0.52, -0.24, None), "c": (0.52, -0.24, "G")}, False),  # now in a bowl
         # row
         ({"row": ["r", "p", "R"]}, LINE, True),
         ({"row": ["r", "R", "p"]}, LINE, False),
         ({"row": ["r", "p", "R"]}, {**LINE, "p": (0.73, 0.0, None)}, False),  # off the line
         ({"row": ["r", "p", "R"]}, {**LINE, "r": (0.62, -0.1, None), "R": (0.70, 0.1, None)}, True),
+        ({"row": ["r", "p", "R"]}, {**LINE, "p": (0.7, 0.0, None)}, True),  # 2 cm from a line between
+        ({"row": ["r", "p", "R"]}, {**LINE, "p": (0.701, 0.0, None)}, False),
+        ({"row": ["r", "p", "R"]}, {**LINE, "r": (0.66, -0.03, None)}, True),  # 3 cm from the next
+        ({"row": ["r", "p", "R"]}, {**LINE, "r": (0.66, -0.029, None)}, False),
+        ({"row": ["r", "p", "R"]}, {**LINE, "r": (0.63, -0.001, None)}, True),  # 3 cm, hardly to the left
+        ({"row": ["r", "p", "R"]}, {**LINE, "r": (0.60, 0.0, None)}, False),  # not to the left
         ({"row": ["r", "p", "R"]}, {**LINE, "p": (0.66, -0.075, None)}, False),  # nearer than 3 cm
         ({"row": ["r", "p", "R"]}, {"r": (0.40, -0.2, None), "R": (0.49, 0.21, None)}, False),  # p on g
         # joined
