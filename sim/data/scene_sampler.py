@@ -170,7 +170,7 @@ class _Draft:
             xy_h, yaw_h, _ = self.poses[h]
             beside = [self._outline(j) for j in state.on_top_of(h) if j in self.poses]
             wall = inner_outline(state.objects[h], xy_h, yaw_h)
-            xy, z = _spot_in_bowl(spec, yaw, wall, xy_h, beside, rng), BOWL_FLOOR
+            xy, z = spot_in_bowl(spec, yaw, wall, xy_h, beside, rng), BOWL_FLOOR
         else:
             xy_h, yaw_h, z_h = self.poses[h]
             below = state.objects[h]
@@ -231,9 +231,16 @@ def _beside(shape: Array, other: Array, centre: Array, gap: float, rng: np.rando
     return centre + far * step
 
 
-def _spot_in_bowl(
+def spot_in_bowl(
     spec: ObjectSpec, yaw: float, wall: Array, centre: Array, beside: list[Array], rng: np.random.Generator
 ) -> Array | None:
+    """A free place (2,) in a bowl for `spec` turned by `yaw`; None if none was found.
+
+    Args:
+        wall: (8, 2) the inside of the bowl.
+        centre: (2,) its middle.
+        beside: outlines of what lies in it.
+    """
     shape, reach = outline(spec, np.zeros(2), yaw), float(np.linalg.norm(wall[0] - centre))
     for _ in range(40):
         xy = centre + rng.uniform(-reach, reach, 2)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.geometry.shapes import Array
+from sim.world.bodies import quat_about_z
+from sim.world.scene import Scene
 from sim.world.scene_state import holders
 from sim.world.state import ObjectSpec, SceneState
 
@@ -49,6 +51,13 @@ class Snapshot:
         """What rests in or on what. What the hand holds rests in and on nothing."""
         state = holders(self.specs, self.positions, self.quats_xyzw)
         return state if self.held is None else state.moved(self.held, None)
+
+
+def snapshot_of(scene: Scene) -> Snapshot:
+    """The table as `scene` lays it, before anything settles."""
+    quats = np.array([quat_about_z(placed.yaw) for placed in scene.objects]).reshape(-1, 4)
+    positions = np.array([placed.position for placed in scene.objects]).reshape(-1, 3)
+    return Snapshot(tuple(placed.spec for placed in scene.objects), positions, quats)
 
 
 def snapshot(world: World) -> Snapshot:
