@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from palme.cli.config import is_override, load
 from palme.cli.errors import UsageError, reason
 from palme.cli.evaluation.worker_lost import WorkerLost
+from palme.cli.evaluation.writing import RESULTS, chosen_files, write_results
 from palme.cli.exit_codes import exit_code
 from palme.cli.out_lock import locked
 from palme.cli.progress import Progress, duration, plural
 from palme.cli.settings.run import EvalConfig
 from palme.cli.signals import held
 from robots.errors import RobotError
-from robots.files import write_texts
 
 if TYPE_CHECKING:
     from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec
 
-RESULTS, REPORT = "results.json", "report.html"
 SHOWN = 20  # instructions that dry_run prints
 # [s] an episode on one core with AMX, with the learned planner and policy, measured on 2026-11-29; 2.5 times
 # that with AVX2 alone
@@ -42,6 +40,10 @@ def main(arguments: Sequence[str]) -> int:
         if not is_override(word):
             raise UsageError(f"{word!r}: expected key=value; see `palme eval --help`")
     config = load(EvalConfig, arguments)
+    if config.suite is not None:
+        from palme.cli.evaluation.suite.command import evaluate
+
+        return evaluate(config, Path(config.suite))
     specs = _specs(config)
     if config.dry_run:
         return _planned_only(config, specs)
@@ -124,39 +126,17 @@ def _write(out: Path, config: EvalConfig, results: list[EpisodeResult], finished
     }  # fmt: skip
     results.sort(key=lambda r: (r.spec.control, r.spec.family, r.spec.index))
     content = summary(results, config.tasks, settings)
-    files = out / RESULTS, out / REPORT
-    partial = out / f"{files[0].stem}.partial.json", out / f"{files[1].stem}.partial.html"
-    beside = not finished and is_better(files[0], content)
-    chosen = partial if beside else files
-    page = eval_page(EvalResults.from_json(content))
-    write_texts({chosen[0]: json.dumps(content, indent=2) + "\n", chosen[1]: page})
-    if not beside:
-        for path in partial:
-            path.unlink(missing_ok=True)  # of an earlier attempt at what is whole now
+    files = chosen_files(out, content, finished)
+    write_results(files, content, eval_page(EvalResults.from_json(content)))
     for name, row in content["tasks"].items():
         low, high = row["wilson95"]
         print(f"{name:<14} {row['success_at_end']:>4} of {row['episodes']:<4} 95 % [{low:.3f}, {high:.3f}]")
     for control, tasks in content.get("controls", {}).items():
         for name, row in tasks.items():
             print(f"  {control:<10} {name:<14} {row['success_at_end']:>4} of {row['episodes']}")
-    if beside:
-        print(f"{files[0]} holds more than this unfinished evaluation and stays as it was")
-    print(*chosen, sep="\n")
-
-
-def is_better(path: Path, content: Mapping[str, Any]) -> bool:
-    """Whether an unfinished evaluation must not take the place of the file at `path`.
-
-    So it is where the file is of a finished evaluation, has more episodes, or is none of ours.
-    """
-    if not path.exists():
-        return False
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-        complete, episodes = there["settings"]["complete"], there["overall"]["episodes"]
-        return not (complete is False and int(episodes) <= content["overall"]["episodes"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
+    if files[0].name != RESULTS:
+        print(f"{out / RESULTS} holds more than this unfinished evaluation and stays as it was")
+    print(*files, sep="\n")
 
 
 def _specs(config: EvalConfig) -> list[EpisodeSpec]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 from palme.cli.errors import UsageError, beginning
 from palme.cli.evaluation.episode import EpisodeResult, EpisodeSpec, run_episode
@@ -16,6 +18,9 @@ from palme.cli.settings.run import EvalConfig
 from palme.cli.signals import interruptible, leave_to_parent, postponed
 from palme.registry import UnknownName
 
+Spec = TypeVar("Spec")
+Result = TypeVar("Result")
+
 _rig: Rig | None = None
 _recording: Recording | None = None
 
@@ -23,22 +28,37 @@ _recording: Recording | None = None
 def play(config: EvalConfig, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
     """Results as they come in (not in the order of `specs` with several workers).
 
-    Workers are spawned, never forked: PyBullet and torch hold threads and handles that a fork breaks.
-
     Raises:
         WorkerLost: a worker process is gone, as when the memory ran out.
         UsageError: the rig cannot be built.
     """
-    if config.workers == 1 or len(specs) < 2:
+    return over(config.workers, partial(_play, config), specs, _close)
+
+
+def over(
+    workers: int, work: Callable[[Spec], Result], specs: Sequence[Spec], close: Callable[[], None]
+) -> Iterator[Result]:
+    """`work` on each of `specs`, as it comes in; with one worker in this process, which `close` ends.
+
+    Workers are spawned, never forked: PyBullet and torch hold threads and handles that a fork breaks.
+
+    Args:
+        work: can be pickled, and builds what it needs once a process.
+
+    Raises:
+        WorkerLost: a worker process is gone, as when the memory ran out.
+        UsageError: what `work` needs cannot be built.
+    """
+    if workers == 1 or len(specs) < 2:
         try:
             for spec in specs:
-                yield _play(config, spec)
+                yield work(spec)
         finally:
-            _close()
+            close()
         return
-    with _pool(min(config.workers, len(specs))) as pool:
+    with _pool(min(workers, len(specs))) as pool:
         with postponed("starting the workers"):  # a worker must not get Ctrl-C before it ignores it
-            asked = [pool.submit(_play_in_worker, config, spec) for spec in specs]
+            asked = [pool.submit(_in_worker, work, spec) for spec in specs]
         try:
             waiting = as_completed(asked)
             for _ in specs:
@@ -67,9 +87,9 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             process.join()
 
 
-def _play_in_worker(config: EvalConfig, spec: EpisodeSpec) -> EpisodeResult:
+def _in_worker(work: Callable[[Spec], Result], spec: Spec) -> Result:
     try:
-        return _play(config, spec)
+        return work(spec)
     except UnknownName as error:  # which does not survive the way to the parent
         raise UsageError(str(error)) from error
 

@@ -103,10 +103,26 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReaderConfig:
+    """A language model that reads sentences into programs.
+
+    Attributes:
+        model: one that `palme setup language` brought, or a folder.
+        adapter: folder of what `palme train programs` made; null = the model as it is.
+    """
+
+    model: str
+    adapter: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalConfig(RigConfig, RecordConfig):
     """`palme eval`.
 
     Attributes:
+        suite: YAML file of tables and cases (docs/suites.md) in place of `tasks`; null = none.
+        reading_only: true reads the sentences of `suite` and interprets them on the true scene: no arm.
+        reader: who reads them then.
         limits: when the agent gives up (configs/limits/).
         tasks: families to evaluate: `palme tasks` lists them.
         episodes: number for each task.
@@ -122,6 +138,9 @@ class EvalConfig(RigConfig, RecordConfig):
 
     FILE: ClassVar[str] = "eval"
     limits: AgentLimits
+    suite: FileName | None
+    reading_only: bool
+    reader: ReaderConfig
     tasks: Tasks
     episodes: Count
     seed: Seed
@@ -135,6 +154,10 @@ class EvalConfig(RigConfig, RecordConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.reading_only and self.suite is None:
+            raise UsageError("reading_only=true reads the sentences of a suite; add suite=FILE")
+        if self.suite is not None and self.record:
+            raise UsageError(f"record={self.record}: a suite is not recorded; leave it out with suite=")
         if self.workers > 1 and self.robot.is_remote:
             raise UsageError(f"workers={self.workers}: the bridge serves one arm; set workers=1")
         if self.workers > 1 and self.record:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from palme.cli.commands.eval import is_better
 from palme.cli.errors import UsageError
+from palme.cli.evaluation.writing import is_better
 from palme.cli.main import main
 from palme.cli.out_lock import FILE, locked
 from palme.cli.rig.previous_run import FILES, set_aside

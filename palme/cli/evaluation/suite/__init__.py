@@ -1,0 +1,1 @@
+"""`palme eval suite=FILE`: every case of a suite, its verdict, and what the verdict rests on."""

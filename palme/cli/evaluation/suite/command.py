@@ -1,0 +1,136 @@
+"""`palme eval suite=FILE`: plays the cases, counts verdicts, writes results and pages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from palme.cli.errors import UsageError, reason
+from palme.cli.evaluation.suite.case_result import CaseResult
+from palme.cli.evaluation.suite.results import summary
+from palme.cli.evaluation.suite.specs import BLANKED, SHUFFLED, CaseSpec, specs_of
+from palme.cli.evaluation.suite.workers import play
+from palme.cli.evaluation.worker_lost import WorkerLost
+from palme.cli.evaluation.writing import RESULTS, chosen_files, write_results
+from palme.cli.exit_codes import exit_code
+from palme.cli.out_lock import locked
+from palme.cli.progress import Progress, plural
+from palme.cli.settings.run import EvalConfig
+from palme.cli.signals import held
+from palme.report.suite_page import suite_page
+from palme.report.suite_results import SuiteResults
+from robots.errors import RobotError
+from sim.suites.errors import BadSuite
+from sim.suites.loading import read_suite
+from sim.suites.suite import Suite
+from sim.suites.verdict import GRADES
+
+
+def evaluate(config: EvalConfig, path: Path) -> int:
+    """Play the suite at `path`. Returns 0; otherwise as `palme.cli.commands.eval.main`."""
+    suite = _read(path)
+    controls: tuple[str, ...] = (SHUFFLED,) if config.reading_only else (BLANKED, SHUFFLED)
+    specs = specs_of(suite, config.seed, controls if config.controls else ())
+    if config.dry_run:
+        return _planned_only(config, suite, specs)
+    with locked(config.out) as out:
+        print(_announcement(config, suite, specs), flush=True)
+        return _evaluated(out, config, suite, specs)
+
+
+def _read(path: Path) -> Suite:
+    try:
+        return read_suite(path)
+    except BadSuite as error:
+        raise UsageError(f"suite={error}") from error
+    except OSError as error:
+        raise UsageError(
+            f"suite={path}: {reason(error)}; name a YAML file of tables and cases, see docs/suites.md"
+        ) from error
+
+
+def _evaluated(out: Path, config: EvalConfig, suite: Suite, specs: Sequence[CaseSpec]) -> int:
+    results: list[CaseResult] = []
+    code, ended = 0, ""
+    with Progress("eval", len(specs), "case") as bar, held("saving the case"):
+        try:
+            for result in play(config, specs):
+                results.append(result)
+                bar.set_postfix_str(_score(results), refresh=False)
+                bar.update(1)
+        except KeyboardInterrupt:
+            code, ended = exit_code(False, stopped=True), "stopped"
+        except (RobotError, WorkerLost) as error:  # what was played until then counts
+            code, ended = exit_code(False), f"{type(error).__name__}: {error}"
+        except BadSuite as error:
+            raise UsageError(f"suite={suite.source}: {error}") from error
+    if ended:
+        print(f"palme eval: {len(results)} of {len(specs)} cases: {ended}", file=sys.stderr)
+    if results or not ended:
+        with held("saving the results"):
+            _write(out, config, suite, results, finished=code == 0)
+    return code
+
+
+def _write(out: Path, config: EvalConfig, suite: Suite, results: list[CaseResult], finished: bool) -> None:
+    order = {case.id: k for k, case in enumerate(suite.cases)}
+    results.sort(key=lambda r: (r.control, order[r.case.id]))
+    settings: dict[str, Any] = {
+        "suite": suite.source, "seed": config.seed, "workers": config.workers, "complete": finished,
+        "reading_only": config.reading_only,
+    }  # fmt: skip
+    if config.reading_only:
+        settings |= {"model": config.reader.model, "adapter": _text(config.reader.adapter)}
+    else:
+        settings |= {
+            "robot": config.robot.name, "planner": config.planner.name, "policy": config.policy.name
+        }  # fmt: skip
+    content = summary(results, suite.categories, settings)
+    files = chosen_files(out, content, finished)
+    write_results(files, content, suite_page(SuiteResults.from_json(content), {}))
+    for name, row in content["categories"].items():
+        print(f"{name:<14} {_counted(row)}")
+    print(f"{'all':<14} {_counted(content['suite'])}")
+    for name, row in content.get("controls", {}).items():
+        print(f"  {name:<12} {_counted(row)}")
+    if config.reading_only:
+        print("the reading layer alone, on the true scene: no success figure")
+    if files[0].name != RESULTS:
+        print(f"{out / RESULTS} holds more than this unfinished evaluation and stays as it was")
+    print(*files, sep="\n")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _counted(row: dict[str, Any]) -> str:
+    return f"{row['n']:>4} cases: " + ", ".join(f"{grade} {row[grade]}" for grade in GRADES)
+
+
+def _announcement(config: EvalConfig, suite: Suite, specs: Sequence[CaseSpec]) -> str:
+    controls = ", and its controls" if config.controls else ""
+    how = (
+        f"reading only, {config.reader.model}"
+        if config.reading_only
+        else f"planner={config.planner.name} policy={config.policy.name} robot={config.robot.name}"
+    )
+    return (
+        f"{plural(len(suite.cases), 'case')} of {suite.source}{controls}; {how} seed={config.seed}\n"
+        f"{plural(min(config.workers, len(specs)), 'worker')}; results go to {config.out}"
+    )
+
+
+def _planned_only(config: EvalConfig, suite: Suite, specs: Sequence[CaseSpec]) -> int:
+    print(_announcement(config, suite, specs))
+    for spec in specs:
+        print(f"  {spec.control or spec.case.category} {spec.case.id}: {spec.said}")
+    print("dry run: nothing was played or written")
+    return 0
+
+
+def _score(results: Sequence[CaseResult]) -> str:
+    real = [r.verdict.grade for r in results if not r.control]
+    return ", ".join(f"{grade} {real.count(grade)}" for grade in GRADES)

@@ -1,0 +1,118 @@
+"""The reading layer alone: programs run on the true scene, their steps are carried out ideally.
+
+No picture is taken and no arm moves, so nothing here is a success figure: it tells what is misread.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from palme.cli.evaluation.suite.case_result import CaseResult, Line
+from palme.language.programs.calls import Program
+from palme.language.programs.prompt import SentenceTooLong
+from palme.planners.program.interpreter import Intent, Refused, interpret
+from palme.planners.program.reader import NotRead, ProgramReader, Reading
+from palme.planners.program.scene import SeenScene, SeenThing
+from palme.planners.program.task_plan import CannotGoOn, TaskPlan
+from sim.geometry.shapes import BOWL_FLOOR, height
+from sim.judging.formula import Moments
+from sim.judging.ideal import NoSuchStep, carried_out, meant
+from sim.judging.snapshot import Snapshot, snapshot_of
+from sim.suites.laying import lay
+from sim.suites.suite import Case, SuiteTable
+from sim.suites.verdict import Ending, Outcome, verdict
+
+MAX_STEPS = 40
+
+
+def read_case(case: Case, table: SuiteTable, reader: ProgramReader, seed: int, said: str = "") -> CaseResult:
+    """Read, interpret, carry out ideally, judge.
+
+    Args:
+        said: the sentence that is read; "" = the case's own.
+    """
+    begin = time.perf_counter()
+    said = said or case.say
+    start = snapshot_of(lay(table, seed, case.id))
+    reading: Reading | None = None
+    began = time.perf_counter()
+    try:
+        reading = reader.read(said)
+        read_ms = 1e3 * (time.perf_counter() - began)
+        ran = run_program(reading.program, start)
+    except (NotRead, SentenceTooLong) as error:
+        read_ms = 1e3 * (time.perf_counter() - began)
+        ran = _Ran("refused", str(error), start)
+    moments = Moments(start, ran.table)
+    outcome = Outcome(ran.ending, bool(ran.steps), ran.told, moments)
+    return CaseResult(
+        case, said, "", verdict(case, outcome), ran.ending, ran.told,
+        program="" if reading is None else reading.program.text,
+        probability=None if reading is None else reading.probability,
+        weakest=None if reading is None else reading.weakest,
+        lines=ran.lines,
+        steps=tuple((step, True) for step in ran.steps),
+        read_ms=read_ms,
+        replan_ms=ran.plan_ms,
+        wall_s=time.perf_counter() - begin,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """How a program ended, what was said, and the table then."""
+
+    ending: Ending
+    told: str
+    table: Snapshot
+    steps: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    plan_ms: tuple[float, ...] = ()
+
+
+def run_program(program: Program, start: Snapshot) -> _Ran:
+    """`program` on the true scene `start`, each of its steps carried out as it was meant."""
+    scene = seen(start)
+    try:
+        intent = interpret(program, scene)
+    except Refused as error:
+        return _Ran("asked" if error.reason == "which" else "refused", str(error), start)
+    lines = tuple(
+        Line(line.text, ", ".join(scene[id].name for id in line.found), line.said) for line in intent.lines
+    )
+    return _followed(intent, start, lines)
+
+
+def _followed(intent: Intent, start: Snapshot, lines: tuple[Line, ...]) -> _Ran:
+    plan, table = TaskPlan(intent), start
+    steps: list[str] = []
+    spent: list[float] = []
+    ending: Ending
+    while True:
+        began = time.perf_counter()
+        try:
+            step = plan.next(seen(table))
+            spent.append(1e3 * (time.perf_counter() - began))
+            if step is None:
+                told = " ".join(intent.answers)
+                ending = "answered" if told and not steps else "done"
+                return _Ran(ending, told, table, tuple(steps), lines, tuple(spent))
+            if not len(steps) < MAX_STEPS:
+                raise CannotGoOn(f"not done after {MAX_STEPS} steps")
+            steps.append(step.step.text)
+            table = carried_out(table, meant(step.step, table))
+        except (CannotGoOn, NoSuchStep) as error:
+            ending = "gave up" if steps else "refused"
+            return _Ran(ending, str(error), table, tuple(steps), lines, tuple(spent))
+
+
+def seen(table: Snapshot) -> SeenScene:
+    """`table` as a detector without fault would see it; ids are indices."""
+    holder = table.state.holder
+    things = []
+    for i, spec in enumerate(table.specs):
+        x, y, z = (float(v) for v in table.positions[i])
+        z += BOWL_FLOOR - height(spec) / 2 if spec.kind == "bowl" else height(spec) / 2
+        things.append(SeenThing(i, spec.kind, spec.colour, spec.size, (x, y, z), holder[i]))
+    return SeenScene(tuple(things))

@@ -1,0 +1,78 @@
+"""results.json of a suite: verdicts counted in all and by category, cases, timings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from palme.cli.evaluation.suite.case_result import CaseResult
+from palme.cli.version import commit
+from palme.report.stats import wilson
+from sim.suites.verdict import GRADES
+
+SCHEMA = "palme-suite/1"
+
+
+def summary(
+    results: Sequence[CaseResult], categories: Iterable[str], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of results.json. Everything but `timing` is the same whenever the seed is."""
+    real = [r for r in results if not r.control]
+    out: dict[str, Any] = {
+        "schema": SCHEMA,
+        "commit": commit(),
+        "settings": dict(settings),
+        "suite": counts(real),
+        "categories": {
+            name: counts([r for r in real if r.case.category == name]) for name in dict.fromkeys(categories)
+        },
+        "cases": [_case(r) for r in real],
+        "timing": timing(real),
+    }
+    controls = sorted({r.control for r in results if r.control})
+    if controls:
+        out["controls"] = {name: counts([r for r in results if r.control == name]) for name in controls}
+    return out
+
+
+def counts(results: Sequence[CaseResult]) -> dict[str, Any]:
+    """How many have which verdict, and Wilson's 95 % interval of each share."""
+    n = len(results)
+    by_grade: dict[str, int] = {grade: sum(r.verdict.grade == grade for r in results) for grade in GRADES}
+    intervals = {grade: [round(x, 4) for x in wilson(k, n)] for grade, k in by_grade.items()}
+    return {"n": n, **by_grade, "wilson95": intervals}
+
+
+def timing(results: Sequence[CaseResult]) -> dict[str, Any]:
+    """Medians and 95th percentiles in [ms]; None where nothing was measured."""
+    return {
+        "read_ms": _spread([r.read_ms for r in results if r.read_ms is not None]),
+        "replan_ms": _spread([ms for r in results for ms in r.replan_ms]),
+        "wall_s": round(sum(r.wall_s for r in results), 2),
+        "arm_s": round(sum(r.arm_s for r in results), 2),
+    }
+
+
+def _case(r: CaseResult) -> dict[str, Any]:
+    return {
+        "id": r.case.id,
+        "category": r.case.category,
+        "say": r.case.say,
+        "verdict": r.verdict.grade,
+        "program": r.program,
+        "steps": [text for text, _ in r.steps],
+        "reason": r.verdict.why or r.told,
+        "ending": r.ending,
+        "told": r.told,
+        "probability": None if r.probability is None else round(r.probability, 6),
+        "weakest": None if r.weakest is None else [round(r.weakest[0], 6), r.weakest[1]],
+        "lines": [[line.text, line.found, line.said] for line in r.lines],
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    return {"median": round(float(np.median(values)), 2), "p95": round(float(np.percentile(values, 95)), 2)}
