@@ -274,7 +274,7 @@ def _chosen(rng: random.Random, text: str) -> str:
 
 
 def _tidied(text: str) -> str:
-    return with_articles(re.sub(r"\s+([,.;:?!])", r"\1", " ".join(text.split())))
+    return with_articles(re.sub(r"\s+([,.;:?!]|'[sd]\b)", r"\1", " ".join(text.split())))
 
 
 def with_articles(text: str) -> str:

@@ -6,13 +6,27 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from palme.language.programs.calls import Arrange, At, BetweenPlace, Do, If, Program, Put, Stack, Swap
+from palme.language.programs.calls import (
+    Arrange,
+    At,
+    BetweenPlace,
+    Compare,
+    Do,
+    If,
+    Program,
+    Put,
+    Stack,
+    Swap,
+)
 from palme.language.programs.things import BetweenFilter, Closest, Noun, Related, Things
 
 
 def is_sensible(program: Program) -> bool:
     """False where something is to be moved onto itself, is described by itself, or is named twice."""
-    return all(_makes_sense(part) for part in walk(program))
+    moved = [
+        line.what.text for line in program.lines if isinstance(line, Put) and line.what.quantifier != "it"
+    ]
+    return len(set(moved)) == len(moved) and all(_makes_sense(part) for part in walk(program))
 
 
 def walk(node: Any) -> Iterator[Any]:
@@ -31,6 +45,8 @@ def _makes_sense(part: Any) -> bool:
         return _differ(part.what, *_references(part.place)) and not _moves_bowl(part.what)
     if isinstance(part, Swap):
         return _differ(part.first, part.second)
+    if isinstance(part, Compare):
+        return isinstance(part.right, int) or _differ(part.left, part.right)
     if isinstance(part, (BetweenFilter, BetweenPlace)):
         return part.second is None or _differ(part.first, part.second)
     if isinstance(part, (Stack, Arrange)):

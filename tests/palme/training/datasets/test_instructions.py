@@ -1,6 +1,7 @@
 """Drawn instructions: programs that can be read, sentences as people write them, repeatable by seed."""
 
 import random
+import re
 from collections import Counter
 from itertools import islice
 
@@ -53,7 +54,7 @@ def test_colours_and_numbers_of_the_program_stand_in_the_sentence(instructions: 
         example = instructions.one(rng, "plain_put")
         for colour, said in words.items():
             in_program = colour in example.program.split()
-            bare = example.sentence.replace("light blue", "").replace("-", " ")
+            bare = re.sub("[^a-z]", " ", example.sentence.replace("light blue", ""))
             in_sentence = any(word in bare.split() for word in said.split())
             assert in_program == in_sentence, example
 
