@@ -11,6 +11,7 @@ from palme.language.programs.parser import parse
 from palme.training.datasets.instructions.contrasts import contrast
 from palme.training.datasets.instructions.grammar import Example, Grammar
 from palme.training.datasets.instructions.haste import Haste
+from palme.training.datasets.instructions.language import Language, languages
 from palme.training.datasets.instructions.sensible import is_sensible
 
 MAX_LETTERS = 240
@@ -26,13 +27,18 @@ CATEGORIES: Mapping[str, float] = {
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
+OTHER_LANGUAGES = 0.35
+"""Share of examples that are not in English."""
+
 
 class Instructions:
-    """An endless source of examples in English; other languages are files beside it."""
+    """An endless source of examples in English and in the languages of the folder `languages`."""
 
     def __init__(self) -> None:
         self._english = Grammar.load(*sorted((FOLDER / "english").glob("*.yaml")))
         self._haste = Haste(Grammar.load(FOLDER / "english_noise.yaml"))
+        self._languages = languages()
+        self._shares = tuple(language.share for language in self._languages)
 
     def examples(self, rng: random.Random, hasty: float = 0.6, contrasted: float = 0.35) -> Iterator[Example]:
         """Examples whose programs can be read and are such as a person would ask for.
@@ -46,21 +52,23 @@ class Instructions:
         names, weights = tuple(CATEGORIES), tuple(CATEGORIES.values())
         while True:
             category = rng.choices(names, weights)[0]
-            drawn = [self.one(rng, category)]
+            language = self._language(rng, category)
             if rng.random() < contrasted:
-                drawn = self.contrasted(rng, category)
+                drawn = self.contrasted(rng, category, language)
+            else:
+                drawn = [self.one(rng, category, language)]
             if rng.random() < hasty:
+                written = self._haste.written if language is None else language.hurried
                 seed = rng.random()
-                drawn = [
-                    replace(one, sentence=self._haste.written(random.Random(seed), one.sentence))
-                    for one in drawn
-                ]
+                drawn = [replace(one, sentence=written(random.Random(seed), one.sentence)) for one in drawn]
             yield from drawn
 
-    def contrasted(self, rng: random.Random, category: str) -> list[Example]:
+    def contrasted(
+        self, rng: random.Random, category: str, language: Language | None = None
+    ) -> list[Example]:
         """An example, and where it can be had one that differs in few words and in its program."""
-        if rng.random() < 0.5:
-            first, second = self._english.pair(rng, category)
+        if language is not None or rng.random() < 0.5:
+            first, second = self._grammar(language).pair(rng, category)
             both = [self._sensible(first), self._sensible(second)]
         else:
             both = [one := self.one(rng, category), contrast(rng, one)]
@@ -69,16 +77,20 @@ class Instructions:
             drawn[0].program == drawn[1].program or drawn[0].sentence == drawn[1].sentence
         ):
             return drawn[:1]
-        return drawn or [self.one(rng, category)]
+        return drawn or [self.one(rng, category, language)]
 
-    def one(self, rng: random.Random, category: str) -> Example:
-        """A sensible example of a category, as it is meant to be written.
+    def one(self, rng: random.Random, category: str, language: Language | None = None) -> Example:
+        """A sensible example of a category in a language (English if None), as it is meant to be written.
 
         Each rule of a category is as likely as its weight says; the sentence has at most `MAX_LETTERS`.
         """
-        while (drawn := self._sensible(self._english.draw(rng, category))) is None:
+        grammar = self._grammar(language)
+        while (drawn := self._sensible(grammar.draw(rng, category))) is None:
             pass
         return drawn
+
+    def _grammar(self, language: Language | None) -> Grammar:
+        return self._english if language is None else language.grammar
 
     @staticmethod
     def _sensible(drawn: Example) -> Example | None:
@@ -86,3 +98,9 @@ class Instructions:
         if not is_sensible(program) or len(drawn.sentence) > MAX_LETTERS:
             return None
         return replace(drawn, program=program.text)
+
+    def _language(self, rng: random.Random, category: str) -> Language | None:
+        if rng.random() >= OTHER_LANGUAGES:
+            return None
+        language = rng.choices(self._languages, self._shares)[0]
+        return language if category in language.symbols else None

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -72,11 +72,18 @@ class Example:
 class Grammar:
     """Rules by symbol.
 
+    Args:
+        rules: of each symbol.
+        tidied: writes a sentence's words as its language does; English where it is left out.
+
     Raises:
         BadGrammar: a part has no rules, a program has a part that no sentence says, or a symbol never ends.
     """
 
-    def __init__(self, rules: Mapping[str, Sequence[Rule]]) -> None:
+    def __init__(
+        self, rules: Mapping[str, Sequence[Rule]], tidied: Callable[[str], str] | None = None
+    ) -> None:
+        self._tidied = tidied or _tidied
         self._rules = {symbol: tuple(some) for symbol, some in rules.items()}
         for symbol, some in self._rules.items():
             for rule in some:
@@ -118,7 +125,11 @@ class Grammar:
 
     def draw(self, rng: random.Random, symbol: str, rule: Rule | None = None) -> Example:
         """An example from `symbol`, or from one `rule` of it."""
-        return self._derive(rng, symbol, 0, rule).example
+        return self._example(self._derive(rng, symbol, 0, rule))
+
+    def _example(self, derivation: _Derivation) -> Example:
+        program = " ".join(derivation.program.split())
+        return Example(self._tidied(derivation.say("")), program, derivation.symbol)
 
     def pair(self, rng: random.Random, symbol: str) -> tuple[Example, Example]:
         """An example, and the same with one part drawn anew: what differs in words differs in meaning.
@@ -130,8 +141,9 @@ class Grammar:
         for _ in range(4):
             second = self._redrawn(rng, first, rng.choice(list(first.paths())))
             if second.program.split() != first.program.split():
-                return first.example, second.example
-        return first.example, first.example
+                return self._example(first), self._example(second)
+        same = self._example(first)
+        return same, same
 
     def _redrawn(self, rng: random.Random, old: _Derivation, path: tuple[str, ...]) -> _Derivation:
         if path:
@@ -207,10 +219,6 @@ class _Derivation:
         self.symbol, self.rule, self.parts = symbol, rule, parts
         self.ways = ways
         """Text with `{parts}` that was drawn, by form."""
-
-    @property
-    def example(self) -> Example:
-        return Example(_tidied(self.say("")), " ".join(self.program.split()), self.symbol)
 
     @property
     def program(self) -> str:

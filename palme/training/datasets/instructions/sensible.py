@@ -22,11 +22,13 @@ from palme.language.programs.things import BetweenFilter, Closest, Noun, Related
 
 
 def is_sensible(program: Program) -> bool:
-    """False where something is to be moved onto itself, is described by itself, or is named twice."""
+    """False where something is moved onto itself, described by itself, named twice, or moved and kept."""
     moved = [
         line.what.text for line in program.lines if isinstance(line, Put) and line.what.quantifier != "it"
     ]
-    return len(set(moved)) == len(moved) and all(_makes_sense(part) for part in walk(program))
+    kept = {line.what.text for line in program.lines if isinstance(line, Do) and line.verb == "keep"}
+    apart = len(set(moved)) == len(moved) and not kept & set(moved)
+    return apart and all(_makes_sense(part) for part in walk(program))
 
 
 def walk(node: Any) -> Iterator[Any]:
