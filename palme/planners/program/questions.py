@@ -116,7 +116,13 @@ def _fitting(about: Things, selector: Selector) -> tuple[int, ...]:
     """All that fits, whatever the quantifier; () where nothing does."""
     if about.quantifier == "it":
         return selector.select(about).ids
-    return tuple(dict.fromkeys(id for noun in about.nouns for id in selector.fitting(noun)))
+    found: dict[int, None] = {}
+    for noun in about.nouns:
+        ids = selector.fitting(noun)
+        if noun.kind == "tower":  # told by what it stands on
+            ids = [tower[0] for tower in selector.scene.towers() if set(tower) & set(ids)]
+        found.update(dict.fromkeys(ids))
+    return tuple(found)
 
 
 def _asked_about(call: c.Ask, selector: Selector) -> tuple[int, ...]:

@@ -165,8 +165,18 @@ class Grammar:
         parts = dict(kept or {})
         for part in rule.parts:
             if part not in parts:
-                parts[part] = self._derive(rng, part.partition(".")[0], depth + 1)
+                parts[part] = self._another(rng, part.partition(".")[0], depth + 1, parts)
         return _Derivation(rng, symbol, rule, {part: parts[part] for part in rule.parts}, {})
+
+    def _another(
+        self, rng: random.Random, symbol: str, depth: int, others: Mapping[str, _Derivation]
+    ) -> _Derivation:
+        """A part that differs in meaning from those of the same symbol, where a few tries find one."""
+        taken = {part.program for part in others.values() if part.symbol == symbol}
+        for _ in range(4 if taken else 0):
+            if (found := self._derive(rng, symbol, depth)).program not in taken:
+                return found
+        return self._derive(rng, symbol, depth)
 
     def _choose(self, rng: random.Random, symbol: str, depth: int) -> Rule:
         some = self._rules[symbol]
