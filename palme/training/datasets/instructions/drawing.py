@@ -11,6 +11,7 @@ from palme.language.programs.parser import parse
 from palme.training.datasets.instructions.contrasts import contrast
 from palme.training.datasets.instructions.grammar import Example, Grammar
 from palme.training.datasets.instructions.haste import Haste
+from palme.training.datasets.instructions.held_out import held_out, key
 from palme.training.datasets.instructions.language import Language, languages
 from palme.training.datasets.instructions.sensible import is_sensible
 
@@ -41,7 +42,7 @@ class Instructions:
         self._shares = tuple(language.share for language in self._languages)
 
     def examples(self, rng: random.Random, hasty: float = 0.6, contrasted: float = 0.35) -> Iterator[Example]:
-        """Examples whose programs can be read and are such as a person would ask for.
+        """Examples whose programs can be read and are such as a person would ask for; none is held out.
 
         Args:
             rng: source of the draws.
@@ -61,7 +62,7 @@ class Instructions:
                 written = self._haste.written if language is None else language.hurried
                 seed = rng.random()
                 drawn = [replace(one, sentence=written(random.Random(seed), one.sentence)) for one in drawn]
-            yield from drawn
+            yield from (one for one in drawn if key(one.sentence) not in held_out())
 
     def contrasted(
         self, rng: random.Random, category: str, language: Language | None = None
@@ -95,7 +96,7 @@ class Instructions:
     @staticmethod
     def _sensible(drawn: Example) -> Example | None:
         program = parse(drawn.program)
-        if not is_sensible(program) or len(drawn.sentence) > MAX_LETTERS:
+        if not is_sensible(program) or not len(drawn.sentence) <= MAX_LETTERS:
             return None
         return replace(drawn, program=program.text)
 
