@@ -36,20 +36,30 @@ def pretrained(name: str | Path) -> tuple[Any, Any]:
     return model, load_tokenizer(folder, REMEDY)
 
 
-def with_new_adapter(model: Any, rank: int, dropout: float = 0.0) -> Any:
+def with_new_adapter(model: Any, rank: int, layers: int | None = None) -> Any:
     """`model`, frozen, with an adapter that does nothing yet; its weights are fp32 and learn.
+
+    Args:
+        layers: the last so many layers have one; those before need no way back. None = all.
 
     Raises:
         ValueError: the model has none of the matrices in `TARGETS`.
     """
     from peft import LoraConfig, get_peft_model
 
-    settings = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules=list(TARGETS))
+    settings = LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules=list(TARGETS), layers_to_transform=_last(model, layers)
+    )
     adapted = get_peft_model(model, settings)
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return adapted
+
+
+def _last(model: Any, layers: int | None) -> list[int] | None:
+    n = int(model.config.num_hidden_layers)
+    return None if layers is None or layers >= n else list(range(n - layers, n))
 
 
 def with_adapter(model: Any, folder: Path) -> Any:
@@ -65,7 +75,7 @@ def with_adapter(model: Any, folder: Path) -> Any:
     weights = read_weights(file, TRAIN)
     settings = read_json(folder / ADAPTER_CONFIG, TRAIN)
     with told(f"{folder}: no adapter of this model", TRAIN):
-        kept = {key: settings[key] for key in ("r", "lora_alpha", "target_modules")}
+        kept = {key: settings[key] for key in ("r", "lora_alpha", "target_modules", "layers_to_transform")}
         adapted = get_peft_model(model, LoraConfig(**kept))
         wanted = sum("lora_" in name for name, _ in adapted.named_parameters())
         rest: Any = set_peft_model_state_dict(adapted, dict(weights))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from palme.language.programs.parser import parse
+from palme.language.programs.parser import BadProgram, parse
 from palme.training.datasets.instructions.contrasts import contrast
 from palme.training.datasets.instructions.grammar import Example, Grammar
 from palme.training.datasets.instructions.haste import Haste
@@ -95,8 +95,11 @@ class Instructions:
 
     @staticmethod
     def _sensible(drawn: Example) -> Example | None:
-        program = parse(drawn.program)
-        if not is_sensible(program) or not len(drawn.sentence) <= MAX_LETTERS:
+        try:
+            program = parse(drawn.program)
+        except BadProgram:  # a sentence that asks for more than a program holds
+            return None
+        if not is_sensible(program) or len(drawn.sentence) > MAX_LETTERS:
             return None
         return replace(drawn, program=program.text)
 
