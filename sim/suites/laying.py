@@ -32,13 +32,16 @@ OFF_CENTRE = 0.06
 """Share of its width by which a thing may lie beside the middle of what it rests on."""
 
 
-def lay(table: SuiteTable, seed: int, case_id: str) -> Scene:
+def lay(table: SuiteTable, seed: int, case_id: str, attempt: int = 0) -> Scene:
     """The scene of one case: yaw, places in bowls, light, colours and the camera are drawn.
+
+    Args:
+        attempt: another draw for each number.
 
     Raises:
         BadSuite: two things are so close that they touch however they are turned.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(case_id.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(case_id.encode()), attempt])
     best: tuple[int, tuple[Placed, ...]] | None = None
     for _ in range(TRIES):
         placed = _Layout(table, rng).placed()

@@ -12,7 +12,7 @@ from sim.suites.suite import Case
 
 Grade = Literal["right", "wrong", "refused", "failed"]
 GRADES: tuple[Grade, ...] = get_args(Grade)
-Ending = Literal["done", "answered", "asked", "refused", "told", "gave up"]
+Ending = Literal["done", "answered", "asked", "refused", "gave up"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Outcome:
 
     Attributes:
         ending: "done" (nothing is left to do), "answered" a question, "asked" which thing was meant,
-            "refused", "told" (words of which the planner does not say what they are), or "gave up".
+            "refused", or "gave up": at a limit, stuck, rejected by the arm, or with an error.
         commanded: whether anything was commanded.
         said: what the person was told.
         moments: the table at the start and at the end.
@@ -52,7 +52,7 @@ def verdict(case: Case, outcome: Outcome) -> Verdict:
         wanted = "a refusal" if case.refuse else "an answer"
         return Verdict("wrong", f"something was moved where {wanted} was wanted")
     if case.refuse:
-        if outcome.ending in ("answered", "asked", "refused", "told"):
+        if outcome.ending in ("answered", "asked", "refused"):
             return Verdict("right")
         return Verdict("wrong", "nothing was moved, and the person was not told that it cannot be done")
     return _of_answer(case, outcome)
@@ -64,7 +64,7 @@ def _of_action(case: Case, outcome: Outcome) -> Verdict:
     if found.holds:
         return Verdict("right")
     why = f"not so: {'; '.join(found.failures)}"
-    if not outcome.commanded and outcome.ending in ("asked", "refused", "told"):
+    if not outcome.commanded and outcome.ending in ("asked", "refused"):
         return Verdict("refused", outcome.said)
     if outcome.commanded and outcome.plan is not None and judged(case.want, outcome.plan).holds:
         return Verdict("failed", why)
@@ -72,9 +72,9 @@ def _of_action(case: Case, outcome: Outcome) -> Verdict:
 
 
 def _of_answer(case: Case, outcome: Outcome) -> Verdict:
-    if outcome.ending in ("answered", "told") and contains_one(outcome.said, case.answers):
+    if outcome.ending == "answered" and contains_one(outcome.said, case.answers):
         return Verdict("right")
-    if outcome.ending in ("asked", "refused", "told"):
+    if outcome.ending in ("asked", "refused"):
         return Verdict("refused", outcome.said)
     right = " or ".join(repr(answer) for answer in case.answers)
     return Verdict("wrong", f"said {outcome.said!r}; right is {right}")

@@ -21,7 +21,9 @@ from palme.cli.settings.run import EvalConfig
 from palme.cli.signals import held
 from palme.report.suite_page import suite_page
 from palme.report.suite_results import SuiteResults
+from palme.report.threshold_plot import threshold_plot
 from robots.errors import RobotError
+from robots.files import replacing
 from sim.suites.errors import BadSuite
 from sim.suites.loading import read_suite
 from sim.suites.suite import Suite
@@ -89,7 +91,12 @@ def _write(out: Path, config: EvalConfig, suite: Suite, results: list[CaseResult
         }  # fmt: skip
     content = summary(results, suite.categories, settings)
     files = chosen_files(out, content, finished)
-    write_results(files, content, suite_page(SuiteResults.from_json(content), {}))
+    pictures = {r.case.id: r.pictures for r in results if r.pictures is not None and not r.control}
+    plot = _plot(content["threshold"])
+    write_results(files, content, suite_page(SuiteResults.from_json(content), pictures, plot))
+    if plot is not None:
+        with replacing(files[0].with_name("threshold.png" if finished else "threshold.partial.png")) as png:
+            png.write_bytes(plot)
     for name, row in content["categories"].items():
         print(f"{name:<14} {_counted(row)}")
     print(f"{'all':<14} {_counted(content['suite'])}")
@@ -100,6 +107,15 @@ def _write(out: Path, config: EvalConfig, suite: Suite, results: list[CaseResult
     if files[0].name != RESULTS:
         print(f"{out / RESULTS} holds more than this unfinished evaluation and stays as it was")
     print(*files, sep="\n")
+
+
+def _plot(points: Sequence[dict[str, float]]) -> bytes | None:
+    """The plot of `palme.cli.evaluation.suite.threshold`; None without points."""
+    if not points:
+        return None
+    names = {"right": "right", "wrong": "wrong", "acted": "acted on"}
+    shares = {name: [point[key] for point in points] for key, name in names.items()}
+    return threshold_plot([point["threshold"] for point in points], shares)
 
 
 def _text(path: Path | None) -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from palme.cli.evaluation.suite.case_result import CaseResult
+from palme.cli.evaluation.suite.threshold import sweep
 from palme.cli.version import commit
 from palme.report.stats import wilson
 from sim.suites.verdict import GRADES
@@ -30,6 +32,7 @@ def summary(
         },
         "cases": [_case(r) for r in real],
         "timing": timing(real),
+        "threshold": [asdict(point) for point in sweep(real)],
     }
     controls = sorted({r.control for r in results if r.control})
     if controls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,25 +16,34 @@ from palme.cli.settings.run import EvalConfig
 from palme.cli.signals import interruptible
 
 if TYPE_CHECKING:
+    from palme.cli.rig.build import Rig
     from palme.planners.program.reader import ProgramReader
 
 _reader: ProgramReader | None = None
+_rig: Rig | None = None
 
 
 def play(config: EvalConfig, specs: Sequence[CaseSpec]) -> Iterator[CaseResult]:
     """Results as they come in; see `palme.cli.evaluation.workers.over`."""
-    return over(config.workers, partial(_read, config), specs, _close)
+    return over(config.workers, partial(_read if config.reading_only else _play, config), specs, _close)
 
 
 def _read(config: EvalConfig, spec: CaseSpec) -> CaseResult:
     from palme.cli.evaluation.suite.reading_only import read_case
 
     with interruptible():
-        result = read_case(spec.case, spec.table, _started(config), spec.seed, spec.said)
+        result = read_case(spec.case, spec.table, _started_reader(config), spec.seed, spec.said)
     return replace(result, control=spec.control)
 
 
-def _started(config: EvalConfig) -> ProgramReader:
+def _play(config: EvalConfig, spec: CaseSpec) -> CaseResult:
+    from palme.cli.evaluation.suite.episode import run_case
+    from palme.cli.rig.account import account
+
+    return run_case(_started_rig(config), spec, config.limits, account())
+
+
+def _started_reader(config: EvalConfig) -> ProgramReader:
     global _reader
     if _reader is None:
         import torch
@@ -46,6 +56,21 @@ def _started(config: EvalConfig) -> ProgramReader:
     return _reader
 
 
+def _started_rig(config: EvalConfig) -> Rig:
+    global _rig
+    if _rig is None:
+        from palme.cli.rig.build import build_rig
+
+        with interruptible(), beginning():  # nothing is there to be lost yet
+            _rig = build_rig(config)
+            if "torch" in sys.modules:
+                sys.modules["torch"].set_num_threads(1)
+    return _rig
+
+
 def _close() -> None:
-    global _reader
+    global _reader, _rig
     _reader = None
+    if _rig is not None:
+        _rig.close()
+    _rig = None
