@@ -10,10 +10,10 @@ import random
 import re
 from collections.abc import Callable
 
-from palme.language.programs.calls import If, Program, Put
+from palme.language.programs.calls import Compare, Exists, If, Joint, Program, Put
 from palme.language.programs.parser import parse
 from palme.training.datasets.instructions.grammar import Example, with_articles
-from robots.skills import COLOURS
+from robots.skills import COLOURS, SHADES
 
 FOREIGN_COLOURS = ("black", "white", "brown", "grey", "gray", "silver", "beige", "maroon", "olive", "bronze")
 FOREIGN_NOUNS = (
@@ -41,13 +41,22 @@ UNSAFE = (
     "destroy",
     "stab",
 )
-_NOT_COMPARED = frozenset({"corrected", "instead", "pronoun_of", "cancelled", "among_two"})
+_NOT_COMPARED = frozenset({"corrected", "instead", "pronoun_of", "cancelled"})
 """Categories in which a word may stand that the program does not follow."""
 _COLOUR = re.compile(rf"(?<!-)(?<!light )(?<!dark )\b(?:{'|'.join(COLOURS)})\b(?!-)")
 _NOUN = re.compile(r"\b(?:block|cube|brick|bowl|dish|cylinder|tube)\b")
 _VERB = re.compile(r"^(?:put|place|set|move|drop|lay|stick|transfer|stack|swap|bring|stow)\b")
 _PUT = re.compile(r"^(?:put|place|set|drop|stick|lay)\b")
 _IF = re.compile(r"(?:^|(?<!only)(?<!but) )if\b")
+_PLACED = re.compile(r"^put \( .* , (in|on) (?!table|tower|bowl \[|any|each|block \[).*\)$")
+_INTO = re.compile(
+    rf"\b(?:into|in|inside|within)\b(?! (?:light |dark )?(?:{'|'.join((*COLOURS, *SHADES))})\b)"
+)
+_ONTO = re.compile(r"\b(?:on top of|on the top of|onto|on|atop|upon)\b")
+_BESIDE = {
+    "next to": "next to", "behind": "behind", "front of": "in front of", "left of": "to the left of",
+    "right of": "to the right of", "under": "under", "far from": "far away from",
+}  # fmt: skip
 _SIDES = {"left": "right", "right": "left"}
 _NO_SIDE = re.compile(r"\bright (?:next|by|under|at|now|away|beside|in|on|above|there)\b|\ball right\b")
 
@@ -105,13 +114,19 @@ def _unless(rng: random.Random, example: Example) -> Example | None:
     line = program.lines[0]
     if len(program.lines) > 1 or not isinstance(line, If) or line.otherwise:
         return None
-    if line.condition.text.count(" and ") or len(_IF.findall(example.sentence)) != 1:
+    if isinstance(line.condition, Joint) or len(_IF.findall(example.sentence)) != 1:
         return None
+    if any(noun in call.text for noun in _nouns(line.condition) for call in line.then):
+        return None  # "if there is one, put it there"
     text = _IF.sub(lambda match: match[0].replace("if", "unless"), example.sentence)
-    if " if " in f" {text} " or "then" in text.split():
+    if re.search(r"\bif\b|\bthen\b|unless so\b|except unless", text):
         return None
     other = Program((If(line.condition, line.then, (), not line.negated),))
     return Example(text, other.text, example.category)
+
+
+def _nouns(condition: Exists | Compare | Joint) -> set[str]:
+    return {noun.text for noun in condition.what.nouns} if isinstance(condition, Exists) else set()
 
 
 def _other_side(rng: random.Random, example: Example) -> Example | None:
@@ -127,11 +142,38 @@ def _other_side(rng: random.Random, example: Example) -> Example | None:
     return Example(_swapped(example.sentence), program, example.category)
 
 
+def _elsewhere(rng: random.Random, example: Example) -> Example | None:
+    """In or on a thing as beside it, behind it, under it."""
+    placed = _PLACED.search(example.program)
+    if placed is None or ";" in example.program or example.category in ("put_into_it", *_NOT_COMPARED):
+        return None
+    said = list((_INTO if placed[1] == "in" else _ONTO).finditer(example.sentence))
+    if len(said) != 1 or len(re.findall(r"\b(?:in|on)\b", example.program)) != 1:
+        return None
+    written = rng.choice(list(_BESIDE))
+    text = example.sentence[: said[0].start()] + _BESIDE[written] + example.sentence[said[0].end() :]
+    program = f"{example.program[: placed.start(1)]}{written}{example.program[placed.end(1) :]}"
+    return Example(text, program, example.category)
+
+
+def _stated(rng: random.Random, example: Example) -> Example | None:
+    """ "The red one goes there" as "is there", which asks for nothing."""
+    said = re.findall(r" (?:goes|belongs) ", example.sentence)
+    if len(said) != 1 or len(re.findall(r"\b(?:goes?|belongs?|and|but)\b", example.sentence)) != 1:
+        return None
+    if example.category not in ("plain_put", "put_one") or not example.sentence.startswith("the "):
+        return None
+    if re.search(r"[:?,]|\b(?:into|onto|to|thing that|place for|spot for|home for)\b", example.sentence):
+        return None
+    verb = rng.choice((" is ", " was ", " is already ", " has been ", " lies ", " sat "))
+    return Example(example.sentence.replace(said[0], verb), "refuse ( unclear )", example.category)
+
+
 def _swapped(text: str) -> str:
     return re.sub(r"left|right", lambda match: _SIDES[match[0]], text)
 
 
 _CHANGES: tuple[Change, ...] = (
     _strange_colour, _strange_colour, _strange_noun, _strange_verb, _unsafe_verb, _forbidden, _unless,
-    _unless, _other_side, _other_side,
+    _unless, _other_side, _other_side, _elsewhere, _elsewhere, _stated,
 )  # fmt: skip

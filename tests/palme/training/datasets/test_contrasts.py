@@ -55,7 +55,15 @@ def test_strange_words_are_refused_and_forbidding_moves_nothing() -> None:
     assert ("hover the blue block in the red bowl", "refuse ( beyond )") in found
     assert ("throw the blue block in the red bowl", "refuse ( unsafe )") in found
     assert ("never put the blue block in the red bowl", "keep ( blue block )") in found
-    assert all(program.split()[0] in ("refuse", "keep") for _, program in found)
+    assert ("put the blue block behind the red bowl", "put ( blue block , behind red bowl )") in found
+    moved = {program for _, program in found if program.startswith("put")}
+    assert moved and all(program.startswith("put ( blue block , ") for program in moved)
+    assert not any(" , in " in program for program in moved)
+
+
+def test_a_statement_asks_for_nothing() -> None:
+    found = _contrasts("the blue block goes in the red bowl", "put ( blue block , in red bowl )")
+    assert ("the blue block is in the red bowl", "refuse ( unclear )") in found
 
 
 def test_left_and_right_change_places_in_both_or_in_neither() -> None:
