@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from robots.errors import CommandShape
+from robots.errors import CommandRejected, CommandShape, NotAutonomous
 from robots.robot import Robot
+from robots.safety.chunk_verdict import ChunkVerdict, VerdictCounter
 from robots.types import ActionChunk, Array, JointCommand
 
 
@@ -19,6 +20,9 @@ class Executor:
     Args:
         robot: receives the commands.
         blend: number of ticks over which a new chunk is blended with the unsent rest of the previous one.
+
+    Attributes:
+        verdict: what the gate made of the last chunk that `run` sent, or began to send.
     """
 
     def __init__(self, robot: Robot, blend: int = 3) -> None:
@@ -27,10 +31,13 @@ class Executor:
         self._seq = -1
         self._t_mono = -np.inf
         self._rest = np.empty((0, robot.spec.n_joints))  # unsent targets of the last chunk
+        self._ticks = 0  # commands sent by `run`
+        self._last: tuple[Array, Array] | None = None  # the last two targets sent
+        self.verdict = ChunkVerdict()
 
     def reset(self) -> None:
         """Discard the last chunk. Sequence numbers and timestamps continue."""
-        self._rest = np.empty((0, self.robot.spec.n_joints))
+        self._rest, self._last = np.empty((0, self.robot.spec.n_joints)), None
 
     def run(
         self,
@@ -50,6 +57,8 @@ class Executor:
             CommandShape: the chunk does not fit the arm or its rate.
             CommandRejected: from the gate; earlier targets were sent, the arm holds.
         """
+        counter = VerdictCounter(self.robot, self._ticks, self._last)
+        self.verdict = counter.verdict()
         targets, gripper = self._checked(chunk)
         shared = min(self.blend, len(self._rest), len(targets))
         if shared:
@@ -59,10 +68,23 @@ class Executor:
         stop = len(targets) if n is None else min(n, len(targets))
         self._rest = targets[stop:]
         sent = []
-        for q_target, opening in zip(targets[:stop], gripper[:stop], strict=True):
-            sent.append(self.send(q_target, float(opening)))
-            if on_sent is not None:
-                on_sent(sent[-1])
+        try:
+            for q_target, opening in zip(targets[:stop], gripper[:stop], strict=True):
+                sent.append(self.send(q_target, float(opening)))
+                counter.sent(q_target, sent[-1])
+                if on_sent is not None:
+                    on_sent(sent[-1])
+        except NotAutonomous:  # a person has the arm: no verdict of the gate
+            raise
+        except CommandRejected as refusal:
+            counter.refused(refusal)
+            raise
+        finally:
+            self._ticks, self._last, self.verdict = (
+                self._ticks + len(sent),
+                counter.last_two,
+                counter.verdict(),
+            )
         return sent
 
     def send(self, q_target: Array, gripper: float) -> JointCommand:

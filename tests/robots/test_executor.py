@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from robots.errors import CommandRejected, CommandShape
 from robots.executor import Executor
-from robots.robot import Robot
+from robots.motion.kinematics import fk, reach_down
+from robots.robot import HasGate, Robot
 from robots.safety.gate import SafetyGate
 from robots.spec import ArmSpec
 from robots.types import ActionChunk, JointCommand
 
 
-class PaperArm(Robot):
+class PaperArm(Robot, HasGate):
     """A `Robot` that is where it was told to be."""
 
     def __init__(self) -> None:
@@ -87,3 +90,52 @@ def test_a_nan_stops_the_chunk_where_it_stands() -> None:
     with pytest.raises(CommandRejected, match="panda_joint3"):
         Executor(arm).run(bad)
     assert len(arm.asked) == 5 and np.isfinite(arm.q).all()
+
+
+def test_every_tick_of_a_chunk_is_accounted_for() -> None:
+    arm = PaperArm()
+    executor = Executor(arm, blend=0)
+    executor.run(chunk(arm, 0.0, ticks=4))
+    assert (executor.verdict.first_tick, executor.verdict.accepted, executor.verdict.clamped) == (0, 4, 0)
+    executor.run(chunk(arm, 1.5, ticks=5))  # farther than the arm gets in a tick
+    far = executor.verdict
+    assert (far.first_tick, far.accepted, far.clamped, far.refused) == (4, 0, 5, "")
+    assert sum(far.causes.values()) == 5 and far.share["speed"] <= 1 + 1e-6
+    assert far.share["acceleration"] == pytest.approx(1, abs=1e-3) or far.share["speed"] > 0.9
+    assert set(far.joint.values()) <= set(arm.spec.joint_names)
+
+
+@pytest.mark.parametrize("axis, sign", [(0, 1), (1, -1), (2, -1)])
+def test_what_the_workspace_holds_back_is_a_reason_with_its_name(axis: int, sign: int) -> None:
+    arm = PaperArm()
+    at = fk(arm.spec, arm.spec.q_home)[:3, 3]
+    beyond = at.copy()
+    beyond[axis] += sign * 0.02
+    limit = {1: "workspace_max", -1: "workspace_min"}[sign]
+    edge = getattr(arm.spec, limit).copy()
+    edge[axis] = at[axis] + sign * 0.005
+    arm.spec = replace(arm.spec, **{limit: edge})
+    arm.gate = SafetyGate(arm.spec)
+    executor = Executor(arm, blend=0)
+    target = reach_down(arm.spec, beyond, 0.0, arm.spec.q_home)
+    executor.run(ActionChunk(np.tile(target, (40, 1)), np.ones(40), arm.spec.control_hz))
+    assert executor.verdict.clamped > 0
+    assert f"workspace: tool {'xyz'[axis]}" in executor.verdict.reason
+
+
+def test_limits_of_speed_alone_are_no_reason_to_plan_otherwise() -> None:
+    arm = PaperArm()
+    executor = Executor(arm, blend=0)
+    executor.run(chunk(arm, 0.05, ticks=30))
+    assert executor.verdict.clamped > 0 and executor.verdict.reason == ""
+
+
+def test_a_refusal_ends_the_verdict_with_its_reason() -> None:
+    arm = PaperArm()
+    executor = Executor(arm)
+    bad = chunk(arm, 0.0)
+    bad.q_targets[4, 2] = np.nan
+    with pytest.raises(CommandRejected):
+        executor.run(bad)
+    assert executor.verdict.accepted == 4
+    assert "panda_joint3" in executor.verdict.refused and "refused" in executor.verdict.reason
