@@ -26,6 +26,7 @@ def is_sensible(program: Program) -> bool:
     moved = [
         line.what.text for line in program.lines if isinstance(line, Put) and line.what.quantifier != "it"
     ]
+    moved += [part.text for line in program.lines if isinstance(line, Stack) for part in line.parts]
     kept = {line.what.text for line in program.lines if isinstance(line, Do) and line.verb == "keep"}
     apart = len(set(moved)) == len(moved) and not kept & set(moved)
     return apart and all(_makes_sense(part) for part in walk(program))

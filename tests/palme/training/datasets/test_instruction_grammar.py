@@ -1,14 +1,17 @@
 """The synchronous grammar: a program, and a sentence that says the same."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
 
 from palme.language.programs.parser import parse
 from palme.training.datasets.instructions import grammar, sensible
+from palme.training.datasets.instructions.drawing import CATEGORIES
 from palme.training.datasets.instructions.grammar import BadGrammar, Grammar, Rule
 
+SLOT = re.compile(r"\{(\w+(?:\.\w+)?)")
 ENGLISH = Path(grammar.__file__).parent / "english"
 
 
@@ -30,6 +33,49 @@ def test_every_rule_of_a_call_makes_programs(english: Grammar) -> None:
                 assert example.sentence and not set(example.sentence) & set("{}|()^")
                 tried += 1
     assert tried > 100
+
+
+def test_every_sentence_says_each_part_of_its_program(english: Grammar) -> None:
+    """However its choices fall: a part that is left out of the words could not be learned from them."""
+    for symbol in english.symbols:
+        for rule in english.rules(symbol):
+            parts = set(SLOT.findall(rule.program))
+            for text in (one for form in rule.sentences.values() for one in form):
+                for said in _all_choices(text):
+                    assert parts <= set(SLOT.findall(said)), (symbol, text)
+
+
+def test_every_symbol_is_drawn(english: Grammar) -> None:
+    used = {part.partition(".")[0] for s in english.symbols for r in english.rules(s) for part in r.parts}
+    assert set(english.symbols) == used | set(CATEGORIES)
+
+
+def test_a_sentence_never_means_two_programs(english: Grammar) -> None:
+    """Of few words, so that the same sentence comes again and again."""
+    plain = {"colour": ["red", "blue"], "the": ["the"], "put_verb": ["put"], "into": ["in"], "onto": ["on"],
+             "block": ["block"], "blocks": ["blocks"], "bowl_word": ["bowl"], "bowls": ["bowls"],
+             "cylinder": ["can"], "cylinders": ["cans"], "tower_word": ["tower"]}  # fmt: skip
+    rules = {symbol: english.rules(symbol) for symbol in english.symbols}
+    for symbol, words in plain.items():
+        rules[symbol] = tuple(Rule(word if symbol == "colour" else "", {"": (word,)}) for word in words)
+    few, rng = Grammar(rules), random.Random(11)
+    meant: dict[str, tuple[str, str]] = {}
+    for category in CATEGORIES:
+        for _ in range(500):
+            example = few.draw(rng, category)
+            program = parse(example.program)
+            if sensible.is_sensible(program):
+                said = re.sub("[^a-z0-9]+", " ", example.sentence.lower()).strip()
+                before = meant.setdefault(said, (program.text, category))
+                assert before[0] == program.text, (said, before, program.text, category)
+
+
+def _all_choices(text: str) -> list[str]:
+    choice = re.search(r"\(([^()]*)\)", text)
+    if choice is None:
+        return [text]
+    ways = (text[: choice.start()] + one + text[choice.end() :] for one in choice[1].split("|"))
+    return [said for way in ways for said in _all_choices(way)]
 
 
 def test_a_part_is_the_same_in_the_sentence_and_in_the_program() -> None:
