@@ -11,7 +11,7 @@ import random
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,31 +59,30 @@ class Language:
     """
 
     def __init__(self, path: Path) -> None:
-        raw = _read(path)
+        self._path, self._raw = path, _read(path)
         self.name = path.stem
-        self.share = float(raw.get("weight", 1.0))
-        self._spaces = raw.get("spaces", "yes") != "no"
-        self._tidy = [(re.compile(str(a)), str(b)) for a, b in raw.get("tidy", ())]
-        self._marks = str(raw.get("marks", "?."))
-        self._slips = raw.get("slips", "no")
+        self.share = float(self._raw.get("weight", 1.0))
+        self._spaces = self._raw.get("spaces", "yes") != "no"
+        self._tidy = [(re.compile(str(a)), str(b)) for a, b in self._raw.get("tidy", ())]
+        self._marks = str(self._raw.get("marks", "?."))
+        self._slips = self._raw.get("slips", "no")
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        """Its rules, read when the first sentence is asked for."""
         try:
-            self._grammar = Grammar(_rules(raw), self.tidied)
+            return Grammar(_rules(self._raw), self.tidied)
         except BadGrammar as error:
-            raise BadGrammar(f"{path.name}: {error}") from error
+            raise BadGrammar(f"{self._path.name}: {error}") from error
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """Of its grammar."""
-        return self._grammar.symbols
-
-    @property
-    def grammar(self) -> Grammar:
-        """Its rules."""
-        return self._grammar
+        return self.grammar.symbols
 
     def draw(self, rng: random.Random, category: str) -> Example:
         """An example as it is meant to be written."""
-        return self._grammar.draw(rng, category)
+        return self.grammar.draw(rng, category)
 
     def tidied(self, text: str) -> str:
         """Contractions, elisions, spaces and marks as the language writes them."""
@@ -102,9 +101,9 @@ class Language:
         joint = " " if self._spaces else ""
         if text[-1:] not in "?？؟":
             if "before" in self.symbols and rng.random() < 0.25:
-                text = f"{self._grammar.draw(rng, 'before').sentence}{joint}{text}"
+                text = f"{self.grammar.draw(rng, 'before').sentence}{joint}{text}"
             if "after" in self.symbols and rng.random() < 0.25:
-                text = f"{text}{joint}{self._grammar.draw(rng, 'after').sentence}"
+                text = f"{text}{joint}{self.grammar.draw(rng, 'after').sentence}"
         text = self.tidied(text)
         if rng.random() < 0.2:
             text = re.sub(r"[.;:?!¿¡،؟。；：？！।]", "", text)
@@ -167,7 +166,8 @@ def _completed(
         rules["number"] = _numbers(raw)
     else:
         rules["number"] = tuple(
-            Rule(str(k + 1), {"": (str(word), str(word), str(k + 1))}) for k, word in enumerate(raw["number"])
+            Rule(str(k + 1), {"": (str(word), str(word), str(k + 1)), "n": (str(k + 1),)})
+            for k, word in enumerate(raw["number"])
         )
     one = [Rule("{thing}", {"": ("{thing^}",)}, 12.0), Rule("{most_kind}", {"": ("{most_kind^}",)}, 2.2)]
     if rules["nth"]:

@@ -46,6 +46,7 @@ class Lexicon:
         self._classes: Mapping[str, Mapping[str, str]] = raw["classes"]
         self._order = str(raw.get("order", "XSC"))
         self._raw = raw
+        self._trailing = any("~" in word for words in raw.get("colour", {}).values() for word in words)
         for name, forms in self._classes.items():
             if "" not in forms:
                 raise BadGrammar(f"class {name}: no pattern for the form without a name")
@@ -208,4 +209,7 @@ class Lexicon:
             return " ".join("{" + symbols[slot] + (f":{form}" if form else "") + "}" for slot in shown)
 
         text = _PART.sub(said, pattern)
-        return f"{text} {{{x}:after}}" if "X" in slots and _PART.search(pattern) else text
+        if _PART.search(pattern):
+            after = [symbols[slot] for slot in slots if slot == "X" or (slot == "C" and self._trailing)]
+            text = " ".join([text, *(f"{{{symbol}:after}}" for symbol in after)])
+        return text
