@@ -45,8 +45,8 @@ class Haste:
     """Writes sentences as people do.
 
     Args:
-        manners: symbols `before`, `after`, `between`, `story`, `ask` (of "could you put ...") and `asked` (of
-            "would you mind putting ...").
+        manners: symbols `before`, `after`, `between`, `story`, `asking` (before a question), `ask` (of "could
+            you put ...") and `asked` (of "would you mind putting ...").
     """
 
     def __init__(self, manners: Grammar) -> None:
@@ -61,6 +61,8 @@ class Haste:
         elif not question and rng.random() < 0.4:
             polite = text.split()[0] in _GERUNDS and rng.random() < 0.6
             text = f"{self._said(rng, 'ask' if polite else 'before')} {text}"
+        elif question and rng.random() < 0.25:
+            text = f"{self._said(rng, 'asking')} {text}"
         if rng.random() < 0.05:
             text = f"{self._said(rng, 'story')} {text}"
         if not question and rng.random() < 0.3:

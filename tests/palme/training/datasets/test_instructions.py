@@ -78,6 +78,7 @@ def test_a_question_stays_a_question() -> None:
         "story": "hello .",
         "ask": "please",
         "asked": "please",
+        "asking": "robot ,",
     }
     haste = Haste(Grammar({name: [Rule("", {"": (word,)})] for name, word in said.items()}))
     rng = random.Random(0)
