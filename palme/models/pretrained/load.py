@@ -50,11 +50,7 @@ def with_new_adapter(model: Any, rank: int, layers: int | None = None) -> Any:
     settings = LoraConfig(
         r=rank, lora_alpha=2 * rank, target_modules=list(TARGETS), layers_to_transform=_last(model, layers)
     )
-    adapted = get_peft_model(model, settings)
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
-    return adapted
+    return _learning(get_peft_model(model, settings))
 
 
 def _last(model: Any, layers: int | None) -> list[int] | None:
@@ -69,6 +65,15 @@ def with_adapter(model: Any, folder: Path) -> Any:
         WeightsMissing: there is none in `folder`.
         BadWeights: its files are damaged, or of an adapter of another model.
     """
+    return with_kept_adapter(model, folder).merge_and_unload().eval()
+
+
+def with_kept_adapter(model: Any, folder: Path) -> Any:
+    """`model`, frozen, with the adapter in `folder`, which goes on learning, in fp32.
+
+    Raises:
+        WeightsMissing, BadWeights: see `with_adapter`.
+    """
     from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 
     file = check_files(folder, TRAIN) / ADAPTER
@@ -76,9 +81,16 @@ def with_adapter(model: Any, folder: Path) -> Any:
     settings = read_json(folder / ADAPTER_CONFIG, TRAIN)
     with told(f"{folder}: no adapter of this model", TRAIN):
         kept = {key: settings[key] for key in ("r", "lora_alpha", "target_modules", "layers_to_transform")}
-        adapted = get_peft_model(model, LoraConfig(**kept))
+        adapted = _learning(get_peft_model(model, LoraConfig(**kept)))
         wanted = sum("lora_" in name for name, _ in adapted.named_parameters())
         rest: Any = set_peft_model_state_dict(adapted, dict(weights))
         if len(weights) != wanted or rest.unexpected_keys:
             raise BadWeights(f"{file}: {len(weights)} tensors, and the model takes {wanted}; {TRAIN}")
-    return adapted.merge_and_unload().eval()
+    return adapted
+
+
+def _learning(adapted: Any) -> Any:
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return adapted

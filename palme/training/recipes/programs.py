@@ -13,7 +13,7 @@ from torch import Tensor
 
 from palme.language.programs.prompt import answer_tokens
 from palme.language.vocabulary import Vocabulary
-from palme.models.pretrained.load import pretrained, with_new_adapter
+from palme.models.pretrained.load import pretrained, with_kept_adapter, with_new_adapter
 from palme.training.config import TrainerConfig
 from palme.training.datasets.instructions.drawing import Instructions
 from palme.training.datasets.program_batches import ProgramBatch, batches
@@ -37,12 +37,14 @@ class ProgramsTraining(TrainerConfig):
         base: a model in the cache (`palme setup language`), or a folder as `save_pretrained` leaves it.
         rank, layers: of the adapter, and how many of the last layers have one; 16 and 16 of a model of 0.5 G
             parameters ship as 12 MB.
+        start: folder of an adapter to go on from, which then says rank and layers; "" = a new one.
         tokens: of a batch, padding included.
         hasty: share of sentences with manners, fillers and typos.
     """
 
     out: str = "runs/programs"
     base: str = "qwen2.5-coder-0.5b"
+    start: str = ""
     minutes: float = 150.0
     lr: float = 4e-4
     weight_decay: float = 0.0
@@ -74,7 +76,9 @@ class ProgramsRecipe:
         model, self.tokenizer = pretrained(c.base)
         self.answers = answer_tokens(Vocabulary(self.tokenizer))
         model.set_attn_implementation("eager")  # of sentences: torch's own is slower on the way back in bf16
-        adapted = with_new_adapter(model, c.rank, c.layers)
+        adapted = (
+            with_kept_adapter(model, Path(c.start)) if c.start else with_new_adapter(model, c.rank, c.layers)
+        )
         in_model_dtype(adapted)
         self.net = ProgramWriter(adapted, self.answers)
         self.source = Instructions()

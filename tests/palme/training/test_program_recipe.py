@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from palme.language.programs.prompt import SentenceTooLong, prompt_ids
 from palme.models.pretrained.load import pretrained, with_adapter, with_new_adapter
+from palme.training.models.low_rank import LowRank
 from palme.training.recipes.programs import ProgramsRecipe, ProgramsTraining
 from palme.training.trainer import Trainer
 from palme.weight_files import WeightsError, WeightsMissing
@@ -99,3 +100,34 @@ def test_a_sentence_that_is_too_long_is_refused(base: Path) -> None:
     _, tokenizer = pretrained(base)
     with pytest.raises(SentenceTooLong, match="fewer words"):
         prompt_ids(tokenizer, "put " * 200)
+
+
+def test_training_goes_on_from_a_shipped_adapter(base: Path, tmp_path: Path) -> None:
+    first = Trainer(_settings(base, tmp_path / "first"))
+    first.fit()
+    second = Trainer(_settings(base, tmp_path / "second", start=str(first.shipped)))
+    new = Trainer(_settings(base, tmp_path / "third"))
+    losses = [one.recipe.evaluate(final=False)["unseen/loss"] for one in (first, second, new)]
+    assert losses[1] == pytest.approx(losses[0], abs=0.05) and losses[2] > losses[1] + 0.1
+
+
+@pytest.mark.parametrize("layers", [1, 2, 9])
+def test_the_last_layers_alone_have_an_adapter(base: Path, layers: int) -> None:
+    adapted = with_new_adapter(pretrained(base)[0], 4, layers)
+    matrices = [name for name, _ in adapted.named_parameters() if "lora_A" in name]
+    assert len(matrices) == 7 * min(layers, 2) and all("layers.1." in name for name in matrices[-7:])
+
+
+def test_its_way_back_is_that_of_autograd() -> None:
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(3, 5, 8), torch.randn(6, 8), torch.randn(6)
+    a, b = torch.randn(2, 8), torch.randn(6, 2)
+    learned = [part.clone().requires_grad_() for part in (x, a, b)]
+    plain = [part.clone().requires_grad_() for part in (x, a, b)]
+    ours = LowRank.apply(learned[0], weight, bias, learned[1], learned[2], 2.0)
+    theirs = plain[0] @ weight.t() + bias + 2.0 * plain[0] @ plain[1].t() @ plain[2].t()
+    torch.testing.assert_close(ours, theirs)
+    ours.square().sum().backward()
+    theirs.square().sum().backward()
+    for one, other in zip(learned, plain, strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-4)
