@@ -30,8 +30,8 @@ from palme.planners.program.scene import SeenScene
 from robots.skills import COLOURS, KINDS
 
 _RANKED = {
-    "leftmost": (1, 1), "rightmost": (1, -1), "frontmost": (0, -1), "backmost": (0, 1), "highest": (2, -1),
-    "lowest": (2, 1), "left": (1, 1), "right": (1, -1), "front": (0, -1), "behind": (0, 1),
+    "leftmost": (1, 1), "rightmost": (1, -1), "frontmost": (0, -1), "backmost": (0, 1),
+    "left": (1, 1), "right": (1, -1), "front": (0, -1), "behind": (0, 1),
 }  # fmt: skip
 """Axis of the base frame, and sign along which the first in the order has the least coordinate."""
 TIE = 0.006
@@ -228,8 +228,7 @@ class Selector:
         if isinstance(one, Most):
             return self._most(ids, one.superlative, n)
         if isinstance(one, Nth):
-            axis, sign = _RANKED[one.side]
-            return sorted(ids, key=lambda id: sign * scene[id].xyz[axis])[one.n - 1 : one.n]
+            return sorted(ids, key=lambda id: self._rank(id, one.side))[one.n - 1 : one.n]
         if isinstance(one, Is):
             return [id for id in ids if self._is(id, one.state)]
         if isinstance(one, Alike):
@@ -268,8 +267,18 @@ class Selector:
         if superlative in ("fullest", "emptiest"):
             more = -1 if superlative == "fullest" else 1
             return _first(ids, lambda id: more * len(scene.above(id)), n)
-        axis, sign = _RANKED[superlative]
-        return _first(ids, lambda id: sign * scene[id].xyz[axis], n)
+        return _first(ids, lambda id: self._rank(id, superlative), n)
+
+    def _rank(self, id: int, side: str) -> float:
+        """Least for the first on `side`.
+
+        The highest has most solids under it, whatever their sizes; the lowest least, and stands in a pile.
+        """
+        if side in ("highest", "lowest"):
+            level = sum(not self.scene[one].is_bowl for one in self.scene.below(id))
+            return -level if side == "highest" else level + (0.0 if self.scene.on(id) else 0.5)
+        axis, sign = _RANKED[side]
+        return sign * self.scene[id].xyz[axis]
 
     def _is(self, id: int, state: str) -> bool:
         if state == "loose":

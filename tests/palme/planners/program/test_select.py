@@ -48,6 +48,7 @@ def _select(text: str, seen: SeenScene = TABLE, **more: object) -> set[int]:
         ("thing [rightmost]", {7}),
         ("block [frontmost]", {1}),
         ("thing [highest]", {8}),
+        ("block [lowest]", {2}),  # of the pile, though a small block on the table has a lower top
         ("block [on yellow block]", {3}),
         ("block [under purple block]", {2}),
         ("thing [in blue bowl]", {7}),
