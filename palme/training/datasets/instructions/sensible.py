@@ -13,6 +13,7 @@ from palme.language.programs.calls import (
     Compare,
     Do,
     If,
+    OnTheTable,
     Program,
     Put,
     Stack,
@@ -45,7 +46,8 @@ def walk(node: Any) -> Iterator[Any]:
 
 def _makes_sense(part: Any) -> bool:
     if isinstance(part, Put):
-        return _differ(part.what, *_references(part.place)) and not _moves_bowl(part.what)
+        empties = isinstance(part.place, OnTheTable) and _contents(part.what)  # said as "empty"
+        return _differ(part.what, *_references(part.place)) and not empties
     if isinstance(part, Swap):
         return _differ(part.first, part.second)
     if isinstance(part, Compare):
@@ -72,8 +74,13 @@ def _references(place: Any) -> tuple[Things, ...]:
     return ()
 
 
-def _moves_bowl(what: Things) -> bool:
-    return any(noun.kind in ("bowl", "tower") for noun in what.nouns)
+def _contents(what: Things) -> bool:
+    """Whether `what` is all that is in a bowl."""
+    return what.quantifier == "all" and any(
+        noun.kind == "thing" and isinstance(one, Related) and one.relation == "in"
+        for noun in what.nouns
+        for one in noun.filters
+    )
 
 
 def _differ(*things: Things) -> bool:
