@@ -89,10 +89,10 @@ class Language:
         text = re.sub(r"\s+([,.;:?!،؟。，；：？！।])", r"\1", " ".join(text.split()))
         text = re.sub(r"([,،，、])(?:\s*[,،，、])+", r"\1", text)
         text = re.sub(r"[,،，、:]\s*([.;?!؟。；？！।:：])", r"\1", text).strip(" ,،，、")
-        for pattern, put in self._tidy:
-            text = pattern.sub(put, text)
         if not self._spaces:
             text = re.sub(r"(?<=[^\x00-\x7f]) (?=\S)|(?<=\S) (?=[^\x00-\x7f])", "", text)
+        for pattern, put in self._tidy:
+            text = pattern.sub(put, text)
         return " ".join(text.split())
 
     def hurried(self, rng: random.Random, sentence: str) -> str:
