@@ -17,12 +17,13 @@ from typing import Any
 
 from palme.training.datasets.instructions.grammar import BadGrammar, Example, Grammar, Rule
 from palme.training.datasets.instructions.lexicon import Lexicon
+from palme.training.datasets.instructions.romanised import romanised
 
 FOLDER = Path(__file__).parent / "languages"
 _TABLES = frozenset(
     (
         "weight spaces marks slips tidy order adjectives nouns classes colour strange size most nth "
-        "nth_first bare not_before cm_words"
+        "nth_first bare not_before cm_words romanised"
     ).split()
 )
 _NOUN = re.compile(r"\{(\w+)\^\}")
@@ -66,6 +67,7 @@ class Language:
         self._tidy = [(re.compile(str(a)), str(b)) for a, b in self._raw.get("tidy", ())]
         self._marks = str(self._raw.get("marks", "?."))
         self._slips = self._raw.get("slips", "no")
+        self._romanised = float(self._raw.get("romanised", 0))
 
     @cached_property
     def grammar(self) -> Grammar:
@@ -118,6 +120,8 @@ class Language:
             text = _plain(text)
         if self._slips == "yes" and rng.random() < 0.2:
             text = _slipped(rng, text)
+        if rng.random() < self._romanised:
+            text = romanised(text) if rng.random() < 0.6 else romanised(text).replace("aa", "a")
         if not self._spaces and rng.random() < 0.3:
             text = text.translate(str.maketrans("，。？！：；", ",.?!:;"))
         return " ".join(text.split())
