@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent / "languages"
 _TABLES = frozenset(
     (
         "weight spaces marks slips tidy order adjectives nouns classes colour strange size most nth "
-        "nth_first bare not_before cm_words romanised"
+        "nth_first bare not_before cm_words romanised casual"
     ).split()
 )
 _NOUN = re.compile(r"\{(\w+)\^\}")
@@ -65,6 +65,7 @@ class Language:
         self.share = float(self._raw.get("weight", 1.0))
         self._spaces = self._raw.get("spaces", "yes") != "no"
         self._tidy = [(re.compile(str(a)), str(b)) for a, b in self._raw.get("tidy", ())]
+        self._casual = [(re.compile(str(a)), str(b)) for a, b in self._raw.get("casual", ())]
         self._marks = str(self._raw.get("marks", "?."))
         self._slips = self._raw.get("slips", "no")
         self._romanised = float(self._raw.get("romanised", 0))
@@ -120,6 +121,9 @@ class Language:
             text = _plain(text)
         if self._slips == "yes" and rng.random() < 0.2:
             text = _slipped(rng, text)
+        if self._casual and rng.random() < 0.2:
+            for pattern, put in self._casual:
+                text = pattern.sub(put, text)
         if rng.random() < self._romanised:
             text = romanised(text) if rng.random() < 0.6 else romanised(text).replace("aa", "a")
         if not self._spaces and rng.random() < 0.3:
