@@ -64,9 +64,12 @@ Change = Callable[[random.Random, Example], Example | None]
 
 
 def contrast(rng: random.Random, example: Example) -> Example | None:
-    """`example` with a word changed, or None where the word that was to be changed is not there."""
-    changed = rng.choice(_CHANGES)(rng, example)
-    return None if changed is None or changed.program == example.program else changed
+    """`example` with a word changed, or None where none of three that were to be changed is there."""
+    for change in rng.sample(_CHANGES, 3):
+        changed = change(rng, example)
+        if changed is not None and changed.program != example.program:
+            return changed
+    return None
 
 
 def _strange_colour(rng: random.Random, example: Example) -> Example | None:
