@@ -61,6 +61,10 @@ def _makes_sense(part: Any) -> bool:
     if isinstance(part, Noun):
         described = [one.to for one in part.filters if isinstance(one, (Related, Closest))]
         return all(_bare(part) != _bare(noun) for to in described for noun in to.nouns)
+    if isinstance(part, Do) and part.verb in ("gather", "spread"):
+        return part.what.quantifier not in ("any", 1) and (
+            part.what.quantifier != "the" or len(part.what.nouns) > 1
+        )
     if isinstance(part, Do) and part.verb == "empty":
         return all(noun.kind == "bowl" for noun in part.what.nouns)
     return not isinstance(part, If) or bool(part.then)

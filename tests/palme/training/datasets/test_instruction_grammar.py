@@ -150,6 +150,8 @@ def test_a_symbol_stands_in_one_file(tmp_path: Path) -> None:
         ("put(all thing [in red bowl], in blue bowl)", True),
         ("stack(red block, blue block); put(red block, on table)", False),
         ("count(block) > count(block)", False),
+        ("gather(any red block)", False),
+        ("gather(red block + blue block)", True),
         ("put(red block [left of red block], on table)", False),
         ("swap(red block, red block)", False),
         ("stack(red block, blue block, red block)", False),
