@@ -146,7 +146,7 @@ class _Reader:
 
     def program(self) -> Program:
         lines = [self._line()]
-        while self._try(";"):
+        while (len(lines) < MAX_LINES or self._at < len(self._words)) and self._try(";"):
             if not len(lines) < MAX_LINES:
                 raise BadProgram(f"a program of more than {MAX_LINES} lines")
             lines.append(self._line())

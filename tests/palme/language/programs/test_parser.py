@@ -150,6 +150,8 @@ def test_a_program_is_bounded() -> None:
         parse(";".join(["put(red block, in blue bowl)"] * 40))
     with pytest.raises(BadProgram, match="more than 12 lines"):
         parse(";".join(["nothing()"] * 13))
+    assert ";" in may_follow(tuple(" ; ".join(["nothing ( )"] * 11).split()))
+    assert ";" not in may_follow(tuple(" ; ".join(["nothing ( )"] * 12).split()))
     with pytest.raises(BadProgram):
         parse("count(" + "block [on " * 9 + "block" + "]" * 9 + ")")
 
