@@ -1,0 +1,152 @@
+"""How many and how far: numbers, distances and quantifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from palme.language.checks.looks import named_as
+from palme.language.checks.said import Said
+from palme.language.checks.violations import Violation
+from palme.language.checks.written import Use, Written
+from palme.language.programs import calls as c
+from palme.language.programs import things as t
+
+SOME_WAY = 5
+"""[cm] of a move without a length."""
+
+
+def amounts(said: Said, written: Written) -> Iterator[Violation]:
+    """Numbers and quantifiers without their like on the other side."""
+    yield from _distances(said, written)
+    yield from _numbers(said, written)
+    before: Use | None = None
+    for use in written.uses:
+        listed = (
+            before is not None
+            and use.among > 1
+            and (before.line, before.relation) == (use.line, use.relation)
+        )
+        before = use
+        if not listed:
+            yield from _quantifier(use, said, written)
+    yield from _universal(said, written)
+
+
+def _lengths(written: Written) -> list[int]:
+    found = [one.cm for one in written.of(c.At) if one.cm is not None]
+    for move in written.of(c.Move):
+        found += [move.cm, *([move.then[1]] if move.then else [])]
+    return found
+
+
+def _distances(said: Said, written: Written) -> Iterator[Violation]:
+    kept = [one.cm for one in said.distances if one.at >= said.corrected]
+    given = _lengths(written)
+    for cm in given:
+        if not any(abs(cm - one) <= 0.5 for one in kept):
+            loose = not kept and cm == SOME_WAY
+            if not loose and cm not in [value for value, _ in said.figures]:
+                yield Violation("distance", f"{cm} cm", f"you do not say {cm} cm")
+    for one in kept:
+        if not any(abs(cm - one) <= 0.5 for cm in given):
+            yield Violation("distance", f"{one:g} cm", f"nothing of it is {one:g} cm")
+
+
+def _numbers(said: Said, written: Written) -> Iterator[Violation]:
+    counts = {use.quantifier for use in written.uses if isinstance(use.quantifier, int)}
+    compared = {one.right for one in written.of(c.Compare) if isinstance(one.right, int)}
+    ranks = {one.n for one in written.of(t.Nth)}
+    values = {value for value, _ in said.figures}
+    ordinals = {int(n) for n in said.claims("nth")}
+    lists = {len(one.parts) for one in written.of(c.Stack, c.Arrange)} | {use.among for use in written.uses}
+    lists |= {len(written.program.lines)}
+    given = counts | compared | ranks | lists | set(_lengths(written))
+    for value in values:
+        if value not in given and not _paired(value, written):
+            yield Violation("number", f"{value:g}", f"nothing of it is {value:g}")
+    for n in counts - values:
+        if not (n == 1 and (said.claims("quant") & {"any"} or said.has_word("one"))):
+            yield Violation("number", str(n), f"you do not say {n}")
+    for n in compared - values:
+        if not (n in (0, 1) or (n == 2 and said.has_word("one", "several", "multiple"))):
+            yield Violation("number", str(n), f"you do not say {n}")
+    for n in ranks - ordinals - values:
+        if not (n == 1 and said.has_word("first")):
+            yield Violation("number", str(n), f"you do not say number {n}")
+    listed = said.has("then") or bool(written.of(c.Stack, c.Arrange)) or said.has_word("former", "latter")
+    for n in ordinals - ranks - given:
+        if not listed:
+            yield Violation("number", f"number {n}", f"nothing of it is number {n}")
+
+
+def _paired(value: float, written: Written) -> bool:
+    pairs = (c.Swap, c.BetweenPlace, t.BetweenFilter, t.Among)
+    if value == 2:
+        colours = {use.noun.text for use in written.uses}
+        return bool(written.of(*pairs)) or len(colours) == 2 or any(use.noun.filters for use in written.uses)
+    return value == 1
+
+
+def _quantifier(use: Use, said: Said, written: Written) -> Iterator[Violation]:
+    if not use.acts or use.quantifier in ("it",):
+        return
+    named = named_as(use, said)
+    amounts = frozenset[str]().union(*(one.amounts for one in named)) if named else frozenset()
+    plural = any(one.plural for one in named)
+    whole = any(one.whole for one in named) or (use.noun.kind == "thing" and said.has("whole", "quant rest"))
+    words = f"{use.quantifier} {use.noun.kind}"
+    mover = not use.relation and not use.negative
+    if use.quantifier in ("all", "each"):
+        universal = bool(amounts & {"all", "each", "rest"}) or plural or whole
+        described = said.has("ask what") or said.has_word("what", "whatever", "which", "contents")
+        if not universal and not (described and use.noun.kind == "thing") and not use.negative:
+            yield Violation("quantifier", words, f"you do not say {words}", mover or use.place)
+    elif use.quantifier == "any":
+        if not (amounts & {"any", "1"}) and mover:
+            yield Violation("quantifier", words, "you do not say that any will do")
+    elif use.quantifier == "half" and not said.has_word("half"):
+        yield Violation("quantifier", words, "you do not say half")
+    elif use.quantifier == "the" and mover and named and use.among == 1:
+        many = all(one.plural or one.amounts & {"all", "each"} for one in named)
+        if many and not _is_listed(said, written) and use.noun.kind not in ("tower",):
+            yield Violation("quantifier", words, f"you name several, and not one {use.noun.kind}")
+
+
+def _is_listed(said: Said, written: Written) -> bool:
+    """ "the red and blue blocks": the plural is that of a list."""
+    joins = {",", "and", "or", "&", "both"}
+    elided = any(
+        one.looks and not one.kinds and one.end < len(said.tokens) and said.tokens[one.end].text in joins
+        for one in said.things
+    )
+    return (
+        elided
+        or bool(written.of(c.Swap))
+        or any(len(one.parts) > 1 for one in written.of(c.Stack, c.Arrange))
+    )
+
+
+def _universal(said: Said, written: Written) -> Iterator[Violation]:
+    universal = [
+        token for token in said.kept if token.claim("quant") & {"all", "each"} and "order" not in token.text
+    ]
+    whole = any("whole" in token.claims and token.text.startswith("every") for token in said.kept)
+    quantifiers = {use.quantifier for use in written.uses}
+    several = bool(quantifiers & {"all", "each", "half"}) or any(isinstance(q, int) for q in quantifiers)
+    broad = bool(written.of(c.Nothing, c.Refuse, c.Compare, t.Except)) or any(
+        one.verb in ("empty", "clear", "unstack", "gather", "spread", "keep") for one in written.of(c.Do)
+    )
+    asked = any(one.question in ("count", "what") for one in written.of(c.Ask))
+    if (universal or whole) and not several and not broad and not asked and len(written.uses) < 3:
+        yield Violation("quantifier", "all", "nothing of it is about all of them")
+    other = [token for token in said.kept if "rest" in token.claim("quant") and token.text != "remain"]
+    leaves_out = bool(written.of(t.Except, t.Not, t.Alike, c.Do)) or "not" in written.words
+    if other and not leaves_out and not written.of(c.Stack, c.Arrange, c.Swap, c.If, c.Nothing):
+        yield Violation(
+            "quantifier", other[0].text, f"nothing of it is about {other[0].text}", not said.has("again")
+        )
+    if said.has_word("most", "several", "few", "many", "majority") and not said.has(
+        "ask count", "compare", "sup"
+    ):
+        if not ({"all", "gather", "spread"} & written.words):
+            yield Violation("quantifier", "several", "how many of them is not said", False)

@@ -1,0 +1,130 @@
+"""The calls of a program have their verbs, and a question is no order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from palme.language.checks.counterparts import counterparts
+from palme.language.checks.said import Said
+from palme.language.checks.violations import Violation
+from palme.language.checks.written import Written
+from palme.language.programs import calls as c
+from palme.language.programs import things as t
+
+_ASKED = {"ask colour": {"colour"}, "ask where": {"where"}, "ask count": {"count"}}
+
+
+def calls(said: Said, written: Written) -> Iterator[Violation]:
+    """Calls that are not asked for, verbs without a call, orders for questions and the other way round."""
+    for name in _names(written):
+        cues = counterparts().cues.get(name)
+        if cues and not said.has(*cues):
+            yield Violation(
+                "call", name, f"you do not ask to {name}" if name in c.VERBS else f"you do not say {name}"
+            )
+    if written.of(c.Swap) and said.has("verb swap") is False and said.words.count("where") < 2:
+        yield Violation("call", "swap", "you do not ask to swap")
+    for name, (words, answers) in counterparts().verbs.items():
+        if said.has_word(*words) and not answers & written.words and _is_kept(said, words):
+            if written.moves or written.answers:
+                yield Violation("call", name, f"nothing of it is about {name!r}")
+    yield from _questions(said, written)
+    yield from _orders(said, written)
+
+
+def _names(written: Written) -> list[str]:
+    found = []
+    for one in written.of(*(c.Stack, c.Arrange, c.Swap, c.Do, c.Move, c.Ask, c.Possible)):
+        found.append(one.text.split()[0])
+    tested = {id(part) for test in written.of(c.If) for part in (test.condition,)}
+    joint = {id(part) for one in written.of(c.Joint) for part in (one.first, one.second)}
+    found += ["exists" for one in written.of(c.Exists) if id(one) not in tested | joint]
+    return found
+
+
+def _is_kept(said: Said, words: frozenset[str]) -> bool:
+    return any(words & set(token.words) and not token.has("quant") for token in said.kept)
+
+
+def _questions(said: Said, written: Written) -> Iterator[Violation]:
+    if (
+        written.answers
+        and not said.is_question
+        and not said.has("ask count", "ask tell", "ask where", "ask possible", "ask yes")
+    ):
+        yield Violation("question", "?", "you do not ask anything")
+    if written.answers and not written.moves and not said.is_question:
+        yield Violation("question", "?", "it may be no question", False)
+    asked = {name for claim, names in _ASKED.items() if said.has(claim) for name in names}
+    if not written.moves and not written.answers:
+        return
+    if said.is_question and written.moves:
+        polite = said.has("ask possible", "chat") and said.has_word("you", "we", "mind") or said.has("if")
+        told = not said.ends_with_question_mark and said.has("rel", "verb put")
+        plain = not told and any(
+            said.has(claim) and _first_asks(said, claim)
+            for claim in ("ask colour", "ask where", "ask count", "ask size", "ask what")
+        )
+        verdict = any(t.text in ("is", "are", "does", "do", "is there", "are there") for t in said.tokens[:2])
+        if (not polite and not told) or plain or verdict:
+            yield Violation("question", "?", "you ask something, and nothing shall move for it")
+    if "colour" in asked and written.answers and not written.moves and "colour" not in written.words:
+        yield Violation("question", "colour", "nothing of it is the colour")
+    if _first_asks(said, "ask count") and written.answers and "count" not in written.words:
+        yield Violation("question", "how many", "nothing of it is a number")
+    if _first_asks(said, "ask where") and written.answers and not {"where"} & written.words:
+        yield Violation("question", "where", "nothing of it is where")
+
+
+def _first_asks(said: Said, claim: str) -> bool:
+    """Whether the first word that asks anything asks so."""
+    first = next(
+        (token for token in said.tokens if token.has("ask") and not token.has("quant", "number")), None
+    )
+    return first is not None and first.has(claim)
+
+
+def _orders(said: Said, written: Written) -> Iterator[Violation]:
+    for one in written.of(c.Stack, c.Arrange):
+        sorts = said.claims("sort")
+        if one.by in ("rainbow", "alphabet") and one.by not in sorts:
+            yield Violation("order", one.by, f"you do not say {one.by}")
+        if one.by in ("small", "large") and not sorts & {"small", "large", "size"} and not said.has("size"):
+            yield Violation("order", one.by, "you do not say by size")
+        if one.by in ("small", "large") and sorts & {"small", "large"} and one.by not in sorts:
+            yield Violation("order", one.by, f"you do not say the {one.by} ones first")
+        if one.by is None and sorts - {"colour"} and written.moves:
+            yield Violation("order", min(sorts), f"nothing of it is by {min(sorts)}")
+    if (
+        written.of(t.Alike)
+        and not said.has("same", "other", "quant rest")
+        and not said.has_word("another", "different", "as", "sort", "match")
+    ):
+        yield Violation("looks", "same colour", "you do not say of the same colour")
+    if (
+        said.has("same")
+        and not written.of(t.Alike)
+        and said.has_word("own", "matching", "corresponding", "respective")
+        and written.moves
+    ):
+        yield Violation("looks", "matching", "nothing of it is of the same colour")
+    for move in written.of(c.Move):
+        for way in (move.direction, *([move.then[0]] if move.then else [])):
+            if way in ("away", "toward") and not said.has(f"way {way}"):
+                yield Violation("direction", way, f"you do not say {way}")
+        ways = {move.direction, *([move.then[0]] if move.then else [])}
+        for side in ("left", "right"):
+            if any(f"side {side}" in token.claims for token in said.kept) and side not in ways | set(
+                written.words
+            ):
+                yield Violation("direction", side, f"nothing of it is {side}")
+    only = {way for token in said.kept for way in token.claim("way") if len(token.claim("way")) == 1}
+    if len(only) == 1 and written.of(c.Move) and said.distances:
+        (way,) = only
+        given = {
+            one
+            for move in written.of(c.Move)
+            for one in (move.direction, *([move.then[0]] if move.then else []))
+        }
+        if way not in given and {"away", "toward"} & given:
+            yield Violation("direction", way, f"nothing of it is {way}")

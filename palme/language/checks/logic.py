@@ -1,0 +1,252 @@
+"""No, if, otherwise, more than: words that turn a program round have their counterpart in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from palme.language.checks.looks import named_as
+from palme.language.checks.said import Said
+from palme.language.checks.violations import Violation
+from palme.language.checks.written import Written
+from palme.language.programs import calls as c
+from palme.language.programs import things as t
+
+_COMPARED = {">": {"more"}, "<": {"fewer"}, ">=": {"least"}, "<=": {"most"}, "=": {"same"}}
+_FREEING = ("out", "empty", "clear", "unstack", "keep", "spread")
+
+
+def logic(said: Said, written: Written) -> Iterator[Violation]:
+    """Negations, conditions and comparisons without their like on the other side."""
+    yield from _negation_lost(said, written)
+    yield from _negation_made(said, written)
+    yield from _condition(said, written)
+    yield from _comparison(said, written)
+    if said.corrected and written.moves and _is_taken_back(said):
+        yield Violation("negation", "taken back", "you took that back")
+
+
+def _negating(said: Said) -> list[str]:
+    """Words that say no, without the "no" of a correction and the "not" of manners."""
+    return [
+        token.text
+        for at, token in enumerate(said.tokens)
+        if "neg" in token.claims and at >= said.corrected and not (at == said.corrected and at > 0)
+    ]
+
+
+def _negation_lost(said: Said, written: Written) -> Iterator[Violation]:
+    words = _negating(said)
+    excepting = [token.text for token in said.kept if "except" in token.claims]
+    contrasted = any(one.negated for one in said.things) and (
+        not _verbal(said) or _only_left_out(said, written)
+    )
+    asks = written.answers and not written.moves
+    late = [token for token in said.tokens[3:] if "neg" in token.claims]
+    if asks and late and not written.of(t.Not, t.Except, t.Is, t.Alike, c.Possible, c.Compare):
+        yield Violation("negation", late[0].text, f"nothing of it is about {late[0].text!r}")
+    if words and not written.negates and not contrasted and not asks:
+        yield Violation("negation", words[0], f"nothing of it is about {words[0]!r}")
+    if excepting and not written.negates and not said.has("contrast") and not asks:
+        yield Violation(
+            "negation", excepting[0], f"nothing of it leaves anything out, as in {excepting[0]!r}"
+        )
+    yield from _negated_things(said, written)
+    keeping = [
+        t
+        for t in said.kept
+        if "keep" in t.claims and t.text in ("untouched", "alone", "hands off", "keep", "stay", "stays")
+    ]
+    keeps = written.negates or not written.moves or {"left", "right", "gather", "spread"} & written.words
+    if keeping and not keeps and not said.has_word("keep going"):
+        yield Violation(
+            "negation",
+            keeping[0].text,
+            f"nothing of it is kept, as in {keeping[0].text!r}",
+            len(keeping) > 1 or keeping[0].text in ("untouched", "alone", "hands off"),
+        )
+    if _starts_with_halt(said) and written.moves:
+        yield Violation("negation", "stop", "you say stop")
+
+
+def _only_left_out(said: Said, written: Written) -> bool:
+    """ "Put it here, do not put it in the bowl": what is denied is nothing that the program names."""
+    denied = [one for one in said.things if one.negated and not one.pronoun]
+    others = [one for one in said.wanted if not one.negated and (one.looks or one.kinds)]
+    uses = [use for one in denied for use in written.uses if one in named_as(use, said)]
+    return bool(denied) and bool(others) and not uses
+
+
+def _verbal(said: Said) -> bool:
+    """ "do not", "don't", "never": what is denied is an act."""
+    tokens = said.kept
+    for at, token in enumerate(tokens):
+        if (
+            token.text in ("never", "without", "avoid", "avoiding", "cannot", "refrain")
+            or token.text.endswith(("n't", "nt"))
+            and "neg" in token.claims
+        ):
+            return True
+        if (
+            token.text == "not"
+            and at
+            and tokens[at - 1].text
+            in ("do", "does", "must", "should", "may", "can", "will", "is", "are", "shall", "need", "would")
+        ):
+            return True
+    return False
+
+
+def _negated_things(said: Said, written: Written) -> Iterator[Violation]:
+    """A thing right after a "not" is no thing that is moved or a goal."""
+    freed = any(one.verb in _FREEING for one in written.of(c.Do))
+    turned = any(one.negated or one.otherwise for one in written.of(c.If)) or bool(written.of(c.Joint))
+    if turned or not written.moves:
+        return
+    for one in said.things:
+        if not one.negated or not one.colours or one.dropped:
+            continue
+        uses = [use for use in written.uses if one in named_as(use, said) and use.acts]
+        again = any(
+            other is not one and not other.negated and not other.dropped and other.colours == one.colours
+            for other in said.things
+        )
+        if (
+            uses
+            and not any(use.negative for use in uses)
+            and not again
+            and not freed
+            and not written.of(t.Not, t.Except)
+        ):
+            colour = min(one.colours)
+            yield Violation("negation", colour, f"you say not the {colour} one")
+
+
+def _starts_with_halt(said: Said) -> bool:
+    words = [
+        token for token in said.tokens if "mark" not in token.claims and token.text not in ("please", "robot")
+    ]
+    if not words or "halt" not in words[0].claims:
+        return False
+    return "correct" not in words[0].claims and len(said.wanted) < 2
+
+
+def _is_taken_back(said: Said) -> bool:
+    rest = said.kept
+    return any("halt" in token.claims and "correct" not in token.claims for token in rest) and not any(
+        one.looks or one.kinds or one.pronoun for one in said.wanted
+    )
+
+
+def _negation_made(said: Said, written: Written) -> Iterator[Violation]:
+    negative = (
+        bool(written.of(t.Not, t.Except))
+        or any(one.verb == "keep" for one in written.of(c.Do))
+        or any(one.negated for one in written.of(c.If))
+        or any(one.not_first or one.not_second for one in written.of(c.Joint))
+    )
+    cues = said.has("neg", "except", "keep", "contrast", "unless", "else", "halt") or said.claims("quant") & {
+        "rest"
+    }
+    if (
+        negative
+        and not cues
+        and not said.has_word("wrong", "different", "outside", "other", "off", "out", "free", "but")
+    ):
+        yield Violation("negation", "not", "you do not say 'not', and what I understood leaves something out")
+
+
+def _condition(said: Said, written: Written) -> Iterator[Violation]:
+    conditional = [token for token in said.kept if "if" in token.claims]
+    tests = written.of(c.If)
+    firm = [
+        token
+        for token in conditional
+        if token.text not in ("when", "once", "whether", "suppose", "supposing", "should you", "should it")
+    ]
+    if firm and not tests and not written.answers:
+        yield Violation("condition", firm[0].text, f"nothing of it is conditional, as in {firm[0].text!r}")
+    if (
+        tests
+        and not said.has("if", "unless", "else")
+        and not said.has_word("when", "where", "or", "should", "then", "whichever")
+    ):
+        yield Violation("condition", "if", "you do not say 'if'")
+    yield from _denied_conditions(said, tests)
+    otherwise = [
+        token.text for token in said.kept if "else" in token.claims and token.text not in ("else", "if so")
+    ]
+    branches = any(one.otherwise for one in tests) or len(tests) > 1
+    if otherwise and tests and not branches and not any(one.negated for one in tests):
+        yield Violation("condition", otherwise[0], f"nothing of it is for {otherwise[0]!r}")
+    if (
+        any(one.otherwise for one in tests)
+        and not otherwise
+        and not said.has_word("else", "or", "if", "unless")
+    ):
+        yield Violation("condition", "otherwise", "you do not say 'otherwise'")
+    unless = [token for token in said.kept if "unless" in token.claims and token.text == "unless"]
+    if unless and tests and not written.negates:
+        yield Violation("condition", "unless", "nothing of it is about 'unless'")
+
+
+def _denied_conditions(said: Said, tests: tuple[c.If, ...]) -> Iterator[Violation]:
+    """ "If there is no ..." tests for what is not."""
+    clauses = _clauses(said)
+    if len(tests) != 1 or len(clauses) != 1 or said.has("unless"):
+        return
+    (test,), (denied,) = tests, clauses
+    parts = Written(c.Program((c.If(test.condition, (c.Nothing(),)),)))
+    turned = test.negated or bool(parts.of(t.Not, t.Is, t.Except, t.Alike, c.Compare, c.Joint))
+    if denied and not turned:
+        yield Violation("condition", "not", "nothing of its condition is denied")
+    if test.negated and not denied and not test.otherwise:
+        yield Violation("condition", "not", "you do not say 'not' in the condition")
+
+
+def _clauses(said: Said) -> list[bool]:
+    """Whether each condition has a "no" in it."""
+    found = []
+    for at, token in enumerate(said.tokens):
+        if at >= said.corrected and "if" in token.claims and token.text not in ("if not", "only if"):
+            clause = []
+            for one in said.tokens[at + 1 :]:
+                if one.text in (",", ";", ".", "then", ":") or (
+                    one.has("verb put") and one.text in ("put", "place", "move")
+                ):
+                    break
+                clause.append(one)
+            found.append(any("neg" in one.claims for one in clause) or "neg" in token.claims)
+    return found
+
+
+def _comparison(said: Said, written: Written) -> Iterator[Violation]:
+    compared = written.of(c.Compare)
+    claims = said.claims("compare")
+    for one in compared:
+        fits = _COMPARED[one.comparison] & claims
+        turned = bool(claims) and isinstance(one.right, t.Things) and len(claims) == 1 and False
+        numbered = (
+            one.comparison in ("=", ">=")
+            and isinstance(one.right, int)
+            and not claims & {"more", "fewer", "most"}
+        )
+        none = one.right in (0, 1) and not claims & {"most"} or one.right == 2 and "more" in claims
+        if not fits and not turned and not numbered and not none:
+            yield Violation("comparison", one.comparison, f"you do not say {one.comparison}")
+    strict = [
+        token
+        for token in said.kept
+        if token.text
+        in ("more than", "fewer than", "less than", "at least", "at most", "no more than", "no fewer than")
+    ]
+    if strict and not compared and not (written.of(c.Ask) and not written.moves) and not _Sized(written):
+        sure = written.moves or written.answers
+        yield Violation(
+            "comparison", strict[0].text, f"nothing of it compares, as in {strict[0].text!r}", sure
+        )
+
+
+def _Sized(written: Written) -> bool:  # noqa: N802
+    return bool({"larger", "smaller", "largest", "smallest"} & written.words) or any(
+        isinstance(use.quantifier, int) for use in written.uses
+    )

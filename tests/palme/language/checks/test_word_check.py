@@ -1,0 +1,133 @@
+"""The word check passes what is right, and stops programs with one thing wrong."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from palme.language.checks.check import violations
+from palme.language.checks.languages import foreign_violations, language_of
+from palme.language.programs.calls import Program
+from palme.language.programs.parser import parse
+from tests.palme.language.checks.corrupt import corrupted
+
+HERE = Path(__file__).parent
+NO_ENGLISH = ("languages", "refuse")
+
+
+@cache
+def _pairs(name: str) -> tuple[tuple[str, str, Program], ...]:
+    raw = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+    return tuple((part, sentence, parse(text)) for part, some in raw.items() for sentence, text in some)
+
+
+def _english(name: str) -> Iterator[tuple[str, Program]]:
+    return ((sentence, program) for part, sentence, program in _pairs(name) if part not in NO_ENGLISH)
+
+
+def _stopped(sentence: str, program: Program) -> bool:
+    return any(one.sure for one in violations(sentence, program))
+
+
+@pytest.mark.parametrize("name", ["pairs", "fresh"])
+def test_few_right_programs_are_refused(name: str) -> None:
+    refused = [sentence for sentence, program in _english(name) if _stopped(sentence, program)]
+    assert len(refused) <= 0.03 * len(list(_english(name))), refused
+
+
+@pytest.mark.parametrize("name", ["pairs", "fresh"])
+def test_most_programs_with_one_thing_wrong_are_stopped(name: str) -> None:
+    rng = random.Random(7)
+    wrong = [(sentence, *one) for sentence, program in _english(name) for one in corrupted(program, rng)]
+    drawn = rng.sample(wrong, 600)
+    caught = [(kind, _stopped(sentence, program)) for sentence, kind, program in drawn]
+    assert sum(stopped for _, stopped in caught) >= 0.9 * len(caught)
+    drawn_of, caught_of = Counter(kind for kind, _ in caught), Counter(kind for kind, yes in caught if yes)
+    for kind in ("colour", "direction", "number", "superlative", "place", "size"):
+        assert caught_of[kind] >= 0.85 * drawn_of[kind], kind
+
+
+def test_no_word_that_the_arm_knows_nothing_of_is_acted_on() -> None:
+    raw = yaml.safe_load((HERE / "strange.yaml").read_text(encoding="utf-8"))
+    passed = [sentence for sentence, text in raw if not _stopped(sentence, parse(text))]
+    assert not passed
+
+
+@pytest.mark.parametrize(
+    ("sentence", "program", "kind"),
+    [
+        ("do not put the red block in the blue bowl", "put(red block, in blue bowl)", "negation"),
+        ("put the red block in the blue bowl", "put(green block, in blue bowl)", "looks"),
+        ("put the red block on the blue block", "put(blue block, on red block)", "relation"),
+        ("move the red block 10 cm to the left", "move(red block, left 12)", "distance"),
+        ("is the red block in the blue bowl?", "put(red block, in blue bowl)", "question"),
+        ("put the red blocks in the blue bowl", "put(red block, in blue bowl)", "quantifier"),
+        ("if the blue bowl is empty put the red block in it", "put(red block, in blue bowl)", "condition"),
+        ("put two blocks in the blue bowl", "put(3 block, in blue bowl)", "number"),
+        ("put the leftmost block in the bowl", "put(block, in bowl)", "superlative"),
+        ("swap the red and the blue block", "put(red block, on blue block)", "call"),
+    ],
+)  # fmt: skip
+def test_each_check_finds_its_own(sentence: str, program: str, kind: str) -> None:
+    assert kind in {one.kind for one in violations(sentence, parse(program)) if one.sure}
+
+
+@pytest.mark.parametrize("text", ["refuse(beyond)", "refuse(unclear)", "nothing()"])
+def test_what_does_nothing_needs_no_words(text: str) -> None:
+    assert violations("wibble the zorgle, never the red one", parse(text)) == ()
+
+
+def test_what_was_taken_back_may_have_no_counterpart() -> None:
+    said = "put the red block in the green bowl, no, the yellow block"
+    assert not _stopped(said, parse("put(yellow block, in green bowl)"))
+    assert _stopped(said, parse("put(red block, in green bowl)"))
+
+
+def test_every_violation_tells_a_person_what_is_wrong() -> None:
+    rng = random.Random(2)
+    for sentence, program in list(_english("fresh"))[::4]:
+        for _, wrong in corrupted(program, rng):
+            assert all(one.told and one.what is not None for one in violations(sentence, wrong))
+
+
+# ---- other languages
+
+
+def test_languages_are_told_apart() -> None:
+    spoken = [sentence for part, sentence, _ in _pairs("pairs") if part == "languages"]
+    assert all(language_of(sentence) not in ("en", "other") for sentence in spoken)
+    assert {language_of(sentence) for sentence, _ in _english("pairs")} == {"en"}
+    assert language_of("Weka kizuizi chekundu kwenye bakuli la buluu") == "other"
+
+
+def test_right_programs_of_other_languages_pass() -> None:
+    for part, sentence, program in _pairs("pairs"):
+        if part == "languages":
+            found = foreign_violations(sentence, program, language_of(sentence))
+            assert not [one for one in found if one.sure], sentence
+
+
+def test_another_colour_is_stopped_in_every_language() -> None:
+    rng = random.Random(5)
+    for part, sentence, program in _pairs("pairs"):
+        wrong = [one for kind, one in corrupted(program, rng) if kind == "colour"]
+        if part == "languages" and wrong and program.text.startswith(("put", "move", "count")):
+            name = language_of(sentence)
+            caught = [any(v.sure for v in foreign_violations(sentence, one, name)) for one in wrong]
+            assert sum(caught) >= 0.5 * len(caught), sentence
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["不要碰黄色的方块", "لا تحرك المكعب الأصفر", "nicht den gelben Block bewegen", "не трогай жёлтый кубик",
+     "ne touche pas le bloc jaune", "no muevas el bloque amarillo", "jangan sentuh balok kuning"],
+)  # fmt: skip
+def test_a_negation_of_another_language_is_not_lost(sentence: str) -> None:
+    name = language_of(sentence)
+    lost = foreign_violations(sentence, parse("put(yellow block, on table)"), name)
+    assert "negation" in {one.kind for one in lost if one.sure}
+    assert not [one for one in foreign_violations(sentence, parse("keep(yellow block)"), name) if one.sure]
