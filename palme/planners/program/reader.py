@@ -23,7 +23,15 @@ class NotRead(Exception):
 
 
 class NotSure(NotRead):
-    """A sentence may mean one thing or another; the message says which."""
+    """A sentence may mean one thing or another; the message says which.
+
+    Attributes:
+        reading: what it was read as, and would be done after a person's yes; None = nothing.
+    """
+
+    def __init__(self, message: str, reading: Reading | None = None) -> None:
+        self.reading = reading
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class Reading:
         probability: of the program's tokens, each among those that the grammar allows; their product.
         weakest: the least of them, and the word that it belongs to.
         seconds: that it took.
+        confidence: calibrated probability that the program is right; None = it was not calibrated.
     """
 
     sentence: str
@@ -43,6 +52,7 @@ class Reading:
     probability: float
     weakest: tuple[float, str]
     seconds: float
+    confidence: float | None = None
 
 
 class Reader(Protocol):
