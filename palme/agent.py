@@ -28,20 +28,20 @@ from palme.events import (
     Planned,
     Started,
     TakenOver,
-    Understood,
 )
-from palme.language.account.account import Account, Reading
-from palme.perception.objects import PerceivedObjects
-from palme.planners.base import Context, KeptGoal, PlannedStep, Planner
+from palme.language.account.account import Account
+from palme.planners.base import PlannedStep, Planner, Verdict
+from palme.planning import Planning, by_name
 from palme.policies.base import Policy
-from palme.supervision import Correction, Supervisor
+from palme.supervision import Correction, Person, Supervisor
 from robots.errors import NotAutonomous
 from robots.robot import Robot
-from robots.skills import ENTITIES, TABLE, BadStep, Step
+from robots.skills import BadStep, Step
 from robots.text import checked_text
 from robots.types import ActionChunk, JointCommand, Observation
 
 log = logging.getLogger(__name__)
+PARTS = ("observe", "plan", "policy", "execute", "judge")
 
 
 class Executor(Protocol):
@@ -125,6 +125,8 @@ class Agent:
         interruptible, held: contexts; a signal may raise KeyboardInterrupt in the first, but not in the
             second within it, where listeners get an event. Where signals are held outside of both, none can
             break off the stop of the arm or the last event.
+        person: is asked where the planner has a question; None = nobody is there: a question ends the run.
+        confirm: whether `person` is asked before the first motion.
         account: refuses sentences that it cannot account for word by word, and readings other than its own.
             None = the planner reads every sentence, as in an evaluation, which knows its tasks.
     """
@@ -144,6 +146,8 @@ class Agent:
         interruptible: Callable[[], AbstractContextManager[None]] = nullcontext,
         held: Callable[[], AbstractContextManager[None]] = nullcontext,
         account: Account | None = None,
+        person: Person | None = None,
+        confirm: bool = False,
     ) -> None:
         self._robot = robot
         self._planner = planner
@@ -157,6 +161,7 @@ class Agent:
         self._supervisor = supervisor
         self._interruptible, self._held = interruptible, held
         self._account = account
+        self._person, self._confirm = person, confirm
 
     def run(self, instruction: str) -> RunResult:
         """Work on `instruction` until done, answered, refused, interrupted, or at a limit.
@@ -169,13 +174,13 @@ class Agent:
         """
         checked_text(instruction, "instruction")
         self._start = time.monotonic()
-        self._seconds = {"observe": 0.0, "plan": 0.0, "policy": 0.0, "execute": 0.0, "judge": 0.0}
+        self._seconds = {"observe": 0.0, "policy": 0.0, "execute": 0.0}
         self._history: list[tuple[Step, bool]] = []
         self._replans = 0
         self._begun: list[Step] = []
-        self._goal: tuple[str, KeptGoal] | None = None  # the instruction and what it was read as
-        self._objects: PerceivedObjects | None = None  # as the planner saw them last
-        self._seen: set[str] = set()  # names of all that was seen in the run
+        self._planning = Planning(
+            self._planner, self._account, self._person, self._confirm, self._observe, self._emit, self._now
+        )
         try:
             with self._interruptible():
                 done, cause, reason = self._loop(instruction)
@@ -189,9 +194,9 @@ class Agent:
         except Exception as error:  # a bug of planner or policy: the arm holds, the run still has a report
             log.exception("run ended by an unexpected error")
             done, cause, reason = False, "error", self._stop(f"{type(error).__name__}: {error}")
-        finished = Finished(
-            self._now(), done, cause, reason, len(self._history), self._replans, dict(self._seconds)
-        )
+        spent = {**self._seconds, **self._planning.seconds}
+        seconds = {part: spent[part] for part in PARTS}
+        finished = Finished(self._now(), done, cause, reason, len(self._history), self._replans, seconds)
         self._emit(finished)
         return RunResult(instruction, tuple(self._history), finished, tuple(self._begun))
 
@@ -216,9 +221,9 @@ class Agent:
             try:
                 try:
                     if typed is None:
-                        plan, observation = self._plan_seen(instruction, observation)
+                        plan, observation = self._plan(instruction, observation)
                     else:
-                        plan = PlannedStep(typed, objects=self._objects)
+                        plan = PlannedStep(typed, objects=self._planning.objects)
                 except NoMotion as answer:
                     if former is None or self._supervisor is None:
                         raise
@@ -231,7 +236,7 @@ class Agent:
                 self._raise_if_interrupted()
                 step = plan.step
                 if step.is_done:
-                    return True, "done", self._done(typed)
+                    return True, "done", plan.closing or self._done(typed)
                 if len(self._history) >= self._limits.max_steps:
                     limit = self._limits.max_steps
                     return False, "steps", f"not done after {limit} steps; next step: {step.text!r}"
@@ -319,85 +324,17 @@ class Agent:
     def _done(self, typed: Step | None) -> str:
         return "a person reported it as done" if typed is not None else "the planner found nothing left to do"
 
-    def _plan_seen(self, instruction: str, observation: Observation) -> tuple[PlannedStep, Observation]:
-        """The next step, and the observation that shows what it names. Raises NoMotion if nothing does.
-
-        A language model names what the sentence names, whether it is there or not: so a second look.
-        """
-        begin = time.perf_counter()
-        plan = self._plan(instruction, observation)
-        if self._unseen(plan) is not None:
-            observation = self._observe()
-            plan = self._plan(instruction, observation)
-            if (name := self._unseen(plan)) is not None:
-                raise NoMotion(f"I do not see the {name} on the table, so I do not {plan.step.text}.")
-        planned = Planned(
-            t=self._now(),
-            index=len(self._history),
-            step=plan.step,
-            rationale=plan.rationale,
-            seconds=time.perf_counter() - begin,
-            observation=observation,
-            sentence=plan.sentence,
-            objects=plan.objects,
-            probability=plan.probability,
-        )
-        self._emit(planned)
-        return plan, observation
-
-    def _unseen(self, plan: PlannedStep) -> str | None:
-        """What `plan` acts on although nothing of the kind was seen in this run; None = all was.
-
-        What was seen once counts as there: a detector may lose it in a pile.
-        """
-        if plan.objects is None or plan.step.is_done:
-            return None
-        self._seen |= {name for name in ENTITIES if plan.objects.sees(name)}
-        try:
-            step = self._by_name(plan)
-        except BadStep:  # of an object that is not listed; `_execute` says so
-            return None
-        needed = [*(plan.goal.order if plan.goal is not None else ()), step.what, step.target]
-        names = (name.replace("_", " ") for name in needed)
-        return next((name for name in names if name not in (TABLE, *self._seen)), None)
-
-    def _read(self, instruction: str, plan: PlannedStep) -> None:
-        """Keep what `plan` read the instruction as. Raises NoMotion if the account reads it otherwise."""
-        if plan.goal is None or (self._goal is not None and self._goal[0] == instruction):
-            return
-        seen = () if plan.objects is None else [plan.objects.name(i) for i in range(len(plan.objects))]
-        reading = self._accounted(instruction)
-        if reading is not None and not reading.allows(plan.goal, seen):
-            raise NoMotion(
-                f"I am not sure what is meant: {plan.goal.text}, or {reading.goal.text}? Say it more plainly."
-            )
-        self._goal = (instruction, plan.goal)
-        self._emit(Understood(self._now(), len(self._history), instruction, plan.goal.text))
-
-    def _accounted(self, instruction: str) -> Reading | None:
-        """What the account says; None = there is no account. Raises NotAccounted."""
-        return None if self._account is None else self._account(instruction)
-
-    def _context(self, instruction: str, observation: Observation) -> Context:
-        kept = self._goal[1] if self._goal is not None and self._goal[0] == instruction else None
-        return Context(instruction, observation, tuple(self._history), kept)
-
-    def _plan(self, instruction: str, observation: Observation) -> PlannedStep:
-        begin = time.perf_counter()
-        self._accounted(instruction)
-        plan = self._planner.next_step(self._context(instruction, observation))
-        self._add_seconds("plan", begin)
-        self._read(instruction, plan)
-        self._objects = plan.objects
-        return plan
+    def _plan(self, instruction: str, observation: Observation) -> tuple[PlannedStep, Observation]:
+        """See `Planning.next_step`."""
+        return self._planning.next_step(instruction, observation, self._history)
 
     def _execute(self, plan: PlannedStep, observation: Observation) -> str:
         """Run the policy until it is done; returns "" or why the step failed."""
         try:
-            step = self._by_name(plan)
+            step = by_name(plan)
         except BadStep as error:
             return str(error)
-        if (name := self._unseen(plan)) is not None:  # of a step that a person typed
+        if (name := self._planning.unseen(plan)) is not None:  # of a step that a person typed
             return f"I do not see the {name} on the table"
         self._begun.append(step)
         self._policy.reset()
@@ -428,13 +365,6 @@ class Agent:
                 return f"not finished after {ticks} control ticks"
             observation = self._observe(self._policy.cameras)
 
-    @staticmethod
-    def _by_name(plan: PlannedStep) -> Step:
-        """The step with `obj_k` replaced by class names. Raises BadStep for an object that is not listed."""
-        if plan.objects is None:
-            return plan.step
-        return plan.step.resolve([plan.objects.name(i) for i in range(len(plan.objects))])
-
     def _leave_picture(self) -> None:
         if self._retreat is not None:
             begin = time.perf_counter()
@@ -443,19 +373,18 @@ class Agent:
             self._add_seconds("execute", begin)
 
     def _judge(self, instruction: str, observation: Observation, step: Step, failure: str) -> bool:
-        begin = time.perf_counter()
-        probability: float | None = None
-        if failure:
-            success, found = False, ""
-        else:
-            verdict = self._planner.was_successful(self._context(instruction, observation), step)
-            success, probability, found = verdict.success, verdict.probability, verdict.reason
-        seconds = self._add_seconds("judge", begin)
+        verdict, begin = Verdict(False), self._planning.seconds["judge"]
+        if not failure:
+            verdict, observation = self._planning.judge(instruction, observation, step, self._history)
+        seconds = self._planning.seconds["judge"] - begin
         index = len(self._history)
-        self._history.append((step, success))
-        judged = Judged(self._now(), index, step, success, probability, failure, seconds, observation, found)
+        self._history.append((step, verdict.success))
+        judged = Judged(
+            self._now(), index, step, verdict.success, verdict.probability, failure, seconds, observation,
+            verdict.reason, verdict.unsure,
+        )  # fmt: skip
         self._emit(judged)
-        return success
+        return verdict.success
 
     def _gave_up(self, failed: Step) -> str:
         tries = sum(1 for step, success in self._history if step == failed and not success)

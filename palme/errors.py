@@ -32,6 +32,18 @@ class Question(NoMotion):
     cause = "asked"
 
 
+class LookAgain(NoMotion):
+    """One picture does not tell; another may.
+
+    Attributes:
+        otherwise: what stands if no further picture is taken: a `PlannedStep`, or a `NoMotion`.
+    """
+
+    def __init__(self, message: str, goal: Any, otherwise: Any) -> None:
+        self.otherwise = otherwise
+        super().__init__(message, goal)
+
+
 class Stuck(NoMotion):
     """The instruction cannot be carried out any further, after steps of it were; the message says why."""
 

@@ -53,12 +53,31 @@ class Understood:
 
     Attributes:
         goal: what it was read as, in plain words.
+        understanding: `palme.planners.base.Understanding`; None = the planner says no more than `goal`.
+        observation: that it was understood on; None = not known.
     """
 
     t: float
     index: int
     instruction: str
     goal: str
+    understanding: Any = None
+    observation: Observation | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A person was asked.
+
+    Attributes:
+        question: as it was put.
+        answer: as it was given; None = there was nobody to ask.
+    """
+
+    t: float
+    index: int
+    question: str
+    answer: str | None
 
 
 @dataclass(frozen=True)
@@ -120,6 +139,7 @@ class Judged:
         seconds: time of judging, [s].
         observation: the planner's input.
         found: the planner's reason, in plain words.
+        unsure: whether it could not be told; `success` is then False.
     """
 
     t: float
@@ -131,6 +151,7 @@ class Judged:
     seconds: float
     observation: Observation
     found: str = ""
+    unsure: bool = False
 
 
 @dataclass(frozen=True)
@@ -260,6 +281,7 @@ class Finished:
 Event = (
     Started
     | Understood
+    | Asked
     | Planned
     | Acted
     | Judged

@@ -1,4 +1,4 @@
-"""The agent's view of a person who intervenes; implemented by `palme.operator.run_operator`."""
+"""The agent's view of a person who intervenes (`palme.operator.run_operator`) or can be asked."""
 
 from __future__ import annotations
 
@@ -44,6 +44,14 @@ class Correction:
             step=said.step,
             instruction=said.instruction,
         )
+
+
+class Person(Protocol):
+    """A person who can be asked."""
+
+    def answer(self, question: str) -> str | None:
+        """Put `question` and wait for the answer; None = nobody can answer."""
+        ...
 
 
 class Supervisor(Protocol):

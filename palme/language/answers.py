@@ -88,6 +88,11 @@ class Goal:
         return cls(kind, tuple(rest[at + 1 :]), tuple(rest[1:at]))
 
     @property
+    def understanding(self) -> None:
+        """There is no more to be said than `text`."""
+        return None
+
+    @property
     def text(self) -> str:
         """For a person: "the red block in the blue bowl"."""
         named = [f"the {word.replace('_', ' ')}" for word in self.order]

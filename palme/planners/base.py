@@ -8,8 +8,60 @@ from typing import Protocol
 
 from palme.language.sentence import Sentence
 from palme.perception.objects import PerceivedObjects
-from robots.skills import Step
+from robots.skills import Location, Step
 from robots.types import Observation
+
+
+@dataclass(frozen=True)
+class ReadLine:
+    """One line of a program as it was understood.
+
+    Attributes:
+        text: as written.
+        found: what it is about: its name for a person, and (x, y, z) in [m], base frame.
+        said: what it brings about, or answers.
+    """
+
+    text: str
+    found: tuple[tuple[str, Location], ...]
+    said: str
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """How an instruction was understood, for a person.
+
+    Attributes:
+        program: that it was read as, one call a line.
+        lines: of the program as they ran on what was seen; () = it was not run.
+        moved: what will be moved.
+        kept: what will not be touched.
+        probability: of the reading, in [0, 1].
+        seconds: that the reading took.
+    """
+
+    program: str
+    lines: tuple[ReadLine, ...]
+    moved: tuple[str, ...]
+    kept: tuple[str, ...]
+    probability: float
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """In plain words."""
+        said = "; ".join(dict.fromkeys(line.said for line in self.lines if line.said))
+        parts = [said[:1].upper() + said[1:].rstrip(".") + "."] if said else []
+        if self.moved:
+            parts.append(f"I will move {listed(self.moved)}.")
+        if self.kept:
+            parts.append(f"I will not touch {listed(self.kept)}.")
+        return " ".join(parts) or self.program
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "the red block, the blue block and the green bowl"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 class KeptGoal(Protocol):
@@ -23,6 +75,11 @@ class KeptGoal(Protocol):
     @property
     def order(self) -> Sequence[str]:
         """Names ("red_block") of what must have been seen before anything is done."""
+        ...
+
+    @property
+    def understanding(self) -> Understanding | None:
+        """How it was understood; None = the planner says no more than `text`."""
         ...
 
 
@@ -56,6 +113,7 @@ class PlannedStep:
         sentence: the language model's prompt, for reports; None = no model.
         objects: detected objects; `obj_k` in `step` is row k - 1. None = no detection.
         goal: what the instruction was read as; None = the planner reads none.
+        closing: with the step "done", what there is to be said at the end; "" = nothing.
     """
 
     step: Step
@@ -64,6 +122,7 @@ class PlannedStep:
     sentence: Sentence | None = None
     objects: PerceivedObjects | None = None
     goal: KeptGoal | None = None
+    closing: str = ""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class InBowl:
 
     def said(self, scene: SeenScene) -> str:
         """See `Goal`."""
-        return f"the {scene[self.what].name} in the {scene[self.bowl].name}"
+        return f"{scene.called(self.what)} in {scene.called(self.bowl)}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class On:
 
     def said(self, scene: SeenScene) -> str:
         """See `Goal`."""
-        return f"the {scene[self.what].name} on the {scene[self.below].name}"
+        return f"{scene.called(self.what)} on {scene.called(self.below)}"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class OnTable:
 
     def said(self, scene: SeenScene) -> str:
         """See `Goal`."""
-        return f"the {scene[self.what].name} on the table"
+        return f"{scene.called(self.what)} on the table"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Beside:
     def said(self, scene: SeenScene) -> str:
         """See `Goal`."""
         where = {"front": "in front of"} | {s: PLACES[s] for s in ("left", "right", "next", "far")}
-        return f"the {scene[self.what].name} {where.get(self.side, self.side)} the {scene[self.of].name}"
+        return f"{scene.called(self.what)} {where.get(self.side, self.side)} {scene.called(self.of)}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Between:
 
     def said(self, scene: SeenScene) -> str:
         """See `Goal`."""
-        return f"the {scene[self.what].name} between the {scene[self.a].name} and the {scene[self.b].name}"
+        return f"{scene.called(self.what)} between {scene.called(self.a)} and {scene.called(self.b)}"
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class At:
         aside, away = round(100 * (self.xy[1] - y)), round(100 * (x - self.xy[0]))
         parts = [f"{abs(aside)} cm to the {'right' if aside > 0 else 'left'}"] if aside else []
         parts += [f"{abs(away)} cm {'away' if away > 0 else 'closer'}"] if away else []
-        return f"the {scene[self.what].name} {' and '.join(parts) or 'where it is'}"
+        return f"{scene.called(self.what)} {' and '.join(parts) or 'where it is'}"
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class OnSide:
         """See `Goal`."""
         where = {"front": "at the front", "behind": "at the back"}
         place = " and ".join(where.get(side, f"on the {side} side") for side in self.sides)
-        return f"the {scene[self.what].name} {place} of the table"
+        return f"{scene.called(self.what)} {place} of the table"
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Unmoved:
 
     def said(self, scene: SeenScene) -> str:
         """See `Goal`."""
-        return f"the {scene[self.what].name} where it is"
+        return f"{scene.called(self.what)} where it is"
 
 
 NEXT_TO = NEAR - 0.004

@@ -6,11 +6,11 @@ once, so "all the red blocks" stays the same blocks through the run, whatever ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from palme.language.programs import calls as c
-from palme.language.programs.things import Things
+from palme.language.programs.things import Noun, Things
 from palme.planners.program.arranging import arranged, gathered, spread_out, stacked
 from palme.planners.program.free_places import NoRoom
 from palme.planners.program.goals import (
@@ -29,7 +29,7 @@ from palme.planners.program.goals import (
 from palme.planners.program.placing import after, chosen, reachable, replaced, swapped
 from palme.planners.program.questions import answer, condition_holds, told_count
 from palme.planners.program.scene import SeenScene
-from palme.planners.program.select import CannotTell, Selector
+from palme.planners.program.select import Ambiguous, CannotTell, NotSeen, Selector, TooFew
 
 REFUSALS = {
     "beyond": "I cannot do that: I put blocks and cylinders into bowls, onto things and onto the table.",
@@ -45,10 +45,12 @@ class Refused(Exception):
 
     Attributes:
         reason: a word of `palme.language.programs.calls.Reason`, or "which" where it is asked back.
+        which: what is unclear; None = nothing is.
+        said: whether the program itself refuses, whatever is seen.
     """
 
-    def __init__(self, message: str, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, message: str, reason: str, which: Ambiguous | None = None, said: bool = False) -> None:
+        self.reason, self.which, self.said = reason, which, said
         super().__init__(message)
 
 
@@ -86,20 +88,31 @@ class Intent:
     lines: tuple[RunLine, ...] = ()
 
 
-def interpret(program: c.Program, scene: SeenScene) -> Intent:
+def interpret(
+    program: c.Program, scene: SeenScene, settled: Mapping[Noun, tuple[int, ...]] | None = None
+) -> Intent:
     """What `program` means on `scene`.
+
+    Args:
+        program: what is asked for.
+        scene: what is seen.
+        settled: which things a person said are meant by a noun that fits several.
 
     Raises:
         Refused: the program refuses, singles out nothing, or asks for what cannot be done; the reason is
             told, and nothing of the program is to be done.
     """
-    run = _Run(scene, scene)
+    run = _Run(scene, scene, settled or {})
     try:
         for line in program.lines:
             run.line(line)
         return run.intent()
+    except Ambiguous as error:
+        raise Refused(str(error), "which", error) from error
+    except (NotSeen, TooFew) as error:
+        raise Refused(str(error), "absent") from error
     except CannotTell as error:
-        raise Refused(str(error), "which") from error
+        raise Refused(str(error), "unclear") from error
     except NoRoom as error:
         raise Refused(str(error), "impossible") from error
 
@@ -108,6 +121,7 @@ def interpret(program: c.Program, scene: SeenScene) -> Intent:
 class _Run:
     start: SeenScene
     scene: SeenScene
+    settled: Mapping[Noun, tuple[int, ...]]
     it: tuple[int, ...] = ()
     goals: list[Goal] = field(default_factory=list)
     keep: set[int] = field(default_factory=set)
@@ -141,7 +155,7 @@ class _Run:
 
     def call(self, call: c.Call) -> None:
         if isinstance(call, c.Refuse):
-            raise Refused(REFUSALS[call.reason], call.reason)
+            raise Refused(REFUSALS[call.reason], call.reason, said=True)
         if isinstance(call, c.Nothing):
             self.lines.append(RunLine(call.text, (), "nothing"))
             return
@@ -157,7 +171,7 @@ class _Run:
         self._act(call)
 
     def _possible(self, call: c.Possible) -> None:
-        trial = _Run(self.start, self.scene, self.it, keep=set(self.keep))
+        trial = _Run(self.start, self.scene, self.settled, self.it, keep=set(self.keep))
         try:
             trial.call(call.call)
             trial.intent()
@@ -328,7 +342,7 @@ class _Run:
     # ---- things ----
 
     def _selector(self, mover: int | None = None, with_bowls: bool = False) -> Selector:
-        return Selector(self.scene, self.it, mover, with_bowls)
+        return Selector(self.scene, self.it, mover, with_bowls, self.settled)
 
     def _solids(self, what: Things, towers_whole: bool = True) -> tuple[int, ...]:
         """What a call moves.

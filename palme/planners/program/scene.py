@@ -7,7 +7,7 @@ frame in [m]: the picture of the front camera.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,6 +103,29 @@ class SeenScene:
 
     def __contains__(self, id: int) -> bool:
         return any(thing.id == id for thing in self.things)
+
+    def called(self, id: int, among: Sequence[int] | None = None) -> str:
+        """Thing `id` for a person: by looks, and by size or place where others `among` look the same.
+
+        Args:
+            id: of the thing.
+            among: what it could be taken for; None = everything that is seen.
+        """
+        thing = self[id]
+        others = [one.id for one in self.things] if among is None else among
+        alike = [one for one in others if self[one].name == thing.name]
+        if len(alike) <= 1:
+            return f"the {thing.name}"
+        if [self[one].size for one in alike].count(thing.size) == 1:
+            return f"the {thing.size} {thing.name}"
+        alike = [one for one in alike if self[one].size == thing.size]
+        if thing.holder is not None and [self[one].holder for one in alike].count(thing.holder) == 1:
+            holder = self[thing.holder]
+            return f"the {thing.size} {thing.name} {'in' if holder.is_bowl else 'on'} the {holder.name}"
+        place = sorted(alike, key=lambda one: self[one].xyz[1]).index(id)
+        if len(alike) == 2:
+            return f"the {thing.size} {thing.name} on the {('left', 'right')[place]}"
+        return f"the {thing.size} {thing.name} that is number {place + 1} from the left"
 
     # ---- piles ----
 

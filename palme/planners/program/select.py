@@ -6,8 +6,8 @@ program never acts on the next best thing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from palme.language.programs.things import (
     Alike,
@@ -58,13 +58,13 @@ class Ambiguous(CannotTell):
     """Several things fit, and one is asked for.
 
     Attributes:
-        words: what was looked for.
+        noun: what was looked for.
         ids: what fits.
     """
 
-    def __init__(self, words: str, ids: tuple[int, ...], scene: SeenScene) -> None:
-        self.words, self.ids = words, ids
-        super().__init__(f"Which {words} do you mean: {_listed(ids, scene)}?")
+    def __init__(self, noun: Noun, ids: tuple[int, ...], scene: SeenScene) -> None:
+        self.noun, self.ids = noun, ids
+        super().__init__(f"Which {spoken(noun)} do you mean: {_listed(ids, scene)}?")
 
 
 class TooFew(CannotTell):
@@ -96,12 +96,14 @@ class Selector:
         it: what the line before was about.
         mover: the thing that the call moves, for "the same colour".
         with_bowls: whether "thing" includes bowls.
+        settled: which things a person said are meant by a noun that fits several.
     """
 
     scene: SeenScene
     it: tuple[int, ...] = ()
     mover: int | None = None
     with_bowls: bool = False
+    settled: Mapping[Noun, tuple[int, ...]] = field(default_factory=dict)
 
     def select(self, things: Things) -> Selection:
         """What `things` means.
@@ -117,9 +119,11 @@ class Selector:
                 raise NotSeen("it", "You say 'it', and I do not know what you mean by it.")
             return Selection(here)
         if things.quantifier == "the":
-            return Selection(_unique([self._one(noun) for noun in things.nouns]))
+            return Selection(_unique([id for noun in things.nouns for id in self._meant(noun)]))
         wanted = things.quantifier if isinstance(things.quantifier, int) else 1
-        found = _unique([id for noun in things.nouns for id in self.fitting(noun, wanted)])
+        found = _unique(
+            [id for noun in things.nouns for id in self.settled.get(noun) or self.fitting(noun, wanted)]
+        )
         words = " or ".join(spoken(noun, plural=True) for noun in things.nouns)
         if not found:
             raise NotSeen(words)
@@ -127,7 +131,7 @@ class Selector:
             if len(found) < things.quantifier:
                 raise TooFew(words, things.quantifier, found)
             if len(found) > wanted and any(_ranks(noun) for noun in things.nouns):
-                raise Ambiguous(words, found, self.scene)
+                raise Ambiguous(things.nouns[0], found, self.scene)
             return Selection(found, wanted)
         if things.quantifier == "half":
             if len(found) % 2:
@@ -167,7 +171,10 @@ class Selector:
 
     # ---- nouns ----
 
-    def _one(self, noun: Noun) -> int:
+    def _meant(self, noun: Noun) -> tuple[int, ...]:
+        """The one thing that fits, or those that a person said are meant."""
+        if noun in self.settled:
+            return self.settled[noun]
         found = self.fitting(noun)
         if noun.kind == "tower":
             found = [self._base(id) for id in found]
@@ -175,8 +182,8 @@ class Selector:
         if not found:
             raise NotSeen(spoken(noun))
         if len(found) > 1:
-            raise Ambiguous(spoken(noun), tuple(found), self.scene)
-        return found[0]
+            raise Ambiguous(noun, tuple(found), self.scene)
+        return (found[0],)
 
     def _described(self, noun: Noun) -> list[int]:
         """For "left of the blue bowl": the one blue bowl.
@@ -185,11 +192,13 @@ class Selector:
             NotSeen: there is none.
             Ambiguous: there are several, which makes what is described by it unclear.
         """
+        if noun in self.settled:
+            return list(self.settled[noun])
         found = self.fitting(noun)
         if not found:
             raise NotSeen(spoken(noun))
         if len(found) > 1 and noun.kind != "tower":
-            raise Ambiguous(spoken(noun), tuple(found), self.scene)
+            raise Ambiguous(noun, tuple(found), self.scene)
         return found
 
     def _by_looks(self, noun: Noun) -> list[int]:
@@ -331,22 +340,4 @@ def _unique(ids: Sequence[int]) -> tuple[int, ...]:
 
 
 def _listed(ids: Sequence[int], scene: SeenScene) -> str:
-    names = [_described_by(id, ids, scene) for id in ids]
-    return " or ".join(names)
-
-
-def _described_by(id: int, among: Sequence[int], scene: SeenScene) -> str:
-    """By looks, and by size or place where others look the same."""
-    thing = scene[id]
-    alike = [one for one in among if scene[one].name == thing.name]
-    if len(alike) == 1:
-        return f"the {thing.name}"
-    if len({scene[one].size for one in alike}) == len(alike):
-        return f"the {thing.size} {thing.name}"
-    holder = thing.holder
-    if holder is not None:
-        where = "in" if scene[holder].is_bowl else "on"
-        return f"the {thing.size} {thing.name} {where} the {scene[holder].name}"
-    order = sorted(alike, key=lambda one: scene[one].xyz[1])
-    place = order.index(id) + 1
-    return f"the {thing.size} {thing.name} that is number {place} from the left"
+    return " or ".join(scene.called(id, ids) for id in ids)

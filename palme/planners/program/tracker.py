@@ -42,13 +42,15 @@ class Tracker:
         self._numbers = itertools.count()
         self.lost: frozenset[int] = frozenset()
         """Ids of things that were seen before and are not in the last picture."""
+        self.rows: dict[int, int] = {}
+        """Row in the last picture's detection of each thing in it."""
 
     def update(self, objects: PerceivedObjects, expected: SeenScene | None = None) -> SeenScene:
         """The scene in one picture.
 
         Args:
             objects: what the detector found in it.
-            expected: where things should be by now, such as after a step; None = where they were.
+            expected: where things should be by now, such as after a step, if they are not where they were.
         """
         seen = SeenScene.of(objects)
         looks = np.log(np.maximum(objects.class_probs.astype(np.float64), LEAST))  # (N, 24)
@@ -60,6 +62,7 @@ class Tracker:
             size = sizes[row] if before is None else before.size + sizes[row]
             thing = seen[row]
             self._tracks[id] = _Track(total, size, self._named(thing, id, total, size, ids))
+        self.rows = {id: row for row, id in ids.items()}
         self.lost = frozenset(self._tracks) - set(ids.values())
         return SeenScene(tuple(self._tracks[id].thing for id in sorted(ids.values())))
 
@@ -67,14 +70,15 @@ class Tracker:
         self, seen: SeenScene, looks: NDArray[np.float64], expected: SeenScene | None
     ) -> dict[int, int]:
         """Id of each row: the cheapest pairs first; what is like nothing known gets a new id."""
-        places = {id: track.thing for id, track in self._tracks.items()}
-        if expected is not None:
-            places |= {thing.id: thing for thing in expected if thing.id in places}
+        places = {id: [track.thing] for id, track in self._tracks.items()}
+        for thing in expected or ():
+            if thing.id in places:
+                places[thing.id].append(thing)
         costs = sorted(
             (cost, row, id)
-            for id, place in places.items()
+            for id, known in places.items()
             for row in range(len(looks))
-            if (cost := self._cost(id, place, seen[row], looks[row])) < UNLIKE
+            if (cost := min(self._cost(id, place, seen[row], looks[row]) for place in known)) < UNLIKE
         )
         ids: dict[int, int] = {}
         for _, row, id in costs:

@@ -148,7 +148,7 @@ def test_the_same_colour_is_the_colour_of_what_is_moved() -> None:
 
 def test_two_that_are_equally_far_are_asked_about() -> None:
     table = scene("red block 0.5 -0.1", "red block 0.5 0.1", "blue bowl 0.5 0.0")
-    with pytest.raises(Ambiguous, match="number 1 from the left or .* number 2"):
+    with pytest.raises(Ambiguous, match="on the left or .* on the right"):
         _select("red block [nearest blue bowl]", table)
 
 
