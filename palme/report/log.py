@@ -17,6 +17,7 @@ import numpy as np
 
 from palme.events import (
     Acted,
+    Asked,
     Corrected,
     CorrectionRefused,
     Event,
@@ -30,6 +31,7 @@ from palme.events import (
     Understood,
 )
 from palme.perception.objects import PerceivedObjects
+from palme.planners.base import Understanding
 from robots.skills import Step
 from robots.types import JointCommand
 
@@ -131,7 +133,10 @@ def _fields(event: Event) -> dict[str, Any]:
     if isinstance(event, Started):
         return {"instruction": event.instruction, "q": event.observation.robot.q}
     if isinstance(event, Understood):
-        return {"index": event.index, "instruction": event.instruction, "goal": event.goal}
+        understood = {"index": event.index, "instruction": event.instruction, "goal": event.goal}
+        return understood | _understanding(event.understanding)
+    if isinstance(event, Asked):
+        return {"index": event.index, "question": event.question, "answer": event.answer}
     if isinstance(event, Planned):
         return {
             "index": event.index,
@@ -189,6 +194,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "probability": event.probability,
             "reason": event.reason,
             "found": event.found,
+            "unsure": event.unsure,
             "seconds": event.seconds,
         }
     if isinstance(event, Finished):
@@ -201,6 +207,22 @@ def _fields(event: Event) -> dict[str, Any]:
             "seconds": event.seconds,
         }
     raise TypeError(f"{type(event).__name__} is not an event of palme.events")
+
+
+def _understanding(told: Understanding | None) -> dict[str, Any]:
+    if told is None:
+        return {}
+    return {
+        "program": told.program,
+        "lines": [
+            {"text": line.text, "found": [name for name, _ in line.found], "said": line.said}
+            for line in told.lines
+        ],
+        "moved": told.moved,
+        "kept": told.kept,
+        "probability": told.probability,
+        "read_seconds": told.seconds,
+    }
 
 
 def _text(step: Step | None) -> str:

@@ -156,6 +156,7 @@ def _step(step: StepRecord, number: int) -> str:
     verdict = ""
     if judged is not None:
         word, tone = ("judged done", "good") if judged.success else ("judged failed", "bad")
+        word = "unsure" if judged.unsure else word
         sure = success_probability(judged.probability)
         verdict = pill(word, tone) + (f' <small class="quiet">{sure}</small>' if sure else "")
     elif planned.step.is_done:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from palme.data.recorder import Recorder
     from palme.language.account.account import Reading
     from palme.operator.typed_lines import TypedLines
+    from palme.planners.program.reader import Reading as ProgramReading
     from palme.report.folder import OutputFolder
     from palme.report.log import EventLog
     from palme.report.record import RunRecord
@@ -56,17 +57,17 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(sentence: str, config: RunConfig) -> int:
     """Prepare the table, let the agent work, check the result, write the report."""
-    from palme.cli.rig.account import account
     from palme.cli.rig.run_judge import read_goal
-    from palme.language.account.account import NotAccounted
+    from palme.errors import NoMotion
 
     goal = read_goal(config.goal)
     scene = None if config.scene is None else _scene(sentence, config)  # a bad file is said at once
     try:
-        reading = account()(sentence)
-    except NotAccounted as refusal:  # nothing is connected yet, and no scene is loaded
+        with beginning():
+            reading = config.planner.read(sentence)
+    except NoMotion as refusal:  # nothing is connected yet, and no scene is loaded
         return _refuse(sentence, config, str(refusal))
-    scene = scene or _scene(sentence, config)
+    scene = scene or _scene(sentence, config, reading)
     rig = _rig(config)
     try:
         with held("finishing"):  # a signal ends a motion or a film, and never what is being saved
@@ -80,7 +81,7 @@ def _carried_out(
     config: RunConfig,
     rig: Rig,
     scene: Scene | None,
-    asked: tuple[Reading, GoalFile | None],
+    asked: tuple[Reading | ProgramReading, GoalFile | None],
 ) -> int:
     with beginning():
         folder = _folder(config)
@@ -118,7 +119,8 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
         written = _write(folder, record, stage)
         files = [path.name for path in written]
         log.note("end", achieved=achieved, done=result.done, files=files, missing=folder.missing)
-    print(closing(result.done, judgement, achieved))
+    answered = result.finished.cause == "answered"
+    print("answered; nothing was moved" if answered else closing(result.done, judgement, achieved))
     for path in written:
         print(f"  {path}")
     for name, why in folder.missing.items():
@@ -126,7 +128,7 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
     if stage.session is not None and first_signal() in (None, signal.SIGINT):
         stage.session.linger()
     stopped = result.finished.cause == "stopped"
-    succeeded = result.done if achieved is None else achieved
+    succeeded = (result.done or answered) if achieved is None else achieved
     return exit_code(succeeded, recorded=not lost, written=not folder.missing, stopped=stopped)
 
 
@@ -194,13 +196,15 @@ class _Stage:
     lines: TypedLines
 
 
-def _scene(sentence: str, config: RunConfig) -> Scene | None:
+def _scene(sentence: str, config: RunConfig, reading: Reading | ProgramReading | None = None) -> Scene | None:
     """What shall stand on the table; None where a served arm acts on the table that is there."""
     from palme.cli.rig.scene_from_text import scene_for
+    from palme.planners.program.reader import Reading as ProgramReading
 
     if config.robot.is_remote and not config.remote.table:
         return None
-    return scene_for(sentence, config.seed, config.distractors, config.scene)
+    program = reading.program if isinstance(reading, ProgramReading) else None
+    return scene_for(sentence, config.seed, config.distractors, config.scene, program)
 
 
 def _rig(config: RunConfig) -> Rig:
@@ -214,20 +218,26 @@ def _rig(config: RunConfig) -> Rig:
 
 
 def _set_table(
-    rig: Rig, sentence: str, scene: Scene | None, reading: Reading, goal: GoalFile | None
+    rig: Rig,
+    sentence: str,
+    scene: Scene | None,
+    reading: Reading | ProgramReading,
+    goal: GoalFile | None,
 ) -> RunJudge:
     """Load the scene, or arm a served arm as it stands. Returns who judges the run."""
     from palme.cli.rig.account import task_for
     from palme.cli.rig.run_judge import RunJudge
+    from palme.language.account.account import Reading
 
     if scene is None or rig.table is None:
         judge = RunJudge(None, goal)
         rig.arm.rearm()  # the person who typed the command asks for motion on the table that is there
         return judge
     rig.table.load(scene, SETTLE_TICKS)
-    task = task_for(reading, sentence)
-    names = {spec.name for spec in scene.state.objects}
-    rig.set_goal(task if {w.replace("_", " ") for w in reading.goal.order} <= names else None)
+    if isinstance(reading, Reading):
+        task = task_for(reading, sentence)
+        names = {spec.name for spec in scene.state.objects}
+        rig.set_goal(task if {w.replace("_", " ") for w in reading.goal.order} <= names else None)
     return RunJudge(rig.table, goal)
 
 
@@ -274,7 +284,6 @@ def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, judg
 
 
 def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
-    from palme.cli.rig.account import account
     from palme.cli.rig.uninterrupted import careful_agent
     from palme.data.errors import DataError
     from robots.errors import RobotError
@@ -303,7 +312,7 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
         refusals=(RobotError, DataError),
         retreat=rig.retreat,
         supervisor=None if session is None else session.operator,
-        account=account(),
+        account=config.planner.account,
     )
 
 

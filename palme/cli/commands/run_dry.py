@@ -9,7 +9,8 @@ from palme.cli.settings.run import RunConfig
 
 if TYPE_CHECKING:
     from palme.cli.rig.build import Rig
-    from palme.language.account.account import Reading
+    from palme.events import Event
+    from palme.language.programs.calls import Program
     from palme.planners.base import PlannedStep
     from robots.types import Observation
     from sim.world.scene import Scene
@@ -26,35 +27,37 @@ def dry_run(sentence: str, config: RunConfig) -> int:
     Returns:
         0 where a first step would be done, or nothing is left to do; 1 where the sentence would be refused.
     """
-    from palme.cli.rig.account import account, task_for
+    from palme.cli.rig.account import task_for
     from palme.cli.rig.build import build_rig
-    from palme.language.account.account import NotAccounted
+    from palme.errors import NoMotion
+    from palme.language.account.account import Reading
 
     try:
-        reading = account()(sentence)
-    except NotAccounted as refusal:
+        reading = config.planner.read(sentence)
+    except NoMotion as refusal:
         print(f"“{sentence}”\n   {refusal}\n{REFUSED}")
         return 1
-    scene = _scene(sentence, config)
+    scene = _scene(sentence, config, None if isinstance(reading, Reading) else reading.program)
     rig = build_rig(config, config.seed, commands=False)
     try:
         print(f"“{sentence}”")
         print(f"scene: {_told(scene, config)}")
         if scene is not None and rig.table is not None:
             rig.table.load(scene, SETTLE_TICKS)
-            rig.set_goal(task_for(reading, sentence))
-        return _first_step(sentence, rig, reading)
+            if isinstance(reading, Reading):
+                rig.set_goal(task_for(reading, sentence))
+        return _first_step(sentence, rig, config)
     finally:
         rig.close()
 
 
-def _scene(sentence: str, config: RunConfig) -> Scene | None:
+def _scene(sentence: str, config: RunConfig, program: Program | None) -> Scene | None:
     """What would stand on the table; None where a served arm's stays as it is."""
     from palme.cli.rig.scene_from_text import scene_for
 
     if config.robot.is_remote:
         return None
-    return scene_for(sentence, config.seed, config.distractors, config.scene)
+    return scene_for(sentence, config.seed, config.distractors, config.scene, program)
 
 
 def _told(scene: Scene | None, config: RunConfig) -> str:
@@ -69,20 +72,19 @@ def _told(scene: Scene | None, config: RunConfig) -> str:
     return f"{origin}: {', '.join(things)}"
 
 
-def _first_step(sentence: str, rig: Rig, reading: Reading) -> int:
+def _first_step(sentence: str, rig: Rig, config: RunConfig) -> int:
     from palme.errors import NoMotion
-    from palme.planners.base import Context
+    from palme.planning import Planning
 
-    observation = rig.arm.observe()
+    planning = Planning(
+        rig.planner, config.planner.account, None, False, rig.arm.observe, _say, time.perf_counter
+    )
     begun = time.perf_counter()
     try:
-        planned = rig.planner.next_step(Context(sentence, observation))
-    except NoMotion as answer:
-        print(f"   {answer}\n{REFUSED}")
-        return 1
-    if planned.goal is not None and not reading.allows(planned.goal, _names(planned)):
-        print(f"   read as {planned.goal.text}, or {reading.goal.text}: not sure\n{REFUSED}")
-        return 1
+        planned, observation = planning.next_step(sentence, rig.arm.observe(), ())
+    except NoMotion as words:
+        print(f"   {words}\n{REFUSED}")
+        return 0 if words.cause == "answered" else 1
     took = 1e3 * (time.perf_counter() - begun)
     if planned.rationale:
         print(f"   {planned.rationale}")
@@ -93,9 +95,11 @@ def _first_step(sentence: str, rig: Rig, reading: Reading) -> int:
     return _motion(rig, planned, observation)
 
 
-def _names(planned: PlannedStep) -> list[str]:
-    """Names of the objects that the planner saw."""
-    return [] if planned.objects is None else [planned.objects.name(i) for i in range(len(planned.objects))]
+def _say(event: Event) -> None:
+    from palme.events import Understood
+
+    if isinstance(event, Understood) and event.understanding is not None:
+        print(f"   {event.goal}")
 
 
 def _motion(rig: Rig, planned: PlannedStep, observation: Observation) -> int:

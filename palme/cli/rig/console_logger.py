@@ -7,6 +7,7 @@ import sys
 from typing import TextIO
 
 from palme.events import (
+    Asked,
     Corrected,
     CorrectionRefused,
     Event,
@@ -17,6 +18,7 @@ from palme.events import (
     Started,
     TakenOver,
     Typed,
+    Understood,
 )
 from palme.report.outcome import success_probability
 
@@ -35,6 +37,12 @@ class ConsoleLogger:
         """Print one event."""
         if isinstance(event, Started):
             self._say(self._ink(f"“{event.instruction}”", "bold"))
+        elif isinstance(event, Understood):
+            if event.understanding is not None:
+                self._say(f"   {event.goal}")
+        elif isinstance(event, Asked):
+            if event.answer is not None:  # else the run ends with the question
+                self._say(f"   {self._ink(f'“{event.answer}”', 'bold')} in answer to: {event.question}")
         elif isinstance(event, Planned):
             self._planned += 1  # as the report numbers them, interrupted ones included
             if event.rationale:
@@ -46,7 +54,8 @@ class ConsoleLogger:
         elif isinstance(event, Judged):
             sure = success_probability(event.probability)
             sure = f" ({sure})" if sure else ""
-            verdict = self._ink("judged done", "good") if event.success else self._ink("judged failed", "bad")
+            word = "judged done" if event.success else "unsure" if event.unsure else "judged failed"
+            verdict = self._ink(word, "good" if event.success else "bad")
             words = event.reason or event.found
             reason = f": {words}" if words else ""
             self._say(f"   {verdict}{sure}{reason}")

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from palme.cli.errors import UsageError
 from palme.cli.settings.fields import Decoded, fill
 from palme.registry import Registry
 
 if TYPE_CHECKING:
+    from palme.language.account.account import Account
+    from palme.language.account.account import Reading as AccountReading
     from palme.perception.detector import Detector
     from palme.planners.base import Planner
+    from palme.planners.program.reader import Reader, Reading
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,29 @@ class PlannerConfig(Decoded):
 
     privileged: ClassVar[bool] = False
     name: str
+
+    @property
+    def chosen(self) -> PlannerConfig:
+        """The planner that is used; another one only where a name leaves the choice."""
+        return self
+
+    @property
+    def account(self) -> Account | None:
+        """What stands before the planner (docs/goals.md); None = it knows itself what it understands."""
+        from palme.cli.rig.account import account
+
+        return account()
+
+    def read(self, sentence: str) -> AccountReading | Reading:
+        """What `sentence` asks for, before anything is connected.
+
+        Raises:
+            NoMotion: it is refused.
+            UsageError, WeightsError: what reads it is missing or damaged.
+        """
+        from palme.cli.rig.account import account
+
+        return account()(sentence)
 
     @classmethod
     def decode(cls, raw: Any, path: str) -> Self:
@@ -72,6 +99,84 @@ class PalmeConfig(PlannerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProgramConfig(PlannerConfig):
+    """A pretrained language model reads the sentence as a program, which runs on what is seen.
+
+    Attributes:
+        model: in the cache, as `palme setup language` brings it, or a folder.
+        weights: folder of the adapter; null = the shipped one.
+    """
+
+    name: Literal["program"] = "program"
+    model: str
+    weights: Path | None
+
+    @property
+    def account(self) -> None:
+        """See `PlannerConfig.account`."""
+        return None
+
+    def read(self, sentence: str) -> Reading:
+        """See `PlannerConfig.read`."""
+        from palme.planners.program.planner import understood
+
+        return understood(self._reader(), sentence)
+
+    def build(self, parts: Parts) -> Planner:
+        """See `PlannerConfig.build`."""
+        from palme.planners.program.planner import ProgramPlanner
+
+        return ProgramPlanner(self._reader(), parts.detector())
+
+    def _reader(self) -> Reader:
+        from transformers.utils import logging
+
+        from palme.models.pretrained.cache import NotSetUp
+        from palme.planners.program.load import load_reader
+
+        logging.disable_progress_bar()
+        try:
+            return load_reader(self.model, self.weights)
+        except NotSetUp as error:
+            raise UsageError(str(error)) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoConfig(PlannerConfig):
+    """`program` where the language model and its adapter are there, else `palme`, the small shipped one.
+
+    Attributes:
+        model, weights: see `ProgramConfig`.
+    """
+
+    name: Literal["auto"] = "auto"
+    model: str
+    weights: Path | None
+
+    @property
+    def chosen(self) -> PlannerConfig:
+        """See `PlannerConfig.chosen`."""
+        from palme.planners.program.load import is_there
+
+        if is_there(self.model, self.weights):
+            return ProgramConfig(model=self.model, weights=self.weights)
+        return PalmeConfig(weights=None)
+
+    @property
+    def account(self) -> Account | None:
+        """See `PlannerConfig.account`."""
+        return self.chosen.account
+
+    def read(self, sentence: str) -> AccountReading | Reading:
+        """See `PlannerConfig.read`."""
+        return self.chosen.read(sentence)
+
+    def build(self, parts: Parts) -> Planner:
+        """See `PlannerConfig.build`."""
+        return self.chosen.build(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadoutConfig(PlannerConfig):
     """Baseline: symbolic rules on perceived objects."""
 
@@ -101,6 +206,8 @@ class OracleConfig(PlannerConfig):
 PLANNERS: Registry[type[PlannerConfig]] = Registry(
     "planner",
     {
+        "auto": "palme.cli.rig.planners:AutoConfig",
+        "program": "palme.cli.rig.planners:ProgramConfig",
         "palme": "palme.cli.rig.planners:PalmeConfig",
         "readout": "palme.cli.rig.planners:ReadoutConfig",
         "oracle": "palme.cli.rig.planners:OracleConfig",

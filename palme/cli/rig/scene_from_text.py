@@ -9,7 +9,9 @@ import numpy as np
 
 from palme.cli.errors import UsageError, reason
 from palme.cli.rig.account import account, task_for
+from palme.cli.rig.scene_from_program import state_for
 from palme.language.account.account import NotAccounted, Reading
+from palme.language.programs.calls import Program
 from sim.data.scene_sampler import SceneDoesNotFit, layout
 from sim.tasks import TASKS
 from sim.tasks.table import Table
@@ -20,7 +22,9 @@ DISTRACTORS = ("block", "block", "block", "bowl", "cylinder")
 TRIES = 40
 
 
-def scene_for(sentence: str, seed: int, n_distractors: int, path: Path | None = None) -> Scene:
+def scene_for(
+    sentence: str, seed: int, n_distractors: int, path: Path | None = None, program: Program | None = None
+) -> Scene:
     """The scene to act in.
 
     Args:
@@ -28,6 +32,7 @@ def scene_for(sentence: str, seed: int, n_distractors: int, path: Path | None = 
         seed: every draw comes from it.
         n_distractors: other things, fewer if the table is full.
         path: a YAML scene file that is used as it is.
+        program: that the sentence was read as; None = the account reads it.
 
     Raises:
         UsageError: the file cannot be read; the sentence has words that nobody here understands.
@@ -41,13 +46,16 @@ def scene_for(sentence: str, seed: int, n_distractors: int, path: Path | None = 
                 "that an earlier run wrote"
             ) from error
     try:
-        reading = account()(sentence) if sentence.strip() else None
+        reading = account()(sentence) if program is None and sentence.strip() else None
     except NotAccounted as error:
         raise UsageError(f"{sentence!r}: {error}") from error
     rng = np.random.default_rng(seed)
     draw = random.Random(int(rng.integers(1 << 62)))
     for _ in range(TRIES):
-        state = _state(reading, n_distractors, draw)
+        if program is not None:
+            state: SceneState | None = state_for(program, n_distractors, DISTRACTORS, draw)
+        else:
+            state = _state(reading, n_distractors, draw)
         if state is None:
             continue
         try:

@@ -8,7 +8,6 @@ picture, say what is next, so that what came undone is done again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from palme.errors import Answer, LookAgain, NoMotion, Question, Stuck
 from palme.language.programs.prompt import SentenceTooLong
@@ -42,19 +41,7 @@ class ProgramPlanner:
     """
 
     def __init__(self, reader: Reader, detector: Callable[[Observation], PerceivedObjects]) -> None:
-        self._detector = detector
-        self._read = lru_cache(maxsize=64)(reader.read)
-
-    def read(self, sentence: str) -> Reading:
-        """What `sentence` asks for; it is read once, however often this is called.
-
-        Raises:
-            NoMotion: it is not understood.
-        """
-        try:
-            return self._read(sentence)
-        except (NotRead, SentenceTooLong) as error:
-            raise NoMotion(str(error)) from error
+        self._reader, self._detector = reader, detector
 
     def next_step(self, context: Context) -> PlannedStep:
         """See `Planner.next_step`.
@@ -62,7 +49,7 @@ class ProgramPlanner:
         Raises:
             LookAgain: another picture would make sure; `Answer`, `Question`, `Stuck`, `NoMotion`.
         """
-        goal = self._kept(context) or ProgramGoal(context.instruction, self.read(context.instruction))
+        goal = self._kept(context) or ProgramGoal(context.instruction, self._read(context.instruction))
         scene = goal.see(context.observation, self._detect(goal, context.observation))
         begun = bool(context.history)
         plan = goal.plan or self._understood(goal, context)
@@ -82,7 +69,7 @@ class ProgramPlanner:
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """See `Planner.was_successful`: whether what the step is for is so in the picture."""
-        goal = self._kept(context) or ProgramGoal(context.instruction, self.read(context.instruction))
+        goal = self._kept(context) or ProgramGoal(context.instruction, self._read(context.instruction))
         objects = self._detect(goal, context.observation)
         scene = goal.see(context.observation, objects)
         if step.is_done:
@@ -99,6 +86,9 @@ class ProgramPlanner:
         )  # fmt: skip
 
     # ---- inside ----
+
+    def _read(self, sentence: str) -> Reading:
+        return understood(self._reader, sentence)
 
     def _kept(self, context: Context) -> ProgramGoal | None:
         goal = context.goal
@@ -146,7 +136,7 @@ class ProgramPlanner:
     def _with_answer(self, goal: ProgramGoal, answer: str) -> Intent | None:
         """The sentence with the answer in it, read as one; None where that is not clear either."""
         try:
-            reading = self.read(f"{goal.instruction.rstrip(' .!?')}, {answer}")
+            reading = self._read(f"{goal.instruction.rstrip(' .!?')}, {answer}")
             intent = interpret(reading.program, goal.scene)
         except (NoMotion, Refused):
             return None
@@ -167,6 +157,14 @@ class ProgramPlanner:
         except CannotGoOn as error:
             return Verdict(False, None, str(error), unsure=True)
         return Verdict(left is None, 1.0 if left is None else 0.0, "" if left is None else _why(left, scene))
+
+
+def understood(reader: Reader, sentence: str) -> Reading:
+    """What `sentence` asks for. Raises NoMotion: it is not understood."""
+    try:
+        return reader.read(sentence)
+    except (NotRead, SentenceTooLong) as error:
+        raise NoMotion(str(error)) from error
 
 
 def _look_again(goal: ProgramGoal, words: NoMotion) -> NoMotion:

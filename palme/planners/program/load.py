@@ -1,0 +1,51 @@
+"""The reader of sentences from its files: a pretrained language model, and the adapter trained here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from palme.model_folders import ADAPTER
+from palme.models.pretrained.cache import is_ready
+from palme.planners.program.reader import ProgramReader, Reader, Reading, TorchRuntime
+
+WEIGHTS = Path(__file__).parent.parent.parent / "weights" / "programs"
+
+
+class RememberingReader:
+    """A `Reader` that reads each sentence once.
+
+    Args:
+        reader: that is asked for what was not read yet.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._read = lru_cache(maxsize=64)(reader.read)
+
+    def read(self, sentence: str) -> Reading:
+        """See `Reader`."""
+        return self._read(sentence)
+
+
+def is_there(model: str, weights: Path | None = None) -> bool:
+    """Whether `load_reader` would find a model and an adapter."""
+    return (is_ready(model) or Path(model).is_dir()) and ((weights or WEIGHTS) / ADAPTER).is_file()
+
+
+@lru_cache(maxsize=1)
+def load_reader(model: str, weights: Path | None = None) -> Reader:
+    """The reader; the same one for every caller.
+
+    Args:
+        model: in the cache, as `palme setup language` leaves it, or a folder.
+        weights: folder of the adapter; None = the shipped one.
+
+    Raises:
+        palme.models.pretrained.cache.NotSetUp: the model is not there.
+        palme.weight_files.WeightsError: the adapter is missing, damaged, or of another model.
+    """
+    from palme.models.pretrained.load import pretrained, with_adapter
+
+    base, tokenizer = pretrained(model)
+    adapted = with_adapter(base, weights or WEIGHTS)
+    return RememberingReader(ProgramReader(TorchRuntime(adapted), tokenizer))
