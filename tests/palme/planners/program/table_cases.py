@@ -293,7 +293,7 @@ def _count(t: TableView) -> Case:
     colour = t.state.objects[t.pick(t.solids)].colour
     n = sum(t.state.objects[i].colour == colour for i in t.solids)
     return Case(
-        f"count(all {colour} thing)" if False else f"count({colour} thing [not bowl])",
+        f"count({colour} thing [not bowl])",
         {},
         (),
         str(n),
@@ -378,13 +378,7 @@ def _reverse(t: TableView) -> Case:
     a = t.pick([i for i in t.solids if t.state.holder[i] is None and t.above(i)])
     pile = (a, *t.above(a))
     pairs = [{"rests_on": [_o(lower), _o(upper)]} for lower, upper in zip(pile[:-1], pile[1:], strict=True)]
-    return Case(
-        f"reverse(tower [holding {t.said(pile[-1])}])"
-        if False
-        else f"stack({', '.join(t.said(i) for i in pile[::-1])})",
-        {"all": pairs},
-        pile,
-    )
+    return Case(f"stack({', '.join(t.said(i) for i in pile[::-1])})", {"all": pairs}, pile)
 
 
 def _refuse(t: TableView) -> Case:
