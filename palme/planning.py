@@ -18,7 +18,7 @@ from palme.supervision import Person
 from robots.skills import ENTITIES, TABLE, BadStep, Step
 from robots.types import Observation
 
-LOOKS = 4
+LOOKS = 3
 """Pictures of one state of the table, at most."""
 QUESTIONS = 4
 """Questions about one instruction, at most."""

@@ -96,6 +96,11 @@ class Step:
         return f"put {what} {self.skill[4:]} {_the(self.target)}{_at(self.target_at)}"
 
     @property
+    def words(self) -> str:
+        """The text without locations; of "the red block on the red block" it is no step."""
+        return "done" if self.is_done else f"put {_the(self.what)} {self.skill[4:]} {_the(self.target)}"
+
+    @property
     def is_done(self) -> bool:
         """Whether the plan has no further steps."""
         return self.skill == "done"
@@ -138,8 +143,9 @@ class Step:
         """
         if self.is_done:
             return self
-        step = Step.put(_named(self.what, names), _named(self.target, names))
-        return replace(step, what_at=self.what_at, target_at=self.target_at)
+        what, target = (_named(name, names) for name in (self.what, self.target))
+        skill: Skill = "put_in" if _relation(target) == "in" else "put_on"
+        return Step(skill, what, target, self.what_at, self.target_at)
 
 
 DONE = Step("done")

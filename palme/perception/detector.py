@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,12 @@ from torch.nn import functional as F
 from palme.perception import classifier
 from palme.perception.grasp_refiner import CELLS, PITCH, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
+from palme.perception.located import is_there, yaw_with_room
 from palme.perception.objects import PerceivedObjects
 from palme.perception.relations import HolderNet
-from palme.perception.rgbd import network_input, plane_points, rectified_crops, xyz_map
+from palme.perception.rgbd import network_input, plane_points, project, rectified_crops, xyz_map
 from palme.perception.step_query import encode_step
+from palme.perception.unexplained import missing_supports, on_faces, tops_by_depth
 from palme.precision import autocast
 from palme.weight_files import load_state
 from robots.skills import ENTITIES, N_SOLIDS, TABLE, Location, Step
@@ -27,8 +29,14 @@ MAX_OBJECTS = 16
 MIN_SCORE = 0.20
 RIVAL = 4.0  # logits below the best within which other maxima are candidates
 NEAR = 0.04  # [m] radius of the search around a step's location
+SURE_SCORE = 0.3  # least score of a maximum where depth finds what maxima miss
+DEPTH_SCORE = 0.5  # of what depth shows alone
 SAME_PLACE = 0.015  # [m] distance below which two detections of solids are one object
 WEIGHTS = Path(__file__).parent.parent / "weights" / "detector.safetensors"
+Found = tuple[float, int, int]
+"""Score, entity and cell of a maximum."""
+Located = tuple[Found, Tensor]
+"""The same with its point, (3,) in [m], base frame."""
 REMEDY = "train the detector's weights with `palme train perception`"
 
 
@@ -140,9 +148,58 @@ class Detector(nn.Module):
         """Objects in the picture of the detector's camera."""
         return self.objects(self.encode(observation.images[self.camera]))
 
-    @torch.no_grad()
     def objects(self, encoded: EncodedFrame) -> PerceivedObjects:
         """Objects at the maxima of the entity heatmaps, at most `MAX_OBJECTS`, highest score first."""
+        return self._describe(encoded, *self._maxima(encoded))
+
+    def thorough(self, observation: Observation) -> PerceivedObjects:
+        """Objects as `objects` finds them, and solids that only depth shows: for tables with look-alikes."""
+        encoded = self.encode(observation.images[self.camera])
+        found, points = self._maxima(encoded)
+        sure = [k for k, (score, _, _) in enumerate(found) if score >= SURE_SCORE]
+        found, points = [found[k] for k in sure], [points[k] for k in sure]
+        raised = on_faces(encoded.xyz[0].double().numpy(), *self._tops(found, points))
+        points = list(torch.from_numpy(raised).float())
+        for by_depth in (self._by_depth, self._by_support):
+            more = by_depth(encoded, found, points)[: MAX_OBJECTS - len(found)]
+            found, points = [*found, *(one for one, _ in more)], [*points, *(point for _, point in more)]
+        return self._describe(encoded, found, points)
+
+    @torch.no_grad()
+    def _by_depth(self, encoded: EncodedFrame, found: list[Found], points: list[Tensor]) -> list[Located]:
+        """What depth shows and `found` does not explain."""
+        tops, bowl = self._tops(found, points)
+        xyz = encoded.xyz[0].double().numpy()
+        return [self._at(encoded, top) for top in tops_by_depth(xyz, tops, bowl)]
+
+    @torch.no_grad()
+    def _by_support(self, encoded: EncodedFrame, found: list[Found], points: list[Tensor]) -> list[Located]:
+        """What must be under something of `found`."""
+        if not found:
+            return []
+        tops, bowl = self._tops(found, points)
+        cells = torch.tensor([cell for _, _, cell in found])
+        size = self._names(encoded, cells, torch.stack(points), torch.from_numpy(bowl))[1]
+        return [
+            self._at(encoded, top) for top in missing_supports(tops, bowl, size.argmax(-1).bool().numpy())
+        ]
+
+    @staticmethod
+    def _tops(found: list[Found], points: list[Tensor]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        tops = np.array([point.numpy() for point in points], np.float64).reshape(-1, 3)
+        return tops, np.array([entity >= N_SOLIDS for _, entity, _ in found], bool)
+
+    @staticmethod
+    def _at(encoded: EncodedFrame, top: NDArray[np.float64]) -> Located:
+        """A solid whose top face has its middle at `top`."""
+        point = torch.from_numpy(top).float()
+        uvd = project(point[None, None], encoded.intrinsics, encoded.base_from_camera)[0, 0]
+        h, w = encoded.dense.features.shape[-2:]
+        row, column = (min(max(int(uvd[k]) // 4, 0), n - 1) for k, n in ((1, h), (0, w)))
+        return (DEPTH_SCORE, 0, row * w + column), point
+
+    @torch.no_grad()
+    def _maxima(self, encoded: EncodedFrame) -> tuple[list[Found], list[Tensor]]:
         dense = encoded.dense
         logits = self.localiser.entity_heat(dense.features)  # (1, 24, h, w)
         h, w = logits.shape[-2:]
@@ -154,7 +211,7 @@ class Detector(nn.Module):
             found.append((score[e, row, column].item(), e, row * w + column))
         found.sort(reverse=True)
         points: list[Tensor] = []
-        kept: list[tuple[float, int, int]] = []
+        kept: list[Found] = []
         for s, e, cell in found:
             bowl = e >= N_SOLIDS
             point = self._point_at(encoded, logits[0, e], cell, POINTS.index("bowl" if bowl else "solid"))
@@ -166,7 +223,7 @@ class Detector(nn.Module):
             if not twin and len(kept) < MAX_OBJECTS:
                 kept.append((s, e, cell))
                 points.append(point)
-        return self._describe(encoded, w, kept, points)
+        return kept, points
 
     @staticmethod
     def _window(heat: Tensor, cell: int) -> Tensor:
@@ -178,10 +235,10 @@ class Detector(nn.Module):
         out[rows, columns] = heat[rows, columns]
         return out
 
-    def _describe(
-        self, encoded: EncodedFrame, w: int, kept: list[tuple[float, int, int]], points: list[Tensor]
-    ) -> PerceivedObjects:
+    @torch.no_grad()
+    def _describe(self, encoded: EncodedFrame, kept: list[Found], points: list[Tensor]) -> PerceivedObjects:
         n, width = len(kept), self.localiser.width
+        w = encoded.dense.features.shape[-1]
         if n == 0:
             empty = np.zeros
             return PerceivedObjects(
@@ -227,8 +284,9 @@ class Detector(nn.Module):
         return pick, place
 
     def _pick(self, encoded: EncodedFrame, heat: Tensor, step: Step) -> Keypoint:
-        """The best maximum of the heatmap; the classifier decides between rivals."""
-        heat = self._near(encoded, heat, step.what_at)
+        """The thing at the step's location; else the best maximum, the classifier deciding between rivals."""
+        if step.what_at is not None:
+            return self._located(encoded, step.what_at, 0)
         logits = heat[0, 0]
         peak = (F.max_pool2d(heat, 3, 1, 1)[0, 0] == logits) & (logits > logits.max() - RIVAL)
         cells = torch.nonzero(peak.flatten())[:, 0]
@@ -268,11 +326,22 @@ class Detector(nn.Module):
         crops = self._crops(encoded, points[None], classifier.CELLS, classifier.PITCH)
         return self.namer(crops[0], feature, at, bowl)
 
+    def _located(self, encoded: EncodedFrame, at: Location, role: int) -> Keypoint:
+        """The solid whose top face was seen at `at`, whatever looks alike; score 0 where nothing is there."""
+        point = encoded.xyz.new_tensor(at)[None, None]
+        heat = self._near(encoded, encoded.xyz.new_zeros(1, 1, *encoded.dense.features.shape[-2:]), at)
+        found = self._refined(encoded, point, role, heat)
+        there = is_there(encoded.xyz[0].double().numpy(), at)
+        return replace(found, score=float(there))
+
     def _place(self, encoded: EncodedFrame, heat: Tensor, step: Step) -> Keypoint:
-        heat = self._near(encoded, heat, step.target_at)
         if step.target == TABLE:
-            return self._free_spot(encoded, heat)
+            at = step.target_at
+            return self._free_spot(encoded, heat) if at is None else self._spot(encoded, heat, at)
         into = step.skill == "put_in"
+        if step.target_at is not None and not into:
+            return self._located(encoded, step.target_at, 2)
+        heat = self._near(encoded, heat, step.target_at)
         head = POINTS.index("in" if into else "on")
         point, _ = self.localiser.read_point(heat, encoded.dense, torch.tensor([[head]]))
         return self._refined(encoded, point, 1 if into else 2, heat)
@@ -294,6 +363,12 @@ class Detector(nn.Module):
         score = torch.sigmoid(heat).max().item()
         xyz = point[0, 0].double().numpy()
         return Keypoint(xyz, refined.yaw().item(), refined.opening.item(), score, shown)
+
+    def _spot(self, encoded: EncodedFrame, heat: Tensor, at: Location) -> Keypoint:
+        """The very place on the table, with the hand turned to where there is room."""
+        yaw = yaw_with_room(encoded.xyz[0].double().numpy(), at)
+        shown = self._near(encoded, torch.zeros_like(heat), (*at[:2], 0.0))
+        return Keypoint(np.array([*at[:2], 0.0]), yaw, 1.0, 1.0, torch.sigmoid(shown)[0, 0].numpy())
 
     def _free_spot(self, encoded: EncodedFrame, heat: Tensor) -> Keypoint:
         """Middle of the widest free patch: the maximum of the heat averaged over 5 x 5 cells."""

@@ -37,7 +37,7 @@ def encode_step(step: Step) -> list[int]:
     Raises:
         UnknownWord: for an unresolved `obj_k`.
     """
-    return encode_words(step.by_name.text)
+    return encode_words(step.words)
 
 
 class QueryEncoder(nn.Module):

@@ -85,6 +85,8 @@ class KeyposePolicy:
     def _approach(self, observation: Observation, step: Step) -> Part:
         """Move to above the target, localising it repeatedly; `self._pick` is the last accepted result."""
         pick = self._localise(observation, step, "pick")
+        if step.what_at is not None and not pick.score > MIN_SCORE:
+            raise StepFailed(f"{step.text!r}: it is not where it was seen")
         for aim in range(AIMS):
             q_hover = self._reach(pick.xyz + [0, 0, HOVER], pick.yaw)
             path = self.motion.go(self._from(observation), q_hover)

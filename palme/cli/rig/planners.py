@@ -126,7 +126,7 @@ class ProgramConfig(PlannerConfig):
         """See `PlannerConfig.build`."""
         from palme.planners.program.planner import ProgramPlanner
 
-        return ProgramPlanner(self._reader(), parts.detector())
+        return ProgramPlanner(self._reader(), parts.detector().thorough)
 
     def _reader(self) -> Reader:
         from transformers.utils import logging

@@ -51,6 +51,15 @@ def is_free(
     )
 
 
+def in_the_way(scene: SeenScene, xy: XY, what: int) -> int | None:
+    """Id of a thing on the table where `what` would be put down at `xy`; None = there is none."""
+    for thing in scene:
+        away = math.hypot(thing.xyz[0] - xy[0], thing.xyz[1] - xy[1])
+        if thing.id != what and thing.holder is None and away < _half(thing) + HALF_WIDTH["block"]:
+            return thing.id
+    return None
+
+
 def place_for(scene: SeenScene, goal: Beside | Between | OnSide) -> XY:
     """Where to put `goal.what` down so that `goal` holds.
 
@@ -64,8 +73,13 @@ def place_for(scene: SeenScene, goal: Beside | Between | OnSide) -> XY:
     return _best(scene, goal.what, _beside_cost(scene, goal), goal.said(scene), goal.of)
 
 
-def anywhere(scene: SeenScene, what: int) -> XY:
+def anywhere(scene: SeenScene, what: int, away: float = 0.0) -> XY:
     """A free place for `what`, near where it is, and not close to a bowl's rim.
+
+    Args:
+        scene: where it is.
+        what: id of the thing.
+        away: least distance in [m] from where it is.
 
     Raises:
         NoRoom: the table is full.
@@ -75,7 +89,8 @@ def anywhere(scene: SeenScene, what: int) -> XY:
 
     def cost(x: float, y: float) -> float:
         clearance = min((math.hypot(x - tx, y - ty) for tx, ty, _ in taken), default=1.0)
-        return math.hypot(x - x0, y - y0) - 2.0 * min(clearance, 0.12)
+        moved = math.hypot(x - x0, y - y0)
+        return moved - 2.0 * min(clearance, 0.12) if moved >= away else math.inf
 
     return _best(scene, what, cost, f"the {scene[what].name} on the table")
 

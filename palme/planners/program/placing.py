@@ -12,6 +12,8 @@ from palme.planners.program.select import Selection
 
 TOP = 0.036
 """Height of a solid in [m], about."""
+ASIDE = 0.08
+"""[m] that a thing is put aside, at least, where another takes its place."""
 TABLE_TOP = 0.034
 """z in [m] of the top face of a solid on the table, about."""
 
@@ -87,7 +89,7 @@ def swapped(scene: SeenScene, first: Sequence[int], second: Sequence[int]) -> li
         return [*_to_places_of(scene, first, second), *_to_places_of(scene, second, first)]
     goals: list[Goal] = []
     for a, b in zip(first, second, strict=True):
-        goals += [At(a, anywhere(scene, a)), _there(scene, b, a), _there(scene, a, b)]
+        goals += [At(a, anywhere(scene, a, ASIDE)), _there(scene, b, a), _there(scene, a, b)]
     return goals
 
 
@@ -97,7 +99,7 @@ def replaced(scene: SeenScene, id: int, old: int) -> list[Goal]:
     Raises:
         NoRoom: there is no place for `old`.
     """
-    return [At(old, anywhere(scene, old)), _there(scene, id, old)]
+    return [At(old, anywhere(scene, old, ASIDE)), _there(scene, id, old)]
 
 
 def _to_places_of(scene: SeenScene, moved: Sequence[int], others: Sequence[int]) -> list[Goal]:

@@ -26,7 +26,7 @@ from palme.planners.program.which import cancels, meant
 from robots.skills import DONE, TABLE, Step
 from robots.types import Observation
 
-LOOKS = 3
+LOOKS = 2
 """Pictures before anything is said in which one alone may be wrong: an answer, a refusal, a question."""
 LOOKS_AFTER = 2
 """Pictures after a step before it is said that all is done."""

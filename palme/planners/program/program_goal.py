@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import ReadLine, Understanding
 from palme.planners.program.free_places import NoRoom
+from palme.planners.program.hidden import is_empty
 from palme.planners.program.interpreter import Intent
 from palme.planners.program.placing import after
 from palme.planners.program.reader import Reading
@@ -49,7 +50,7 @@ class ProgramGoal:
     def see(self, observation: Observation, objects: PerceivedObjects) -> SeenScene:
         """Enter what was detected in a picture; the same one again changes nothing."""
         if observation is not self._seen:
-            self.scene = self.tracker.update(objects, self._expected())
+            self.scene = self.tracker.update(objects, self._expected(), lambda at: is_empty(observation, at))
             self.looks += 1
             self._seen, self.objects = observation, objects
         return self.scene

@@ -22,6 +22,8 @@ ASIDE = 0.01
 """Distance in [m] by which a thing must lie further to a side to be on that side of another."""
 GAP = 0.008
 """Gap in [m] up to which things touch: detections are off by some millimetres."""
+IN_BOWL = 0.042
+"""[m] from a bowl's middle within which nothing stands on the table."""
 HALF_WIDTH = {"block": 0.020, "cylinder": 0.020, "bowl": 0.053}
 """Half the width of a small thing in [m], about."""
 
@@ -90,7 +92,7 @@ class SeenScene:
                     None if holder is None or holder == n else holder,
                 )
             )  # fmt: skip
-        return cls(tuple(_without_circles(things)))
+        return cls(tuple(_without_circles(_within_bowls(things))))
 
     def __iter__(self) -> Iterator[SeenThing]:
         return iter(self.things)
@@ -206,6 +208,17 @@ class SeenScene:
         t = float((r - p) @ along) / length**2
         off = float(np.linalg.norm(p + t * along - r))
         return 0 < t < 1 and off <= max(0.04, 0.25 * length)
+
+
+def _within_bowls(things: list[SeenThing]) -> list[SeenThing]:
+    """What seems to stand on the table where a bowl stands is in the bowl."""
+    bowls = [thing for thing in things if thing.is_bowl]
+    for k, thing in enumerate(things):
+        if not thing.is_bowl and thing.holder is None:
+            near = [one for one in bowls if math.dist(one.xyz[:2], thing.xyz[:2]) < IN_BOWL]
+            if near:
+                things[k] = replace(thing, holder=near[0].id)
+    return things
 
 
 def _without_circles(things: list[SeenThing]) -> list[SeenThing]:

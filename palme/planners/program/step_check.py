@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Verdict, listed
-from palme.planners.program.goals import Goal, InBowl, On
+from palme.planners.program.goals import Goal
 from palme.planners.program.scene import SeenScene
 
 SURE = 0.75
@@ -25,10 +25,7 @@ def check(goal: Goal, scene: SeenScene, objects: PerceivedObjects, rows: Mapping
         objects: the same as it was detected.
         rows: of `objects`, by id.
     """
-    needed = [goal.what] + ([goal.bowl] if isinstance(goal, InBowl) else []) + (
-        [goal.below] if isinstance(goal, On) else []
-    )  # fmt: skip
-    if any(id not in scene or id not in rows for id in needed):
+    if goal.what not in scene or goal.what not in rows:
         return Verdict(False, None, "I do not see what I moved", unsure=True)
     holds = goal.holds(scene)
     p = _holder_probability(goal.what, scene, objects, rows)

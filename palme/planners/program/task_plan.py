@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from palme.planners.program.free_places import NoRoom, anywhere
+from palme.planners.program.free_places import NoRoom, anywhere, in_the_way
 from palme.planners.program.goals import Goal, InBowl, On, OnTable, Unmoved
 from palme.planners.program.interpreter import Intent
-from palme.planners.program.placing import spot
+from palme.planners.program.placing import ASIDE, spot
 from palme.planners.program.scene import SeenScene
 from robots.skills import TABLE, Step
 
@@ -99,6 +99,10 @@ def _towards(goal: Goal, scene: SeenScene, keep: frozenset[int]) -> NextStep:
         step = Step(skill, thing.name, target.name, thing.xyz, target.xyz)  # type: ignore[arg-type]
         return NextStep(step, f"for {goal.said(scene)}", goal)
     x, y = spot(scene, goal)
+    there = in_the_way(scene, (x, y), goal.what)
+    if there is not None:
+        top = next(iter(reversed(scene.above(there))), there)
+        return _aside(top, goal, scene, keep)
     step = Step("put_on", thing.name, TABLE, thing.xyz, (x, y, 0.0))
     return NextStep(step, f"for {goal.said(scene)}", goal)
 
@@ -107,6 +111,8 @@ def _aside(cover: int, goal: Goal, scene: SeenScene, keep: frozenset[int]) -> Ne
     thing = scene[cover]
     if cover in keep:
         raise CannotGoOn(f"The {thing.name} is in the way, and I shall not touch it.")
-    x, y = anywhere(scene, cover)
+    if thing.is_bowl:
+        raise CannotGoOn(f"The {thing.name} is in the way, and I cannot lift it.")
+    x, y = anywhere(scene, cover, ASIDE)
     step = Step("put_on", thing.name, TABLE, thing.xyz, (x, y, 0.0))
     return NextStep(step, f"the {thing.name} is in the way of {goal.said(scene)}", OnTable(cover))

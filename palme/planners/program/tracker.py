@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from palme.perception.objects import PerceivedObjects
 from palme.planners.program.scene import SeenScene, SeenThing
-from robots.skills import ENTITIES, N_SOLIDS
+from robots.skills import ENTITIES, N_SOLIDS, Location
 
 FAR = 0.15
 """[m] from where a thing is expected at which its place speaks as much against it as another colour does."""
@@ -45,12 +46,19 @@ class Tracker:
         self.rows: dict[int, int] = {}
         """Row in the last picture's detection of each thing in it."""
 
-    def update(self, objects: PerceivedObjects, expected: SeenScene | None = None) -> SeenScene:
+    def update(
+        self,
+        objects: PerceivedObjects,
+        expected: SeenScene | None = None,
+        is_empty: Callable[[Location], bool] = lambda at: True,
+    ) -> SeenScene:
         """The scene in one picture.
 
         Args:
             objects: what the detector found in it.
             expected: where things should be by now, such as after a step, if they are not where they were.
+            is_empty: whether a place can be seen to be empty. What is not detected and was, or should be, at
+                a place that is not, counts as hidden there.
         """
         seen = SeenScene.of(objects)
         looks = np.log(np.maximum(objects.class_probs.astype(np.float64), LEAST))  # (N, 24)
@@ -63,8 +71,18 @@ class Tracker:
             thing = seen[row]
             self._tracks[id] = _Track(total, size, self._named(thing, id, total, size, ids))
         self.rows = {id: row for row, id in ids.items()}
-        self.lost = frozenset(self._tracks) - set(ids.values())
-        return SeenScene(tuple(self._tracks[id].thing for id in sorted(ids.values())))
+        found = {id: self._tracks[id].thing for id in ids.values()}
+        places = {} if expected is None else {thing.id: thing for thing in expected}
+        for id in frozenset(self._tracks) - set(found):
+            known = [self._tracks[id].thing, *([places[id]] if id in places else [])]
+            place = next((thing for thing in known if not is_empty(thing.xyz)), None)
+            if place is not None:
+                found[id] = replace(self._tracks[id].thing, xyz=place.xyz, holder=place.holder)
+        self.lost = frozenset(self._tracks) - set(found)
+        here = [found[id] for id in sorted(found)]
+        return SeenScene(
+            tuple(replace(one, holder=one.holder if one.holder in found else None) for one in here)
+        )
 
     def _matched(
         self, seen: SeenScene, looks: NDArray[np.float64], expected: SeenScene | None

@@ -434,7 +434,7 @@ class TableRig:
         self.world = World("fast")
         self.arm = SimulatedArm(self.world, [CAMERAS["front"]])
         detector = Detector.load()
-        self.planner = ProgramPlanner(Written(), detector)
+        self.planner = ProgramPlanner(Written(), detector.thorough)
         motion = ArmMotion(self.arm.spec)
         if policy == "keypose":
             self.policy: Any = KeyposePolicy(detector, motion)

@@ -22,7 +22,7 @@ def test_what_a_program_asks_for_comes_about(rig: TableRig, kind: str) -> None:
     assert rig.verdict(case, rig.run(case)) == ""
 
 
-@pytest.mark.parametrize("kind", ["where", "exists", "refuse", "nothing"])
+@pytest.mark.parametrize("kind", ["count", "where", "exists", "refuse", "nothing"])
 def test_words_move_nothing(rig: TableRig, kind: str) -> None:
     for seed in range(3):
         case = rig.begin(seed, kind)

@@ -1,0 +1,68 @@
+"""What measured depth tells about a place that a step names: whether something is there, and room."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robots.skills import Location
+
+Array = NDArray[np.float64]
+
+WITHIN, ABOVE = 0.022, 0.014
+"""[m] sideways and up or down within which measured points belong to the top face at a place."""
+MIN_PIXELS = 6
+YAWS = 16
+FINGER = (0.030, 0.021, 0.0105)
+"""[m] along closing, where a finger's middle is as it lets go, half its length, half its width."""
+PALM_ABOVE, PALM = 0.05, (0.104, 0.032)
+"""[m] above the table where the palm begins, and half its length along closing and half its width."""
+OBSTACLE_Z = (0.010, 0.15)
+"""[m] of what stands on the table; above is the arm with its load."""
+ROOM = 0.012
+"""[m] of room beyond which one turn of the hand is as good as another."""
+
+
+def is_there(xyz: Array, at: Location) -> bool:
+    """Whether something has its top face at `at` (x, y, z) in [m].
+
+    Args:
+        xyz: (3, H, W) measured points in [m], base frame.
+        at: where it was seen.
+    """
+    away = np.hypot(xyz[0] - at[0], xyz[1] - at[1])
+    return bool(((away <= WITHIN) & (np.abs(xyz[2] - at[2]) <= ABOVE)).sum() >= MIN_PIXELS)
+
+
+def yaw_with_room(xyz: Array, at: Location) -> float:
+    """Turn of the tool in [rad], in [0, pi), at which the opening hand has most room around `at`.
+
+    Args:
+        xyz: (3, H, W) measured points in [m], base frame.
+        at: a place on the table.
+    """
+    x, y, z = xyz.reshape(3, -1)
+    near = (np.hypot(x - at[0], y - at[1]) < 0.16) & (OBSTACLE_Z[0] < z) & (z < OBSTACLE_Z[1])
+    points = np.stack([x - at[0], y - at[1], z], -1)[near]  # (K, 3)
+    best, best_room = 0.0, -math.inf
+    for k in range(YAWS):
+        yaw = k * math.pi / YAWS
+        closing = np.array([-math.sin(yaw), math.cos(yaw)])
+        across = np.array([math.cos(yaw), math.sin(yaw)])
+        along, aside = np.abs(points[:, :2] @ closing), np.abs(points[:, :2] @ across)
+        fingers = _gap(along - FINGER[0], aside, FINGER[1], FINGER[2])
+        high = points[:, 2] > PALM_ABOVE
+        palm = _gap(along[high], aside[high], *PALM)
+        room = min(float(np.min(fingers, initial=ROOM)), float(np.min(palm, initial=ROOM)))
+        if room > best_room + 1e-6:
+            best, best_room = yaw, room
+    return best
+
+
+def _gap(along: Array, aside: Array, half_length: float, half_width: float) -> Array:
+    """Signed distance of points to a box."""
+    dx, dy = np.abs(along) - half_length, aside - half_width
+    outside = np.hypot(np.maximum(dx, 0.0), np.maximum(dy, 0.0))
+    return outside + np.minimum(np.maximum(dx, dy), 0.0)
