@@ -89,6 +89,7 @@ class Lexicon:
             "a_bowl": self.phrases({"bowl": 1.0}, plain),
             "most_kind": self.phrases(named, most),
             "most_plain": self.phrases({"block": 4.0, "cylinder": 1.0, "thing": 1.5}, most),
+            "red_most": self.phrases(named, (("XC", "%s [ {most} ] [ {colour} ]", 1.0),)),
             "nth_kind": self.phrases(solid, (("X", "%s [ {nth} ]", 1.0),), "nth"),
             "most_bowl": self.phrases({"bowl": 1.0}, (("X", "%s [ {bowl_most} ]", 1.0),), "bowl_most"),
             "empty_bowl": self.phrases({"bowl": 1.0}, (("X", "%s [ {bare_bowl} ]", 1.0),), "bare_bowl"),
