@@ -1,6 +1,6 @@
 # palme: `make demo` and `make test` work from an empty checkout and are quick once it is set up.
 #
-#   make setup   a virtual environment in .venv with everything in it
+#   make setup   a virtual environment in .venv with everything in it, and the language model (0.5 GB) in the cache
 #   make demo    a sentence, pixels, joint commands: one run on a fresh scene, then a video and a page
 #   make test    the tests, without those that measure wall-clock time
 #   make test-timing   the tests that measure wall-clock time: on an otherwise idle machine
@@ -25,8 +25,9 @@ PYTEST_WORKERS ?= 2
 .PHONY: setup demo test test-timing lint judge judge-lerobot judge-lerobot-env clean
 .DELETE_ON_ERROR:
 
+# Without the language model everything works with the small shipped one, which says what it cannot do.
 setup: $(READY)
-	@:
+	@$(VENV)/bin/palme setup language || true
 
 $(READY): pyproject.toml constraints.txt
 	@if [ ! -x $(VENV)/bin/python ] && [ -z "$(PYTHON)" ]; then \
@@ -43,24 +44,24 @@ $(READY): pyproject.toml constraints.txt
 demo: setup
 	@$(VENV)/bin/palme run "$(SENTENCE)" seed=$(SEED) out=$(OUT)
 
-test: setup
+test: $(READY)
 	@$(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not timing" $(PYTEST)
 
-test-timing: setup
+test-timing: $(READY)
 	@$(VENV)/bin/python -m pytest -m timing $(PYTEST)
 
-lint: setup
+lint: $(READY)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-judge: setup
+judge: $(READY)
 	@$(VENV)/bin/python -m tests.judges.openpi
 
-judge-lerobot: setup
+judge-lerobot: $(READY)
 	@$(VENV)/bin/python -m tests.judges.lerobot
 
-judge-lerobot-env: setup
+judge-lerobot-env: $(READY)
 	@$(VENV)/bin/python -m tests.judges.lerobot_env
 
 clean:
