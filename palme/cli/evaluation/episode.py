@@ -24,14 +24,14 @@ from robots.errors import RobotError
 from robots.robot import RobotWrapper
 from robots.skills import Step
 from robots.types import CameraFrame, Observation
-from sim.data.scene_sampler import SceneDoesNotFit, layout
+from sim.data.episode_draw import SETTLE_TICKS, draw_episode, entropy
 from sim.judging.bystanders import Bystander, bystanders
 from sim.judging.formula import Moments
-from sim.tasks import NoOtherGoal, Task, sample
+from sim.tasks import NoOtherGoal, Task
 from sim.tasks.symbolic import swapped
 from sim.world.scene import Scene
+from sim.world.state import SceneState
 
-SETTLE_TICKS = 10  # what was let go of comes to rest before it is judged
 CONTROLS = ("blanked", "swapped", "random")
 
 
@@ -55,7 +55,7 @@ class EpisodeSpec:
     @property
     def entropy(self) -> list[int]:
         """Seeds the generator; the same for an episode and its controls."""
-        return [self.seed, zlib.crc32(self.family.encode()), self.index]
+        return entropy(self.family, self.seed, self.index)
 
 
 @dataclass(frozen=True)
@@ -89,20 +89,19 @@ class EpisodeResult:
 
 
 def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
-    """The task and the scene of an episode; a scene with no room for its things is drawn again."""
-    rng = np.random.default_rng(spec.entropy)
-    while True:
-        templates: Sequence[str] | None = spec.templates or None
-        task, state = sample(spec.family, rng, spec.split, spec.distractors, templates)
-        if spec.control == "swapped":
-            try:
-                swapped(task, np.random.default_rng(spec.entropy), state)
-            except NoOtherGoal:
-                continue
+    """The task and the scene of an episode."""
+
+    def accepts(task: Task[Any], state: SceneState) -> bool:
+        if spec.control != "swapped":
+            return True
         try:
-            return task, layout(state, rng)
-        except SceneDoesNotFit:
-            continue
+            swapped(task, np.random.default_rng(spec.entropy), state)
+        except NoOtherGoal:
+            return False
+        return True
+
+    templates = spec.templates or None
+    return draw_episode(spec.family, spec.seed, spec.index, spec.split, spec.distractors, templates, accepts)
 
 
 def run_episode(
