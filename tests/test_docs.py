@@ -22,6 +22,7 @@ from palme.cli.commands.bench import BENCHES
 from palme.cli.config import compose, is_override
 from palme.cli.main import COMMANDS
 from palme.cli.settings import CONFIGS
+from palme.cli.words import settings_file
 from palme.training.recipes import RECIPES
 from robots import serve
 
@@ -108,7 +109,7 @@ def check_command(words: list[str]) -> None:
 
             serve.parse(given, Settings())
             return
-        name = "serve_gello" if "guest" in keys else "serve_policy"
+        name = settings_file(name, given) or "serve_policy"
         if not keys:
             return
         check_settings(name, [w for w in given if not w.startswith("guest=")])

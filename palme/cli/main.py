@@ -40,7 +40,7 @@ COMMANDS = {
     ),
     "serve": (
         "palme.cli.commands.serve",
-        "serve an arm or a policy: serve robot=panda backend=sim | policy=... | guest=...",
+        "serve an arm, a policy or an agent: serve robot=panda backend=sim | policy=... | planner=...",
     ),
     "data": (
         "palme.cli.commands.data",

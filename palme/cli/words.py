@@ -58,7 +58,8 @@ def settings_file(name: str, words: Sequence[str]) -> str:
         return "bench_planner" if (name, "detector") in ((name, word) for word in words) else ""
     if name == "serve":
         keys = {word.lstrip("-").partition("=")[0] for word in words}
-        return "serve_gello" if "guest" in keys else "serve_policy" if "policy" in keys else ""
+        kinds = {"guest": "serve_gello", "planner": "serve_agent", "policy": "serve_policy"}
+        return next((file for key, file in kinds.items() if key in keys), "")
     return name if (FOLDER / f"{name}.yaml").exists() else ""
 
 

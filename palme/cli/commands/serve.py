@@ -1,4 +1,4 @@
-"""`palme serve robot=... backend=...`, `policy=...` or `guest=...`: starts the server of that kind."""
+"""`palme serve robot=... backend=...`, `policy=...`, `planner=...` or `guest=...`: a server."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ def main(arguments: Sequence[str]) -> int:
     keys = {word.partition("=")[0] for word in arguments}
     if "guest" in keys:
         from palme.cli.commands.serve_gello import main as serve
+    elif "planner" in keys:
+        from palme.cli.commands.serve_agent import main as serve
     elif "policy" in keys:
         from palme.cli.commands.serve_policy import main as serve
     elif keys & {"robot", "backend"}:
@@ -19,6 +21,6 @@ def main(arguments: Sequence[str]) -> int:
     else:
         raise UsageError(
             "name what to serve: palme serve robot=panda backend=sim, "
-            "policy=keypose protocol=openpi, or guest=gello"
+            "policy=keypose protocol=openpi, planner=palme protocol=vla-eval, or guest=gello"
         )
     return serve(arguments)

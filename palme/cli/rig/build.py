@@ -96,7 +96,7 @@ def build_rig(config: RigConfig, seed: int = 0, commands: bool = True) -> Rig:
         for part in (config.planner, config.policy)
         if part.privileged
     )
-    return Rig(world, arm, LocalTable(world, arm), planner, policy, _away_from(spec), warnings)
+    return Rig(world, arm, LocalTable(world, arm), planner, policy, away_from(spec), warnings)
 
 
 def _remote_rig(config: RigConfig, seed: int, commands: bool) -> Rig:
@@ -116,7 +116,7 @@ def _remote_rig(config: RigConfig, seed: int, commands: bool) -> Rig:
     except BaseException:
         arm.close()
         raise
-    return Rig(None, arm, table, planner, policy, _away_from(arm.spec))
+    return Rig(None, arm, table, planner, policy, away_from(arm.spec))
 
 
 def _minds(config: RigConfig, arm: Any, seed: int) -> tuple[Planner, Policy]:
@@ -142,7 +142,7 @@ def detector_of(config: DetectorConfig) -> Callable[[], Detector]:
     return load
 
 
-def _away_from(spec: ArmSpec) -> Callable[[Observation], ActionChunk]:
+def away_from(spec: ArmSpec) -> Callable[[Observation], ActionChunk]:
     """Open, straight up and home; home by the shortest way where straight up is out of reach."""
 
     def retreat(observation: Observation) -> ActionChunk:

@@ -27,6 +27,7 @@ CONFIGS: Registry[type[Any]] = Registry(
         "data_stats": "palme.cli.settings.data:StatsConfig",
         "setup_language": "palme.cli.settings.setup:SetupLanguageConfig",
         "serve_policy": "palme.cli.settings.serve:ServePolicyConfig",
+        "serve_agent": "palme.cli.settings.serve:ServeAgentConfig",
         "serve_gello": "palme.cli.settings.serve:ServeGelloConfig",
         "bench_env": "palme.cli.settings.bench:EnvConfig",
         "bench_gate": "palme.cli.settings.bench:GateConfig",

@@ -1,4 +1,4 @@
-"""Settings of `palme serve policy=...` and `palme serve guest=gello`."""
+"""Settings of `palme serve policy=...`, `palme serve planner=...` and `palme serve guest=gello`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
+from palme.agent import AgentLimits
+from palme.cli.errors import UsageError
+from palme.cli.rig.planners import PlannerConfig
 from palme.cli.rig.policies import LearnedConfig
 from palme.cli.settings.fields import Count, Range, Seed
 from palme.cli.settings.groups import DetectorConfig, RobotConfig
@@ -52,6 +55,30 @@ class ServePolicyConfig:
     calibration: Path | None
     max_guests: Count
     keys: ClientKeys
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeAgentConfig:
+    """`palme serve planner=... policy=... protocol=vla-eval`.
+
+    Attributes:
+        protocol: a websocket.
+        address: on the loopback only: vla-eval's protocol authenticates nobody.
+        limits: when the agent gives up (configs/limits/).
+    """
+
+    FILE: ClassVar[str] = "serve_agent"
+    robot: RobotConfig
+    planner: PlannerConfig
+    policy: LearnedConfig
+    detector: DetectorConfig
+    limits: AgentLimits
+    protocol: Literal["vla-eval"]
+    address: str
+
+    def __post_init__(self) -> None:
+        if self.planner.privileged:
+            raise UsageError(f"planner={self.planner.name} reads the simulator, which a server does not have")
 
 
 @dataclass(frozen=True, kw_only=True)
