@@ -8,6 +8,7 @@
 #   make judge   the published openpi-client against our policy server, in an environment of its own
 #   make judge-lerobot   LeRobotDataset reads what we record, in an environment of its own (Python 3.12, 8 GB)
 #   make judge-lerobot-env   lerobot-eval runs our environments, in an environment of its own (Python 3.11, 8 GB)
+#   make judge-vla-eval   vla-eval plays our agent on our environments, in an environment of its own (Python 3.11)
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	    command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
@@ -22,7 +23,7 @@ OUT ?= out/demo
 export OMP_NUM_THREADS ?= 1
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test test-timing lint judge judge-lerobot judge-lerobot-env clean
+.PHONY: setup demo test test-timing lint judge judge-lerobot judge-lerobot-env judge-vla-eval clean
 .DELETE_ON_ERROR:
 
 # Without the language model everything works with the small shipped one, which says what it cannot do.
@@ -63,6 +64,9 @@ judge-lerobot: $(READY)
 
 judge-lerobot-env: $(READY)
 	@$(VENV)/bin/python -m tests.judges.lerobot_env
+
+judge-vla-eval: setup
+	@$(VENV)/bin/python -m tests.judges.vla_eval $(EPISODES)
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache

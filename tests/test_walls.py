@@ -17,7 +17,8 @@ ALLOWED = {
     "sim": {"sim", "robots", "numpy", "pybullet", "pybullet_data", "gymnasium", "cv2", "yaml", "msgspec"},
 }
 FORBIDDEN = {"palme": {"pybullet", "pybullet_data", "zmq", "websockets", "sim"}}
-APART = ROOT / "sim" / "lerobot_env_palme"  # a distribution of its own, for LeRobot's environment
+# distributions of their own, for environments of others
+APART = (ROOT / "sim" / "lerobot_env_palme", ROOT / "sim" / "vla_eval_palme")
 LAZY = {"pybullet", "pybullet_data", "torch", "transformers", "websockets"}  # only inside functions
 
 
@@ -29,7 +30,7 @@ def files_in(folder: str) -> list[Path]:
 
 
 def sources(package: str) -> list[Path]:
-    files = (p for p in files_in(package) if APART not in p.parents)
+    files = (p for p in files_in(package) if not set(APART) & set(p.parents))
     return [p for p in files if "cli" not in p.relative_to(ROOT).parts[1:2]]
 
 
