@@ -40,7 +40,7 @@ COMMANDS = {
     ),
     "serve": (
         "palme.cli.commands.serve",
-        "serve an arm, a policy or an agent: serve robot=panda backend=sim | policy=... | planner=...",
+        "serve an arm, a policy or an agent: serve robot=panda | policy=... | planner=... | guest=...",
     ),
     "data": (
         "palme.cli.commands.data",
