@@ -55,6 +55,8 @@ def judged(
     Raises:
         CalledProcessError: with the words of the one that fails on standard error.
     """
+    if not any(word.startswith("planner=") for word in settings):
+        settings = ("planner=palme", *settings)
     ours = _ours(folder / "eval", episodes, settings, families)
     theirs, still = _theirs(folder, episodes, settings, families)
     problems = []
@@ -98,10 +100,7 @@ def _ours(
 
 def _theirs(folder: Path, episodes: int, settings: Sequence[str], families: Sequence[str]) -> tuple:
     """What the harness finds of our server, and of a model that does not move."""
-    chosen = (
-        settings if any(word.startswith("planner=") for word in settings) else ["planner=palme", *settings]
-    )
-    command = [*PALME, "serve", "protocol=vla-eval", "address=127.0.0.1:0", *chosen]
+    command = [*PALME, "serve", "protocol=vla-eval", "address=127.0.0.1:0", *settings]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert server.stdout is not None
