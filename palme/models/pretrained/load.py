@@ -30,10 +30,15 @@ def pretrained(name: str | Path) -> tuple[Any, Any]:
     """
     from transformers import AutoModelForCausalLM
 
-    folder = Path(name) if Path(name).is_dir() else require(str(name))
+    folder = folder_for(name)
     dtype = torch.bfloat16 if has_fast_bf16() else torch.float32
     model = load_checked(AutoModelForCausalLM, folder, REMEDY, dtype=dtype)
     return model, load_tokenizer(folder, REMEDY)
+
+
+def folder_for(name: str | Path) -> Path:
+    """Of a model by its name in the cache, or the folder itself. Raises NotSetUp: it is not in the cache."""
+    return Path(name) if Path(name).is_dir() else require(str(name))
 
 
 def with_new_adapter(model: Any, rank: int, layers: int | None = None) -> Any:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-import torch
 
 from palme.language.constrained_decoding import Walk
 from palme.language.programs.calls import Program
 from palme.language.programs.parser import MAX_WORDS, may_follow, parse
 from palme.language.programs.prompt import prompt_ids
 from palme.language.vocabulary import Vocabulary
+from palme.models.pretrained.token_tree import chain
+from palme.planners.program.runtime import Runtime
 
 MAX_TOKENS = MAX_WORDS
+NEGLIGIBLE = 0.01
+"""Share of the best program's probability below which another is not looked for."""
+
+MORE = 1.5
+"""Passes in which others may come to an end, as a multiple of those until the first did."""
 
 
 class NotRead(Exception):
@@ -68,54 +74,20 @@ class Reader(Protocol):
         ...
 
 
-class Runtime(Protocol):
-    """A causal language model that is fed tokens and says what may come next."""
-
-    def begin(self) -> Any:
-        """An empty context."""
-        ...
-
-    def feed(self, context: Any, ids: list[int], wanted: list[int]) -> list[float]:
-        """Append `ids` to `context`; the scores (logits) of the tokens `wanted` as the next one."""
-        ...
-
-
-class TorchRuntime:
-    """A model of `transformers`, as it is.
-
-    Args:
-        model: a causal language model.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-
-    def begin(self) -> Any:
-        """See `Runtime`."""
-        from transformers import DynamicCache
-
-        return DynamicCache()
-
-    @torch.inference_mode()
-    def feed(self, context: Any, ids: list[int], wanted: list[int]) -> list[float]:
-        """See `Runtime`; of the output layer, only the rows of `wanted` are computed."""
-        hidden = self._model.model(
-            input_ids=torch.tensor([ids]), past_key_values=context, use_cache=True
-        ).last_hidden_state[0, -1]  # (D,)
-        rows = self._model.get_output_embeddings().weight[wanted]  # (W, D)
-        return [float(score) for score in rows.float() @ hidden.float()]
-
-
 class ProgramReader:
     """See module.
 
     Args:
         runtime: the model.
         tokenizer: of the model.
+        examples: a context of `runtime` with what stands before every sentence; None = nothing does.
+
+    Attributes:
+        runtime, tokenizer: as given.
     """
 
-    def __init__(self, runtime: Runtime, tokenizer: Any) -> None:
-        self._runtime, self._tokenizer = runtime, tokenizer
+    def __init__(self, runtime: Runtime, tokenizer: Any, examples: Any = None) -> None:
+        self.runtime, self.tokenizer, self._examples = runtime, tokenizer, examples
         self._vocabulary = Vocabulary(tokenizer)
 
     def read(self, sentence: str) -> Reading:
@@ -127,36 +99,118 @@ class ProgramReader:
             SentenceTooLong: for a sentence of more tokens than the model reads.
             NotRead: no program ends within `MAX_TOKENS`.
         """
+        return self._searched(sentence, width=1)[0]
+
+    def alternatives(self, sentence: str, n: int = 3) -> list[Reading]:
+        """The most probable programs, best first, by a beam search of width `n`.
+
+        Programs that share their beginnings enter one pass together, and those that are `NEGLIGIBLE` beside
+        the best are given up: a sentence that reads in one way alone costs hardly more than `read`.
+
+        Args:
+            sentence: see `read`.
+            n: programs at most.
+
+        Raises:
+            SentenceTooLong, NotRead: see `read`.
+        """
+        return self._searched(sentence, n)
+
+    def _searched(self, sentence: str, width: int) -> list[Reading]:
         began = time.perf_counter()
-        walk = Walk(self._vocabulary, may_follow)
-        context = self._runtime.begin()
-        pending = prompt_ids(self._tokenizer, sentence)
-        chosen: list[int] = []
-        chances: list[float] = []
-        while (may := walk.allowed()) and len(chosen) < MAX_TOKENS:
-            if len(may) == 1:
-                token, chance = may[0], 1.0
-            else:
-                token, chance = _best(may, self._runtime.feed(context, pending, may))
-                pending = []
-            walk.push(token)
-            chosen.append(token)
-            chances.append(chance)
-            pending.append(token)
-        if walk.allowed():
+        context = self.runtime.begin() if self._examples is None else self._examples.copy()
+        first = prompt_ids(self.tokenizer, sentence)
+        live = [_Draft(Walk(self._vocabulary, may_follow), first, len(context) - 1)]
+        whole: list[_Draft] = []
+        passes, at_most = 0, math.inf
+        while live and passes <= at_most:
+            for draft in live:
+                draft.take_forced()
+            whole = sorted((*whole, *(d for d in live if not d.may)), key=_chance, reverse=True)[:width]
+            least = whole[-1].chance if len(whole) == width else 0.0
+            least = max(least, NEGLIGIBLE * max(d.chance for d in (*whole, *live)))
+            live = [d for d in live if d.may and len(d.tokens) < MAX_TOKENS and d.chance > least]
+            if whole:
+                at_most = min(at_most, passes * MORE)
+            if live:
+                live = self._longer(context, live, width)
+                passes += 1
+        if not whole:
             raise NotRead(f"I do not understand {sentence!r}; please say it in other words.")
-        weakest = min(range(len(chances)), key=chances.__getitem__)
+        seconds = time.perf_counter() - began
+        return [self._reading(sentence, draft, seconds) for draft in whole]
+
+    def _longer(self, context: Any, live: list[_Draft], width: int) -> list[_Draft]:
+        """The `width` most probable of `live` with a further token; one pass of the model."""
+        ids: list[int] = []
+        parents: list[int] = []
+        wanted: dict[int, list[int]] = {}
+        begun = len(context)
+        for draft in live:
+            parents += chain(draft.last, begun + len(ids), len(draft.pending))
+            ids += draft.pending
+            wanted[len(ids) - 1] = draft.may
+        found = self.runtime.feed(context, ids, parents, wanted)
+        longer: list[tuple[float, _Draft, int, float, int]] = []
+        for draft, (place, scores) in zip(live, found.items(), strict=True):
+            most = max(scores)
+            shares = [math.exp(score - most) for score in scores]
+            total = sum(shares)
+            for token, share in zip(draft.may, shares, strict=True):
+                longer.append((draft.chance * share / total, draft, token, share / total, begun + place))
+        longer = heapq.nlargest(width, longer, key=lambda one: one[0])
+        return [draft.and_then(token, chance, last) for _, draft, token, chance, last in longer]
+
+    def _reading(self, sentence: str, draft: _Draft, seconds: float) -> Reading:
+        weakest = min(range(len(draft.chances)), key=draft.chances.__getitem__)
         return Reading(
             sentence,
-            parse(" ".join(walk.words)),
-            math.prod(chances),
-            (chances[weakest], self._tokenizer.decode([chosen[weakest]]).strip()),
-            time.perf_counter() - began,
+            parse(" ".join(draft.walk.words)),
+            draft.chance,
+            (draft.chances[weakest], self.tokenizer.decode([draft.tokens[weakest]]).strip()),
+            seconds,
         )
 
 
-def _best(may: list[int], scores: list[float]) -> tuple[int, float]:
-    """The token with the highest score, and its probability among `may`."""
-    most = max(scores)
-    total = sum(math.exp(score - most) for score in scores)
-    return may[scores.index(most)], 1 / total
+class _Draft:
+    """The beginning of a program.
+
+    Attributes:
+        walk: through the grammar.
+        pending: tokens that the model has not been fed yet.
+        last: number of the last one that it was fed, in its context.
+        tokens, chances: so far, with their probabilities.
+        chance: the product of these.
+        may: tokens that may come next.
+    """
+
+    def __init__(self, walk: Walk, pending: list[int], last: int) -> None:
+        self.walk, self.pending, self.last = walk, pending, last
+        self.tokens: list[int] = []
+        self.chances: list[float] = []
+        self.chance = 1.0
+        self.may = walk.allowed()
+
+    def take_forced(self) -> None:
+        """Append tokens as long as the grammar leaves no choice."""
+        while len(self.may) == 1 and len(self.tokens) < MAX_TOKENS:
+            self._take(self.may[0], 1.0)
+
+    def and_then(self, token: int, chance: float, last: int) -> _Draft:
+        """This one, all fed up to `last`, and `token`."""
+        longer = _Draft(self.walk.copy(), [], last)
+        longer.tokens, longer.chances, longer.chance = [*self.tokens], [*self.chances], self.chance
+        longer._take(token, chance)
+        return longer
+
+    def _take(self, token: int, chance: float) -> None:
+        self.walk.push(token)
+        self.pending.append(token)
+        self.tokens.append(token)
+        self.chances.append(chance)
+        self.chance *= chance
+        self.may = self.walk.allowed()
+
+
+def _chance(draft: _Draft) -> float:
+    return draft.chance
