@@ -8,20 +8,20 @@ from palme.cli.errors import UsageError
 from palme.cli.settings.run import ReaderConfig
 
 if TYPE_CHECKING:
-    from palme.planners.program.reader import ProgramReader
+    from palme.planners.program.reader import Reader
 
 
-def build_reader(config: ReaderConfig) -> ProgramReader:
-    """Raises UsageError where the model or the adapter is missing or damaged."""
+def build_reader(config: ReaderConfig) -> Reader:
+    """Raises UsageError where the model, the adapter or the endpoint is missing, damaged or not allowed."""
     from palme.models.pretrained.cache import NotSetUp
-    from palme.models.pretrained.load import pretrained, with_adapter
-    from palme.planners.program.reader import ProgramReader, TorchRuntime
+    from palme.planners.program.endpoint import BadEndpoint, Endpoint, EndpointReader
+    from palme.planners.program.local_reader import local_reader
     from palme.weight_files import WeightsError
 
     try:
-        model, tokenizer = pretrained(config.model)
-        if config.adapter is not None:
-            model = with_adapter(model, config.adapter)
-    except (NotSetUp, WeightsError, FileNotFoundError) as error:
+        if config.endpoint is not None:
+            return EndpointReader(Endpoint(config.endpoint, config.model))
+        precision = None if config.precision == "auto" else config.precision
+        return local_reader(config.model, config.adapter, precision, config.in_context)
+    except (NotSetUp, WeightsError, BadEndpoint, FileNotFoundError) as error:
         raise UsageError(str(error)) from error
-    return ProgramReader(TorchRuntime(model), tokenizer)

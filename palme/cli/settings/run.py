@@ -109,10 +109,21 @@ class ReaderConfig:
     Attributes:
         model: one that `palme setup language` brought, or a folder.
         adapter: folder of what `palme train programs` made; null = the model as it is.
+        in_context: true puts examples before every sentence, as a model without an adapter needs them.
+        precision: of the weights; auto = what this processor is fast at.
+        endpoint: root of an OpenAI-compatible API that reads in place of a local model, with `model` as its
+            name there and examples in context; https, or http on this machine. null = none.
     """
 
     model: str
     adapter: Path | None
+    in_context: bool
+    precision: Literal["auto", "bf16", "int8", "fp32"]
+    endpoint: str | None
+
+    def __post_init__(self) -> None:
+        if self.endpoint is not None and self.adapter is not None:
+            raise UsageError("reader.endpoint and reader.adapter: an endpoint has its own weights; name one")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from palme.model_folders import ADAPTER
 from palme.models.pretrained.cache import is_ready
-from palme.planners.program.reader import ProgramReader, Reader, Reading, TorchRuntime
+from palme.planners.program.reader import Reader, Reading
 
 WEIGHTS = Path(__file__).parent.parent.parent / "weights" / "programs"
 
@@ -44,8 +44,6 @@ def load_reader(model: str, weights: Path | None = None) -> Reader:
         palme.models.pretrained.cache.NotSetUp: the model is not there.
         palme.weight_files.WeightsError: the adapter is missing, damaged, or of another model.
     """
-    from palme.models.pretrained.load import pretrained, with_adapter
+    from palme.planners.program.local_reader import local_reader
 
-    base, tokenizer = pretrained(model)
-    adapted = with_adapter(base, weights or WEIGHTS)
-    return RememberingReader(ProgramReader(TorchRuntime(adapted), tokenizer))
+    return RememberingReader(local_reader(model, weights or WEIGHTS))

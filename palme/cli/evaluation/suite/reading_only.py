@@ -12,7 +12,7 @@ from palme.cli.evaluation.suite.case_result import CaseResult, Line
 from palme.language.programs.calls import Program
 from palme.language.programs.prompt import SentenceTooLong
 from palme.planners.program.interpreter import Intent, Refused, interpret
-from palme.planners.program.reader import NotRead, ProgramReader, Reading
+from palme.planners.program.reader import NotRead, Reader, Reading
 from palme.planners.program.scene import SeenScene, SeenThing
 from palme.planners.program.task_plan import CannotGoOn, TaskPlan
 from sim.geometry.shapes import BOWL_FLOOR, height
@@ -26,7 +26,7 @@ from sim.suites.verdict import Ending, Outcome, verdict
 MAX_STEPS = 40
 
 
-def read_case(case: Case, table: SuiteTable, reader: ProgramReader, seed: int, said: str = "") -> CaseResult:
+def read_case(case: Case, table: SuiteTable, reader: Reader, seed: int, said: str = "") -> CaseResult:
     """Read, interpret, carry out ideally, judge.
 
     Args:

@@ -17,9 +17,9 @@ from palme.cli.signals import interruptible
 
 if TYPE_CHECKING:
     from palme.cli.rig.build import Rig
-    from palme.planners.program.reader import ProgramReader
+    from palme.planners.program.reader import Reader
 
-_reader: ProgramReader | None = None
+_reader: Reader | None = None
 _rig: Rig | None = None
 
 
@@ -43,7 +43,7 @@ def _play(config: EvalConfig, spec: CaseSpec) -> CaseResult:
     return run_case(_started_rig(config), spec, config.limits, account())
 
 
-def _started_reader(config: EvalConfig) -> ProgramReader:
+def _started_reader(config: EvalConfig) -> Reader:
     global _reader
     if _reader is None:
         import torch
