@@ -26,6 +26,7 @@ BENCHES: Registry[Bench[Any]] = Registry(
         "policy": "palme.cli.bench.policy:BENCH",
         "corrections": "palme.cli.bench.corrections:BENCH",
         "planner": "palme.cli.bench.planner:BENCH",
+        "language": "palme.cli.bench.language:BENCH",
         "bridge": "palme.cli.bench.bridge:BENCH",
         "soak": "palme.cli.bench.soak:BENCH",
         "fuzz": "palme.cli.bench.fuzz:BENCH",

@@ -10,7 +10,7 @@ from palme.cli.errors import UsageError
 from palme.cli.rig.policies import ChunkConfig
 from palme.cli.settings.data import PractiseConfig
 from palme.cli.settings.fields import Count, NonEmpty, Positive, Range, Seed, Share, Whole
-from palme.cli.settings.run import RigConfig, SessionConfig, Split, Tasks
+from palme.cli.settings.run import ReaderConfig, RigConfig, SessionConfig, Split, Tasks
 
 Rate = Annotated[
     float, Range(20.0, 1000.0)
@@ -63,6 +63,26 @@ class GateConfig(BenchConfig):
     rates: Annotated[tuple[Annotated[float, Range(1.0, 10_000.0)], ...], NonEmpty()]
     faults: Whole
     hours: Annotated[float, Range(0.0, 1000.0)]
+    seed: Seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageBenchConfig(BenchConfig):
+    """`palme bench language`.
+
+    Attributes:
+        reader: what is measured.
+        sentences: number of drawn ones.
+        repeats: of each, of which the least time counts.
+        peer: true measures `generate` of transformers in fp32 beside it.
+        seed: of the sentences.
+    """
+
+    FILE: ClassVar[str] = "bench_language"
+    reader: ReaderConfig
+    sentences: Count
+    repeats: Count
+    peer: bool
     seed: Seed
 
 

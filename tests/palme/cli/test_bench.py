@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import is_dataclass
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,9 @@ from palme.cli.errors import UsageError
 from palme.cli.main import main
 from palme.cli.settings import CONFIGS
 from palme.cli.settings.bench import ClockConfig, RecordBenchConfig
+from palme.language.programs.calls import REASONS
+from palme.language.programs.parser import END, may_follow
+from tests.palme.tiny_lm import tiny_lm
 
 
 def test_ours_is_faster_than_panda_gym_in_the_same_run():
@@ -85,3 +90,18 @@ def test_zero_leaves_out_a_part_of_a_bench():
     config = load(RecordBenchConfig, ["kills=0", "seconds=0"])
     assert config.kills == 0 and config.seconds == 0.0
     assert load(ClockConfig, ["encoding=0"]).encoding == 0
+
+
+def test_reading_is_measured_beside_its_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = ("refuse", "nothing", "(", ")", *REASONS, END)  # an untrained model comes to no end in the rest
+    monkeypatch.setattr(
+        "palme.planners.program.reader.may_follow",
+        lambda words: tuple(word for word in may_follow(words) if word in short and word != ";"),
+    )
+    model, out = tiny_lm(tmp_path / "tiny"), tmp_path / "figures.json"
+    words = [f"reader.model={model}", "sentences=4", "repeats=1", f"out={out}"]
+    assert main(["bench", "language", *words]) in (0, 1)  # as fast as this machine is
+    figures = json.loads(out.read_text())
+    assert figures["sentences"] == 4
+    assert 0 < figures["read_s_median"] <= figures["read_s_p95"]
+    assert figures["tokens_a_second"] > 0 and figures["generate_fp32_over_read"] > 0
