@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from palme.errors import NoMotion, StepFailed
@@ -34,18 +35,28 @@ from palme.planners.base import PlannedStep, Planner, Verdict
 from palme.planning import Planning, by_name
 from palme.policies.base import Policy
 from palme.supervision import Correction, Person, Supervisor
-from robots.errors import NotAutonomous
+from robots.errors import CommandJumps, CommandOutside, NotAutonomous
 from robots.robot import Robot
+from robots.safety.chunk_verdict import ChunkVerdict
 from robots.skills import BadStep, Step
 from robots.text import checked_text
 from robots.types import ActionChunk, JointCommand, Observation
 
 log = logging.getLogger(__name__)
 PARTS = ("observe", "plan", "policy", "execute", "judge")
+TO_PLAN_AROUND = (CommandJumps, CommandOutside)
+"""Refusals of a place: the arm holds and is not stopped, so the step has failed and another may do. Every
+other refusal is a fault of the program or of the arm, and ends the run."""
 
 
 class Executor(Protocol):
-    """Sends a chunk tick by tick through the safety gate; see `robots.executor.Executor`."""
+    """Sends a chunk tick by tick through the safety gate; see `robots.executor.Executor`.
+
+    Attributes:
+        verdict: what the gate made of the last chunk.
+    """
+
+    verdict: ChunkVerdict
 
     def reset(self) -> None:
         """Drop the previous chunk."""
@@ -177,7 +188,9 @@ class Agent:
         self._seconds = {"observe": 0.0, "policy": 0.0, "execute": 0.0}
         self._history: list[tuple[Step, bool]] = []
         self._replans = 0
+        self._held_back = ""  # what the gate kept the arm from in this step
         self._begun: list[Step] = []
+        self._first: dict[str, float] = {}  # [s] to the first command, by part
         self._planning = Planning(
             self._planner, self._account, self._person, self._confirm, self._observe, self._emit, self._now
         )
@@ -196,7 +209,9 @@ class Agent:
             done, cause, reason = False, "error", self._stop(f"{type(error).__name__}: {error}")
         spent = {**self._seconds, **self._planning.seconds}
         seconds = {part: spent[part] for part in PARTS}
-        finished = Finished(self._now(), done, cause, reason, len(self._history), self._replans, seconds)
+        finished = Finished(
+            self._now(), done, cause, reason, len(self._history), self._replans, seconds, self._first
+        )
         self._emit(finished)
         return RunResult(instruction, tuple(self._history), finished, tuple(self._begun))
 
@@ -310,7 +325,7 @@ class Agent:
             )
             self._emit(event)
             if step is not None:
-                self._history.append((step, False))
+                self._note(step, False, f"{correction.typed_by} typed: {correction.words}")
         elif step is not None and correction.commands:
             self._judge(instruction, observation, step, "")
             asked = None
@@ -330,6 +345,7 @@ class Agent:
 
     def _execute(self, plan: PlannedStep, observation: Observation) -> str:
         """Run the policy until it is done; returns "" or why the step failed."""
+        self._held_back = ""
         try:
             step = by_name(plan)
         except BadStep as error:
@@ -351,19 +367,37 @@ class Agent:
             begin = time.perf_counter()
             sent: list[JointCommand] = []
             try:
-                self._executor.run(chunk, on_sent=sent.append)
+                self._executor.run(chunk, on_sent=partial(self._sent, sent))
+            except TO_PLAN_AROUND:
+                return self._executor.verdict.reason
             finally:
                 execute_s = self._add_seconds("execute", begin)
-                localisations, index = tuple(self._policy.localisations), len(self._history)
-                self._emit(
-                    Acted(self._now(), index, observation, tuple(sent), localisations, policy_s, execute_s)
-                )
+                verdict = self._executor.verdict
+                self._held_back = verdict.reason or self._held_back
+                acted = Acted(
+                    self._now(), len(self._history), observation, tuple(sent),
+                    tuple(self._policy.localisations), policy_s, execute_s, chunk=chunk, verdict=verdict,
+                )  # fmt: skip
+                self._emit(acted)
             ticks += len(sent)
             if self._policy.done:
                 return ""
             if not ticks < self._limits.max_ticks:
                 return f"not finished after {ticks} control ticks"
             observation = self._observe(self._policy.cameras)
+
+    def _sent(self, commands: list[JointCommand], command: JointCommand) -> None:
+        """Keep a command that was sent; of the first, how long it took from the instruction."""
+        commands.append(command)
+        if not self._first:
+            read, plan = self._planning.read_s, self._planning.seconds["plan"]
+            self._first = {
+                "total": self._now(),
+                "read": read,
+                "look": self._seconds["observe"],
+                "plan": max(0.0, plan - read),
+                "policy": self._seconds["policy"],
+            }
 
     def _leave_picture(self) -> None:
         if self._retreat is not None:
@@ -377,14 +411,20 @@ class Agent:
         if not failure:
             verdict, observation = self._planning.judge(instruction, observation, step, self._history)
         seconds = self._planning.seconds["judge"] - begin
-        index = len(self._history)
-        self._history.append((step, verdict.success))
+        index, gate = len(self._history), self._held_back
+        why = "; ".join(dict.fromkeys(filter(None, (failure or verdict.reason, gate))))
+        self._note(step, verdict.success, "" if verdict.success else why)
         judged = Judged(
             self._now(), index, step, verdict.success, verdict.probability, failure, seconds, observation,
-            verdict.reason, verdict.unsure,
+            verdict.reason, verdict.unsure, gate,
         )  # fmt: skip
         self._emit(judged)
         return verdict.success
+
+    def _note(self, step: Step, success: bool, why: str) -> None:
+        """Enter a step into the history, with why it failed, which the planner is told."""
+        self._history.append((step, success))
+        self._planning.failures.append(why)
 
     def _gave_up(self, failed: Step) -> str:
         tries = sum(1 for step, success in self._history if step == failed and not success)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.safety.chunk_verdict import ChunkVerdict
 from robots.skills import Step
-from robots.types import JointCommand, Observation
+from robots.types import ActionChunk, JointCommand, Observation
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class Acted:
         policy_s: time of the policy, [s].
         execute_s: time of the chunk, [s].
         note: a remark for the report.
+        chunk: as the policy asked for it; None = not known.
+        verdict: what the safety gate made of it; None = not known.
     """
 
     t: float
@@ -126,6 +129,8 @@ class Acted:
     policy_s: float
     execute_s: float
     note: str = ""
+    chunk: ActionChunk | None = None
+    verdict: ChunkVerdict | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,7 @@ class Judged:
         observation: the planner's input.
         found: the planner's reason, in plain words.
         unsure: whether it could not be told; `success` is then False.
+        gate: what the safety gate kept the arm from in this step, in plain words; "" = nothing.
     """
 
     t: float
@@ -152,6 +158,7 @@ class Judged:
     observation: Observation
     found: str = ""
     unsure: bool = False
+    gate: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,6 +274,8 @@ class Finished:
         n_steps: executed steps.
         n_replans: plans after a failed step.
         seconds: time in [s] by part: "observe", "plan", "policy", "execute", "judge".
+        first: [s] from the start to the first joint command: "total", and its parts "read" (of the sentence),
+            "look", "plan" and "policy"; empty where no command was sent.
     """
 
     t: float
@@ -276,6 +285,7 @@ class Finished:
     n_steps: int
     n_replans: int
     seconds: Mapping[str, float] = field(default_factory=dict)
+    first: Mapping[str, float] = field(default_factory=dict)
 
 
 Event = (

@@ -41,6 +41,8 @@ class Planning:
     Attributes:
         objects: as the planner saw them last.
         seconds: in the planner, in all: to plan, and to judge.
+        failures: why each step of the run failed; see `Context`.
+        read_s: [s] that the reading of the instruction took, of the seconds to plan.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class Planning:
         self._observe, self._emit, self._now = observe, emit, now
         self.objects: PerceivedObjects | None = None
         self.seconds = {"plan": 0.0, "judge": 0.0}
+        self.failures: list[str] = []
+        self.read_s = 0.0
         self._goal: tuple[str, KeptGoal] | None = None  # the instruction and what it was read as
         self._told = ""  # the instruction that was said to be understood
         self._agreed = ""  # the instruction that a person confirmed
@@ -183,7 +187,7 @@ class Planning:
     def _context(self, instruction: str, observation: Observation, history: History) -> Context:
         kept = self._goal[1] if self._goal is not None and self._goal[0] == instruction else None
         answers = self._answers[1] if self._answers[0] == instruction else ()
-        return Context(instruction, observation, tuple(history), kept, answers)
+        return Context(instruction, observation, tuple(history), kept, answers, tuple(self.failures))
 
     def _tell(
         self,
@@ -197,6 +201,8 @@ class Planning:
         if goal is None or self._told == instruction or (read and goal.understanding is None):
             return
         self._told = instruction
+        if goal.understanding is not None:
+            self.read_s = goal.understanding.seconds
         self._emit(Understood(self._now(), index, instruction, goal.text, goal.understanding, observation))
 
     def _confirmed(self, instruction: str, plan: PlannedStep, index: int) -> None:

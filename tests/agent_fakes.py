@@ -10,6 +10,7 @@ import numpy as np
 from palme.events import Localisation
 from palme.planners.base import PlannedStep, Verdict
 from robots.robot import Robot
+from robots.safety.chunk_verdict import ChunkVerdict
 from robots.skills import DONE, Step
 from robots.types import ActionChunk, CameraFrame, JointCommand, Observation, RobotState
 
@@ -60,11 +61,13 @@ class FakeArm(Robot):
 class FakeExecutor:
     def __init__(self, arm):
         self.arm = arm
+        self.verdict = ChunkVerdict()
 
     def reset(self):
         pass
 
     def run(self, chunk, n=None, on_sent=None):
+        self.verdict = ChunkVerdict(len(self.arm.sent), len(chunk.q_targets))
         for q, gripper in zip(chunk.q_targets, chunk.gripper, strict=True):
             if not np.isfinite(q).all():
                 raise FakeRefusal("joint1: target nan is not finite; arm holding")

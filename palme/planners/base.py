@@ -93,6 +93,8 @@ class Context:
         history: steps so far, and whether each was judged successful.
         goal: what the instruction was read as at first; the planner keeps to it. None = to be read.
         answers: a person's, to the planner's questions about the instruction, in order.
+        failures: why each step of `history` failed, in plain words, with what the safety gate kept the arm
+            from; "" = it succeeded, or nothing is known.
     """
 
     instruction: str
@@ -100,6 +102,7 @@ class Context:
     history: tuple[tuple[Step, bool], ...] = ()
     goal: KeptGoal | None = None
     answers: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

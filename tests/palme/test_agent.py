@@ -5,16 +5,35 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palme.agent import AgentLimits
+from palme.agent import Agent, AgentLimits
 from palme.errors import NoMotion, StepFailed
 from palme.events import Acted, Finished, Judged, Planned, Started, Understood
 from palme.language.account.account import Account
 from palme.language.answers import Goal
 from palme.planners.base import PlannedStep
 from palme.supervision import Correction
+from robots.errors import (
+    ArmLatched,
+    CommandJumps,
+    CommandNotFinite,
+    CommandOutside,
+    FollowingError,
+    LeaseMissing,
+    RobotError,
+)
+from robots.safety.chunk_verdict import ChunkVerdict
 from robots.skills import DONE, Step
 from robots.types import ActionChunk
-from tests.agent_fakes import N_JOINTS, FakeArm, FakePlanner, FakePolicy, FakeRefusal, agent, steps_of
+from tests.agent_fakes import (
+    N_JOINTS,
+    FakeArm,
+    FakeExecutor,
+    FakePlanner,
+    FakePolicy,
+    FakeRefusal,
+    agent,
+    steps_of,
+)
 from tests.planner_fakes import scene, seen
 
 PUT = "put the red block in the blue bowl"
@@ -322,3 +341,84 @@ def test_a_typed_step_aimed_at_what_is_not_seen_is_not_carried_out():
     planner = Reader([PUT], [IN], [seen(scene("red block", "blue bowl"))])
     result = agent(planner, policy, arm, account=Account(), supervisor=person).run(PUT)
     assert (PURPLE, False) in steps_of(result) and PURPLE not in policy.steps and result.done
+
+
+class Gate(FakeExecutor):
+    """An executor whose gate answers the chunks of step number `at` with `verdict` or `refusal`."""
+
+    def __init__(self, arm, at=0, verdict=None, refusal=None):
+        super().__init__(arm)
+        self.at, self.n, self.given, self.refusal = at, -1, verdict, refusal
+
+    def reset(self):
+        self.n += 1
+
+    def run(self, chunk, n=None, on_sent=None):
+        if self.n == self.at and self.refusal is not None:
+            self.verdict = ChunkVerdict(refused=f"{type(self.refusal).__name__}: {self.refusal}")
+            raise self.refusal
+        super().run(chunk, n, on_sent)
+        if self.n == self.at and self.given is not None:
+            self.verdict = self.given
+
+
+def gated(planner, **what):
+    arm, events = FakeArm(), []
+    loop = Agent(arm, planner, FakePolicy(), Gate(arm, **what), [events.append], refusals=(RobotError,))
+    return arm, loop.run("tidy up"), events
+
+
+@pytest.mark.parametrize("kind", [CommandJumps, CommandOutside])
+def test_a_place_that_the_gate_refuses_is_a_reason_for_the_planner(kind):
+    planner = FakePlanner([PUT])
+    arm, result, _ = gated(planner, refusal=kind("joint2: 3.1 rad is outside [-2.8, 2.8]"))
+    assert result.done and arm.stopped is None
+    assert steps_of(result) == ((PUT, False), (PUT, True))
+    (why,) = planner.contexts[1].failures
+    assert "refused" in why and kind.__name__ in why and "joint2" in why
+    assert planner.contexts[0].failures == ()
+
+
+@pytest.mark.parametrize("kind", [ArmLatched, FollowingError, CommandNotFinite, LeaseMissing])
+def test_after_a_fault_the_arm_holds_and_nothing_is_planned(kind):
+    planner = FakePlanner([PUT])
+    arm, result, _ = gated(planner, refusal=kind("stopped"))
+    assert not result.done and result.finished.cause == "rejected"
+    assert arm.stopped and len(planner.contexts) == 1
+
+
+def test_what_the_gate_held_back_is_told_to_the_planner_where_the_step_failed():
+    held = ChunkVerdict(clamped=9, causes={"workspace: tool x at its most": 9})
+    planner = FakePlanner([PUT], verdicts=[False, True])
+    _, result, events = gated(planner, verdict=held)
+    assert result.done
+    assert "workspace: tool x at its most" in planner.contexts[1].failures[0]
+    first, second = [e for e in events if isinstance(e, Judged)]
+    assert "workspace" in first.gate and second.gate == ""
+
+
+def test_a_step_that_succeeded_although_it_was_held_back_has_no_failure():
+    held = ChunkVerdict(clamped=9, causes={"table: hand": 9})
+    planner = FakePlanner([PUT, STACK])
+    gated(planner, verdict=held)
+    assert planner.contexts[-1].failures == ("", "")
+
+
+def test_every_chunk_tells_what_was_asked_and_what_the_gate_made_of_it():
+    _, _, events = gated(FakePlanner([PUT]))
+    acted = [e for e in events if isinstance(e, Acted)]
+    assert [a.verdict.first_tick for a in acted] == [0, 5]
+    assert all(len(a.chunk.q_targets) == len(a.sent) == a.verdict.ticks for a in acted)
+
+
+def test_the_time_to_the_first_command_is_measured_by_part():
+    _, result, events = gated(FakePlanner([PUT]))
+    first = result.finished.first
+    assert set(first) == {"total", "read", "look", "plan", "policy"}
+    assert 0 <= sum(v for k, v in first.items() if k != "total") <= first["total"] <= result.finished.t
+    assert first["total"] <= next(e.t for e in events if isinstance(e, Acted))
+
+
+def test_without_a_command_there_is_no_first_one():
+    _, result, _ = gated(FakePlanner([]))
+    assert result.done and result.finished.first == {}
