@@ -54,6 +54,10 @@ COMMANDS = {
         "palme.cli.commands.view",
         "write a film of a recorded episode, and a Rerun file: palme view PATH episode=0",
     ),
+    "why": (
+        "palme.cli.commands.why",
+        "show how a step of a run came about, from sentence to commands: palme why DIR step=1",
+    ),
     "keys": ("palme.cli.commands.keys", "keys of the bridge, one a computer: palme keys new | allow | list"),
     "tasks": ("palme.cli.commands.tasks", "list the task families, example sentences and held-out pairs"),
     "setup": ("palme.cli.commands.setup", "bring the pretrained language model: palme setup language"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from palme.report.pictures import Picture, jpeg
 from robots.files import replacing
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENFILE, errno.EMFILE}
@@ -58,6 +59,13 @@ class OutputFolder:
         """Write a UTF-8 text file; if that fails, what was there stays."""
         with self.attempt(name), replacing(self.path / name) as file:
             file.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+    def write_picture(self, name: str, rgb: Picture) -> None:
+        """Write a JPEG; its folder is made."""
+        with self.attempt(name):
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self.path / name) as file:
+                file.write_bytes(jpeg(rgb))
 
 
 def _exists(path: Path) -> bool:

@@ -1,7 +1,8 @@
 """events.jsonl: one line an event, written at once, so that a killed run leaves a complete log.
 
-Images are left out (the page and the film have them); every joint target sent is kept. Where a line cannot be
-written, whole lines stay, the run goes on, and a line "gap" says later what is missing.
+Every line has the `id` that leads from the sentence to its commands (`palme.report.thread`). Images are left
+out, but for those that `pictures` keeps; every joint target sent is kept. Where a line cannot be written,
+whole lines stay, the run goes on, and a line "gap" says later what is missing.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ from palme.events import (
     Typed,
     Understood,
 )
-from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Understanding
+from palme.report.pictures import Picture
+from palme.report.thread import Thread, gate_fields, limits_of, new_id, seen, waypoints
 from robots.skills import Step
-from robots.types import JointCommand
+from robots.spec import ArmSpec
+from robots.types import CameraFrame, JointCommand
 
 SCHEMA = "palme-events/1"
 
@@ -46,14 +49,25 @@ class EventLog:
         fault: why, None if all were.
     """
 
-    def __init__(self, path: Path, failed: Callable[[OSError], None] | None = None, **header: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        failed: Callable[[OSError], None] | None = None,
+        pictures: Callable[[str, Picture], None] | None = None,
+        spec: ArmSpec | None = None,
+        **header: Any,
+    ) -> None:
         """Create the file, with `header` in its first line.
 
         Args:
             path: the file; its folder is made.
             failed: called with every OSError of a line, that of opening the file too; None = it is raised.
-            header: of the first line.
+            pictures: keeps a picture under a name, relative to the folder of `path`; None = none is kept.
+            spec: of the arm, for the way of the tool; None = it is left out.
+            header: of the first line; its `run` is the id of the run, a new one where there is none.
         """
+        self._thread = Thread(str(header.pop("run", "") or new_id()))
+        self._pictures, self._spec = pictures, spec
         self._path, self._failed = path, failed
         self._lock = threading.RLock()  # lines that a person types come from a thread of their own
         self._fd: int | None = None
@@ -61,12 +75,14 @@ class EventLog:
         self._gap = 0  # lines lost since the last one written
         self.lost = 0
         self.fault: OSError | None = None
-        self._first = {"event": "header", "schema": SCHEMA, **header}
+        limits = {} if spec is None else {"limits": limits_of(spec)}
+        self._first = {"event": "header", "schema": SCHEMA, "id": self._thread.run, **header, **limits}
         self._write(self._first)
 
     def __call__(self, event: Event) -> None:
         """Write an event."""
-        self._write({"event": type(event).__name__.lower(), "t": round(event.t, 4), **_fields(event)})
+        line = {"event": type(event).__name__.lower(), "t": round(event.t, 4), "id": self._thread.of(event)}
+        self._write(line | _fields(event) | self._more(event))
 
     def __enter__(self) -> EventLog:
         """Return the log."""
@@ -83,7 +99,27 @@ class EventLog:
 
     def note(self, kind: str, **values: Any) -> None:
         """Write a line that is no event of the agent: the simulator's verdict, the files written."""
-        self._write({"event": kind, **values})
+        self._write({"event": kind, "id": self._thread.run, **values})
+
+    def _more(self, event: Event) -> dict[str, Any]:
+        """Of a plan its picture; of a chunk the way of the tool, and the first picture that was acted on."""
+        step = self._thread.step
+        if isinstance(event, Planned):
+            return self._picture(f"steps/{step}.jpg", next(iter(event.observation.images.items()), None))
+        if not isinstance(event, Acted):
+            return {}
+        more = waypoints(self._spec, event.chunk)
+        cameras = [k.camera for k in event.localisations if k.camera in event.observation.images]
+        if cameras:
+            frame = event.observation.images[cameras[0]]
+            more |= self._picture(f"steps/{step}-{self._thread.chunk}.jpg", (cameras[0], frame))
+        return more
+
+    def _picture(self, name: str, taken: tuple[str, CameraFrame] | None) -> dict[str, Any]:
+        if self._pictures is None or taken is None:
+            return {}
+        self._pictures(name, taken[1].rgb)
+        return {"picture": name, "camera": taken[0]}
 
     def _write(self, line: dict[str, Any]) -> None:
         text = json.dumps(line, default=_plain, allow_nan=False) + "\n"
@@ -144,7 +180,9 @@ def _fields(event: Event) -> dict[str, Any]:
             "rationale": event.rationale,
             "done": event.step.is_done,
             "seconds": event.seconds,
-            "seen": _seen(event.objects),
+            "probability": event.probability,
+            "sentence": None if event.sentence is None else getattr(event.sentence, "text", None),
+            "seen": seen(event.objects, next(iter(event.observation.images.values()), None)),
             "q": event.observation.robot.q,
         }
     if isinstance(event, TakenOver):
@@ -182,7 +220,11 @@ def _fields(event: Event) -> dict[str, Any]:
         return {
             "index": event.index,
             **_sent(event.sent),
-            "looks": [{"camera": k.camera, "role": k.role, "pixel": k.pixel} for k in event.localisations],
+            "looks": [
+                {"camera": k.camera, "role": k.role, "pixel": k.pixel, "xyz": k.xyz, "score": k.score}
+                for k in event.localisations
+            ],
+            **gate_fields(event.verdict, event.chunk, event.sent),
             "policy_s": event.policy_s,
             "execute_s": event.execute_s,
         }
@@ -194,6 +236,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "probability": event.probability,
             "reason": event.reason,
             "found": event.found,
+            "gate": event.gate,
             "unsure": event.unsure,
             "seconds": event.seconds,
         }
@@ -205,6 +248,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "n_steps": event.n_steps,
             "n_replans": event.n_replans,
             "seconds": event.seconds,
+            "first": dict(event.first),
         }
     raise TypeError(f"{type(event).__name__} is not an event of palme.events")
 
@@ -235,16 +279,6 @@ def _sent(commands: Sequence[JointCommand]) -> dict[str, Any]:
         "gripper_sent": [round(float(c.gripper), 4) for c in commands],
         "seq": [c.seq for c in commands[:1]] + [c.seq for c in commands[-1:]],
     }
-
-
-def _seen(objects: PerceivedObjects | None) -> list[dict[str, Any]]:
-    if objects is None:
-        return []
-    names = [objects.name(i) for i in range(len(objects))]
-    return [
-        {"ref": f"obj_{i + 1}", "name": name, "xyz": np.round(objects.xyz[i], 4), "score": objects.score[i]}
-        for i, name in enumerate(names)
-    ]
 
 
 def _plain(value: Any) -> Any:

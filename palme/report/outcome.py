@@ -26,6 +26,7 @@ _CAUSES = {
     "stopped": ("stopped", "Stopped"),
     "error": ("crashed", "Crashed"),
 }
+_FIRST = {"read": "reading", "look": "looking", "plan": "planning", "policy": "the policy"}
 _FAILED = ("failed", "Failed")  # stuck, at a limit, or rejected by the arm
 
 
@@ -59,3 +60,15 @@ def success_probability(probability: float | None) -> str:
     if probability is None or not 0.0 <= probability <= 1.0:
         return ""
     return f"success probability {100 * probability:.0f} %"
+
+
+def first_command(finished: Finished) -> str:
+    """How long it took from the sentence to the first joint command, by part; "" where none was sent.
+
+    What is loaded before, once, is not part of it.
+    """
+    first = finished.first
+    if not first:
+        return ""
+    parts = ", ".join(f"{word} {first[part]:.2f}" for part, word in _FIRST.items())
+    return f"first joint command {first['total']:.2f} s after the sentence ({parts})"

@@ -20,11 +20,16 @@ _MARK = {"pick": (255, 255, 255), "place": (120, 240, 255)}
 
 def data_url(rgb: Picture, quality: int = 88) -> str:
     """`data:image/jpeg;base64,...` of a uint8 (H, W, 3) image."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(rgb, quality)).decode("ascii")
+
+
+def jpeg(rgb: Picture, quality: int = 88) -> bytes:
+    """A uint8 (H, W, 3) image as a JPEG file."""
     from PIL import Image
 
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, "JPEG", quality=quality, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
 
 
 def enlarged(rgb: Picture, factor: int) -> Picture:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from palme.report.joints import JointLimits, joint_charts
-from palme.report.outcome import KINDS, outcome, success_probability
+from palme.report.outcome import KINDS, first_command, outcome, success_probability
 from palme.report.parts import brand, facts, footer, page, pill, sentence_html
 from palme.report.pictures import Picture, data_url, with_heat
 from palme.report.record import RunRecord, StepRecord
@@ -117,6 +117,8 @@ def _facts(record: RunRecord, control_hz: float) -> str:
     for name, part in (("Planner", "plan"), ("Policy", "policy")):
         if times[part]:
             pairs.append((name, f"{1e3 * float(np.median(times[part])):.0f}", "ms a call"))
+    if finished and finished.first:
+        pairs.append(("First command", f"{finished.first['total']:.2f}", "s after the sentence"))
     if finished and finished.t > 0:
         pairs.append(("Wall time", f"{finished.t:.1f}", "s"))
         if ticks:
@@ -245,6 +247,7 @@ def _time(record: RunRecord) -> str:
     if finished is None or not finished.seconds:
         return ""
     total = sum(finished.seconds.values()) or 1e-9
+    first = first_command(finished)
     calls = record.timings()
     bars, rows = [], []
     for k, (part, name) in enumerate(_PARTS.items()):
@@ -261,4 +264,5 @@ def _time(record: RunRecord) -> str:
         f'<h2>Time</h2><p class="lead">Shares of {total:.1f} s.</p><div class="stack">{"".join(bars)}</div>'
         '<div class="scroll"><table><tr><th>part</th><th>calls</th><th>median</th><th>slowest</th>'
         f"<th>total</th><th>share</th></tr>{''.join(rows)}</table></div>"
+        f"<p class='quiet'>{first[:1].upper() + first[1:]}{'.' if first else ''}</p>"
     )

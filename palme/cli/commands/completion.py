@@ -212,7 +212,8 @@ _palme() {
     *)
       mapfile -t COMPREPLY < <(compgen -W "$(_palme_words "$context")" -- "$current")
       case "$context" in
-        view | replay | data*) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current") ;;
+        view | why | replay | data*)
+          mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current") ;;
       esac
       if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace 2> /dev/null; fi ;;
   esac

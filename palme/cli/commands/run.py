@@ -97,13 +97,15 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
     from palme.cli.rig.console_logger import ConsoleLogger
     from palme.cli.rig.run_judge import closing
     from palme.report.log import EventLog
+    from palme.report.outcome import first_command
     from palme.report.record import RunRecord
 
     _begin_output(folder, stage.scene)
     details, events = _details(stage.config), folder.path / EVENTS
     record = RunRecord(details=details, warnings=stage.rig.warnings)
     failed = partial(folder.failed, EVENTS)
-    with EventLog(events, failed, instruction=stage.sentence, **details) as log:
+    spec = stage.rig.arm.spec
+    with EventLog(events, failed, folder.write_picture, spec, instruction=stage.sentence, **details) as log:
         try:
             result = _act(stage, (record, log, ConsoleLogger(), stage.judge))
             judgement = _judgement(stage, result, log)
@@ -121,6 +123,8 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
         log.note("end", achieved=achieved, done=result.done, files=files, missing=folder.missing)
     answered = result.finished.cause == "answered"
     print("answered; nothing was moved" if answered else closing(result.done, judgement, achieved))
+    if first := first_command(result.finished):
+        print(first)
     for path in written:
         print(f"  {path}")
     for name, why in folder.missing.items():

@@ -19,6 +19,7 @@ CONFIGS: Registry[type[Any]] = Registry(
         "collect": "palme.cli.settings.data:CollectConfig",
         "replay": "palme.cli.settings.data:ReplayConfig",
         "view": "palme.cli.settings.data:ViewConfig",
+        "why": "palme.cli.settings.data:WhyConfig",
         "data_info": "palme.cli.settings.data:InfoConfig",
         "data_check": "palme.cli.settings.data:CheckConfig",
         "data_repair": "palme.cli.settings.data:RepairConfig",

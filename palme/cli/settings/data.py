@@ -1,4 +1,4 @@
-"""Settings of `palme collect`, `palme data`, `palme replay` and `palme view`."""
+"""Settings of `palme collect`, `palme data`, `palme replay`, `palme view` and `palme why`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,18 @@ class ViewConfig:
     out: Path
     height: Annotated[int, Range(16, 4320)]
     rerun: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhyConfig:
+    """`palme why DIR`.
+
+    Attributes:
+        step: number of the step, from 1, as report.html and the terminal count it.
+    """
+
+    FILE: ClassVar[str] = "why"
+    step: Count
 
 
 @dataclass(frozen=True, kw_only=True)

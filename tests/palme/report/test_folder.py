@@ -45,7 +45,7 @@ def test_a_log_keeps_whole_lines_whichever_write_fails_and_says_what_is_missing(
         disk, said = Disk(number, k, k + length - 1), []
         with monkeypatch.context() as patched:
             patched.setattr(os, "pwrite", disk.pwrite)
-            with EventLog(path, said.append, seed=7) as log:
+            with EventLog(path, said.append, run="r", seed=7) as log:
                 for i in range(LINES):
                     log.note("line", i=i)
         found = lines_of(path)
@@ -53,7 +53,7 @@ def test_a_log_keeps_whole_lines_whichever_write_fails_and_says_what_is_missing(
         assert kept == sorted(kept) and len(kept) + log.lost >= LINES
         assert k > LINES or (log.fault is not None and log.fault.errno == number and len(said) >= log.lost)
         if kept:
-            assert found[0] == {"event": "header", "schema": "palme-events/1", "seed": 7}
+            assert found[0] == {"event": "header", "schema": "palme-events/1", "id": "r", "seed": 7}
         if kept and kept[-1] == LINES - 1 and len(kept) < LINES:
             assert sum(line["lines"] for line in found if line["event"] == "gap") == LINES - len(kept)
 

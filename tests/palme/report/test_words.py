@@ -14,7 +14,7 @@ import pytest
 from palme.events import Finished
 from palme.report.corrections_page import corrections_page
 from palme.report.eval_page import eval_page
-from palme.report.outcome import KINDS, outcome, success_probability
+from palme.report.outcome import KINDS, first_command, outcome, success_probability
 from palme.report.parts import footer, worded
 from palme.report.results import (
     CameraKnock,
@@ -135,3 +135,10 @@ def test_words_for_every_kind_of_value() -> None:
     ]  # fmt: skip
     assert footer({"success_at": None}) == "<footer>success at not set</footer>"
     assert success_probability(0.009) == "success probability 1 %" and success_probability(math.nan) == ""
+
+
+def test_the_time_to_the_first_command_is_said_with_its_parts():
+    first = {"total": 0.914, "read": 0.5, "look": 0.1, "plan": 0.2, "policy": 0.11}
+    said = first_command(Finished(1.0, True, "done", "", 1, 0, {}, first))
+    assert "0.91 s" in said and "reading 0.50" in said and "policy 0.11" in said
+    assert first_command(Finished(1.0, True, "done", "", 1, 0)) == ""
