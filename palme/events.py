@@ -56,6 +56,7 @@ class Understood:
         goal: what it was read as, in plain words.
         understanding: `palme.planners.base.Understanding`; None = the planner says no more than `goal`.
         observation: that it was understood on; None = not known.
+        names: "red_block", ... of what the reading names; None = not known.
     """
 
     t: float
@@ -64,6 +65,7 @@ class Understood:
     goal: str
     understanding: Any = None
     observation: Observation | None = None
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,10 @@ class Planning:
         self._told = instruction
         if goal.understanding is not None:
             self.read_s = goal.understanding.seconds
-        self._emit(Understood(self._now(), index, instruction, goal.text, goal.understanding, observation))
+        names = tuple(goal.order)
+        self._emit(
+            Understood(self._now(), index, instruction, goal.text, goal.understanding, observation, names)
+        )
 
     def _confirmed(self, instruction: str, plan: PlannedStep, index: int) -> None:
         """Wait for a yes before the first motion for an instruction. Raises NoMotion: there is none."""

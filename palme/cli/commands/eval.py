@@ -53,6 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _evaluated(out: Path, config: EvalConfig, specs: list[EpisodeSpec]) -> int:
+    from palme.cli.evaluation.episode import InstructionMismatch
     from palme.cli.evaluation.workers import play
 
     results: list[EpisodeResult] = []
@@ -65,7 +66,7 @@ def _evaluated(out: Path, config: EvalConfig, specs: list[EpisodeSpec]) -> int:
                 bar.update(1)
         except KeyboardInterrupt:
             code, ended = exit_code(False, stopped=True), "stopped"
-        except (RobotError, WorkerLost) as error:  # what was played until then counts
+        except (RobotError, WorkerLost, InstructionMismatch) as error:  # what was played until then counts
             code, ended = exit_code(False), f"{type(error).__name__}: {error}"
     if ended:
         print(f"palme eval: {len(results)} of {len(specs)} episodes: {ended}", file=sys.stderr)
@@ -134,6 +135,13 @@ def _write(out: Path, config: EvalConfig, results: list[EpisodeResult], finished
     for control, tasks in content.get("controls", {}).items():
         for name, row in tasks.items():
             print(f"  {control:<10} {name:<14} {row['success_at_end']:>4} of {row['episodes']}")
+    for name, row in content.get("follow", {}).items():
+        low, high = row["wilson95"]
+        print(
+            f"  follows    {name:<14} {row['followed']:>4} of {row['pairs']:<4} 95 % [{low:.3f}, {high:.3f}]"
+        )
+    if failed := {layer: n for layer, n in content["failed_by_layer"].items() if n}:
+        print("failed in:", ", ".join(f"{layer} {n}" for layer, n in failed.items()))
     if files[0].name != RESULTS:
         print(f"{out / RESULTS} holds more than this unfinished evaluation and stays as it was")
     print(*files, sep="\n")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +17,17 @@ import numpy as np
 from palme.agent import AgentLimits
 from palme.cli.errors import UsageError
 from palme.cli.evaluation.gate_counts import GateCounts
+from palme.cli.evaluation.layers import Ending, StepTruth, attributed
 from palme.cli.rig.build import Rig
 from palme.cli.rig.recording import Recording
 from palme.cli.rig.tabletop import Table
 from palme.cli.rig.uninterrupted import careful_agent
 from palme.cli.signals import held
 from palme.data.errors import CameraTimeoutError
-from palme.events import Acted, Event, Judged, Planned
+from palme.events import Acted, Event, Judged, Planned, Understood
+from palme.planners.base import Context, PlannedStep, Planner, Verdict
+from palme.report.folder import OutputFolder
+from palme.report.log import EventLog
 from robots.errors import RobotError
 from robots.robot import RobotWrapper
 from robots.skills import Step
@@ -27,6 +35,7 @@ from robots.types import CameraFrame, Observation
 from sim.data.episode_draw import SETTLE_TICKS, draw_episode, entropy
 from sim.judging.bystanders import Bystander, bystanders
 from sim.judging.formula import Moments
+from sim.judging.snapshot import Snapshot
 from sim.tasks import NoOtherGoal, Task
 from sim.tasks.symbolic import swapped
 from sim.world.scene import Scene
@@ -67,6 +76,11 @@ class EpisodeResult:
         not_recorded: why this episode, or an earlier one, is not in the data set; "" if all are.
         gate: what the safety gate did; None where it is at the other end of a bridge.
         bystanders: what moved by more than 2 cm although no step was about it.
+        layer, evidence: of a failure, see `palme.cli.evaluation.layers`; "" of a success.
+        told: whether the goal of the sentence that was told, swapped or not, held at the end.
+        scene: number that the same scene has in the other runs of this index.
+        late_s, late_steps: arm time in [s], and steps, from the goal to "done"; None = it was not both.
+        judged: steps judged done, failed and unsure.
     """
 
     spec: EpisodeSpec
@@ -86,6 +100,17 @@ class EpisodeResult:
     not_recorded: str = ""
     gate: GateCounts | None = None
     bystanders: tuple[Bystander, ...] = ()
+    layer: str = ""
+    evidence: str = ""
+    told: bool = False
+    scene: int = 0
+    late_s: float | None = None
+    late_steps: int | None = None
+    judged: tuple[int, int, int] = (0, 0, 0)
+
+
+class InstructionMismatch(RuntimeError):
+    """The instruction that reached the planner is not the task's own text: nothing it does counts."""
 
 
 def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
@@ -105,11 +130,18 @@ def draw(spec: EpisodeSpec) -> tuple[Task[Any], Scene]:
 
 
 def run_episode(
-    rig: Rig, spec: EpisodeSpec, limits: AgentLimits, recording: Recording | None = None
+    rig: Rig,
+    spec: EpisodeSpec,
+    limits: AgentLimits,
+    recording: Recording | None = None,
+    logs: Path | None = None,
 ) -> EpisodeResult:
-    """Play one episode in `rig`; `recording` keeps it, unless it is a control.
+    """Play one episode in `rig`; `recording` keeps it, unless it is a control; its log goes to `logs`.
 
     A crash of planner or policy is an episode that failed, with its reason.
+
+    Raises:
+        InstructionMismatch: the planner was given another instruction than the task's own.
     """
     begin = time.perf_counter()
     task, scene = draw(spec)
@@ -131,6 +163,9 @@ def run_episode(
     if kept is not None:
         robot = kept.begin(robot, instruction, scene, SETTLE_TICKS, spec.seed)
         listeners = (watch, robot)
+    log = nullcontext() if logs is None else _log(logs, rig, instruction, spec)
+    if isinstance(log, EventLog):
+        listeners = (*listeners, log)
     policy = rig.policy
     if spec.control == "random":
         from palme.cli.rig.baselines import RandomPolicy
@@ -138,7 +173,7 @@ def run_episode(
         policy = RandomPolicy(rig.arm, spec.index)
     agent = careful_agent(
         robot,
-        rig.planner,
+        checked := Told(rig.planner, instruction),
         policy,
         listeners,
         limits=limits,
@@ -146,9 +181,10 @@ def run_episode(
         retreat=rig.retreat,
     )
     success: bool | None = None
-    with held("saving the episode"):
+    with log, held("saving the episode"):
         try:
             result = agent.run(instruction)
+            checked.raise_if_other()
             if result.finished.cause == "stopped":
                 raise KeyboardInterrupt
             arm_s = table.time
@@ -158,31 +194,115 @@ def run_episode(
         finally:  # whatever happened: what was recorded is kept
             if kept is not None:
                 kept.save(success)
+    ending = Ending(result.done, result.finished.cause, result.reason, watch.read)
+    layer, evidence = ("", "") if success or spec.control else attributed(task, watch.truths, ending)
+    late = result.done and success and watch.since is not None
     return EpisodeResult(
         spec, instruction, success, watch.ever or success, result.done, result.finished.cause, result.reason,
         result.steps, result.finished.n_replans, arm_s, time.perf_counter() - begin,
         dict(result.finished.seconds), tuple(watch.plan_ms), tuple(watch.policy_ms),
         "" if kept is None else kept.fault,
         gate=GateCounts.of(rig.arm), bystanders=bystanders(Moments(start, end), result.begun),
+        layer=layer, evidence=evidence, told=told.is_success(end.state),
+        scene=zlib.crc32(scene.to_yaml().encode()),
+        late_s=round(arm_s - watch.since, 3) if late and watch.since is not None else None,
+        late_steps=len(result.steps) - watch.since_step if late else None, judged=watch.judged,
     )  # fmt: skip
 
 
+def _log(folder: Path, rig: Rig, instruction: str, spec: EpisodeSpec) -> EventLog:
+    """The log of an episode, as `palme run` writes it, with the pictures that `palme why` shows."""
+    out = OutputFolder(folder, lambda said: print(f"palme eval: {said}", file=sys.stderr))
+    out.create()
+    failed = partial(out.failed, "events.jsonl")
+    name = f"{spec.seed}-{folder.name}"
+    return EventLog(
+        folder / "events.jsonl", failed, out.write_picture, rig.arm.spec, run=name, instruction=instruction
+    )
+
+
 class _Watch:
-    """Listens for timings, and asks the judge after every chunk whether the goal was reached by then."""
+    """Listens for timings, and keeps how each step truly went; none of it reaches planner or policy."""
 
     def __init__(self, table: Table, task: Task[Any]) -> None:
         self._table, self._task = table, task
         self.ever = False
+        self.since: float | None = None  # [s] arm time since which the goal holds
+        self.since_step = 0  # steps judged until then
+        self.truths: list[StepTruth] = []
+        self.read: tuple[str, ...] | None = None
         self.plan_ms: list[float] = []
         self.policy_ms: list[float] = []
+        self._judged = [0, 0, 0]
+
+    @property
+    def judged(self) -> tuple[int, int, int]:
+        """Steps judged done, failed and unsure."""
+        done, failed, unsure = self._judged
+        return done, failed, unsure
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Planned):
+        if isinstance(event, Understood) and event.names is not None:
+            self.read = tuple(name.replace("_", " ") for name in event.names)
+        elif isinstance(event, Planned):
             self.plan_ms.append(1e3 * event.seconds)
+            self.truths.append(StepTruth(event.step, event.objects, self._look()))
         elif isinstance(event, Acted):
             self.policy_ms.append(1e3 * event.policy_s)
-        if isinstance(event, (Acted, Judged)) and not self.ever:
-            self.ever = self._task.is_success(self._table.truth())
+            last, gate = self.truths[-1], event.verdict.reason if event.verdict is not None else ""
+            grip = float(event.sent[-1].gripper) if event.sent else 0.0
+            self.truths[-1] = replace(
+                last,
+                during=(*last.during, self._look()),
+                grips=(*last.grips, grip),
+                gate=gate or last.gate,
+            )
+        elif isinstance(event, Judged):
+            self._judged[0 if event.success else 2 if event.unsure else 1] += 1
+            self.truths[-1] = replace(self.truths[-1], after=self._look(event.index + 1))
+
+    def _look(self, steps: int | None = None) -> Snapshot:
+        now = self._table.snapshot()
+        if not self._task.is_success(now.state):
+            self.since = None
+        elif self.since is None:
+            self.ever, self.since = True, self._table.time
+            self.since_step = self._judged_n if steps is None else steps
+        return now
+
+    @property
+    def _judged_n(self) -> int:
+        return sum(self._judged)
+
+
+class Told:
+    """The planner, and a check that what reaches it is the task's own instruction."""
+
+    def __init__(self, planner: Planner, instruction: str) -> None:
+        self._planner, self._instruction = planner, instruction
+        self._other: str | None = None
+
+    def next_step(self, context: Context) -> PlannedStep:
+        """Delegates to the planner."""
+        self._compare(context)
+        return self._planner.next_step(context)
+
+    def was_successful(self, context: Context, step: Step) -> Verdict:
+        """Delegates to the planner."""
+        self._compare(context)
+        return self._planner.was_successful(context, step)
+
+    def raise_if_other(self) -> None:
+        """Raise InstructionMismatch if another instruction reached the planner."""
+        if self._other is not None:
+            raise InstructionMismatch(
+                f"the planner was told {self._other!r}, the task says {self._instruction!r}; "
+                "the evaluation stops, since nothing it measures would be of the task"
+            )
+
+    def _compare(self, context: Context) -> None:
+        if context.instruction != self._instruction:
+            self._other = context.instruction
 
 
 class Blanked(RobotWrapper):
@@ -200,7 +320,5 @@ def _blank(frame: CameraFrame) -> CameraFrame:
 
 
 def _seed(spec: EpisodeSpec) -> None:
-    import sys
-
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(zlib.crc32(repr(spec.entropy).encode()))

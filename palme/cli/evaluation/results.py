@@ -9,6 +9,7 @@ import numpy as np
 
 from palme.cli.evaluation.episode import EpisodeResult
 from palme.cli.evaluation.gate_counts import by_episode, totals
+from palme.cli.evaluation.layers import LAYERS
 from palme.cli.version import commit
 from palme.report.stats import wilson
 
@@ -28,7 +29,14 @@ def summary(
         "tasks": {name: _of([r for r in real if r.spec.family == name], failures=True) for name in tasks},
         "overall": _of(real),
         "timing": timing(real),
+        "done": done(real),
+        "failed_by_layer": by_layer(real),
     }
+    if follow := {name: followed([r for r in results if r.spec.family == name]) for name in tasks}:
+        if any(follow.values()):
+            out["follow"] = {name: row for name, row in follow.items() if row} | {
+                "overall": followed(results)
+            }
     controls = sorted({r.spec.control for r in results if r.spec.control})
     if controls:
         out["controls"] = {
@@ -65,12 +73,68 @@ def _of(results: Sequence[EpisodeResult], failures: bool = False) -> dict[str, A
                 "instruction": r.instruction,
                 "cause": r.cause,
                 "reason": r.reason,
+                "layer": r.layer,
+                "evidence": r.evidence,
                 "steps": [[step.text, success] for step, success in r.steps],
             }
             for r in sorted(results, key=lambda r: r.spec.index)
             if not r.success_at_end
         ]
     return out
+
+
+def done(results: Sequence[EpisodeResult]) -> dict[str, Any]:
+    """How well the planner knows when it is done.
+
+    `false`: said done, and it was not. `missed`: the goal was reached at the end, and it was not said.
+    `late_s`, `late_steps`: arm time and steps from the goal to "done", of the episodes that are both.
+    """
+    said = [r for r in results if r.believed]
+    reached = [r for r in results if r.success_at_end]
+    late = [r.late_s for r in results if r.late_s is not None]
+    steps = [r.late_steps for r in results if r.late_steps is not None]
+    false, missed = sum(not r.success_at_end for r in said), sum(not r.believed for r in reached)
+    judged = [sum(r.judged[k] for r in results) for k in range(3)]
+    return {
+        "said": len(said),
+        "false": false,
+        "false_rate": round(false / len(said), 4) if said else None,
+        "reached": len(reached),
+        "missed": missed,
+        "missed_rate": round(missed / len(reached), 4) if reached else None,
+        "late_s": _spread(late),
+        "late_steps_mean": _mean(steps),
+        "steps_judged": dict(zip(("done", "failed", "unsure"), judged, strict=True)),
+    }
+
+
+def by_layer(results: Sequence[EpisodeResult]) -> dict[str, int]:
+    """Failed episodes by the layer that they failed in; see `palme.cli.evaluation.layers`."""
+    return {layer: sum(r.layer == layer for r in results) for layer in LAYERS}
+
+
+def followed(results: Sequence[EpisodeResult]) -> dict[str, Any] | None:
+    """Whether the arm does what the words say: pairs of one scene, told its own and a swapped sentence.
+
+    `goes_where_told`: runs, two a pair, that reached the goal they were told. `avoids_the_other`: swapped
+    runs that did not reach the goal of the other sentence. `followed`: pairs of which both runs reached
+    their own goal and the swapped one not the other's. None without pairs.
+    """
+    own = {(r.spec.family, r.spec.index): r for r in results if not r.spec.control}
+    swapped = {(r.spec.family, r.spec.index): r for r in results if r.spec.control == "swapped"}
+    both = [(own[k], swapped[k]) for k in sorted(own.keys() & swapped.keys())]
+    pairs = [(a, b) for a, b in both if a.scene == b.scene]
+    if not pairs:
+        return None
+    n = sum(a.told and b.told and not b.success_at_end for a, b in pairs)
+    low, high = wilson(n, len(pairs))
+    return {
+        "pairs": len(pairs),
+        "goes_where_told": sum(a.told + b.told for a, b in pairs),
+        "avoids_the_other": sum(not b.success_at_end for _, b in pairs),
+        "followed": n,
+        "wilson95": [round(low, 4), round(high, 4)],
+    }
 
 
 def timing(results: Sequence[EpisodeResult]) -> dict[str, Any]:

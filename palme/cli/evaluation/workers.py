@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from palme.cli.errors import UsageError, beginning
@@ -95,7 +96,9 @@ def _in_worker(work: Callable[[Spec], Result], spec: Spec) -> Result:
 
 
 def _play(config: EvalConfig, spec: EpisodeSpec) -> EpisodeResult:
-    return run_episode(_started(config), spec, config.limits, _recording)
+    name = "-".join(filter(None, (spec.family, str(spec.index), spec.control)))
+    logs = Path(config.out) / "episodes" / name if config.logs else None
+    return run_episode(_started(config), spec, config.limits, _recording, logs)
 
 
 def _started(config: EvalConfig) -> Rig:

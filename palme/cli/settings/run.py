@@ -141,6 +141,7 @@ class EvalConfig(RigConfig, RecordConfig):
         split: phrasings and colour pairs; those of held_out are never asked for in training.
         phrasings: YAML file `family: [template, ...]` in place of the split's own.
         controls: true adds blanked images, swapped instructions and a random policy.
+        logs: true keeps the log of each episode, OUT/episodes/NAME, for `palme why`.
         workers: processes; results do not depend on them.
         dry_run: true prints the instructions, plays nothing and writes nothing.
         distractors: number of objects that the goal does not name; null = drawn by the family.
@@ -158,6 +159,7 @@ class EvalConfig(RigConfig, RecordConfig):
     split: Split
     phrasings: FileName | None
     controls: bool
+    logs: bool
     workers: Count
     dry_run: bool
     distractors: Whole | None

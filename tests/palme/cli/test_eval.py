@@ -14,6 +14,7 @@ import pytest
 from palme.cli.commands.eval import main
 from palme.cli.evaluation import workers
 from palme.cli.evaluation.episode import CONTROLS, Blanked, EpisodeSpec, draw
+from palme.report.chain import read_chain
 from palme.report.stats import wilson
 from sim.data.scene_sampler import layout
 from sim.tasks import TASKS, sample
@@ -35,7 +36,8 @@ def without_timing(results: dict) -> dict:
 @pytest.fixture(scope="module")
 def controlled(tmp_path_factory):
     out = tmp_path_factory.mktemp("eval")
-    return evaluated(out, "episodes=1", "tasks=[put_in_bowl,stack_tower]", "controls=true", "seed=3")
+    ask = ["episodes=1", "tasks=[put_in_bowl,stack_tower]", "controls=true", "seed=3", "logs=true"]
+    return evaluated(out, *ask) | {"out": out}
 
 
 def test_results_are_counts_with_their_interval(controlled):
@@ -52,6 +54,18 @@ def test_results_are_counts_with_their_interval(controlled):
 
 def test_the_oracle_achieves_its_instruction(controlled):
     assert controlled["overall"]["success_at_end"] == 2
+
+
+def test_words_are_followed_done_is_measured_and_failures_have_a_layer(controlled):
+    follow, done = controlled["follow"]["overall"], controlled["done"]
+    assert follow["followed"] == follow["pairs"] and follow["goes_where_told"] == 2 * follow["pairs"] > 0
+    assert (done["said"], done["false"], done["missed"]) == (2, 0, 0) and done["late_s"]["median"] >= 0
+    assert sum(controlled["failed_by_layer"].values()) == 0
+
+
+def test_the_log_of_an_episode_tells_why(controlled):
+    chain = read_chain(controlled["out"] / "episodes" / "put_in_bowl-0", 1)
+    assert chain.instruction and chain.acted and chain.gate.accepted > 0 and chain.judged["success"]
 
 
 def test_every_control_is_played_on_every_task(controlled):
