@@ -80,12 +80,11 @@ def _categories(results: SuiteResults) -> str:
 def _controls(controls: Mapping[str, Counts]) -> str:
     if not controls:
         return ""
-    meaning = {
-        "blanked": "black pictures: right without vision",
-        "shuffled": "the sentence of another case of the table: right without language",
-    }
-    rows = "".join(_row(f"{name}: {meaning.get(name, '')}", counts) for name, counts in controls.items())
-    return f"<h2>Controls</h2>{_table('control', rows)}"
+    rows = "".join(_row(name, counts) for name, counts in controls.items())
+    return (
+        "<h2>Controls</h2><p class='lead'>Blanked: black pictures, right without vision. Shuffled: the sentence "
+        f"of another case of the table, right without language.</p>{_table('control', rows)}"
+    )
 
 
 def _table(what: str, rows: str) -> str:

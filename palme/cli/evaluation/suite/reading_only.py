@@ -96,7 +96,7 @@ def _followed(intent: Intent, start: Snapshot, lines: tuple[Line, ...]) -> _Ran:
             spent.append(1e3 * (time.perf_counter() - began))
             if step is None:
                 told = " ".join(intent.answers)
-                ending = "answered" if told and not steps else "done"
+                ending = "answered" if told and not intent.goals else "done"
                 return _Ran(ending, told, table, tuple(steps), lines, tuple(spent))
             if not len(steps) < MAX_STEPS:
                 raise CannotGoOn(f"not done after {MAX_STEPS} steps")
