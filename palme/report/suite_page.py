@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from html import escape
 
 from palme.report.parts import brand, facts, footer, page, pill, worded
-from palme.report.results import Quantiles
 from palme.report.suite_results import CaseRow, Counts, SuiteResults
 
 TONES = {"right": "good", "wrong": "bad", "refused": "note", "failed": "bad"}
@@ -58,13 +57,9 @@ def _facts(results: SuiteResults) -> str:
         (name.capitalize(), worded(results.settings[name]), "") for name in names if name in results.settings
     ]
     for name, spread in (("Reading", results.timing.read_ms), ("Replan", results.timing.replan_ms)):
-        if spread is not None:
-            pairs.append((name, f"{spread.median:.0f}", _up_to(spread)))
+        if spread.median is not None and spread.p95 is not None:
+            pairs.append((name, f"{spread.median:.0f}", f"ms, 95 % within {spread.p95:.0f} ms"))
     return facts(pairs)
-
-
-def _up_to(spread: Quantiles) -> str:
-    return f"ms, 95 % within {spread.p95:.0f} ms"
 
 
 def _categories(results: SuiteResults) -> str:
@@ -82,8 +77,8 @@ def _controls(controls: Mapping[str, Counts]) -> str:
         return ""
     rows = "".join(_row(name, counts) for name, counts in controls.items())
     return (
-        "<h2>Controls</h2><p class='lead'>Blanked: black pictures, right without vision. Shuffled: the sentence "
-        f"of another case of the table, right without language.</p>{_table('control', rows)}"
+        "<h2>Controls</h2><p class='lead'>Blanked: black pictures, right without vision. Shuffled: "
+        f"another case's sentence of the table, right without language.</p>{_table('control', rows)}"
     )
 
 

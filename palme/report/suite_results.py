@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from palme.report.results import Interval, Quantiles, Settings
+from palme.report.results import Interval, Settings
 
 Grade = Literal["right", "wrong", "refused", "failed"]
 
@@ -53,11 +53,19 @@ class CaseRow:
 
 
 @dataclass(frozen=True)
-class SuiteTiming:
-    """Times in [ms] of reading a new sentence and of a later plan, None without any; sums in [s]."""
+class Spread:
+    """Median and 95th percentile in [ms]; None = nothing was measured."""
 
-    read_ms: Quantiles | None
-    replan_ms: Quantiles | None
+    median: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True)
+class SuiteTiming:
+    """Times of reading a new sentence, and of a later plan; sums in [s]."""
+
+    read_ms: Spread
+    replan_ms: Spread
     wall_s: float
     arm_s: float
 

@@ -132,6 +132,7 @@ class EvalConfig(RigConfig, RecordConfig):
 
     Attributes:
         suite: YAML file of tables and cases (docs/suites.md) in place of `tasks`; null = none.
+        only: ids of cases, or categories, of `suite`; [] = all.
         reading_only: true reads the sentences of `suite` and interprets them on the true scene: no arm.
         reader: who reads them then.
         limits: when the agent gives up (configs/limits/).
@@ -151,6 +152,7 @@ class EvalConfig(RigConfig, RecordConfig):
     FILE: ClassVar[str] = "eval"
     limits: AgentLimits
     suite: FileName | None
+    only: tuple[str, ...]
     reading_only: bool
     reader: ReaderConfig
     tasks: Tasks

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from sim.suites.verdict import GRADES
 
 def evaluate(config: EvalConfig, path: Path) -> int:
     """Play the suite at `path`. Returns 0; otherwise as `palme.cli.commands.eval.main`."""
-    suite = _read(path)
+    suite = _chosen(_read(path), config.only)
     controls: tuple[str, ...] = (SHUFFLED,) if config.reading_only else (BLANKED, SHUFFLED)
     specs = specs_of(suite, config.seed, controls if config.controls else ())
     if config.dry_run:
@@ -51,6 +53,22 @@ def _read(path: Path) -> Suite:
         raise UsageError(
             f"suite={path}: {reason(error)}; name a YAML file of tables and cases, see docs/suites.md"
         ) from error
+
+
+def _chosen(suite: Suite, only: Sequence[str]) -> Suite:
+    """The suite with the cases that are called so alone. Raises UsageError."""
+    known = {case.id for case in suite.cases} | set(suite.categories)
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise UsageError(
+                f"only={name}: no case or category of {suite.source}; nearest: {near}; "
+                f"categories are {', '.join(suite.categories)}"
+            )
+    if not only:
+        return suite
+    cases = tuple(case for case in suite.cases if case.id in only or case.category in only)
+    return replace(suite, cases=cases)
 
 
 def _evaluated(out: Path, config: EvalConfig, suite: Suite, specs: Sequence[CaseSpec]) -> int:
@@ -81,7 +99,7 @@ def _write(out: Path, config: EvalConfig, suite: Suite, results: list[CaseResult
     results.sort(key=lambda r: (r.control, order[r.case.id]))
     settings: dict[str, Any] = {
         "suite": suite.source, "seed": config.seed, "workers": config.workers, "complete": finished,
-        "reading_only": config.reading_only,
+        "reading_only": config.reading_only, "only": ", ".join(config.only) or None,
     }  # fmt: skip
     if config.reading_only:
         settings |= {"model": config.reader.model, "adapter": _text(config.reader.adapter)}

@@ -49,7 +49,7 @@ def counts(results: Sequence[CaseResult]) -> dict[str, Any]:
 
 
 def timing(results: Sequence[CaseResult]) -> dict[str, Any]:
-    """Medians and 95th percentiles in [ms]; None where nothing was measured."""
+    """Medians and 95th percentiles in [ms], None where nothing was measured; sums in [s]."""
     return {
         "read_ms": _spread([r.read_ms for r in results if r.read_ms is not None]),
         "replan_ms": _spread([ms for r in results for ms in r.replan_ms]),
@@ -75,7 +75,7 @@ def _case(r: CaseResult) -> dict[str, Any]:
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float] | None:
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
     if not values:
-        return None
+        return {"median": None, "p95": None}
     return {"median": round(float(np.median(values)), 2), "p95": round(float(np.percentile(values, 95)), 2)}
