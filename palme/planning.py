@@ -84,7 +84,11 @@ class Planning:
                 self._confirmed(instruction, plan, len(history))
                 break
             except Question as question:
-                observation = self._asked(instruction, question, len(history))
+                try:
+                    observation = self._asked(instruction, question, len(history))
+                except Question:
+                    self._tell(instruction, question.goal, observation, len(history), read=True)
+                    raise
             except NoMotion as words:
                 self._tell(instruction, words.goal, observation, len(history), read=True)
                 raise

@@ -52,7 +52,7 @@ def _how(reading: bool) -> str:
 
 
 def _facts(results: SuiteResults) -> str:
-    names = ("planner", "policy", "robot", "model", "adapter", "seed")
+    names = ("planner", "weights", "policy", "robot", "model", "adapter", "seed")
     pairs = [
         (name.capitalize(), worded(results.settings[name]), "") for name in names if name in results.settings
     ]

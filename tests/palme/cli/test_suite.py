@@ -217,7 +217,7 @@ def interrupted(after: int) -> Any:
 def test_ctrl_c_keeps_what_was_played_and_spares_what_is_finished(tmp_path: Path, monkeypatch: Any) -> None:
     def evaluated(after: int) -> int:
         monkeypatch.setattr(command, "play", interrupted(after))
-        return main(["eval", f"suite={EXAMPLE}", "reading_only=true", f"out={tmp_path}"])
+        return main(["eval", f"suite={EXAMPLE}", f"out={tmp_path}"])
 
     def n(name: str) -> int:
         return int(json.loads((tmp_path / name).read_text())["suite"]["n"])
@@ -244,3 +244,8 @@ def test_a_higher_threshold_turns_readings_into_refusals() -> None:
     assert found[0.7] == (0.75, 0.0, 0.25)
     assert found[1.0] == (0.5, 0.0, 0.0)
     assert sweep(results[3:]) == ()
+    unsure = CaseResult(
+        ask, "", "", Graded("refused", "?"), "refused", "", confidence=0.4, if_acted_on=Graded("wrong", "x")
+    )
+    found = {point.threshold: (point.right, point.wrong) for point in sweep([unsure])}
+    assert found[0.4] == (0.0, 1.0) and found[0.5] == (0.0, 0.0)

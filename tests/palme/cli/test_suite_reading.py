@@ -11,13 +11,13 @@ from palme.cli.evaluation.suite.reading_only import read_case, seen
 from palme.cli.evaluation.suite.specs import SHUFFLED, specs_of
 from palme.cli.main import main
 from palme.cli.paths import CONFIGS
+from palme.cli.rig import readers
 from palme.language.programs.parser import parse
-from palme.planners.program.reader import NotRead, Reading
+from palme.planners.program.reader import NotRead, NotSure, Reading
 from sim.judging.snapshot import snapshot_of
 from sim.suites.laying import lay
 from sim.suites.loading import read_suite
 from sim.suites.verdict import GRADES
-from tests.palme.tiny_lm import tiny_lm
 
 SUITE = read_suite(CONFIGS / "suites" / "example.yaml")
 RIGHT = {
@@ -66,7 +66,7 @@ class Told:
 
 def graded(id: str, program: str | None, seed: int = 0) -> str:
     case = next(case for case in SUITE.cases if case.id == id)
-    return read_case(case, SUITE.tables[case.table], Told(program), seed).verdict.grade  # type: ignore[arg-type]
+    return read_case(case, SUITE.tables[case.table], Told(program), seed).verdict.grade
 
 
 @pytest.mark.parametrize("id", [case.id for case in SUITE.cases])
@@ -82,6 +82,22 @@ def test_something_else_is_wrong(id: str) -> None:
 @pytest.mark.parametrize("case", SUITE.cases, ids=lambda case: case.id)
 def test_not_understood_is_refused_and_right_only_where_that_was_wanted(case) -> None:
     assert graded(case.id, None) == ("right" if case.refuse else "refused")
+
+
+class Unsure:
+    def __init__(self, program: str) -> None:
+        self._reading = Reading("", parse(program), 0.5, (0.5, "put"), 0.001, confidence=0.2)
+
+    def read(self, sentence: str) -> Reading:
+        raise NotSure("Do you mean that?", self._reading)
+
+
+def test_an_unsure_reading_is_refused_and_told_what_it_would_have_been() -> None:
+    case = SUITE.cases[0]
+    for program, grade in ((RIGHT[case.id], "right"), (WRONG[case.id], "wrong")):
+        result = read_case(case, SUITE.tables[case.table], Unsure(program), 0)
+        assert result.verdict.grade == "refused" and result.confidence == 0.2
+        assert result.if_acted_on is not None and result.if_acted_on.grade == grade
 
 
 def test_the_scene_is_the_simulator_s() -> None:
@@ -102,16 +118,24 @@ def test_shuffled_sentences_are_of_the_same_table_each_used_once() -> None:
         assert all(spec.said != spec.case.say for spec in here)
 
 
-def test_the_command_writes_counts_cases_and_a_page(tmp_path: Path) -> None:
-    model, out = tiny_lm(tmp_path / "lm"), tmp_path / "out"
-    words = ["eval", f"suite={CONFIGS}/suites/example.yaml", "reading_only=true", f"reader.model={model}"]
-    words.append("only=plain,typo,count,which")
-    assert main([*words, "controls=true", "seed=1", f"out={out}"]) == 0
+class Knowing:
+    """A reader that knows the programs of the example."""
+
+    def read(self, sentence: str) -> Reading:
+        return Told(RIGHT[next(case.id for case in SUITE.cases if case.say == sentence)]).read(sentence)
+
+
+def test_the_command_writes_counts_cases_and_a_page(tmp_path: Path, monkeypatch) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr(readers, "build_reader", lambda config: Knowing())
+    words = ["eval", f"suite={CONFIGS}/suites/example.yaml", "reading_only=true"]
+    assert main([*words, "only=plain,typo,count,which", "controls=true", "seed=1", f"out={out}"]) == 0
     results = json.loads((out / "results.json").read_text())
     counts = results["suite"]
     assert counts["n"] == 4 == sum(counts[grade] for grade in GRADES)
     assert sum(row["n"] for row in results["categories"].values()) == 4
-    assert results["controls"]["shuffled"]["n"] == 4
+    assert counts["right"] == 4 and results["cases"][0]["program"] == parse(RIGHT["plain"]).text
+    assert results["controls"]["shuffled"]["n"] == 4 > results["controls"]["shuffled"]["right"]
     assert [case["id"] for case in results["cases"]] == ["plain", "typo", "count", "which"]
     for case in results["cases"]:
         assert {"id", "category", "say", "verdict", "program", "steps", "reason"} <= set(case)

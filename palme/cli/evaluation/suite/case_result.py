@@ -29,6 +29,8 @@ class CaseResult:
         told: what the person was told.
         program: what the sentence was read as; "" where nothing is known of it.
         probability: of the reading, in [0, 1]; None = the planner gives none.
+        confidence: calibrated probability that the program is right; None = the planner gives none.
+        if_acted_on: the verdict on a reading that was refused as unsure, had it been acted on; None = it was.
         weakest: the least probability of a word, and the word.
         lines: of the program as it ran.
         steps: (text, success) of each.
@@ -44,6 +46,8 @@ class CaseResult:
     told: str
     program: str = ""
     probability: float | None = None
+    confidence: float | None = None
+    if_acted_on: Verdict | None = None
     weakest: tuple[float, str] | None = None
     lines: tuple[Line, ...] = ()
     steps: tuple[tuple[str, bool], ...] = ()

@@ -68,8 +68,7 @@ class CaseWatch:
 
     def _understood(self, event: Understood) -> None:
         self.program = event.goal
-        told: Any = getattr(event, "understanding", None)
-        if told is not None:
+        if (told := event.understanding) is not None:
             self.program, self.probability = told.program, told.probability
             self.read_ms = 1e3 * told.seconds
             self.lines = tuple(

@@ -107,6 +107,8 @@ def _write(out: Path, config: EvalConfig, suite: Suite, results: list[CaseResult
         settings |= {
             "robot": config.robot.name, "planner": config.planner.name, "policy": config.policy.name
         }  # fmt: skip
+        if weights := getattr(config.planner, "weights", None):
+            settings["weights"] = str(weights)
     content = summary(results, suite.categories, settings)
     files = chosen_files(out, content, finished)
     pictures = {r.case.id: r.pictures for r in results if r.pictures is not None and not r.control}

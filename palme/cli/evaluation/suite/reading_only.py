@@ -12,7 +12,7 @@ from palme.cli.evaluation.suite.case_result import CaseResult, Line
 from palme.language.programs.calls import Program
 from palme.language.programs.prompt import SentenceTooLong
 from palme.planners.program.interpreter import Intent, Refused, interpret
-from palme.planners.program.reader import NotRead, Reader, Reading
+from palme.planners.program.reader import NotRead, NotSure, Reader, Reading
 from palme.planners.program.scene import SeenScene, SeenThing
 from palme.planners.program.task_plan import CannotGoOn, TaskPlan
 from sim.geometry.shapes import BOWL_FLOOR, height
@@ -21,7 +21,7 @@ from sim.judging.ideal import NoSuchStep, carried_out, meant
 from sim.judging.snapshot import Snapshot, snapshot_of
 from sim.suites.laying import lay
 from sim.suites.suite import Case, SuiteTable
-from sim.suites.verdict import Ending, Outcome, verdict
+from sim.suites.verdict import Ending, Outcome, Verdict, verdict
 
 MAX_STEPS = 40
 
@@ -36,27 +36,33 @@ def read_case(case: Case, table: SuiteTable, reader: Reader, seed: int, said: st
     said = said or case.say
     start = snapshot_of(lay(table, seed, case.id))
     reading: Reading | None = None
+    doubted: Verdict | None = None
     began = time.perf_counter()
     try:
         reading = reader.read(said)
-        read_ms = 1e3 * (time.perf_counter() - began)
         ran = run_program(reading.program, start)
     except (NotRead, SentenceTooLong) as error:
-        read_ms = 1e3 * (time.perf_counter() - began)
         ran = _Ran("refused", str(error), start)
-    moments = Moments(start, ran.table)
-    outcome = Outcome(ran.ending, bool(ran.steps), ran.told, moments)
+        if isinstance(error, NotSure) and (reading := error.reading) is not None:
+            doubted = _verdict(case, run_program(reading.program, start), start)
+    seconds = time.perf_counter() - began if reading is None else reading.seconds
     return CaseResult(
-        case, said, "", verdict(case, outcome), ran.ending, ran.told,
+        case, said, "", _verdict(case, ran, start), ran.ending, ran.told,
         program="" if reading is None else reading.program.text,
         probability=None if reading is None else reading.probability,
+        confidence=None if reading is None else reading.confidence,
+        if_acted_on=doubted,
         weakest=None if reading is None else reading.weakest,
         lines=ran.lines,
         steps=tuple((step, True) for step in ran.steps),
-        read_ms=read_ms,
+        read_ms=1e3 * seconds,
         replan_ms=ran.plan_ms,
         wall_s=time.perf_counter() - begin,
     )  # fmt: skip
+
+
+def _verdict(case: Case, ran: _Ran, start: Snapshot) -> Verdict:
+    return verdict(case, Outcome(ran.ending, bool(ran.steps), ran.told, Moments(start, ran.table)))
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ def _case(r: CaseResult) -> dict[str, Any]:
         "ending": r.ending,
         "told": r.told,
         "probability": None if r.probability is None else round(r.probability, 6),
+        "confidence": None if r.confidence is None else round(r.confidence, 6),
+        "if_acted_on": None if r.if_acted_on is None else r.if_acted_on.grade,
         "weakest": None if r.weakest is None else [round(r.weakest[0], 6), r.weakest[1]],
         "lines": [[line.text, line.found, line.said] for line in r.lines],
     }

@@ -31,15 +31,16 @@ class Point:
 def sweep(results: Sequence[CaseResult]) -> tuple[Point, ...]:
     """Points from threshold 0 to 1; () where no reading has a probability.
 
-    A reading below the threshold is refused: right where that was wanted. What was refused without a
-    reading stays as it was.
+    A reading below the threshold is refused, which is right where that was wanted; one above it is acted on.
+    What was refused without a reading stays as it was. The confidence counts where there is one.
     """
-    if not any(r.probability is not None for r in results):
+    calibrated = any(r.confidence is not None for r in results)
+    sure = np.array([_or_none(r.confidence if calibrated else r.probability) for r in results])
+    if not (sure >= 0).any():
         return ()
-    right = np.array([r.verdict.grade == "right" for r in results])
-    wrong = np.array([r.verdict.grade == "wrong" for r in results])
+    grades = [(r.if_acted_on or r.verdict).grade for r in results]
+    right, wrong = (np.array([grade == one for grade in grades]) for one in ("right", "wrong"))
     wanted = np.array([r.case.refuse for r in results])
-    sure = np.array([-1.0 if r.probability is None else r.probability for r in results])
     points = []
     for threshold in np.linspace(0.0, 1.0, STEPS):
         below = (sure >= 0) & (sure < threshold)
@@ -52,3 +53,8 @@ def sweep(results: Sequence[CaseResult]) -> tuple[Point, ...]:
             )
         )
     return tuple(points)
+
+
+def _or_none(value: float | None) -> float:
+    """-1 in place of None."""
+    return -1.0 if value is None else value

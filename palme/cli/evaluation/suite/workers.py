@@ -38,9 +38,8 @@ def _read(config: EvalConfig, spec: CaseSpec) -> CaseResult:
 
 def _play(config: EvalConfig, spec: CaseSpec) -> CaseResult:
     from palme.cli.evaluation.suite.episode import run_case
-    from palme.cli.rig.account import account
 
-    return run_case(_started_rig(config), spec, config.limits, account())
+    return run_case(_started_rig(config), spec, config.limits, config.planner.account)
 
 
 def _started_reader(config: EvalConfig) -> Reader:
