@@ -113,6 +113,8 @@ class ReaderConfig:
         precision: of the weights; auto = what this processor is fast at.
         endpoint: root of an OpenAI-compatible API that reads in place of a local model, with `model` as its
             name there and examples in context; https, or http on this machine. null = none.
+        checks: false acts on every reading, however unsure (docs/understanding.md).
+        threshold: least confidence of what is acted on, in [0, 1]; null = as calibrated.
     """
 
     model: str
@@ -120,10 +122,14 @@ class ReaderConfig:
     in_context: bool
     precision: Literal["auto", "bf16", "int8", "fp32"]
     endpoint: str | None
+    checks: bool
+    threshold: float | None
 
     def __post_init__(self) -> None:
         if self.endpoint is not None and self.adapter is not None:
             raise UsageError("reader.endpoint and reader.adapter: an endpoint has its own weights; name one")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise UsageError(f"reader.threshold={self.threshold:g}: a confidence lies in [0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,7 +51,9 @@ class Reading:
         probability: of the program's tokens, each among those that the grammar allows; their product.
         weakest: the least of them, and the word that it belongs to.
         seconds: that it took.
-        confidence: calibrated probability that the program is right; None = it was not calibrated.
+        confidence: calibrated probability that the program is right, in [0, 1]; None = it was not checked.
+        evidence: what the confidence is made of (`palme.planners.program.agreement.features`), by name.
+        doubts: what speaks against it, in words.
     """
 
     sentence: str
@@ -59,6 +62,8 @@ class Reading:
     weakest: tuple[float, str]
     seconds: float
     confidence: float | None = None
+    evidence: Mapping[str, float] | None = None
+    doubts: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

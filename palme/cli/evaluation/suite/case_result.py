@@ -32,6 +32,7 @@ class CaseResult:
         confidence: calibrated probability that the program is right; None = the planner gives none.
         if_acted_on: the verdict on a reading that was refused as unsure, had it been acted on; None = it was.
         weakest: the least probability of a word, and the word.
+        evidence, doubts: see `palme.planners.program.reader.Reading`.
         lines: of the program as it ran.
         steps: (text, success) of each.
         read_ms, replan_ms: times in [ms] of the first plan, with the reading, and of each later one.
@@ -49,6 +50,8 @@ class CaseResult:
     confidence: float | None = None
     if_acted_on: Verdict | None = None
     weakest: tuple[float, str] | None = None
+    evidence: Mapping[str, float] | None = None
+    doubts: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
     steps: tuple[tuple[str, bool], ...] = ()
     read_ms: float | None = None

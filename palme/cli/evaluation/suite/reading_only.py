@@ -53,6 +53,8 @@ def read_case(case: Case, table: SuiteTable, reader: Reader, seed: int, said: st
         confidence=None if reading is None else reading.confidence,
         if_acted_on=doubted,
         weakest=None if reading is None else reading.weakest,
+        evidence=None if reading is None else reading.evidence,
+        doubts=() if reading is None else reading.doubts,
         lines=ran.lines,
         steps=tuple((step, True) for step in ran.steps),
         read_ms=1e3 * seconds,

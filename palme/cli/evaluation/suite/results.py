@@ -73,6 +73,9 @@ def _case(r: CaseResult) -> dict[str, Any]:
         "confidence": None if r.confidence is None else round(r.confidence, 6),
         "if_acted_on": None if r.if_acted_on is None else r.if_acted_on.grade,
         "weakest": None if r.weakest is None else [round(r.weakest[0], 6), r.weakest[1]],
+        "evidence": None if r.evidence is None else {key: round(v, 6) for key, v in r.evidence.items()},
+        "doubts": list(r.doubts),
+        "table": r.case.table,
         "lines": [[line.text, line.found, line.said] for line in r.lines],
     }
 

@@ -17,7 +17,7 @@ class Point:
     """Shares of all cases at one threshold.
 
     Attributes:
-        threshold: readings of less probability are refused, in [0, 1].
+        threshold: readings of less confidence, or probability where there is none, are refused, in [0, 1].
         right, wrong: verdicts.
         acted: readings that are acted on, or answered.
     """

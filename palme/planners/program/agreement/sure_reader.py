@@ -78,8 +78,13 @@ class SureReader:
             return Assessment(replace(reading, confidence=1.0), doubts)
         if not doubts.sure and reading.probability < self._sure_enough:
             reading, doubts = self._read_again(reading, doubts)
-        confidence = 0.0 if doubts.sure else self._calibration(features(reading, doubts))
-        return Assessment(replace(reading, confidence=confidence), doubts)
+        evidence = features(reading, doubts)
+        confidence = 0.0 if doubts.sure else self._calibration(evidence)
+        told = tuple(one.told for one in (*doubts.sure, *doubts.violations))
+        return Assessment(
+            replace(reading, confidence=confidence, evidence=evidence, doubts=tuple(dict.fromkeys(told))),
+            doubts,
+        )
 
     def _read_again(self, reading: Reading, doubts: Doubts) -> tuple[Reading, Doubts]:
         """The sentence in plain words, which must ask for the same."""
