@@ -35,7 +35,7 @@ def bench_language(config: LanguageBenchConfig, bar: Bar) -> dict[str, Any]:
     sentences = [next(drawn).sentence for _ in range(config.sentences)]
     loading, reader = _timed(lambda: build_reader(config.reader), 1)
     if not isinstance(reader, ProgramReader):
-        raise UsageError("reader.endpoint: what a local model takes is measured; leave the endpoint out")
+        raise UsageError("what a local model takes is measured: reader.endpoint=null reader.checks=false")
     tokenizer = reader.tokenizer
     generate = _generate(config) if config.peer else None
     vocabulary = Vocabulary(tokenizer)

@@ -105,11 +105,17 @@ class ProgramConfig(PlannerConfig):
     Attributes:
         model: in the cache, as `palme setup language` brings it, or a folder.
         weights: folder of the adapter; null = the shipped one.
+        threshold: least confidence of a reading that is acted on, in [0, 1]; null = as calibrated.
     """
 
     name: Literal["program"] = "program"
     model: str
     weights: Path | None
+    threshold: float | None
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise UsageError(f"planner.threshold={self.threshold:g}: a confidence lies in [0, 1]")
 
     @property
     def account(self) -> None:
@@ -136,7 +142,7 @@ class ProgramConfig(PlannerConfig):
 
         logging.disable_progress_bar()
         try:
-            return load_reader(self.model, self.weights)
+            return load_reader(self.model, self.weights, self.threshold)
         except NotSetUp as error:
             raise UsageError(str(error)) from error
 
@@ -146,12 +152,13 @@ class AutoConfig(PlannerConfig):
     """`program` where the language model and its adapter are there, else `palme`, the small shipped one.
 
     Attributes:
-        model, weights: see `ProgramConfig`.
+        model, weights, threshold: see `ProgramConfig`.
     """
 
     name: Literal["auto"] = "auto"
     model: str
     weights: Path | None
+    threshold: float | None
 
     @property
     def chosen(self) -> PlannerConfig:
@@ -159,7 +166,7 @@ class AutoConfig(PlannerConfig):
         from palme.planners.program.load import is_there
 
         if is_there(self.model, self.weights):
-            return ProgramConfig(model=self.model, weights=self.weights)
+            return ProgramConfig(model=self.model, weights=self.weights, threshold=self.threshold)
         return PalmeConfig(weights=None)
 
     @property

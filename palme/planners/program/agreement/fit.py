@@ -1,10 +1,10 @@
 """Fits the confidence to readings that were judged: what `palme eval suite=FILE reading_only=true` found.
 
-    palme eval suite=FILE reading_only=true reader.adapter=DIR reader.threshold=0 out=OUT
+    palme eval suite=FILE reading_only=true reader.adapter=DIR out=OUT
     python -m palme.planners.program.agreement.fit OUT/results.json
 
-With threshold 0 everything is acted on, so that every reading has its verdict. Prints the calibration as
-YAML, and what it gave on tables that it was not fitted on.
+What was refused as unsure counts by the verdict that it would have had. Prints the calibration as YAML, and
+what it gave on tables that it was not fitted on.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ class Judged:
 
 def judged(cases: Sequence[Mapping[str, Any]]) -> list[Judged]:
     """Readings of results that were right or wrong; what was refused tells nothing of them."""
+    grades = [case.get("if_acted_on") or case["verdict"] for case in cases]
     return [
-        Judged(case["evidence"], case["verdict"] == "right", str(case["table"]))
-        for case in cases
-        if case.get("evidence") and case["verdict"] in ("right", "wrong")
+        Judged(case["evidence"], grade == "right", str(case["table"]))
+        for case, grade in zip(cases, grades, strict=True)
+        if case.get("evidence") and grade in ("right", "wrong")
     ]
 
 
