@@ -22,7 +22,8 @@ LOOKS = 3
 """Pictures of one state of the table, at most."""
 QUESTIONS = 4
 """Questions about one instruction, at most."""
-YES = frozenset("y yes yeah yep ok okay sure go do confirm confirmed right correct ja oui si 是 はい".split())
+YES = frozenset("y yes yeah yep ok okay sure go ahead please do it confirm correct ja oui si".split())
+"""An answer of these words alone is a yes."""
 History = Sequence[tuple[Step, bool]]
 
 
@@ -218,7 +219,8 @@ class Planning:
             return
         what = plan.step.text if plan.goal is None else plan.goal.text
         answer = self._answered(f"{what} Shall I?" if what.endswith(".") else f"{what}: shall I?", index)
-        if answer is None or not YES & set(answer.lower().replace(",", " ").rstrip(" .!").split()):
+        words = set((answer or "").lower().replace(",", " ").rstrip(" .!").split())
+        if not words or not words <= YES:
             raise NoMotion("Nothing is done: it was not confirmed.", plan.goal)
         self._agreed = instruction
 

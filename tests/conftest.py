@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     ):  # a background job: its children would not hear Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.setdefault("PALME_CACHE", "/nonexistent/palme")  # no test reads a model that a person brought
     config.stash[stderr] = os.dup(2)  # before pytest captures the output
 
 

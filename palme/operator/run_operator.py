@@ -69,6 +69,7 @@ class RunOperator:
         self._lock = threading.Lock()
         self._aim: tuple[tuple[str, str, float, float], Array, float] | None = None
         self._last: tuple[Status, dict[str, Picture]] | None = None  # of a run that has ended
+        self._question, self._answer = "", ""  # open, and what was typed to it
         spec = shared.spec
         limits = zip(spec.joint_names, spec.q_min, spec.q_max, spec.dq_max, strict=True)
         self._limits = [(n, float(a), float(b), float(c)) for n, a, b, c in limits]
@@ -244,6 +245,10 @@ class RunOperator:
             paused = self.pause(who)
             self.lines.settle(who, words, *((TAKEN, "paused") if paused.done else (REFUSED, paused.message)))
             return paused
+        if self._question:
+            self.lines.settle(who, words, TAKEN, f"the answer to: {self._question}")
+            self._answer = words
+            return Reply(True, "answered")
         if self.run_status is None:
             return self._refused(who, words, "there is no planner, so no instruction to correct")
         holder = self.shared.takeover.holder
@@ -286,6 +291,17 @@ class RunOperator:
         except TakeoverRefused:
             pass  # a person has control, or the arm is stopped: it waits already
         self.shared.report(message)
+
+    def ask_for_answer(self, question: str) -> None:
+        """Show `question`; the next text that is typed is the answer to it. "" = no question is open."""
+        self._question, self._answer = question, ""
+        if question:
+            self.shared.report(question)
+
+    @property
+    def answer(self) -> str:
+        """What was typed to the open question; "" = nothing yet."""
+        return self._answer
 
     # -- internal -------------------------------------------------------------------------
 

@@ -19,7 +19,12 @@ from palme.perception.objects import PerceivedObjects
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, plane_points, project, rectified_crops, xyz_map
 from palme.perception.step_query import encode_step
-from palme.perception.unexplained import missing_supports, on_faces, tops_by_depth
+from palme.perception.unexplained import (
+    missing_supports,
+    on_faces,
+    stacked_sizes,
+    tops_by_depth,
+)
 from palme.precision import autocast
 from palme.weight_files import load_state
 from robots.skills import ENTITIES, N_SOLIDS, TABLE, Location, Step
@@ -30,6 +35,7 @@ MIN_SCORE = 0.20
 RIVAL = 4.0  # logits below the best within which other maxima are candidates
 NEAR = 0.04  # [m] radius of the search around a step's location
 SURE_SCORE = 0.3  # least score of a maximum where depth finds what maxima miss
+SIZE_SURE = 0.95  # of a size that depth tells
 DEPTH_SCORE = 0.5  # of what depth shows alone
 SAME_PLACE = 0.015  # [m] distance below which two detections of solids are one object
 WEIGHTS = Path(__file__).parent.parent / "weights" / "detector.safetensors"
@@ -158,12 +164,23 @@ class Detector(nn.Module):
         found, points = self._maxima(encoded)
         sure = [k for k, (score, _, _) in enumerate(found) if score >= SURE_SCORE]
         found, points = [found[k] for k in sure], [points[k] for k in sure]
-        raised = on_faces(encoded.xyz[0].double().numpy(), *self._tops(found, points))
-        points = list(torch.from_numpy(raised).float())
+        xyz = encoded.xyz[0].double().numpy()
+        points = list(torch.from_numpy(on_faces(xyz, *self._tops(found, points))).float())
+        apart = [
+            k for k, point in enumerate(points)
+            if found[k][1] >= N_SOLIDS or all((point - one).norm() >= SAME_PLACE for one in points[:k])
+        ]  # fmt: skip
+        found, points = [found[k] for k in apart], [points[k] for k in apart]
         for by_depth in (self._by_depth, self._by_support):
             more = by_depth(encoded, found, points)[: MAX_OBJECTS - len(found)]
             found, points = [*found, *(one for one, _ in more)], [*points, *(point for _, point in more)]
-        return self._describe(encoded, found, points)
+        objects = self._describe(encoded, found, points)
+        if len(objects):
+            names = objects.class_probs.argmax(-1)
+            sizes = stacked_sizes(xyz, *self._tops(found, points), names)
+            for row, large in sizes.items():
+                objects.size_probs[row] = (1 - SIZE_SURE, SIZE_SURE) if large else (SIZE_SURE, 1 - SIZE_SURE)
+        return objects
 
     @torch.no_grad()
     def _by_depth(self, encoded: EncodedFrame, found: list[Found], points: list[Tensor]) -> list[Located]:

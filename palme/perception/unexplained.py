@@ -104,3 +104,43 @@ def missing_supports(tops: Array, bowl: NDArray[np.bool_], large: NDArray[np.boo
         if not any(under[j] and not bowl[j] and abs(tops[j, 2] - bottom) < 0.016 for j in range(len(tops))):
             found.append(np.array([*tops[i, :2], bottom]))
     return np.array(found).reshape(-1, 3)
+
+
+def face_edge(xyz: Array, top: Array) -> float | None:
+    """Edge in [m] of the top face with its middle at `top` (3,), by the spread of its points, or None."""
+    points = xyz.reshape(3, -1).T
+    near = points[np.linalg.norm(points[:, :2] - top[:2], axis=1) <= 0.03]
+    face = near[np.abs(near[:, 2] - top[2]) <= FACE]
+    if len(face) < 2 * MIN_PIXELS:
+        return None
+    return float(np.sqrt(6 * np.cov(face[:, :2].T).trace()))  # a square's variance is edge^2 / 12 an axis
+
+
+def stacked_sizes(
+    xyz: Array, tops: Array, bowl: NDArray[np.bool_], names: NDArray[np.int64]
+) -> dict[int, bool]:
+    """Whether things of one name that lie on each other are large: by the upper face, and by the height.
+
+    Args:
+        xyz, tops, bowl: as in `tops_by_depth`.
+        names: (N,) class of each.
+
+    Returns:
+        By row, for those that this tells of.
+    """
+    told: dict[int, bool] = {}
+    for i in np.flatnonzero(~bowl):
+        apart = np.linalg.norm(tops[:, :2] - tops[i, :2], axis=1)
+        step = tops[i, 2] - tops[:, 2]
+        right_below = (apart <= 0.022) & (0.02 < step) & (step < 0.055)
+        under = np.flatnonzero(~bowl & (names == names[i]) & right_below)
+        edge = face_edge(xyz, tops[i]) if len(under) == 1 else None
+        if edge is None:
+            continue
+        told[int(i)] = edge > np.mean(EDGES)
+        lower = int(under[0])
+        deeper = ~bowl & (apart <= 0.03) & (tops[:, 2] < tops[lower, 2] - 0.02)
+        floor = 0.004 if (bowl & (apart < 0.045)).any() else 0.0
+        if not deeper.any():
+            told[lower] = bool(tops[i, 2] - EDGES[int(told[int(i)])] - floor > np.mean(EDGES))
+    return told

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from palme.events import (
     Acted,
+    Asked,
     Corrected,
     CorrectionRefused,
     Event,
@@ -21,6 +22,7 @@ from palme.events import (
     Started,
     TakenOver,
     Typed,
+    Understood,
 )
 from palme.report.pictures import Picture
 from robots.types import JointCommand
@@ -64,6 +66,8 @@ class RunRecord:
         interventions: of persons, and the corrections that the planner could not act on, in order.
         by_hand: commands sent for a person before the first step.
         instruction: what the planner worked on last.
+        understood: how the instruction was read, each time that it was.
+        asked: what persons were asked.
         picture: a larger image of the scene at the start, or None.
         truth: the simulator's verdict on the goal, None without one.
         besides: what else moved, as a sentence; "" where nothing did.
@@ -78,6 +82,8 @@ class RunRecord:
     interventions: list[Intervention] = field(default_factory=list)
     by_hand: tuple[JointCommand, ...] = ()
     instruction: str = ""
+    understood: list[Understood] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     picture: Picture | None = None
     truth: bool | None = None
     besides: str = ""
@@ -88,6 +94,10 @@ class RunRecord:
         """Add an event."""
         if isinstance(event, Started):
             self.started, self.instruction = event, event.instruction
+        elif isinstance(event, Understood):
+            self.understood.append(event)
+        elif isinstance(event, Asked):
+            self.asked.append(event)
         elif isinstance(event, Planned):
             self.steps.append(StepRecord(event))
         elif isinstance(event, Acted):

@@ -12,6 +12,7 @@ from palme.report.joints import JointLimits, joint_charts
 from palme.report.outcome import KINDS, first_command, outcome, success_probability
 from palme.report.parts import brand, facts, footer, page, pill, sentence_html
 from palme.report.pictures import Picture, data_url, with_heat
+from palme.report.program import program_section
 from palme.report.record import RunRecord, StepRecord
 from palme.report.typed import persons_section
 from robots.types import Observation
@@ -50,6 +51,7 @@ def run_page(record: RunRecord, limits: JointLimits, control_hz: float, film: Pa
         _hero(record, film),
         _facts(record, control_hz),
         persons_section(record),
+        program_section(record.understood, record.asked),
         _reading(record),
         _steps(record),
         _arm(record, limits, control_hz),

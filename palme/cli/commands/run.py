@@ -55,12 +55,25 @@ def main(arguments: Sequence[str]) -> int:
         return run(sentences[0].strip(), config)
 
 
+def _check_person(config: RunConfig) -> None:
+    from palme.cli.rig.terminal import on_terminal
+
+    if config.confirm and not config.console and not on_terminal():
+        raise UsageError(
+            "confirm=true waits for a yes, and there is no terminal to type it on; leave it out, or "
+            "console=true"
+        )
+
+
 def run(sentence: str, config: RunConfig) -> int:
     """Prepare the table, let the agent work, check the result, write the report."""
     from palme.cli.rig.run_judge import read_goal
     from palme.errors import NoMotion
 
+    _check_person(config)
     goal = read_goal(config.goal)
+    if note := config.planner.note:
+        print(note)
     scene = None if config.scene is None else _scene(sentence, config)  # a bad file is said at once
     try:
         with beginning():
@@ -264,7 +277,7 @@ def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, judg
         if config.record:
             from palme.cli.rig.recording import Recording
 
-            names = config.planner.name, config.policy.name
+            names = config.planner.chosen.name, config.policy.name
             stage.recording = Recording(config.record, rig.arm, config.robot, config.codec, *names)
             stage.recorder = stage.recording.begin(
                 robot, sentence, scene, SETTLE_TICKS, config.seed, pictures
@@ -288,6 +301,7 @@ def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, judg
 
 
 def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
+    from palme.cli.rig.terminal import TerminalPerson
     from palme.cli.rig.uninterrupted import careful_agent
     from palme.data.errors import DataError
     from robots.errors import RobotError
@@ -317,6 +331,8 @@ def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
         retreat=rig.retreat,
         supervisor=None if session is None else session.operator,
         account=config.planner.account,
+        person=session or TerminalPerson(),
+        confirm=config.confirm,
     )
 
 
@@ -434,7 +450,7 @@ def _details(config: RunConfig) -> dict[str, Any]:
         "date": date.today().isoformat(),
         "seed": config.seed,
         "arm": config.robot.name,
-        "planner": config.planner.name,
+        "planner": config.planner.chosen.name,
         "policy": config.policy.name,
         "version": release(),
         "commit": commit(),

@@ -189,6 +189,29 @@ class OperatorSession:
         self.finish(end_of(result.finished))
         return result
 
+    def answer(self, question: str) -> str | None:
+        """See `palme.supervision.Person.answer`: typed into an open page, or on the terminal."""
+        if not self._somebody():
+            return None
+        self.operator.ask_for_answer(question)
+        if on_terminal():
+            print(f"{question} ", end="", flush=True)
+        try:
+            while self._somebody() and self.phase.end is None:
+                line = typed_line(POLL)
+                if line is None and not on_terminal():
+                    time.sleep(POLL)
+                if self.operator.answer:
+                    return self.operator.answer
+                if line is not None and line.strip():
+                    return line.strip()
+            return None
+        finally:
+            self.operator.ask_for_answer("")
+
+    def _somebody(self) -> bool:
+        return on_terminal() or (self.console is not None and self.console.watched)
+
     def judge(self, truth: bool | None) -> None:
         """Say of a finished run what an independent check of the goal found; None = there was none."""
         if self._result is not None and self.phase.end is not None:

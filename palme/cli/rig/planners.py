@@ -48,6 +48,11 @@ class PlannerConfig(Decoded):
         return self
 
     @property
+    def note(self) -> str:
+        """What a person is told before the run; "" = nothing."""
+        return ""
+
+    @property
     def account(self) -> Account | None:
         """What stands before the planner (docs/goals.md); None = it knows itself what it understands."""
         from palme.cli.rig.account import account
@@ -168,6 +173,16 @@ class AutoConfig(PlannerConfig):
         if is_there(self.model, self.weights):
             return ProgramConfig(model=self.model, weights=self.weights, threshold=self.threshold)
         return PalmeConfig(weights=None)
+
+    @property
+    def note(self) -> str:
+        """See `PlannerConfig.note`."""
+        if isinstance(self.chosen, ProgramConfig):
+            return ""
+        return (
+            "planner: the small shipped model, which reads only “put A in B”, “stack A on B” and “sort by "
+            "colour”; `palme setup language` brings the one that reads more"
+        )
 
     @property
     def account(self) -> Account | None:

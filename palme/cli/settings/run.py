@@ -67,6 +67,7 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
         video: false writes no film.
         console_wait: with console=true the run begins 10 s after the page is opened, or at once by its Start
             button or by Enter on the terminal; null = only on a terminal.
+        confirm: true says what was understood and begins only after a yes, on the terminal or the console.
         dry_run: true shows the scene and the first step, moves nothing and writes nothing.
         teleop: a device in a person's hand: keyboard, gamepad, spacemouse; null = none.
         out: folder for the report, the log and the film.
@@ -78,6 +79,7 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
     look: Literal["photo", "fast"]
     video: bool
     console_wait: bool | None
+    confirm: bool
     dry_run: bool
     teleop: Annotated[str, Known("device", DEVICES)] | None
     out: Target

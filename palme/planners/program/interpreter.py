@@ -14,7 +14,6 @@ from palme.language.programs.things import Noun, Things
 from palme.planners.program.arranging import arranged, gathered, spread_out, stacked
 from palme.planners.program.free_places import NoRoom
 from palme.planners.program.goals import (
-    MIDDLE,
     SIDES,
     At,
     Beside,
@@ -26,7 +25,7 @@ from palme.planners.program.goals import (
     OnTable,
     Unmoved,
 )
-from palme.planners.program.placing import after, chosen, reachable, replaced, swapped
+from palme.planners.program.placing import after, chosen, near_middle, reachable, replaced, swapped
 from palme.planners.program.questions import answer, condition_holds, told_count
 from palme.planners.program.scene import SeenScene
 from palme.planners.program.select import Ambiguous, CannotTell, NotSeen, Selector, TooFew
@@ -228,7 +227,7 @@ class _Run:
         if isinstance(place, c.OnTheTable):
             return OnTable(id)
         if isinstance(place, c.Middle):
-            return At(id, reachable(self.scene, id, MIDDLE))
+            return At(id, near_middle(self.scene, id))
         if isinstance(place, c.AtSide):
             return OnSide(id, place.side, place.corner)
         selector = self._selector(mover=id)

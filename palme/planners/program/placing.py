@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from palme.planners.program.free_places import CLOSE, X_RANGE, Y_RANGE, NoRoom, anywhere, is_free, place_for
-from palme.planners.program.goals import XY, At, Beside, Between, Goal, InBowl, On, OnSide
+from palme.planners.program.goals import MIDDLE, WITHIN, XY, At, Beside, Between, Goal, InBowl, On, OnSide
 from palme.planners.program.scene import SeenScene, SeenThing
 from palme.planners.program.select import Selection
 
@@ -77,6 +78,21 @@ def reachable(scene: SeenScene, id: int, xy: XY) -> XY:
     if not is_free(scene, xy, (id, *scene.above(id)), space=CLOSE):
         raise NoRoom(f"There is something where the {name} shall go.")
     return xy
+
+
+def near_middle(scene: SeenScene, id: int) -> XY:
+    """The free place nearest to the middle of the table, and still in it.
+
+    Raises:
+        NoRoom: everything there is taken.
+    """
+    steps = [0.01 * k for k in range(-3, 4)]
+    places = sorted((math.hypot(dx, dy), dx, dy) for dx in steps for dy in steps)
+    for away, dx, dy in places:
+        xy = (MIDDLE[0] + dx, MIDDLE[1] + dy)
+        if away <= WITHIN and is_free(scene, xy, (id, *scene.above(id)), space=CLOSE):
+            return xy
+    raise NoRoom(f"There is something in the middle, where the {scene[id].name} shall go.")
 
 
 def swapped(scene: SeenScene, first: Sequence[int], second: Sequence[int]) -> list[Goal]:

@@ -16,10 +16,10 @@ import numpy as np
 
 from palme.agent import RunResult
 from palme.events import Event
-from palme.language.programs.parser import parse
+from palme.language.programs.parser import BadProgram, parse
 from palme.perception.detector import Detector
 from palme.planners.program.planner import ProgramPlanner
-from palme.planners.program.reader import Reading
+from palme.planners.program.reader import NotRead, Reading
 from palme.policies.keypose import KeyposePolicy
 from robots.errors import RobotError
 from robots.executor import Executor
@@ -334,7 +334,7 @@ def _unstack(t: TableView) -> Case:
     ids = [i for i in ids if t.state.container(i) is None]
     t.pick(ids)
     return Case(
-        "unstack(all thing [not in bowl])", {"all": [{"on_table": _o(i)} for i in ids]},
+        "unstack(all thing [not in any bowl])", {"all": [{"on_table": _o(i)} for i in ids]},
     )  # fmt: skip
 
 
@@ -424,7 +424,10 @@ class Written:
     """A reader of programs as they are written."""
 
     def read(self, sentence: str) -> Reading:
-        return Reading(sentence, parse(sentence), 1.0, (1.0, ""), 0.0)
+        try:
+            return Reading(sentence, parse(sentence), 1.0, (1.0, ""), 0.0)
+        except BadProgram as error:
+            raise NotRead(str(error)) from error
 
 
 class TableRig:
