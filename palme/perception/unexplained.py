@@ -137,7 +137,7 @@ def stacked_sizes(
         edge = face_edge(xyz, tops[i]) if len(under) == 1 else None
         if edge is None:
             continue
-        told[int(i)] = edge > np.mean(EDGES)
+        told[int(i)] = bool(edge > np.mean(EDGES))
         lower = int(under[0])
         deeper = ~bowl & (apart <= 0.03) & (tops[:, 2] < tops[lower, 2] - 0.02)
         floor = 0.004 if (bowl & (apart < 0.045)).any() else 0.0
