@@ -13,6 +13,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import tempfile
 import threading
 import time
 
@@ -54,6 +55,11 @@ def stalled(error: BaseException | None = None) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    empty = tempfile.TemporaryDirectory(
+        prefix="palme-cache-"
+    )  # tests do without a model that a person has set up
+    os.environ["PALME_CACHE"] = empty.name
+    config.add_cleanup(empty.cleanup)
     if (
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     ):  # a background job: its children would not hear Ctrl-C
