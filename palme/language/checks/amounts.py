@@ -65,7 +65,8 @@ def _numbers(said: Said, written: Written) -> Iterator[Violation]:
         if value not in given and not _paired(value, written):
             yield Violation("number", f"{value:g}", f"nothing of it is {value:g}")
     for n in counts - values:
-        if not (n == 1 and (said.claims("quant") & {"any"} or said.has_word("one"))):
+        one = n == 1 and (said.claims("quant") & {"any"} or said.has_word("one"))
+        if not one and not (n == 2 and said.has_word("both")):
             yield Violation("number", str(n), f"you do not say {n}")
     for n in compared - values:
         if not (n in (0, 1) or (n == 2 and said.has_word("one", "several", "multiple"))):
@@ -102,7 +103,8 @@ def _quantifier(use: Use, said: Said, written: Written) -> Iterator[Violation]:
         if not universal and not (described and use.noun.kind == "thing") and not use.negative:
             yield Violation("quantifier", words, f"you do not say {words}", mover or use.place)
     elif use.quantifier == "any":
-        if not (amounts & {"any", "1"}) and mover:
+        loose = said.has_word("either", "whichever", "any", "single") or said.has("number 1")
+        if not (amounts & {"any", "1"}) and not loose and mover:
             yield Violation("quantifier", words, "you do not say that any will do")
     elif use.quantifier == "half" and not said.has_word("half"):
         yield Violation("quantifier", words, "you do not say half")

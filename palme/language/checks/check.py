@@ -7,6 +7,7 @@ from palme.language.checks.calls import calls
 from palme.language.checks.logic import logic
 from palme.language.checks.looks import looks
 from palme.language.checks.order import order
+from palme.language.checks.orders import as_order
 from palme.language.checks.places import places
 from palme.language.checks.said import Said
 from palme.language.checks.unknown import unknown
@@ -26,6 +27,6 @@ def violations(sentence: str, program: Program) -> tuple[Violation, ...]:
     written = Written(program)
     if all(isinstance(line, (c.Nothing, c.Refuse)) for line in program.lines):
         return ()
-    said = Said.of(sentence)
+    said = Said.of(as_order(sentence) if written.moves else sentence)
     found = [one for rule in _RULES for one in rule(said, written)]
     return tuple(dict.fromkeys(found))

@@ -32,6 +32,16 @@ def _in_request(said: Said, at: int) -> bool:
     )  # fmt: skip
 
 
+def _leads(said: Said, at: int) -> bool:
+    """Whether a word is the first of its clause but for manners, as that of an order is."""
+    for token in reversed(said.tokens[:at]):
+        if _ends_clause(token) or token.text in ("and", "then", "please"):
+            return True
+        if "chat" not in token.claims or token.text in ("i", "i'm", "we", "he", "she", "they", "my"):
+            return False
+    return True
+
+
 def _ends_clause(token: Token) -> bool:
     return "mark" in token.claims and token.text != "-"
 
@@ -45,7 +55,8 @@ def unknown(said: Said, written: Written) -> Iterator[Violation]:
             said_of = _in_request(said, at)
             yield Violation("unknown", token.said, f"I do not know the word {token.said!r}", said_of)
         elif BEYOND in token.claims and not (at < said.corrected and at):
-            yield Violation("beyond", token.said, f"I cannot do anything with {token.said!r}")
+            asked = _in_request(said, at) or _leads(said, at)
+            yield Violation("beyond", token.said, f"I cannot do anything with {token.said!r}", asked)
         elif "colour none" in token.claims and len(token.claim("colour")) == 1 and not written.of(c.Nothing):
             yield Violation("beyond", token.said, f"nothing here is {token.said}")
         elif token.edits and token.doubtful:

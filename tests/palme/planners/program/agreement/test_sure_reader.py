@@ -41,8 +41,8 @@ def test_words_that_do_not_fit_are_named_and_it_is_asked_what_was_meant() -> Non
 
 
 def test_a_word_that_is_not_known_is_named_and_nothing_is_proposed() -> None:
-    said = "plonkify the red block in the blue bowl"
-    with pytest.raises(NotSure, match="plonkify.*in other words"):
+    said = "frobnicate the red block in the blue bowl"
+    with pytest.raises(NotSure, match="frobnicate.*in other words"):
         SureReader(Fixed({said: "put(red block, in blue bowl)"})).read(said)
 
 
