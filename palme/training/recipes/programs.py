@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from palme.language.programs.prompt import answer_tokens
 from palme.language.vocabulary import Vocabulary
+from palme.model_folders import ADAPTER_CONFIG
 from palme.models.pretrained.load import pretrained, with_kept_adapter, with_new_adapter
 from palme.training.config import TrainerConfig
 from palme.training.datasets.instructions.drawing import Instructions
@@ -123,6 +125,10 @@ class ProgramsRecipe:
             for name, value in self.net.state_dict().items()
         }
         adapter.save_pretrained(str(out), state_dict=state, safe_serialization=True)
+        (out / "README.md").unlink(missing_ok=True)  # PEFT's form of a card, not filled in
+        settings = json.loads((out / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        settings["base_model_name_or_path"] = Path(self.c.base).name  # and no folder of this machine
+        (out / ADAPTER_CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return out
 
     def _batches(self, rng: random.Random) -> Generator[ProgramBatch, None, None]:

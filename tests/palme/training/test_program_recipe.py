@@ -131,3 +131,11 @@ def test_its_way_back_is_that_of_autograd() -> None:
     theirs.square().sum().backward()
     for one, other in zip(learned, plain, strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_shipped_names_no_folder_of_the_machine(base: Path, tmp_path: Path) -> None:
+    trainer = Trainer(_settings(base, tmp_path / "run", steps=1))
+    trainer.fit()
+    kept = sorted(path.name for path in trainer.shipped.iterdir())
+    assert kept == ["adapter_config.json", "adapter_model.safetensors"]
+    assert str(base.parent) not in (trainer.shipped / "adapter_config.json").read_text()
