@@ -30,6 +30,7 @@ class FakeArm(Robot):
         q_min=np.full(N_JOINTS, -2.8),
         q_max=np.full(N_JOINTS, 2.8),
         dq_max=np.full(N_JOINTS, 2.2),
+        ddq_max=np.full(N_JOINTS, 8.0),
         control_hz=20.0,
     )
 

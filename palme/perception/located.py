@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 
 WITHIN, ABOVE = 0.022, 0.014
 """[m] sideways and up or down within which measured points belong to the top face at a place."""
+LOWEST = 0.012
+"""[m] above the table below which nothing but the table is at a place."""
 MIN_PIXELS = 6
 YAWS = 16
 FINGER = (0.030, 0.021, 0.0105)
@@ -33,7 +35,9 @@ def is_there(xyz: Array, at: Location) -> bool:
         at: where it was seen.
     """
     away = np.hypot(xyz[0] - at[0], xyz[1] - at[1])
-    return bool(((away <= WITHIN) & (np.abs(xyz[2] - at[2]) <= ABOVE)).sum() >= MIN_PIXELS)
+    return at[2] >= LOWEST and bool(
+        ((away <= WITHIN) & (np.abs(xyz[2] - at[2]) <= ABOVE)).sum() >= MIN_PIXELS
+    )
 
 
 def yaw_with_room(xyz: Array, at: Location) -> float:
