@@ -224,14 +224,13 @@ def _comparison(said: Said, written: Written) -> Iterator[Violation]:
     claims = said.claims("compare")
     for one in compared:
         fits = _COMPARED[one.comparison] & claims
-        turned = bool(claims) and isinstance(one.right, t.Things) and len(claims) == 1 and False
         numbered = (
             one.comparison in ("=", ">=")
             and isinstance(one.right, int)
             and not claims & {"more", "fewer", "most"}
         )
         none = one.right in (0, 1) and not claims & {"most"} or one.right == 2 and "more" in claims
-        if not fits and not turned and not numbered and not none:
+        if not fits and not numbered and not none:
             yield Violation("comparison", one.comparison, f"you do not say {one.comparison}")
     strict = [
         token
@@ -239,14 +238,14 @@ def _comparison(said: Said, written: Written) -> Iterator[Violation]:
         if token.text
         in ("more than", "fewer than", "less than", "at least", "at most", "no more than", "no fewer than")
     ]
-    if strict and not compared and not (written.of(c.Ask) and not written.moves) and not _Sized(written):
+    if strict and not compared and not (written.of(c.Ask) and not written.moves) and not _is_sized(written):
         sure = written.moves or written.answers
         yield Violation(
             "comparison", strict[0].text, f"nothing of it compares, as in {strict[0].text!r}", sure
         )
 
 
-def _Sized(written: Written) -> bool:  # noqa: N802
+def _is_sized(written: Written) -> bool:
     return bool({"larger", "smaller", "largest", "smallest"} & written.words) or any(
         isinstance(use.quantifier, int) for use in written.uses
     )
