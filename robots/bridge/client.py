@@ -192,9 +192,13 @@ class BridgeClient(Robot, Rearmable, HasCameras, Closable, Leased, Remote):
 
     def release(self, timeout: float | None = None) -> None:
         """Release the lease, so that another client may acquire it. `timeout`: [s], None = the default."""
-        self._ask(lambda i: frames.Release(i, self.session, self._token), frames.Done, timeout)
+        self.heartbeat.set_lease(0)  # first: a heartbeat behind the release would be one of no lease
+        try:
+            self._ask(lambda i: frames.Release(i, self.session, self._token), frames.Done, timeout)
+        except BaseException:
+            self.heartbeat.set_lease(self._token)
+            raise
         self._token = 0
-        self.heartbeat.set_lease(0)
 
     def clear_fault(self) -> None:
         """Confirm that the cause of a fault is fixed; the arm stays latched until `rearm`."""

@@ -38,6 +38,7 @@ class Heartbeat:
         self.beating = True
         self._states, self._connection = states, connection
         self._session, self._token, self._n = "", 0, 0
+        self._lease = threading.Lock()  # held while a heartbeat leaves
         self._state: frames.State | None = None
         self._running = True
         self._thread = threading.Thread(target=self._run, name="bridge-heartbeat", daemon=True)
@@ -48,8 +49,9 @@ class Heartbeat:
         self._session, self._token, self._state = session, 0, None
 
     def set_lease(self, token: int) -> None:
-        """Send heartbeats for the lease `token`; 0 = for none."""
-        self._token = token
+        """Send heartbeats for the lease `token`, 0 = for none: none for another leaves after this returns."""
+        with self._lease:
+            self._token = token
 
     def receive(self, state: frames.State) -> None:
         """Store a state of this session."""
@@ -84,12 +86,13 @@ class Heartbeat:
             except zmq.ZMQError:
                 return
             now = time.monotonic()
-            if self.beating and self._token and now >= due:
-                self._n += 1
-                try:
-                    self._connection.notify(
-                        frames.Beat(self._session, self._token, self._n, self.state_time()), BEAT
-                    )
-                    due = now + BEAT
-                except zmq.ZMQError:
-                    pass  # the connection is down; the server's watchdog stops the arm
+            with self._lease:
+                if self.beating and self._token and now >= due:
+                    self._n += 1
+                    try:
+                        self._connection.notify(
+                            frames.Beat(self._session, self._token, self._n, self.state_time()), BEAT
+                        )
+                        due = now + BEAT
+                    except zmq.ZMQError:
+                        pass  # the connection is down; the server's watchdog stops the arm

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from robots.bridge import frames
+from robots.bridge import frames, heartbeat
 from robots.bridge.client import BridgeClient
 from robots.bridge.command_queue import CAPACITY
 from robots.bridge.errors import CommandStale, CommandTooSoon, NoSuchCamera
@@ -312,3 +312,22 @@ def test_an_acknowledgement_as_asked_is_what_was_sent_and_the_caller_s_array_is_
     went = {tuple(row) for row in path(fast.arm)[begin:].tolist()}
     assert all(tuple(answer.tolist()) in went for answer in answers)
     assert len({answer.tobytes() for answer in answers}) == len(answers)
+
+
+def test_no_heartbeat_follows_a_release(fast: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be one of no lease, and be counted as refused; beats are due while each release is asked."""
+    robo = fast.armed()
+    monkeypatch.setattr(heartbeat, "BEAT", 0.001)
+    ask = robo._ask
+
+    def slow(*arguments: object) -> object:
+        done = ask(*arguments)
+        time.sleep(0.01)
+        return done
+
+    monkeypatch.setattr(robo, "_ask", slow)
+    for _ in range(5):
+        robo.release()
+        time.sleep(0.005)
+        robo.acquire()
+    assert not [name for name in robo.counts() if "refused" in name]
