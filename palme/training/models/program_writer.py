@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.training.datasets.program_batches import ProgramBatch
+from palme.training.datasets.program_batches import IGNORED, ProgramBatch
 
 
 class ProgramWriter(nn.Module):
@@ -54,13 +54,13 @@ class ProgramWriter(nn.Module):
 
 
 def program_loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy over the tokens of programs, and the share of programs that are right at each token.
+    """Cross-entropy over the tokens of programs, and (B,) whether a program is right at each token.
 
     Args:
         logits: (B, T, A).
-        targets: (B, T), -100 = not learned.
+        targets: (B, T), `IGNORED` = not learned.
     """
-    learned = targets != -100  # (B, T)
+    learned = targets != IGNORED  # (B, T)
     loss = F.cross_entropy(logits[learned].float(), targets[learned])
     right = (logits.argmax(-1) == targets) | ~learned  # (B, T)
-    return loss, right.all(1).float().mean()
+    return loss, right.all(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,8 +18,9 @@ from palme.model_folders import ADAPTER_CONFIG
 from palme.models.pretrained.load import pretrained, with_kept_adapter, with_new_adapter
 from palme.training.config import TrainerConfig
 from palme.training.datasets.instructions.drawing import Instructions
-from palme.training.datasets.program_batches import ProgramBatch, batches
-from palme.training.devices import device_of, to_device
+from palme.training.datasets.missed_programs import MissedPrograms
+from palme.training.datasets.program_batches import Pair, ProgramBatch, batches, nothing_again
+from palme.training.devices import SettingError, device_of, to_device
 from palme.training.log import Figures
 from palme.training.models.low_rank import in_model_dtype
 from palme.training.models.program_writer import ProgramWriter, program_loss
@@ -41,6 +42,7 @@ class ProgramsTraining(TrainerConfig):
             parameters ship as 12 MB.
         start: folder of an adapter to go on from, which then says rank and layers; "" = a new one.
         tokens: of a batch, padding included.
+        again: at most this share of sentences are such as were got wrong before, in [0, 1).
         hasty: share of sentences with manners, fillers and typos.
     """
 
@@ -55,11 +57,17 @@ class ProgramsTraining(TrainerConfig):
     rank: int = 16
     layers: int = 16
     tokens: int = 1280
+    again: float = 0.35
     hasty: float = 0.6
     threads: int = 2
     save_every_s: float = 300.0
     evaluate_every_s: float = 900.0
     evaluate_n: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.again < 1:
+            raise SettingError(f"again={self.again!r}: expected a share in [0, 1)")
 
     def build(self, resources: Resources) -> ProgramsRecipe:
         """See `TrainerConfig.build`."""
@@ -84,6 +92,7 @@ class ProgramsRecipe:
         in_model_dtype(adapted)
         self.net = ProgramWriter(adapted, self.answers)
         self.source = Instructions()
+        self.missed = MissedPrograms(self.answers, c.again)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """See `Recipe.parameter_groups`."""
@@ -93,12 +102,13 @@ class ProgramsRecipe:
     def batches(self, step: int, processes: Processes) -> Generator[ProgramBatch, None, None]:
         """See `Recipe.batches`."""
         rng = random.Random(1_000_003 * self.c.seed + 7919 * step + processes.rank)
-        yield from self._batches(rng)
+        yield from self._batches(rng, self.missed.take)
 
     def loss(self, batch: ProgramBatch) -> tuple[Tensor, Figures]:
         """See `Recipe.loss`."""
         loss, right = program_loss(self.net(batch), batch.targets)
-        return loss, {"programs/right": right}
+        self.missed.note(batch, right)
+        return loss, {"programs/right": float(right.float().mean())}
 
     def evaluate(self, final: bool) -> dict[str, float]:
         """Share of unseen drawn sentences whose program is right at every token, and the loss.
@@ -111,7 +121,7 @@ class ProgramsRecipe:
         for batch in islice(self._batches(random.Random(UNSEEN)), wanted):
             loss, right = program_loss(self.net(to_device(batch, device)), batch.targets.to(device))
             n = len(batch.ids)
-            seen, losses, rights = seen + n, losses + n * float(loss.detach()), rights + n * float(right)
+            seen, losses, rights = seen + n, losses + n * float(loss.detach()), rights + float(right.sum())
             if seen >= wanted:
                 break
         return {"unseen/right": rights / seen, "unseen/loss": losses / seen, "unseen/n": float(seen)}
@@ -131,6 +141,8 @@ class ProgramsRecipe:
         (out / ADAPTER_CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return out
 
-    def _batches(self, rng: random.Random) -> Generator[ProgramBatch, None, None]:
+    def _batches(
+        self, rng: random.Random, again: Callable[[random.Random], Pair | None] = nothing_again
+    ) -> Generator[ProgramBatch, None, None]:
         examples = self.source.examples(rng, self.c.hasty)
-        yield from batches(examples, self.tokenizer, self.answers, self.c.tokens, rng)
+        yield from batches(examples, self.tokenizer, self.answers, self.c.tokens, rng, again)
