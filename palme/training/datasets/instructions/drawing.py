@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from palme.language.programs.parser import BadProgram, parse
+from palme.training.datasets.instructions.chatter import Chatter
 from palme.training.datasets.instructions.contrasts import contrast
 from palme.training.datasets.instructions.grammar import Example, Grammar
 from palme.training.datasets.instructions.haste import Haste
 from palme.training.datasets.instructions.held_out import held_out, key
 from palme.training.datasets.instructions.language import Language, languages
 from palme.training.datasets.instructions.sensible import is_sensible
+from palme.training.datasets.instructions.slips import Slips
 
 MAX_LETTERS = 240
 FOLDER = Path(__file__).parent
@@ -24,7 +26,7 @@ CATEGORIES: Mapping[str, float] = {
     "shared": 1, "kept": 2, "kept_and_done": 3, "instead": 3, "count_of": 2.5, "compared": 2,
     "exists_of": 4, "colour_of": 2, "what_is": 3, "where_is": 2, "possible_of": 1.5, "sequence_of": 6,
     "pronoun_of": 5, "corrected": 5, "if_of": 6, "absent": 5, "beyond_request": 6, "unsafe_request": 4,
-    "unclear_request": 5, "cancelled": 2.5, "impossible_request": 2.5,
+    "unclear_request": 5, "cancelled": 2.5, "impossible_request": 2.5, "chatty_of": 9,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
@@ -33,11 +35,17 @@ OTHER_LANGUAGES = 0.35
 
 
 class Instructions:
-    """An endless source of examples in English and in the languages of the folder `languages`."""
+    """An endless source of examples in English and in the languages of the folder `languages`.
+
+    Attributes:
+        english: its grammar, with the talk of `english_chatter.yaml`.
+    """
 
     def __init__(self) -> None:
-        self._english = Grammar.load(*sorted((FOLDER / "english").glob("*.yaml")))
-        self._haste = Haste(Grammar.load(FOLDER / "english_noise.yaml"))
+        english = sorted((FOLDER / "english").glob("*.yaml"))
+        self.english = Grammar.load(*english, FOLDER / "english_chatter.yaml")
+        noise = Grammar.load(FOLDER / "english_noise.yaml")
+        self._haste = Haste(noise, Slips.load(self.english.words), Chatter(self.english))
         self._languages = languages()
         self._shares = tuple(language.share for language in self._languages)
 
@@ -59,10 +67,15 @@ class Instructions:
             else:
                 drawn = [self.one(rng, category, language)]
             if rng.random() < hasty:
-                written = self._haste.written if language is None else language.hurried
                 seed = rng.random()
-                drawn = [replace(one, sentence=written(random.Random(seed), one.sentence)) for one in drawn]
+                drawn = [self._hasty(random.Random(seed), one, language) for one in drawn]
             yield from (one for one in drawn if key(one.sentence) not in held_out())
+
+    def _hasty(self, rng: random.Random, one: Example, language: Language | None) -> Example:
+        if language is not None:
+            return replace(one, sentence=language.hurried(rng, one.sentence))
+        asks = not one.program.startswith(("refuse", "nothing"))
+        return replace(one, sentence=self._haste.written(rng, one.sentence, asks))
 
     def contrasted(
         self, rng: random.Random, category: str, language: Language | None = None
@@ -91,7 +104,7 @@ class Instructions:
         return drawn
 
     def _grammar(self, language: Language | None) -> Grammar:
-        return self._english if language is None else language.grammar
+        return self.english if language is None else language.grammar
 
     @staticmethod
     def _sensible(drawn: Example) -> Example | None:

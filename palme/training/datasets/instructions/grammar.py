@@ -119,6 +119,14 @@ class Grammar:
         """All of them, in the order of the files."""
         return tuple(self._rules)
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word of letters that a sentence may contain."""
+        texts = (
+            t for some in self._rules.values() for one in some for f in one.sentences.values() for t in f
+        )
+        return frozenset(word for text in texts for word in re.findall("[a-z]+", _SLOT.sub(" ", text)))
+
     def rules(self, symbol: str) -> tuple[Rule, ...]:
         """Those of `symbol`."""
         return self._rules[symbol]

@@ -1,23 +1,18 @@
-"""What people do to a sentence before it reaches a robot: manners, fillers, typos, capitals and marks."""
+"""What people do to a sentence before it reaches a robot: manners, talk, typos, capitals and marks."""
 
 from __future__ import annotations
 
 import random
 import re
 
+from palme.training.datasets.instructions.chatter import Chatter
 from palme.training.datasets.instructions.grammar import Grammar
+from palme.training.datasets.instructions.slips import Slips, joined
 
-_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_NEIGHBOURS = {key: row[max(k - 1, 0) : k] + row[k + 1 : k + 2] for row in _ROWS for k, key in enumerate(row)}
-"""Keys beside each key."""
-_SOUNDS = (
-    ("ck", "k"), ("ue", "eu"), ("ll", "l"), ("ow", "wo"), ("ee", "ea"), ("ou", "o"), ("ple", "pel"),
-    ("er", "re"), ("nge", "neg"), ("s", "z"), ("c", "k"), ("i", "y"), ("lea", "la"), ("the", "teh"),
-)  # fmt: skip
-"""How people misspell by ear."""
-_LEFT_ALONE = frozenset("left right in on and not no red one two".split())
-"""Words that a slip would turn into another word of the grammar."""
-
+CHATTY = 0.2
+"""Share of hasty sentences that are said at length."""
+MAX_CHATTY = 160
+"""Longest sentence in letters that more is said around."""
 _GERUNDS = {
     "put": "putting", "place": "placing", "move": "moving", "set": "setting", "lay": "laying",
     "drop": "dropping",
@@ -37,7 +32,11 @@ _GERUNDS = {
 _CHAT = {
     "you": "u", "your": "ur", "please": "pls", "and": "&", "the": "da", "two": "2", "three": "3", "four": "4",
     "are": "r", "thanks": "thx", "next": "nxt", "with": "w/", "then": "thn", "block": "blk",
-    "blocks": "blks",
+    "blocks": "blks", "to": "2", "for": "4", "into": "in2", "what": "wut", "there": "thr", "that": "dat",
+    "this": "dis", "bowl": "bwl", "left": "lft", "right": "rite", "small": "sml", "green": "grn",
+    "yellow": "ylw", "orange": "orng", "purple": "prpl", "cylinder": "cyl", "before": "b4",
+    "between": "btwn", "because": "cuz", "without": "w/o", "everything": "evrythng", "how": "hw",
+    "many": "mny", "one": "1", "put": "put", "in": "n", "about": "abt", "people": "ppl", "want": "wnt",
 }  # fmt: skip
 
 
@@ -47,13 +46,35 @@ class Haste:
     Args:
         manners: symbols `before`, `after`, `between`, `story`, `asking` (before a question), `ask` (of "could
             you put ...") and `asked` (of "would you mind putting ...").
+        slips: how words are misspelt.
+        chatter: what is said around a request at length; None = nothing.
     """
 
-    def __init__(self, manners: Grammar) -> None:
-        self._manners = manners
+    def __init__(self, manners: Grammar, slips: Slips, chatter: Chatter | None = None) -> None:
+        self._manners, self._slips, self._chatter = manners, slips, chatter
 
-    def written(self, rng: random.Random, sentence: str) -> str:
-        """`sentence` with some of what people add and get wrong; its meaning stays."""
+    def written(self, rng: random.Random, sentence: str, asks: bool = True) -> str:
+        """`sentence` with some of what people add and get wrong; its meaning stays.
+
+        Args:
+            asks: whether it asks for something that can be done, so that naming other things as well does
+                not change what it is about.
+        """
+        if self._chatter is not None and rng.random() < CHATTY and len(sentence) < MAX_CHATTY:
+            verb = sentence.split()[0] in _GERUNDS
+            text = self._chatter.around(rng, sentence, gerund(sentence), verb, asks)
+        else:
+            text = self._mannered(rng, sentence)
+        if rng.random() < 0.5:
+            text = self._slips.misspelt(rng, text, rng.choice((0.06, 0.12, 0.25, 0.4, 0.6)))
+        if rng.random() < 0.1:
+            text = _abbreviated(rng, text)
+        if rng.random() < 0.07:
+            text = joined(rng, text)
+        return self._marked(rng, text)
+
+    def _mannered(self, rng: random.Random, sentence: str) -> str:
+        """With a few words before, after or between."""
         text = sentence
         question = text.endswith("?")
         if not question and rng.random() < 0.1 and (doing := gerund(text)):
@@ -71,13 +92,7 @@ class Haste:
             words = text.split()
             words.insert(rng.randrange(len(words) + 1), self._said(rng, "between"))
             text = " ".join(words)
-        if rng.random() < 0.45:
-            text = misspelt(rng, text, rng.choice((0.06, 0.12, 0.25)))
-        if rng.random() < 0.08:
-            text = _abbreviated(rng, text)
-        if rng.random() < 0.05:
-            text = _joined(rng, text)
-        return self._marked(rng, text)
+        return text
 
     def _said(self, rng: random.Random, symbol: str) -> str:
         return self._manners.draw(rng, symbol).sentence
@@ -85,7 +100,7 @@ class Haste:
     @staticmethod
     def _marked(rng: random.Random, text: str) -> str:
         """Capitals, a full stop or none, articles left out, American spelling."""
-        if rng.random() < 0.15:
+        if rng.random() < 0.2:
             text = re.sub(r"[,;:?!]|[.](?![0-9])", "", text)
         elif rng.random() < 0.3 and text[-1:].isalpha():
             text += "."
@@ -118,42 +133,3 @@ def _abbreviated(rng: random.Random, text: str) -> str:
     """As in a chat."""
     said = [_CHAT.get(word, word) if rng.random() < 0.7 else word for word in text.split()]
     return " ".join(said)
-
-
-def _joined(rng: random.Random, text: str) -> str:
-    """With a space lost, or one too many."""
-    words = text.split()
-    at = rng.randrange(len(words))
-    if rng.random() < 0.7 and at + 1 < len(words):
-        return " ".join((*words[:at], words[at] + words[at + 1], *words[at + 2 :]))
-    cut = rng.randrange(1, max(len(words[at]), 2))
-    return " ".join((*words[:at], words[at][:cut], words[at][cut:], *words[at + 1 :]))
-
-
-def misspelt(rng: random.Random, text: str, share: float) -> str:
-    """`text` with a slip in about `share` of its longer words: letters swapped, lost, doubled, hit beside."""
-    words = text.split()
-    return " ".join(_slip(rng, word) if _may_slip(word) and rng.random() < share else word for word in words)
-
-
-def _may_slip(word: str) -> bool:
-    return len(word) >= 3 and word.isalpha() and word.lower() not in _LEFT_ALONE
-
-
-def _slip(rng: random.Random, word: str) -> str:
-    at = rng.randrange(len(word))
-    kind = rng.random()
-    if kind < 0.27 and at < len(word) - 1:
-        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-    if kind < 0.55 and len(word) > 3 and at > 0:
-        return word[:at] + word[at + 1 :]
-    if kind < 0.75:
-        return word[:at] + word[at] + word[at:]
-    if kind < 0.9:
-        near = _NEIGHBOURS.get(word[at].lower())
-        return word if near is None else word[:at] + rng.choice(near) + word[at + 1 :]
-    sounds = [pair for pair in _SOUNDS if pair[0] in word]
-    if not sounds:
-        return word
-    right, wrong = rng.choice(sounds)
-    return word.replace(right, wrong, 1)

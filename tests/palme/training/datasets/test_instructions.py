@@ -6,11 +6,18 @@ from collections import Counter
 from itertools import islice
 
 import pytest
+import yaml
 
 from palme.language.programs.parser import MAX_WORDS, parse
-from palme.training.datasets.instructions.drawing import CATEGORIES, Instructions
+from palme.training.datasets.instructions.chatter import Chatter
+from palme.training.datasets.instructions.drawing import CATEGORIES, FOLDER, Instructions
 from palme.training.datasets.instructions.grammar import Grammar, Rule
-from palme.training.datasets.instructions.haste import Haste, misspelt
+from palme.training.datasets.instructions.haste import Haste
+from palme.training.datasets.instructions.slips import PATH as SLIPS
+from palme.training.datasets.instructions.slips import Slips
+
+EITHER = frozenset(("of",))
+"""Also a word of its own, which the words around tell apart."""
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +66,34 @@ def test_colours_and_numbers_of_the_program_stand_in_the_sentence(instructions: 
             assert in_program == in_sentence, example
 
 
-def test_a_slip_changes_letters_and_spares_words_that_would_mean_something_else() -> None:
-    rng = random.Random(0)
-    changed = 0
-    for _ in range(300):
-        text = misspelt(rng, "put the yellow block left of the red one", 0.5)
-        changed += text != "put the yellow block left of the red one"
-        words = text.split()
-        assert [words[k] for k in (4, 5, 7, 8)] == ["left", "of", "red", "one"]
-    assert changed > 200
+def test_a_slip_changes_letters_and_makes_no_other_word(instructions: Instructions) -> None:
+    """However it slips: a tube becomes no tub, and on becomes no "no"."""
+    meant = "put the yellow tube on the left of the red one , not on two pink cubes in the bowl".split()
+    words = Grammar.load(*sorted((FOLDER / "english").glob("*.yaml"))).words
+    slips, rng, changed = Slips.load(words), random.Random(0), 0
+    small = {"th", "un", "om"}  # pieces of other words
+    for _ in range(2000):
+        typed = slips.misspelt(rng, " ".join(meant), 0.5).split()
+        for word, said in zip(meant, typed, strict=False) if len(typed) == len(meant) else ():
+            changed += said != word
+            assert said == word or said not in words - small, (word, said)
+    assert changed > 3000
+
+
+@pytest.mark.parametrize("word", yaml.load(SLIPS.read_text("utf-8"), yaml.BaseLoader))
+def test_a_listed_slip_is_nobody_elses(word: str) -> None:
+    listed = yaml.load(SLIPS.read_text("utf-8"), yaml.BaseLoader)
+    others = {slip for other, slips in listed.items() if other != word for slip in (*slips, other)}
+    assert not set(listed[word]) & (others - EITHER), word
+
+
+def test_talk_around_a_request_leaves_its_words_in_their_order(instructions: Instructions) -> None:
+    chatter, rng = Chatter(instructions.english), random.Random(3)
+    for named in (True, False):
+        for _ in range(300):
+            text = chatter.around(rng, "put the red block into the blue bowl", None, True, named)
+            assert re.search("put the red block.* into the blue bowl", text), text
+            assert len(text) > 40
 
 
 def test_a_question_stays_a_question() -> None:
@@ -80,7 +106,8 @@ def test_a_question_stays_a_question() -> None:
         "asked": "please",
         "asking": "robot ,",
     }
-    haste = Haste(Grammar({name: [Rule("", {"": (word,)})] for name, word in said.items()}))
+    rules = {name: [Rule("", {"": (word,)})] for name, word in said.items()}
+    haste = Haste(Grammar(rules), Slips({}))
     rng = random.Random(0)
     for _ in range(100):
         assert "please" not in haste.written(rng, "is it red ?").lower()
