@@ -41,7 +41,7 @@ UNSAFE = (
     "destroy",
     "stab",
 )
-_NOT_COMPARED = frozenset({"corrected", "instead", "pronoun_of", "cancelled"})
+_NOT_COMPARED = frozenset({"corrected", "instead", "pronoun_of", "cancelled", "revised", "negated"})
 """Categories in which a word may stand that the program does not follow."""
 _COLOUR = re.compile(rf"(?<!-)(?<!light )(?<!dark )\b(?:{'|'.join(COLOURS)})\b(?!-)")
 _NOUN = re.compile(r"\b(?:block|cube|brick|bowl|dish|cylinder|tube)\b")

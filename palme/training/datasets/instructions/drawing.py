@@ -20,13 +20,15 @@ from palme.training.datasets.instructions.slips import Slips
 MAX_LETTERS = 240
 FOLDER = Path(__file__).parent
 CATEGORIES: Mapping[str, float] = {
-    "plain_put": 10, "put_one": 10, "put_into_it": 2, "put_many": 8, "move_by": 5, "stack_two": 1.5,
+    "plain_put": 7, "put_one": 9, "put_into_it": 2, "put_many": 8, "move_by": 5, "stack_two": 1.5,
     "stack_three": 3, "stack_four": 1, "stack_many": 2.5, "row_of": 4, "column_of": 1, "shape_of": 1,
     "together": 1.3, "swap_of": 3, "emptied": 2.5, "taken_out": 2.5, "cleared": 3, "matched": 2.5,
     "shared": 1, "kept": 2, "kept_and_done": 3, "instead": 3, "count_of": 2.5, "compared": 2,
     "exists_of": 4, "colour_of": 2, "what_is": 3, "where_is": 2, "possible_of": 1.5, "sequence_of": 6,
     "pronoun_of": 5, "corrected": 5, "if_of": 6, "absent": 5, "beyond_request": 6, "unsafe_request": 4,
-    "unclear_request": 5, "cancelled": 2.5, "impossible_request": 2.5, "chatty_of": 9,
+    "unclear_request": 5, "cancelled": 2.5, "impossible_request": 2.5, "chatty_of": 9, "excepted": 5,
+    "negated": 5, "conditioned": 6, "condition_with_it": 4, "said_of_it": 3, "weighed": 5, "some_of": 4,
+    "stepwise": 6, "revised": 4, "nested": 5,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 

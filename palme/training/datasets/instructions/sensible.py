@@ -19,7 +19,7 @@ from palme.language.programs.calls import (
     Stack,
     Swap,
 )
-from palme.language.programs.things import BetweenFilter, Closest, Noun, Related, Things
+from palme.language.programs.things import BetweenFilter, Closest, Except, Not, Noun, Related, Things
 
 
 def is_sensible(program: Program) -> bool:
@@ -47,7 +47,7 @@ def walk(node: Any) -> Iterator[Any]:
 def _makes_sense(part: Any) -> bool:
     if isinstance(part, Put):
         empties = isinstance(part.place, OnTheTable) and _contents(part.what)  # said as "empty"
-        return _differ(part.what, *_references(part.place)) and not empties
+        return _differ(part.what, *_references(part.place)) and not empties and not _joins_itself(part)
     if isinstance(part, Swap):
         return _differ(part.first, part.second)
     if isinstance(part, Compare):
@@ -60,7 +60,10 @@ def _makes_sense(part: Any) -> bool:
         return len({noun.text for noun in part.nouns}) == len(part.nouns)
     if isinstance(part, Noun):
         described = [one.to for one in part.filters if isinstance(one, (Related, Closest))]
-        return all(_bare(part) != _bare(noun) for to in described for noun in to.nouns)
+        left_out = [noun for one in part.filters if isinstance(one, Except) for noun in one.those.nouns]
+        return all(_bare(part) != _bare(noun) for to in described for noun in to.nouns) and all(
+            _is_some_of(noun, part) for noun in left_out
+        )
     if isinstance(part, Do) and part.verb in ("gather", "spread"):
         return part.what.quantifier not in ("any", 1) and (
             part.what.quantifier != "the" or len(part.what.nouns) > 1
@@ -76,6 +79,21 @@ def _references(place: Any) -> tuple[Things, ...]:
     if isinstance(place, BetweenPlace):
         return (place.first,) if place.second is None else (place.first, place.second)
     return ()
+
+
+def _joins_itself(put: Put) -> bool:
+    """Whether something goes in the bowl that holds it, or in the one that does not."""
+    place = [noun for of in _references(put.place) for noun in of.nouns]
+    filters = [one.filter if isinstance(one, Not) else one for noun in place for one in noun.filters]
+    holds = [one.to for one in filters if isinstance(one, Related) and one.relation == "holding"]
+    return not all(_differ(put.what, to) for to in holds)
+
+
+def _is_some_of(noun: Noun, of: Noun) -> bool:
+    """Whether `noun`, which is left out, can be among `of` without being all of it."""
+    kinds = noun.kind == of.kind or "thing" in (noun.kind, of.kind) or "tower" in (noun.kind, of.kind)
+    looks = (noun.kind, noun.colour, noun.size)
+    return kinds and (bool(noun.filters) or looks != (of.kind, of.colour, of.size))
 
 
 def _contents(what: Things) -> bool:

@@ -160,6 +160,14 @@ def test_a_symbol_stands_in_one_file(tmp_path: Path) -> None:
         ("empty(red block)", False),
         ("count(red block + red block)", False),
         ("put(block [nearest blue bowl], in blue bowl)", True),
+        ("put(all block [except block], in blue bowl)", False),
+        ("put(all block [except red cylinder], in blue bowl)", False),
+        ("put(all block [except red thing], in blue bowl)", True),
+        ("put(all block [except block [leftmost]], in blue bowl)", True),
+        ("put(red block, in bowl [holding red block])", False),
+        ("put(red block, in bowl [not holding red block])", False),
+        ("put(red block, in bowl [holding blue block])", True),
+        ("put(red block, in bowl [nearest red block])", True),
     ],
 )
 def test_what_nobody_asks_for_is_not_drawn(text: str, expected: bool) -> None:
