@@ -26,9 +26,9 @@ CATEGORIES: Mapping[str, float] = {
     "shared": 1, "kept": 2, "kept_and_done": 3, "instead": 3, "count_of": 2.5, "compared": 2,
     "exists_of": 4, "colour_of": 2, "what_is": 3, "where_is": 2, "possible_of": 1.5, "sequence_of": 6,
     "pronoun_of": 5, "corrected": 5, "if_of": 6, "absent": 5, "beyond_request": 6, "unsafe_request": 4,
-    "unclear_request": 5, "cancelled": 2.5, "impossible_request": 2.5, "chatty_of": 9, "excepted": 5,
+    "unclear_request": 5, "cancelled": 2.5, "impossible_request": 2.5, "chatty_of": 10, "excepted": 5,
     "negated": 5, "conditioned": 6, "condition_with_it": 4, "said_of_it": 3, "weighed": 5, "some_of": 4,
-    "stepwise": 6, "revised": 4, "nested": 5,
+    "stepwise": 6, "revised": 4, "nested": 5, "asked_if": 9, "asked_for": 13,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
