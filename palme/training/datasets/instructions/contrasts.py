@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
 
 from palme.language.programs.calls import Compare, Exists, If, Joint, Program, Put
 from palme.language.programs.parser import parse
+from palme.training.datasets.instructions.flips import FLIPS, Change
 from palme.training.datasets.instructions.grammar import Example, with_articles
 from robots.skills import COLOURS, SHADES
 
@@ -60,12 +60,13 @@ _BESIDE = {
 _SIDES = {"left": "right", "right": "left"}
 _NO_SIDE = re.compile(r"\bright (?:next|by|under|at|now|away|beside|in|on|above|there)\b|\ball right\b")
 
-Change = Callable[[random.Random, Example], Example | None]
+_TRIED = 6
+"""Of the changes, for one example."""
 
 
 def contrast(rng: random.Random, example: Example) -> Example | None:
-    """`example` with a word changed, or None where none of three that were to be changed is there."""
-    for change in rng.sample(_CHANGES, 3):
+    """`example` with a word changed, or None where what was to be changed is not there."""
+    for change in rng.sample(_CHANGES, _TRIED):
         changed = change(rng, example)
         if changed is not None and changed.program != example.program:
             return changed
@@ -178,5 +179,5 @@ def _swapped(text: str) -> str:
 
 _CHANGES: tuple[Change, ...] = (
     _strange_colour, _strange_colour, _strange_noun, _strange_verb, _unsafe_verb, _forbidden, _unless,
-    _unless, _other_side, _other_side, _elsewhere, _elsewhere, _stated,
+    _unless, _other_side, _other_side, _elsewhere, _elsewhere, _stated, *FLIPS,
 )  # fmt: skip

@@ -1,11 +1,13 @@
 """Sentences that differ in a word, and programs that differ with them."""
 
 import random
+import re
 from difflib import SequenceMatcher
 
 import pytest
 
 from palme.language.programs.parser import parse
+from palme.training.datasets.instructions import flips
 from palme.training.datasets.instructions.contrasts import contrast
 from palme.training.datasets.instructions.drawing import CATEGORIES, Instructions
 from palme.training.datasets.instructions.grammar import Example
@@ -85,3 +87,117 @@ def test_unless_is_not_if() -> None:
         ("if one or the other, go", "if exists ( bowl ) or exists ( block ) : empty ( red bowl )"),
     ):
         assert not any("unless" in sentence for sentence, _ in _contrasts(said, program))
+
+
+FLIPPED = [
+    (
+        "all_but",
+        "put all the blocks in the red bowl",
+        "put ( all block , in red bowl )",
+        r"put all the blocks (except|but|apart from|other than|but not) the \w+ ones? in the red bowl",
+        r"put \( all block \[ except (all )?\w+ block \] , in red bowl \)",
+    ),
+    (
+        "not_all",
+        "put all the red blocks in the bowl",
+        "put ( all red block , in bowl )",
+        "put (one|two|three) of the red blocks in the bowl",
+        r"put \( [123] red block , in bowl \)",
+    ),
+    (
+        "first_that",
+        "empty the red bowl, then put the can on the table",
+        "empty ( red bowl ) ; put ( cylinder , on table )",
+        "empty the red bowl.* put the can on the table",
+        r"put \( cylinder , on table \) ; empty \( red bowl \)",
+    ),
+    (
+        "is_not",
+        "if the bowl is empty, stack the blocks",
+        "if exists ( bowl [ empty ] ) : stack ( all block )",
+        "if the bowl (is not|isn't) empty, stack the blocks",
+        r"if not exists \( bowl \[ empty \] \) : stack \( all block \)",
+    ),
+    (
+        "is_not",
+        "if there is a red can, empty the bowl, otherwise stack the blocks",
+        "if exists ( red cylinder ) : empty ( bowl ) else : stack ( all block )",
+        "if there is no red can, empty the bowl, otherwise stack the blocks",
+        r"if not exists \( red cylinder \) : empty \( bowl \) else : stack \( all block \)",
+    ),
+    (
+        "more_or_fewer",
+        "if there are more blocks than cans, empty the bowl",
+        "if count ( block ) > count ( cylinder ) : empty ( bowl )",
+        "if there are fewer blocks than cans, empty the bowl",
+        r"if count \( block \) < count \( cylinder \) : empty \( bowl \)",
+    ),
+    (
+        "other_size",
+        "put the small block on the biggest can",
+        "put ( small block , on cylinder [ largest ] )",
+        "put the large block on the (smallest|littlest|tiniest) can",
+        r"put \( large block , on cylinder \[ smallest \] \)",
+    ),
+    (
+        "front_or_behind",
+        "put the block behind the can",
+        "put ( block , behind cylinder )",
+        "put the block in front of the can",
+        r"put \( block , front of cylinder \)",
+    ),
+    (
+        "and_or",
+        "if there is a can and the bowl is empty, stack the blocks",
+        "if exists ( cylinder ) and exists ( bowl [ empty ] ) : stack ( all block )",
+        "if there is a can or the bowl is empty, stack the blocks",
+        r"if exists \( cylinder \) or exists \( bowl \[ empty \] \) : stack \( all block \)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "sentence", "program", "said", "written"), FLIPPED)
+def test_a_small_word_turns_a_program_round(
+    name: str, sentence: str, program: str, said: str, written: str
+) -> None:
+    for seed in range(20):
+        other = getattr(flips, name)(random.Random(seed), Example(sentence, program, "if_of"))
+        assert other is not None
+        assert re.fullmatch(said, other.sentence) and re.fullmatch(written, other.program), other
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence", "program"),
+    [
+        (
+            "all_but",
+            "put all blocks but not the red one in the bowl",
+            "put ( all block [ not red ] , in bowl )",
+        ),
+        ("first_that", "empty red, then put it on the can", "empty ( red bowl ) ; put ( it , on cylinder )"),
+        (
+            "is_not",
+            "if there is a can, put it in red",
+            "if exists ( cylinder ) : put ( cylinder , in red bowl )",
+        ),
+        ("is_not", "unless the bowl is empty, go", "if not exists ( bowl [ empty ] ) : stack ( all block )"),
+        ("more_or_fewer", "are there no more than two cans ?", "count ( cylinder ) <= 2"),
+        ("other_size", "move the block a little to the left", "move ( block , left 3 )"),
+    ],
+)
+def test_what_would_not_be_turned_round_stays(name: str, sentence: str, program: str) -> None:
+    for seed in range(20):
+        assert getattr(flips, name)(random.Random(seed), Example(sentence, program, "if_of")) is None
+
+
+def test_what_is_turned_round_is_a_program_and_another_one(instructions: Instructions) -> None:
+    rng, found = random.Random(6), dict.fromkeys((flip.__name__ for flip in flips.FLIPS), 0)
+    for _ in range(1500):
+        example = instructions.one(rng, rng.choices(list(CATEGORIES), list(CATEGORIES.values()))[0])
+        for flip in set(flips.FLIPS):
+            other = flip(rng, example)
+            if other is not None:
+                found[flip.__name__] += 1
+                assert parse(other.program).text == other.program != example.program, (example, other)
+                assert other.sentence != example.sentence
+    assert min(found[name] for name in found if name != "and_or") > 0, found
