@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from palme.errors import NoMotion, StepFailed
+from palme.errors import NoMotion, OutOfReach, StepFailed
 from palme.events import (
     Acted,
     Corrected,
@@ -31,11 +31,11 @@ from palme.events import (
     TakenOver,
 )
 from palme.language.account.account import Account
-from palme.planners.base import PlannedStep, Planner, Verdict
-from palme.planning import Planning, by_name
+from palme.planners.base import Blocked, PlannedStep, Planner, Verdict, by_name
+from palme.planning import Planning
 from palme.policies.base import Policy
 from palme.supervision import Correction, Person, Supervisor
-from robots.errors import CommandJumps, CommandOutside, NotAutonomous
+from robots.errors import CommandJumps, CommandOutside, NotAutonomous, Unreachable
 from robots.robot import Robot
 from robots.safety.chunk_verdict import ChunkVerdict
 from robots.skills import BadStep, Step
@@ -189,6 +189,7 @@ class Agent:
         self._history: list[tuple[Step, bool]] = []
         self._replans = 0
         self._held_back = ""  # what the gate kept the arm from in this step
+        self._obstacle = ""  # the same, or that it is out of reach, for a person
         self._begun: list[Step] = []
         self._first: dict[str, float] = {}  # [s] to the first command, by part
         self._planning = Planning(
@@ -345,7 +346,7 @@ class Agent:
 
     def _execute(self, plan: PlannedStep, observation: Observation) -> str:
         """Run the policy until it is done; returns "" or why the step failed."""
-        self._held_back = ""
+        self._held_back = self._obstacle = ""
         try:
             step = by_name(plan)
         except BadStep as error:
@@ -360,8 +361,10 @@ class Agent:
             begin = time.perf_counter()
             try:
                 chunk = self._policy.act(observation, step)
-            except StepFailed as failure:
+            except (StepFailed, Unreachable) as failure:
                 self._add_seconds("policy", begin)
+                if isinstance(failure, OutOfReach | Unreachable):
+                    self._obstacle = OutOfReach.obstacle
                 return str(failure)
             policy_s = self._add_seconds("policy", begin)
             begin = time.perf_counter()
@@ -374,6 +377,7 @@ class Agent:
                 execute_s = self._add_seconds("execute", begin)
                 verdict = self._executor.verdict
                 self._held_back = verdict.reason or self._held_back
+                self._obstacle = verdict.obstacle or self._obstacle
                 acted = Acted(
                     self._now(), len(self._history), observation, tuple(sent),
                     tuple(self._policy.localisations), policy_s, execute_s, chunk=chunk, verdict=verdict,
@@ -414,6 +418,8 @@ class Agent:
         index, gate = len(self._history), self._held_back
         why = "; ".join(dict.fromkeys(filter(None, (failure or verdict.reason, gate))))
         self._note(step, verdict.success, "" if verdict.success else why)
+        if self._obstacle and self._begun and not verdict.success:
+            self._planning.blocked.append(Blocked(self._begun[-1], self._obstacle))
         judged = Judged(
             self._now(), index, step, verdict.success, verdict.probability, failure, seconds, observation,
             verdict.reason, verdict.unsure, gate,

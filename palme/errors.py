@@ -56,3 +56,10 @@ class GoalRefused(ValueError):
 
 class StepFailed(Exception):
     """A policy cannot carry out a step (nothing found to act on, or out of reach): the agent plans again."""
+
+
+class OutOfReach(StepFailed):
+    """No posture of the arm reaches what the step needs."""
+
+    obstacle: ClassVar[str] = "it is out of my reach"
+    """For a person: what a planner may plan around."""

@@ -13,7 +13,7 @@ from palme.errors import LookAgain, NoMotion, Question
 from palme.events import Asked, Event, Planned, Understood
 from palme.language.account.account import Account, Reading
 from palme.perception.objects import PerceivedObjects
-from palme.planners.base import Context, KeptGoal, PlannedStep, Planner, Verdict
+from palme.planners.base import Blocked, Context, KeptGoal, PlannedStep, Planner, Verdict, by_name
 from palme.supervision import Person
 from robots.skills import ENTITIES, TABLE, BadStep, Step
 from robots.types import Observation
@@ -42,7 +42,7 @@ class Planning:
     Attributes:
         objects: as the planner saw them last.
         seconds: in the planner, in all: to plan, and to judge.
-        failures: why each step of the run failed; see `Context`.
+        failures: why each step of the run failed; see `Context`, and there `blocked`.
         read_s: [s] that the reading of the instruction took, of the seconds to plan.
     """
 
@@ -61,6 +61,7 @@ class Planning:
         self.objects: PerceivedObjects | None = None
         self.seconds = {"plan": 0.0, "judge": 0.0}
         self.failures: list[str] = []
+        self.blocked: list[Blocked] = []
         self.read_s = 0.0
         self._goal: tuple[str, KeptGoal] | None = None  # the instruction and what it was read as
         self._told = ""  # the instruction that was said to be understood
@@ -192,7 +193,9 @@ class Planning:
     def _context(self, instruction: str, observation: Observation, history: History) -> Context:
         kept = self._goal[1] if self._goal is not None and self._goal[0] == instruction else None
         answers = self._answers[1] if self._answers[0] == instruction else ()
-        return Context(instruction, observation, tuple(history), kept, answers, tuple(self.failures))
+        return Context(
+            instruction, observation, tuple(history), kept, answers, tuple(self.failures), tuple(self.blocked)
+        )
 
     def _tell(
         self,
@@ -239,10 +242,3 @@ class Planning:
         answer = None if self._person is None else self._person.answer(question)
         self._emit(Asked(self._now(), index, question, answer))
         return answer
-
-
-def by_name(plan: PlannedStep) -> Step:
-    """The step with `obj_k` replaced by class names. Raises BadStep for an object that is not listed."""
-    if plan.objects is None:
-        return plan.step
-    return plan.step.resolve([plan.objects.name(i) for i in range(len(plan.objects))])

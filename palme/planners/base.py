@@ -84,6 +84,19 @@ class KeptGoal(Protocol):
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """A step that the arm was kept from: by its safety gate, or because it cannot reach so far.
+
+    Attributes:
+        step: by names, with the locations that it was planned for.
+        obstacle: what was in the way of it, for a person, such as "it is out of my reach".
+    """
+
+    step: Step
+    obstacle: str
+
+
+@dataclass(frozen=True)
 class Context:
     """The input of a planner.
 
@@ -95,6 +108,7 @@ class Context:
         answers: a person's, to the planner's questions about the instruction, in order.
         failures: why each step of `history` failed, in plain words, with what the safety gate kept the arm
             from; "" = it succeeded, or nothing is known.
+        blocked: those of them that the arm was kept from, as they happened: to be planned around.
     """
 
     instruction: str
@@ -103,6 +117,7 @@ class Context:
     goal: KeptGoal | None = None
     answers: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +141,13 @@ class PlannedStep:
     objects: PerceivedObjects | None = None
     goal: KeptGoal | None = None
     closing: str = ""
+
+
+def by_name(plan: PlannedStep) -> Step:
+    """The step with `obj_k` replaced by class names. Raises BadStep for an object that is not listed."""
+    if plan.objects is None:
+        return plan.step
+    return plan.step.resolve([plan.objects.name(i) for i in range(len(plan.objects))])
 
 
 @dataclass(frozen=True)

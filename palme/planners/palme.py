@@ -23,6 +23,7 @@ from palme.models.embodied_lm import EmbodiedLM
 from palme.models.processor import EmbodiedProcessor
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Verdict
+from palme.planners.go_around import untried
 from palme.weight_files import BadWeights
 from robots.skills import TABLE, Step
 from robots.types import Observation
@@ -94,9 +95,16 @@ class PalmePlanner:
         """See `Planner.next_step`; refused are sentences outside the skills and objects not detected."""
         # Of several correct steps the order of the objects decides. Rotating it at every step prevents a loop
         # in which a block that fell onto another one is lifted off and put back.
-        objects = self._detect(context.observation).rotated(len(context.history))
-        if not len(objects):
+        seen = self._detect(context.observation)
+        if not len(seen):
             raise NoMotion("I see no object on the table.")
+        plans = (
+            self._planned(context, seen.rotated(len(context.history) + k))
+            for k in range(len(seen) if context.blocked else 1)
+        )
+        return untried(plans, context.blocked)
+
+    def _planned(self, context: Context, objects: PerceivedObjects) -> PlannedStep:
         history = [(step.text, success) for step, success in context.history]
         prompt = prompt_words(
             context.instruction, len(objects), history, read=self._instruction_encoder is not None

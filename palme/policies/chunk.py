@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palme.errors import StepFailed
+from palme.errors import OutOfReach, StepFailed
 from palme.events import Localisation
 from palme.perception.detector import Detector, Keypoint
 from palme.policies.base import Motion, accepted
 from palme.policies.keypose import AIMS, MIN_SCORE, MOVED, localisation
 from palme.types import Goal
 from palme.weight_files import load_state
+from robots.errors import Unreachable
 from robots.files import replacing
 from robots.motion.pick_place import DROP, GRASP_DEPTH, HOVER, PHASES, RELEASE, TRAVEL_Z
 from robots.skills import TABLE, Step
@@ -236,8 +237,8 @@ class ChunkPolicy:
             over = motion.reach(np.array([*place.xyz[:2], TRAVEL_Z]), place.yaw, motion.home)
             down = np.array([*place.xyz[:2], place.xyz[2] + edge - GRASP_DEPTH + DROP])
             there = motion.reach(down, place.yaw, over)
-        except Exception as error:  # the kinematics' message for what is out of reach
-            raise StepFailed(str(error)) from error
+        except Unreachable as error:
+            raise OutOfReach(str(error)) from error
         release = min(edge / motion.gripper_width + RELEASE, 1.0)
         return np.stack([hover, grasp, lifted, over, there]), np.array([pick.opening, release])
 

@@ -11,11 +11,12 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 
-from palme.errors import StepFailed
+from palme.errors import OutOfReach, StepFailed
 from palme.events import Localisation
 from palme.perception.detector import Detector, Keypoint
 from palme.policies.base import Motion, accepted
 from palme.types import Goal
+from robots.errors import Unreachable
 from robots.motion.pick_place import DROP, EMPTY, GRASP_DEPTH, HOVER, OPEN_TICKS, RELEASE, TRAVEL_Z
 from robots.skills import TABLE, Step
 from robots.types import ActionChunk, CameraFrame, Observation
@@ -168,8 +169,8 @@ class KeyposePolicy:
     def _reach(self, xyz: Array | list[float], yaw: float) -> Array:
         try:
             return self.motion.reach(np.asarray(xyz, np.float64), yaw, self.motion.home)
-        except Exception as error:  # the kinematics' message for what is out of reach
-            raise StepFailed(str(error)) from error
+        except Unreachable as error:
+            raise OutOfReach(str(error)) from error
 
     def _lift_to(self, observation: Observation, z: float) -> Array:
         q = self._from(observation)

@@ -15,6 +15,15 @@ from robots.types import Array, JointCommand
 SAME = 1e-6  # [rad] a sent position this near to the target is the target
 JOINTS = "joint limits"  # of position, speed, acceleration or jerk
 UNKNOWN = "a limit of the arm's own gate"  # at the other end of a bridge
+OBSTACLES = {
+    "workspace": "it is outside the space that I may move in",
+    "table": "a part of me would touch the table",
+    "self-collision": "parts of my arm would touch each other",
+    "following error": "something blocked my arm",
+    "CommandOutside": "a joint of mine would have to go beyond its limits",
+    "CommandJumps": "my arm was not where that motion begins",
+}
+"""In words for a person, by the constraint or the error that a reason begins with."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,13 @@ class ChunkVerdict:
     def ticks(self) -> int:
         """Commands sent."""
         return self.accepted + self.clamped
+
+    @property
+    def obstacle(self) -> str:
+        """`reason` for a person, without numbers: what a planner may plan around; "" = nothing."""
+        named = [self.refused] if self.refused else sorted(self.causes)
+        kinds = (name.partition(":")[0] for name in named)
+        return " and ".join(dict.fromkeys(OBSTACLES[kind] for kind in kinds if kind in OBSTACLES))
 
     @property
     def reason(self) -> str:

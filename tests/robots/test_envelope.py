@@ -10,6 +10,7 @@ import pytest
 
 from palme.cli.bench.gate_streams import Streams
 from robots.motion.kinematics import fk, ik, reach_down, tool_pose
+from robots.safety.chunk_verdict import ChunkVerdict
 from robots.safety.clearance import ROUNDING, SAG, LinkPoses, SelfMargins, WorkspaceMargins
 from robots.safety.envelope import SELF, WORKSPACE
 from robots.safety.gate import SafetyGate
@@ -189,3 +190,13 @@ def test_a_margin_used_up_to_the_last_rounding_is_computed_again(
             == 1.0
         )
         assert checked == [kind]
+
+
+def test_every_constraint_has_words_for_a_person(arm: ArmSpec) -> None:
+    envelope = SafetyGate(arm).envelope
+    assert envelope is not None
+    names = envelope.margins(arm.q_home)
+    assert len(names) >= 7
+    for name in names:
+        words = ChunkVerdict(causes={name: 3}).obstacle
+        assert words and not any(character.isdigit() for character in words)

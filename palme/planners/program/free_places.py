@@ -17,6 +17,8 @@ SPACE = 0.024
 """[m] between outlines: room for a finger of the gripper."""
 CLOSE = 0.006
 """[m] between outlines where something shall lie next to another: a finger's room is on the other sides."""
+AROUND = 0.05
+"""[m] around a place that the arm was kept from within which no other is tried."""
 PITCH = 0.01
 SPACING = 0.075
 """[m] between the middles of neighbours in a row."""
@@ -42,6 +44,8 @@ def is_free(
     """
     if not (X_RANGE[0] <= xy[0] <= X_RANGE[1] and Y_RANGE[0] <= xy[1] <= Y_RANGE[1]):
         return False
+    if is_shut(scene, xy):
+        return False
     left_out = set(without)
     return all(
         math.hypot(thing.xyz[0] - xy[0], thing.xyz[1] - xy[1])
@@ -49,6 +53,11 @@ def is_free(
         for thing in scene
         if thing.id not in left_out and (thing.holder is None or thing.is_bowl)
     )
+
+
+def is_shut(scene: SeenScene, xy: XY) -> bool:
+    """Whether the arm was kept from putting something down near `xy`."""
+    return any(math.hypot(x - xy[0], y - xy[1]) < AROUND for x, y in scene.shut)
 
 
 def in_the_way(scene: SeenScene, xy: XY, what: int) -> int | None:

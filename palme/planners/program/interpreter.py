@@ -78,6 +78,7 @@ class Intent:
         keep: ids of what is not to be moved.
         answers: to questions, in order.
         lines: one for each that ran.
+        calls: number of the call that each of `goals` is of; those of one call may change their order.
     """
 
     goals: tuple[Goal, ...] = ()
@@ -85,6 +86,7 @@ class Intent:
     keep: frozenset[int] = frozenset()
     answers: tuple[str, ...] = ()
     lines: tuple[RunLine, ...] = ()
+    calls: tuple[int, ...] = ()
 
 
 def interpret(
@@ -126,6 +128,7 @@ class _Run:
     keep: set[int] = field(default_factory=set)
     answers: list[str] = field(default_factory=list)
     lines: list[RunLine] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
 
     def intent(self) -> Intent:
         for goal in self.goals:
@@ -137,8 +140,9 @@ class _Run:
         final = tuple(dict.fromkeys(goal for goal in self.goals if goal.holds(self.scene)))
         kept = tuple(Unmoved(id, self.start[id].xyz[:2], self.start[id].holder) for id in sorted(self.keep))
         return Intent(
-            tuple(self.goals), (*final, *kept), frozenset(self.keep), tuple(self.answers), tuple(self.lines)
-        )
+            tuple(self.goals), (*final, *kept), frozenset(self.keep), tuple(self.answers), tuple(self.lines),
+            tuple(self.calls),
+        )  # fmt: skip
 
     def line(self, line: c.Line) -> None:
         if not isinstance(line, c.If):
@@ -185,6 +189,7 @@ class _Run:
     def _act(self, call: c.Action) -> None:
         before = len(self.goals)
         found = self._goals_of(call)
+        self.calls += [len(self.lines)] * (len(self.goals) - before)
         self.it = found
         said = ", ".join(dict.fromkeys(goal.said(self.start) for goal in self.goals[before:]))
         self._note(call.text, found, said or "as it is")

@@ -6,7 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from palme.planners.program.free_places import CLOSE, X_RANGE, Y_RANGE, NoRoom, anywhere, is_free, place_for
+from palme.planners.program.free_places import (
+    CLOSE,
+    X_RANGE,
+    Y_RANGE,
+    NoRoom,
+    anywhere,
+    is_free,
+    is_shut,
+    place_for,
+)
 from palme.planners.program.goals import MIDDLE, WITHIN, XY, At, Beside, Between, Goal, InBowl, On, OnSide
 from palme.planners.program.scene import SeenScene, SeenThing
 from palme.planners.program.select import Selection
@@ -53,7 +62,7 @@ def spot(scene: SeenScene, goal: Goal) -> XY:
 
 
 def chosen(scene: SeenScene, selection: Selection, n: int | None, mover: int | None) -> tuple[int, ...]:
-    """The things that are taken of a selection: what is easiest to reach.
+    """The things that are taken of a selection: what is easiest to reach, and was not found hard.
 
     Args:
         n: how many; None = as many as the selection says.
@@ -63,7 +72,11 @@ def chosen(scene: SeenScene, selection: Selection, n: int | None, mover: int | N
     ids = [id for id in selection.ids if id != mover] or list(selection.ids)
     if wanted is None or len(ids) <= wanted:
         return tuple(ids)
-    return tuple(sorted(ids, key=lambda id: (len(scene.above(id)), len(scene.below(id)), id))[:wanted])
+
+    def cost(id: int) -> tuple[bool, int, int, int]:
+        return id in scene.hard, len(scene.above(id)), len(scene.below(id)), id
+
+    return tuple(sorted(ids, key=cost)[:wanted])
 
 
 def reachable(scene: SeenScene, id: int, xy: XY) -> XY:
@@ -75,6 +88,8 @@ def reachable(scene: SeenScene, id: int, xy: XY) -> XY:
     name = scene[id].name
     if not (X_RANGE[0] <= xy[0] <= X_RANGE[1] and Y_RANGE[0] <= xy[1] <= Y_RANGE[1]):
         raise NoRoom(f"The {name} would be out of my reach there.")
+    if is_shut(scene, xy):
+        raise NoRoom(f"I cannot put the {name} down there.")
     if not is_free(scene, xy, (id, *scene.above(id)), space=CLOSE):
         raise NoRoom(f"There is something where the {name} shall go.")
     return xy
@@ -148,4 +163,4 @@ def _put_down(scene: SeenScene, id: int, xy: XY) -> SeenScene:
 
 
 def _with(scene: SeenScene, thing: SeenThing) -> SeenScene:
-    return SeenScene(tuple(thing if one.id == thing.id else one for one in scene))
+    return replace(scene, things=tuple(thing if one.id == thing.id else one for one in scene))

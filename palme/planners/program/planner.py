@@ -8,6 +8,7 @@ picture, say what is next, so that what came undone is done again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from palme.errors import Answer, LookAgain, NoMotion, Question, Stuck
 from palme.language.programs.prompt import SentenceTooLong
@@ -15,6 +16,7 @@ from palme.language.programs.things import Noun
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Verdict, listed
 from palme.planners.program.goals import Goal, InBowl, On, OnTable
+from palme.planners.program.hindered import hindered
 from palme.planners.program.interpreter import Intent, Refused, interpret
 from palme.planners.program.program_goal import ProgramGoal
 from palme.planners.program.reader import NotRead, Reader, Reading
@@ -50,11 +52,14 @@ class ProgramPlanner:
             LookAgain: another picture would make sure; `Answer`, `Question`, `Stuck`, `NoMotion`.
         """
         goal = self._kept(context) or ProgramGoal(context.instruction, self._read(context.instruction))
-        scene = goal.see(context.observation, self._detect(goal, context.observation))
+        goal.see(context.observation, self._detect(goal, context.observation))
+        scene = goal.scene = hindered(goal.scene, context.blocked)
         begun = bool(context.history)
         plan = goal.plan or self._understood(goal, context)
+        if context.blocked:
+            _go_around(goal, plan)
         try:
-            following = plan.next(scene)
+            following = plan.next(scene, context.blocked)
         except CannotGoOn as error:
             words: NoMotion = Stuck(str(error), goal) if begun else NoMotion(str(error), goal)
             raise _look_again(goal, words) from error
@@ -64,7 +69,7 @@ class ProgramPlanner:
                 raise LookAgain("I look again before I say that it is done.", goal, done)
             return done
         goal.stepped(following)
-        why = _why(following, scene)
+        why = _why(following, scene) + _before(context)
         return PlannedStep(following.step, why, goal.reading.probability, None, goal.objects, goal)
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
@@ -113,6 +118,7 @@ class ProgramPlanner:
 
     def _intent(self, goal: ProgramGoal, answers: list[str]) -> Intent:
         settled: dict[Noun, tuple[int, ...]] = {}
+        goal.settled = settled
         program, again = goal.reading.program, ""
         while True:
             try:
@@ -140,7 +146,7 @@ class ProgramPlanner:
             intent = interpret(reading.program, goal.scene)
         except (NoMotion, Refused):
             return None
-        goal.reading = reading
+        goal.reading, goal.settled = reading, {}
         return intent
 
     def _meant(self, answer: str, which: Ambiguous, scene: SeenScene) -> tuple[int, ...] | None:
@@ -174,6 +180,22 @@ def _look_again(goal: ProgramGoal, words: NoMotion) -> NoMotion:
     if not goal.last:
         goal.plan = None  # it is understood anew from the next picture
     return LookAgain(str(words), goal, words)
+
+
+def _go_around(goal: ProgramGoal, plan: TaskPlan) -> None:
+    """Where other things or places do as well, `plan` goes on with those that the arm was not kept from."""
+    start = replace(goal.start, shut=goal.scene.shut, hard=goal.scene.hard)
+    try:
+        plan.turn(interpret(goal.reading.program, start, goal.settled))
+    except Refused:  # no others do
+        return
+
+
+def _before(context: Context) -> str:
+    """That the arm was kept from the last step, for a person; "" = it was not."""
+    if not (context.blocked and context.history and context.blocked[-1].step == context.history[-1][0]):
+        return ""
+    return f"; I could not do the last step: {context.blocked[-1].obstacle}"
 
 
 def _why(following: NextStep, scene: SeenScene) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from palme.language.programs.things import Noun
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import ReadLine, Understanding
 from palme.planners.program.free_places import NoRoom
@@ -29,6 +31,7 @@ class ProgramGoal:
         scene: in the last picture.
         start: as it was when the program was interpreted.
         plan: None until the program is interpreted.
+        settled: what a person said that a noun means.
         last: the step that was planned last, and `before`: the scene that it was planned on.
     """
 
@@ -39,6 +42,7 @@ class ProgramGoal:
     scene: SeenScene = SeenScene(())
     start: SeenScene = SeenScene(())
     plan: TaskPlan | None = None
+    settled: Mapping[Noun, tuple[int, ...]] = field(default_factory=dict)
     last: NextStep | None = None
     before: SeenScene = SeenScene(())
     objects: PerceivedObjects | None = None

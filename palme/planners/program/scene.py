@@ -63,11 +63,18 @@ class SeenThing:
 class SeenScene:
     """All things that are seen.
 
+    Attributes:
+        things: each once.
+        shut: places on the table, (x, y) in [m], base frame, that the arm was kept from.
+        hard: ids of things that it was kept from taking, or from putting something into or onto.
+
     Raises:
         ValueError: two things have one id, or something rests on a thing that is not seen.
     """
 
     things: tuple[SeenThing, ...]
+    shut: tuple[tuple[float, float], ...] = ()
+    hard: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         ids = [thing.id for thing in self.things]

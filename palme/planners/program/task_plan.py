@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from palme.planners.base import Blocked
 from palme.planners.program.free_places import NoRoom, anywhere, in_the_way
 from palme.planners.program.goals import Goal, InBowl, On, OnTable, Unmoved
+from palme.planners.program.hindered import given_up, times
 from palme.planners.program.interpreter import Intent
 from palme.planners.program.placing import ASIDE, spot
 from palme.planners.program.scene import SeenScene
@@ -42,28 +45,67 @@ class TaskPlan:
         self.reached = 0
         """Number of goals that were seen to hold, each after those before it."""
 
-    def next(self, scene: SeenScene) -> NextStep | None:
+    def next(self, scene: SeenScene, blocked: Sequence[Blocked] = ()) -> NextStep | None:
         """What to do on `scene`; None where nothing is left to do.
 
-        Raises:
-            CannotGoOn: a thing is not seen any more, is in the way and not to be touched, or has no place.
-        """
-        goal = self._open(scene)
-        if goal is None:
-            return None
-        try:
-            return _towards(goal, scene, self.intent.keep)
-        except NoRoom as error:
-            raise CannotGoOn(str(error)) from error
+        Args:
+            scene: with what the arm was kept from (`palme.planners.program.hindered`).
+            blocked: steps that it was kept from: another that may come first is taken before them.
 
-    def _open(self, scene: SeenScene) -> Goal | None:
-        goals = self.intent.goals
+        Raises:
+            CannotGoOn: a thing is not seen any more, is in the way and not to be touched, has no place, or
+                the arm was kept from all that is left.
+        """
+        best: tuple[int, NextStep] | None = None
+        why: CannotGoOn | None = None
+        for goal in self._open(scene):
+            try:
+                step = _towards(goal, scene, self.intent.keep)
+            except (NoRoom, CannotGoOn) as error:
+                known = f" I tried, and {blocked[-1].obstacle}." if scene.shut and blocked else ""
+                why = why or CannotGoOn(f"{error}{known}")
+                if not blocked:
+                    raise why from error
+                continue
+            if obstacle := given_up(step.step, blocked):
+                why = why or CannotGoOn(f"I cannot put {step.then.said(scene)}: {obstacle}.")
+                continue
+            tried = times(step.step, blocked)
+            if best is None or tried < best[0]:
+                best = tried, step
+            if not tried:
+                break
+        if best is None and why is not None:
+            raise why
+        return None if best is None else best[1]
+
+    def turn(self, intent: Intent) -> None:
+        """Go on with `intent`, another way to do what is asked for; what both begin with stays reached."""
+        same = 0
+        for old, new in zip(self.intent.goals[: self.reached], intent.goals, strict=False):
+            if old != new:
+                break
+            same += 1
+        self.intent, self.reached = intent, same
+
+    def _open(self, scene: SeenScene) -> Iterator[Goal]:
+        """What is due, and then what may as well come first."""
+        intent, goals = self.intent, self.intent.goals
         while self.reached < len(goals) and _holds(goals[self.reached], scene):
             self.reached += 1
         if self.reached < len(goals):
-            return goals[self.reached]
-        left = [goal for goal in self.intent.final if not _holds(goal, scene)]
-        return next((goal for goal in left if not isinstance(goal, Unmoved)), None)
+            due = goals[self.reached]
+            yield due
+            for goal, call in zip(goals[self.reached + 1 :], intent.calls[self.reached + 1 :], strict=True):
+                if call != intent.calls[self.reached]:
+                    break
+                if not _parts(due) & _parts(goal, own=True) | _parts(goal) & _parts(due, own=True):
+                    if not _holds(goal, scene):
+                        yield goal
+            return
+        for goal in intent.final:
+            if not isinstance(goal, Unmoved) and not _holds(goal, scene):
+                yield goal
 
     def broken(self, scene: SeenScene) -> tuple[Goal, ...]:
         """What was not to be touched and is not where it was."""
@@ -72,16 +114,20 @@ class TaskPlan:
         )
 
 
+def _parts(goal: Goal, own: bool = False) -> set[int]:
+    """Ids of what `goal` is about; with `own`, of what moves for it alone."""
+    names = ("what",) if own else ("what", "bowl", "below", "of", "a", "b")
+    return {id for part in names if (id := getattr(goal, part, None)) is not None}
+
+
 def _holds(goal: Goal, scene: SeenScene) -> bool:
     _check_seen(goal, scene)
     return goal.holds(scene)
 
 
 def _check_seen(goal: Goal, scene: SeenScene) -> None:
-    for part in ("what", "bowl", "below", "of", "a", "b"):
-        id = getattr(goal, part, None)
-        if id is not None and id not in scene:
-            raise CannotGoOn("I do not see any more what I need for that.")
+    if any(id not in scene for id in _parts(goal)):
+        raise CannotGoOn("I do not see any more what I need for that.")
 
 
 def _towards(goal: Goal, scene: SeenScene, keep: frozenset[int]) -> NextStep:

@@ -1,0 +1,64 @@
+"""The PaLM-E planner takes another step that is right where the arm was kept from one, or says why not."""
+
+from __future__ import annotations
+
+import pytest
+
+from palme.errors import OutOfReach, Stuck
+from palme.planners.base import Blocked, Context, PlannedStep
+from palme.planners.go_around import untried
+from palme.planners.palme import PalmePlanner
+from robots.safety.chunk_verdict import OBSTACLES
+from robots.skills import Step
+from tests.planner_fakes import observation, scene, seen
+
+WORDS = [*OBSTACLES.values(), OutOfReach.obstacle]
+SORT = "put the blocks in the bowls with matching colors"
+
+
+@pytest.fixture(scope="module")
+def planner():
+    table = scene("red block", "blue block", "green block", "blue bowl", "red bowl", "green bowl")
+    detected = seen(table)
+    return PalmePlanner.load(lambda _: detected)
+
+
+def plan(planner: PalmePlanner, *blocked: Blocked, sentence: str = SORT) -> PlannedStep:
+    history = tuple((one.step, False) for one in blocked)
+    return planner.next_step(Context(sentence, observation(), history, blocked=blocked))
+
+
+def by_name(planned: PlannedStep) -> Step:
+    assert planned.objects is not None
+    return planned.step.resolve([planned.objects.name(i) for i in range(len(planned.objects))])
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_other_blocks_come_first_and_at_last_it_says_why_not(planner, words):
+    blocked: list[Blocked] = []
+    for _ in range(6):
+        blocked.append(Blocked(by_name(plan(planner, *blocked)), words))
+    steps = [one.step.text for one in blocked]
+    assert len(set(steps[:3])) == len(set(steps[3:])) == 3, steps
+    with pytest.raises(Stuck, match=f"I cannot put the .* block in the .* bowl: {words}"):
+        plan(planner, *blocked)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_the_only_right_step_is_tried_once_more(planner, words):
+    sentence = "put the red block in the blue bowl"
+    one = Blocked(Step.parse(sentence), words)
+    assert by_name(plan(planner, one, sentence=sentence)) == one.step
+    with pytest.raises(Stuck, match=words):
+        plan(planner, one, one, sentence=sentence)
+
+
+def test_no_more_plans_are_made_than_are_needed():
+    made = []
+
+    def plans():
+        for text in ("put the red block in the blue bowl", "put the blue block on the table"):
+            made.append(text)
+            yield PlannedStep(Step.parse(text))
+
+    assert untried(plans(), ()).step.what == "red block" and len(made) == 1
