@@ -1,4 +1,4 @@
-"""What the gate clamps or refuses is a reason that the program planner plans around, or says in plain words."""
+"""What the gate clamps or refuses is planned around by the program planner, or said in plain words."""
 
 from __future__ import annotations
 
