@@ -22,7 +22,7 @@ NEGLIGIBLE = 0.01
 """Share of the best program's probability below which another is not looked for."""
 
 MORE = 1.5
-"""Passes in which others may come to an end, as a multiple of those until the first did."""
+"""Passes in which others may come to an end, as a multiple of those until the most probable did."""
 
 
 class NotRead(Exception):
@@ -135,7 +135,7 @@ class ProgramReader:
             least = whole[-1].chance if len(whole) == width else 0.0
             least = max(least, NEGLIGIBLE * max(d.chance for d in (*whole, *live)))
             live = [d for d in live if d.may and len(d.tokens) < MAX_TOKENS and d.chance > least]
-            if whole:
+            if whole and not any(draft.chance > whole[0].chance for draft in live):
                 at_most = min(at_most, passes * MORE)
             if live:
                 live = self._longer(context, live, width)
