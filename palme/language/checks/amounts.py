@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from palme.language.checks.looks import named_as
+from palme.language.checks.nouns import Named
 from palme.language.checks.said import Said
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Use, Written
 from palme.language.programs import calls as c
 from palme.language.programs import things as t
 
-SOME_WAY = 5
-"""[cm] of a move without a length."""
+SOME_WAYS = (2, 3, 5, 8, 10, 12, 15)
+"""[cm] of moves without a length, from "a touch" to "a good way"."""
 
 
 def amounts(said: Said, written: Written) -> Iterator[Violation]:
@@ -44,8 +45,9 @@ def _distances(said: Said, written: Written) -> Iterator[Violation]:
     given = _lengths(written)
     for cm in given:
         if not any(abs(cm - one) <= 0.5 for one in kept):
-            loose = not kept and cm == SOME_WAY
-            if not loose and cm not in [value for value, _ in said.figures]:
+            loose = not kept and cm in SOME_WAYS
+            sized = not kept and said.has_word("width", "widths", "length", "lengths")
+            if not loose and not sized and cm not in [value for value, _ in said.figures]:
                 yield Violation("distance", f"{cm} cm", f"you do not say {cm} cm")
     for one in kept:
         if not any(abs(cm - one) <= 0.5 for cm in given):
@@ -62,8 +64,9 @@ def _numbers(said: Said, written: Written) -> Iterator[Violation]:
     lists |= {len(written.program.lines)}
     given = counts | compared | ranks | lists | set(_lengths(written))
     for value in values:
-        if value not in given and not _paired(value, written):
-            yield Violation("number", f"{value:g}", f"nothing of it is {value:g}")
+        if value not in given and not _paired(value, written) and not _is_denied(value, said):
+            told = f"nothing of it is {value:g}"
+            yield Violation("number", f"{value:g}", told).if_sure(not _is_of_a_group(value, said))
     for n in counts - values:
         one = n == 1 and (said.claims("quant") & {"any"} or said.has_word("one"))
         if not one and not (n == 2 and said.has_word("both")):
@@ -78,6 +81,33 @@ def _numbers(said: Said, written: Written) -> Iterator[Violation]:
     for n in ordinals - ranks - given:
         if not listed:
             yield Violation("number", f"number {n}", f"nothing of it is number {n}")
+
+
+def _places(value: float, said: Said) -> list[int]:
+    return [at for number, at in said.figures if number == value]
+
+
+def _is_denied(value: float, said: Said) -> bool:
+    """ "not one, not three", "no more than two", and numbers of chatter."""
+    return all(
+        said.standings[at] == "chatter"
+        or any(
+            "neg" in token.claims or token.text in ("no more than", "more than")
+            for token in said.tokens[max(at - 2, 0) : at]
+        )
+        or "neg" in said.tokens[at].claims
+        for at in _places(value, said)
+    )
+
+
+def _is_of_a_group(value: float, said: Said) -> bool:
+    """ "of the four cylinders", "these three blocks": all that there are, of which something is said."""
+    return all(
+        not said.asks(at)
+        or (at > 0 and "definite" in said.tokens[at - 1].claims)
+        or (at > 0 and said.tokens[at - 1].text == "all")
+        for at in _places(value, said)
+    )
 
 
 def _paired(value: float, written: Written) -> bool:
@@ -98,9 +128,13 @@ def _quantifier(use: Use, said: Said, written: Written) -> Iterator[Violation]:
     words = f"{use.quantifier} {use.noun.kind}"
     mover = not use.relation and not use.negative
     if use.quantifier in ("all", "each"):
-        universal = bool(amounts & {"all", "each", "rest"}) or plural or whole
-        described = said.has("ask what") or said.has_word("what", "whatever", "which", "contents")
-        if not universal and not (described and use.noun.kind == "thing") and not use.negative:
+        none = any(one.negated for one in named)  # "no red block may stay": all of them go
+        universal = bool(amounts & {"all", "each", "rest"}) or plural or whole or none
+        described = said.has("ask what", "verb empty") or said.has_word(
+            "what", "whatever", "which", "contents", "only", "any"
+        )
+        apart = use.noun.kind == "tower" and bool(written.of(c.Do))
+        if not universal and not (described and use.noun.kind == "thing") and not use.negative and not apart:
             yield Violation("quantifier", words, f"you do not say {words}", mover or use.place)
     elif use.quantifier == "any":
         loose = said.has_word("either", "whichever", "any", "single") or said.has("number 1")
@@ -110,8 +144,19 @@ def _quantifier(use: Use, said: Said, written: Written) -> Iterator[Violation]:
         yield Violation("quantifier", words, "you do not say half")
     elif use.quantifier == "the" and mover and named and use.among == 1:
         many = all(one.plural or one.amounts & {"all", "each"} for one in named)
+        many = many and not (use.noun.filters and all(_is_partitive(one, said) for one in named))
         if many and not _is_listed(said, written) and use.noun.kind not in ("tower",):
             yield Violation("quantifier", words, f"you name several, and not one {use.noun.kind}")
+
+
+def _is_partitive(named: Named, said: Said) -> bool:
+    """ "of the blue blocks", "two green cylinders, right?": a group that one is picked out of."""
+    if not said.asks(named.start):
+        return True
+    before = [token.text for token in said.tokens[max(named.start - 3, 0) : named.start]]
+    return bool({"of", "among", "from", "out of", "one of", "amongst", "from among"} & set(before)) or (
+        "one of" in (token.text for token in said.tokens[named.start : named.end])
+    )
 
 
 def _is_listed(said: Said, written: Written) -> bool:
@@ -128,11 +173,18 @@ def _is_listed(said: Said, written: Written) -> bool:
     )
 
 
+def _is_rest(said: Said, at: int) -> bool:
+    """ "the others", and not "or on anything else", which is denied."""
+    token = said.tokens[at]
+    denied = token.text == "anything else" or (at > 0 and "neg" in said.tokens[at - 1].claims)
+    return "rest" in token.claim("quant") and token.text != "remain" and not denied
+
+
 def _universal(said: Said, written: Written) -> Iterator[Violation]:
     universal = [
-        token for token in said.kept if token.claim("quant") & {"all", "each"} and "order" not in token.text
+        token for token in said.heard if token.claim("quant") & {"all", "each"} and "order" not in token.text
     ]
-    whole = any("whole" in token.claims and token.text.startswith("every") for token in said.kept)
+    whole = any("whole" in token.claims and token.text.startswith("every") for token in said.heard)
     quantifiers = {use.quantifier for use in written.uses}
     several = bool(quantifiers & {"all", "each", "half"}) or any(isinstance(q, int) for q in quantifiers)
     broad = bool(written.of(c.Nothing, c.Refuse, c.Compare, t.Except)) or any(
@@ -141,8 +193,14 @@ def _universal(said: Said, written: Written) -> Iterator[Violation]:
     asked = any(one.question in ("count", "what") for one in written.of(c.Ask))
     if (universal or whole) and not several and not broad and not asked and len(written.uses) < 3:
         yield Violation("quantifier", "all", "nothing of it is about all of them")
-    other = [token for token in said.kept if "rest" in token.claim("quant") and token.text != "remain"]
-    leaves_out = bool(written.of(t.Except, t.Not, t.Alike, c.Do)) or "not" in written.words
+    other = [
+        token
+        for at, token in enumerate(said.tokens)
+        if at >= said.corrected and said.asks(at) and _is_rest(said, at)
+    ]
+    leaves_out = bool(written.of(t.Except, t.Not, t.Alike, c.Do)) or bool(
+        {"not", "larger", "smaller"} & written.words
+    )
     if other and not leaves_out and not written.of(c.Stack, c.Arrange, c.Swap, c.If, c.Nothing):
         yield Violation(
             "quantifier", other[0].text, f"nothing of it is about {other[0].text}", not said.has("again")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from palme.language.checks.clauses import clauses
 from palme.language.checks.counterparts import counterparts
 from palme.language.checks.said import Said
+from palme.language.checks.tokens import MARK
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Written
 from palme.language.programs import calls as c
 from palme.language.programs import things as t
 
+_POLITE = {(verb, who) for verb in ("can", "could", "would", "will") for who in ("you", "we", "i", "ya", "u")}
 _ASKED = {"ask colour": {"colour"}, "ask where": {"where"}, "ask count": {"count"}}
 
 
@@ -30,6 +33,20 @@ def calls(said: Said, written: Written) -> Iterator[Violation]:
                 yield Violation("call", name, f"nothing of it is about {name!r}")
     yield from _questions(said, written)
     yield from _orders(said, written)
+    yield from _left_undone(said, written)
+
+
+def _left_undone(said: Said, written: Written) -> Iterator[Violation]:
+    """A program that only keeps things, where a clause without a "not" asks for something to be done."""
+    if written.moves or written.answers or not written.of(c.Do):
+        return
+    for clause in clauses(said.tokens):
+        part = [said.tokens[at] for at in clause if at >= said.corrected and said.asks(at)]
+        first = next((token for token in part if "chat" not in token.claims or token.has("verb")), None)
+        still = any({"neg", "keep", "halt", "except"} & token.claims for token in part)
+        if first is not None and first.has("verb") and not still and len(part) > 1:
+            yield Violation("call", first.text, f"nothing is done, although you say {first.text!r}")
+            return
 
 
 def _names(written: Written) -> list[str]:
@@ -60,20 +77,49 @@ def _questions(said: Said, written: Written) -> Iterator[Violation]:
         return
     if said.is_question and written.moves:
         polite = said.has("ask possible", "chat") and said.has_word("you", "we", "mind") or said.has("if")
+        polite = polite or _asks_leave(said)
         told = not said.ends_with_question_mark and said.has("rel", "verb put")
-        plain = not told and any(
-            said.has(claim) and _first_asks(said, claim)
-            for claim in ("ask colour", "ask where", "ask count", "ask size", "ask what")
+        plain = (
+            not told
+            and not _begins_politely(said)
+            and any(
+                said.has(claim) and _first_asks(said, claim)
+                for claim in ("ask colour", "ask where", "ask count", "ask size", "ask what")
+            )
         )
-        verdict = any(t.text in ("is", "are", "does", "do", "is there", "are there") for t in said.tokens[:2])
-        if (not polite and not told) or plain or verdict:
+        first = next((token for token in said.tokens if MARK not in token.claims), said.tokens[0])
+        verdict = first.text in ("is", "are", "does", "do", "is there", "are there")
+        tested = bool(written.of(c.If)) and not said.ends_with_question_mark
+        if (not polite and not told) or plain or (verdict and not tested):
             yield Violation("question", "?", "you ask something, and nothing shall move for it")
-    if "colour" in asked and written.answers and not written.moves and "colour" not in written.words:
+    judged = bool(said.tokens) and said.tokens[0].text in ("is", "are", "does", "do", "isn't", "aren't")
+    if (
+        "colour" in asked
+        and not judged
+        and written.answers
+        and not written.moves
+        and "colour" not in written.words
+    ):
         yield Violation("question", "colour", "nothing of it is the colour")
     if _first_asks(said, "ask count") and written.answers and "count" not in written.words:
         yield Violation("question", "how many", "nothing of it is a number")
     if _first_asks(said, "ask where") and written.answers and not {"where"} & written.words:
         yield Violation("question", "where", "nothing of it is where")
+
+
+def _asks_leave(said: Said) -> bool:
+    """ "can the red block go into the bowl?"."""
+    first = next((token for token in said.tokens if MARK not in token.claims), None)
+    modal = first is not None and first.text in ("can", "could", "may", "might", "would", "should")
+    return modal and said.has("rel") and said.has("verb put")
+
+
+def _begins_politely(said: Said) -> bool:
+    """ "could you ...", "would you be so kind as to ...": the question of an order."""
+    opening = [word for token in said.tokens[:6] for word in token.words]
+    return (
+        any(pair in _POLITE for pair in zip(opening[:-1], opening[1:], strict=True)) or "can" in opening[:1]
+    )
 
 
 def _first_asks(said: Said, claim: str) -> bool:
@@ -97,7 +143,7 @@ def _orders(said: Said, written: Written) -> Iterator[Violation]:
             yield Violation("order", min(sorts), f"nothing of it is by {min(sorts)}")
     if (
         written.of(t.Alike)
-        and not said.has("same", "other", "quant rest")
+        and not said.has("same", "other", "quant rest", "sort", "hue", "again")
         and not said.has_word("another", "different", "as", "sort", "match")
     ):
         yield Violation("looks", "same colour", "you do not say of the same colour")
@@ -114,10 +160,11 @@ def _orders(said: Said, written: Written) -> Iterator[Violation]:
                 yield Violation("direction", way, f"you do not say {way}")
         ways = {move.direction, *([move.then[0]] if move.then else [])}
         for side in ("left", "right"):
-            if any(f"side {side}" in token.claims for token in said.kept) and side not in ways | set(
-                written.words
+            if not {side, f"{side}most"} & (ways | set(written.words)) and any(
+                f"side {side}" in token.claims for token in said.heard
             ):
-                yield Violation("direction", side, f"nothing of it is {side}")
+                told = f"nothing of it is {side}"
+                yield Violation("direction", side, told).if_sure(not ways & {"left", "right"})
     only = {way for token in said.kept for way in token.claim("way") if len(token.claim("way")) == 1}
     if len(only) == 1 and written.of(c.Move) and said.distances:
         (way,) = only

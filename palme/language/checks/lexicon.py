@@ -101,8 +101,10 @@ class Lexicon:
         return Mended(tuple(found), max(1, round(best))) if found else None
 
     def _rank(self, word: str) -> int:
-        """0 for words that such sentences are about, 1 for other claims, 2 for chatter, 3 for the rest."""
+        """-1 for colours, 0 for what such sentences are about, 1 for other claims, 2 for chatter, 3 else."""
         claims = self.claims(word)
+        if any(one.startswith("colour ") for one in claims - {"colour none"}):
+            return -1
         if any(one.partition(" ")[0] in _CORE for one in claims):
             return 0
         return 3 if BEYOND in claims else 1 if claims - {CHAT} else 2

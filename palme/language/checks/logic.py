@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from palme.language.checks.looks import named_as
+from palme.language.checks.nouns import Named
 from palme.language.checks.said import Said
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Written
@@ -31,17 +32,18 @@ def _negating(said: Said) -> list[str]:
         token.text
         for at, token in enumerate(said.tokens)
         if "neg" in token.claims and at >= said.corrected and not (at == said.corrected and at > 0)
+        if said.standings[at] != "chatter"
     ]
 
 
 def _negation_lost(said: Said, written: Written) -> Iterator[Violation]:
     words = _negating(said)
-    excepting = [token.text for token in said.kept if "except" in token.claims]
+    excepting = [token.text for token in said.heard if "except" in token.claims]
     contrasted = any(one.negated for one in said.things) and (
         not _verbal(said) or _only_left_out(said, written)
     )
     asks = written.answers and not written.moves
-    late = [token for token in said.tokens[3:] if "neg" in token.claims]
+    late = [token for token in said.tokens[3:] if "neg" in token.claims and token in said.heard]
     if asks and late and not written.of(t.Not, t.Except, t.Is, t.Alike, c.Possible, c.Compare):
         yield Violation("negation", late[0].text, f"nothing of it is about {late[0].text!r}")
     if words and not written.negates and not contrasted and not asks:
@@ -50,6 +52,7 @@ def _negation_lost(said: Said, written: Written) -> Iterator[Violation]:
         yield Violation(
             "negation", excepting[0], f"nothing of it leaves anything out, as in {excepting[0]!r}"
         )
+    yield from _negated_looks(said, written)
     yield from _negated_things(said, written)
     keeping = [
         t
@@ -73,7 +76,8 @@ def _only_left_out(said: Said, written: Written) -> bool:
     denied = [one for one in said.things if one.negated and not one.pronoun]
     others = [one for one in said.wanted if not one.negated and (one.looks or one.kinds)]
     uses = [use for one in denied for use in written.uses if one in named_as(use, said)]
-    return bool(denied) and bool(others) and not uses
+    again = any(_is_taken_up(one, other, said) for one in denied for other in said.things)
+    return bool(denied) and (bool(others) and not uses or again)
 
 
 def _verbal(said: Said) -> bool:
@@ -96,6 +100,33 @@ def _verbal(said: Said) -> bool:
     return False
 
 
+def _negated_looks(said: Said, written: Written) -> Iterator[Violation]:
+    """ "the block that is not red", "which aren't in a bowl": said of things, not of acts."""
+    tokens = said.heard
+    if not (written.moves or written.answers) or written.of(
+        t.Not, t.Except, t.Is, t.Alike, c.Compare, t.Most
+    ):
+        return
+    for at, token in enumerate(tokens):
+        before = [one.text for one in tokens[max(at - 2, 0) : at]]
+        described = bool({"that", "which", "who", "whichever"} & set(before)) and "neg" in token.claims
+        if described and before[-1] not in (
+            "that",
+            "which",
+            "who",
+            "is",
+            "are",
+            "was",
+            "were",
+            "has",
+            "have",
+        ):
+            described = False
+        if described or token.text == "non":
+            yield Violation("negation", token.text, f"nothing of it is about {token.text!r}")
+            return
+
+
 def _negated_things(said: Said, written: Written) -> Iterator[Violation]:
     """A thing right after a "not" is no thing that is moved or a goal."""
     freed = any(one.verb in _FREEING for one in written.of(c.Do))
@@ -107,7 +138,10 @@ def _negated_things(said: Said, written: Written) -> Iterator[Violation]:
             continue
         uses = [use for use in written.uses if one in named_as(use, said) and use.acts]
         again = any(
-            other is not one and not other.negated and not other.dropped and other.colours == one.colours
+            other is not one
+            and not other.negated
+            and not other.dropped
+            and (other.colours == one.colours or _is_taken_up(one, other, said))
             for other in said.things
         )
         if (
@@ -119,6 +153,16 @@ def _negated_things(said: Said, written: Written) -> Iterator[Violation]:
         ):
             colour = min(one.colours)
             yield Violation("negation", colour, f"you say not the {colour} one")
+
+
+def _is_taken_up(one: Named, other: Named, said: Said) -> bool:
+    """ "do not put the red block here, put it there": the pronoun of a clause that denies nothing."""
+    return (
+        other.pronoun
+        and other.start > one.end
+        and said.is_denied(one)
+        and said.denied_by(other.start) is None
+    )
 
 
 def _starts_with_halt(said: Said) -> bool:
@@ -139,7 +183,8 @@ def _is_taken_back(said: Said) -> bool:
 
 def _negation_made(said: Said, written: Written) -> Iterator[Violation]:
     negative = (
-        bool(written.of(t.Not, t.Except))
+        any(not isinstance(one.filter, t.Is) for one in written.of(t.Not))
+        or bool(written.of(t.Except))
         or any(one.verb == "keep" for one in written.of(c.Do))
         or any(one.negated for one in written.of(c.If))
         or any(one.not_first or one.not_second for one in written.of(c.Joint))
@@ -150,7 +195,19 @@ def _negation_made(said: Said, written: Written) -> Iterator[Violation]:
     if (
         negative
         and not cues
-        and not said.has_word("wrong", "different", "outside", "other", "off", "out", "free", "but")
+        and not said.has_word(
+            "wrong",
+            "different",
+            "outside",
+            "other",
+            "off",
+            "out",
+            "free",
+            "but",
+            "except",
+            "besides",
+            "apart",
+        )
     ):
         yield Violation("negation", "not", "you do not say 'not', and what I understood leaves something out")
 
@@ -163,7 +220,8 @@ def _condition(said: Said, written: Written) -> Iterator[Violation]:
         for token in conditional
         if token.text not in ("when", "once", "whether", "suppose", "supposing", "should you", "should it")
     ]
-    if firm and not tests and not written.answers:
+    by_looks = bool(written.of(t.Not, t.Except)) and said.has_word("it", "they", "one")
+    if firm and not tests and not written.answers and not by_looks:
         yield Violation("condition", firm[0].text, f"nothing of it is conditional, as in {firm[0].text!r}")
     if (
         tests
@@ -178,10 +236,11 @@ def _condition(said: Said, written: Written) -> Iterator[Violation]:
     branches = any(one.otherwise for one in tests) or len(tests) > 1
     if otherwise and tests and not branches and not any(one.negated for one in tests):
         yield Violation("condition", otherwise[0], f"nothing of it is for {otherwise[0]!r}")
+    twice = sum("if" in token.claims for token in said.kept) > 1
     if (
         any(one.otherwise for one in tests)
-        and not otherwise
-        and not said.has_word("else", "or", "if", "unless")
+        and not (otherwise or twice)
+        and not said.has_word("else", "or", "if", "unless", "instead")
     ):
         yield Violation("condition", "otherwise", "you do not say 'otherwise'")
     unless = [token for token in said.kept if "unless" in token.claims and token.text == "unless"]
@@ -199,7 +258,7 @@ def _denied_conditions(said: Said, tests: tuple[c.If, ...]) -> Iterator[Violatio
     turned = test.negated or bool(parts.of(t.Not, t.Is, t.Except, t.Alike, c.Compare, c.Joint))
     if denied and not turned:
         yield Violation("condition", "not", "nothing of its condition is denied")
-    if test.negated and not denied and not test.otherwise:
+    if test.negated and not denied and not test.otherwise and not said.has("else"):
         yield Violation("condition", "not", "you do not say 'not' in the condition")
 
 
@@ -238,7 +297,14 @@ def _comparison(said: Said, written: Written) -> Iterator[Violation]:
         if token.text
         in ("more than", "fewer than", "less than", "at least", "at most", "no more than", "no fewer than")
     ]
-    if strict and not compared and not (written.of(c.Ask) and not written.moves) and not _is_sized(written):
+    exists = bool(written.of(c.Exists)) and all(token.text == "at least" for token in strict)
+    if (
+        strict
+        and not exists
+        and not compared
+        and not (written.of(c.Ask) and not written.moves)
+        and not _is_sized(written)
+    ):
         sure = written.moves or written.answers
         yield Violation(
             "comparison", strict[0].text, f"nothing of it compares, as in {strict[0].text!r}", sure

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from palme.language.checks.nouns import Named
 from palme.language.checks.said import Said
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Use, Written
+from palme.language.programs import calls as c
 from palme.language.programs import things as t
 
 _SIZE_OF = {"smallest": "small", "largest": "large"}
+_COMPARED = {"smaller": "small", "larger": "large"}
+_NONE = frozenset[str]()
+_GOES_ON = frozenset(
+    "is are was will should must can shall would may of that which who goes belongs and or and's one".split()
+)
 
 
 def looks(said: Said, written: Written) -> Iterator[Violation]:
@@ -21,18 +28,66 @@ def looks(said: Said, written: Written) -> Iterator[Violation]:
 
 def named_as(use: Use, said: Said) -> list[Named]:
     """Noun phrases that can mean a thing of the program."""
-    return [one for one in said.things if _fits(one, use)]
+    whole = [one for one in said.things if _fits(one, use)]
+    return whole or list(_apart(use, said))
+
+
+def _apart(use: Use, said: Said) -> Iterator[Named]:
+    """ "the red block, the large one", "the small red block on the large one": what is said apart."""
+    sizes, colour = _sizes_of(use.noun), use.noun.colour
+    if not sizes or use.relation == "is":
+        return
+    sized = [one for one in said.things if not one.colours and one.kinds <= {"any"} and _sizes(one) == sizes]
+    unsized = Use(
+        replace(use.noun, size=None, filters=tuple(f for f in use.noun.filters if not isinstance(f, t.Most))),
+        use.quantifier, use.among, use.relation, use.place, use.negative, use.line, use.acts,
+    )  # fmt: skip
+    described = [
+        one
+        for one in said.things
+        if not one.pronoun and _fits(replace(one, sizes=_NONE, superlatives=_NONE), unsized)
+    ]
+    if sized and described and (colour or use.noun.kind in ("thing", *_kinds(described))):
+        yield from sized
+        yield from (one for one in described if not _sizes(one))
+
+
+def _kinds(things: Iterable[Named]) -> frozenset[str]:
+    return frozenset[str]().union(*(one.kinds for one in things))
 
 
 def _fits(named: Named, use: Use) -> bool:
     noun = use.noun
     if named.pronoun:
         return False
-    if (noun.colour or "") not in (named.colours or {""}):
+    if (noun.colour or "") not in (named.colours or {""}) and not (named.colours & _filtered(noun)):
         return False
-    if use.relation != "is" and _sizes_of(noun) != _sizes(named):
+    if use.relation != "is" and not _fits_size(noun, _sizes(named)):
         return False
     return _fits_kind(named, use)
+
+
+def _fits_size(noun: t.Noun, said: set[str]) -> bool:
+    compared = {
+        _COMPARED[one.relation]
+        for one in noun.filters
+        if isinstance(one, t.Related) and one.relation in _COMPARED
+    }
+    return said == _sizes_of(noun) or bool(compared) and said == _sizes_of(noun) | compared
+
+
+def _filtered(noun: t.Noun) -> set[str]:
+    """Colours that its filters are about: "the non-red block", "red ones in the bowl of their colour"."""
+    if noun.colour:
+        return set()
+    found: set[str] = set()
+    for one in noun.filters:
+        inner = one.filter if isinstance(one, t.Not) else one
+        if isinstance(inner, t.Attribute):
+            found.add(inner.word)
+        elif isinstance(inner, t.Alike) and inner.trait == "colour":
+            found |= set(t.COLOUR_WORDS)
+    return found
 
 
 def _fits_kind(named: Named, use: Use) -> bool:
@@ -72,6 +127,8 @@ def _not_said(said: Said, written: Written) -> Iterator[Violation]:
             ):
                 yield Violation("looks", noun.kind, f"you do not name a {noun.kind} without saying which")
             if noun.kind not in ("thing", *kinds) and not elided and "any" not in kinds:
+                if noun.kind == "block" and kinds & {"tower", "pile"}:
+                    continue
                 if not (noun.kind == "tower" and ("pile" in kinds or said.has("verb stack", "verb unstack"))):
                     yield Violation("kind", noun.kind, f"you do not name a {noun.kind}")
             continue
@@ -97,9 +154,14 @@ def _not_written(said: Said, written: Written) -> Iterator[Violation]:
                     and not whole
                     and not any(_kind_in(use, one) for use in uses)
                 ):
-                    yield Violation("kind", min(one.kinds), f"nothing of it is about a {min(one.kinds)}")
+                    told = f"nothing of it is about a {min(one.kinds)}"
+                    yield Violation("kind", min(one.kinds), told).if_sure(
+                        _must_be_written(one, said, written)
+                    )
             continue
-        if any(_fits(one, use) for use in uses) or one.negated:
+        if any(_fits(one, use) for use in uses) or one.negated or _is_of_no_thing(one, said):
+            continue
+        if any(_partly(one, use) or one in named_as(use, said) for use in uses):
             continue
         if len(one.colours) > 1 and one.colours <= colours:
             continue
@@ -108,7 +170,39 @@ def _not_written(said: Said, written: Written) -> Iterator[Violation]:
         if not one.colours and (said.has("ask size") or {"larger", "smaller"} & written.words):
             continue
         words = " ".join((*sorted(one.sizes), *sorted(one.colours), *sorted(one.kinds - {"any"})))
-        yield Violation("looks", words, f"nothing of it is about the {words or 'one'} that you name")
+        told = f"nothing of it is about the {words or 'one'} that you name"
+        yield Violation("looks", words, told).if_sure(_must_be_written(one, said, written))
+
+
+def _must_be_written(one: Named, said: Said, written: Written) -> bool:
+    """Whether a thing that is named must have its counterpart; else it may only be told of."""
+    if not said.asks(one.start) or said.has("former") or said.is_denied(one):
+        return False
+    listed = any(line.by in ("rainbow", "alphabet") for line in written.of(c.Stack, c.Arrange))
+    chosen = written.answers and not written.moves and said.has_word("or")
+    return not (listed or chosen)
+
+
+def _partly(one: Named, use: Use) -> bool:
+    """ "the large one", "of the two red ones": one trait of a thing whose others are said elsewhere."""
+    if one.pronoun or one.whole or not (one.kinds <= {"any"} or one.amounts):
+        return False
+    if one.colours:
+        same = (use.noun.colour or "") in one.colours
+        return same and not _sizes(one) and bool(_sizes_of(use.noun)) and _fits_kind(one, use)
+    return _sizes(one) == _sizes_of(use.noun)
+
+
+def _is_of_no_thing(one: Named, said: Said) -> bool:
+    """ "a small job", "a big thank you": a size of something that is no thing here."""
+    after = said.tokens[one.end] if one.end < len(said.tokens) else None
+    return (
+        not one.colours
+        and not one.kinds
+        and after is not None
+        and after.claims <= {"chat"}
+        and after.text not in _GOES_ON
+    )
 
 
 def _kind_in(use: Use, named: Named) -> bool:

@@ -77,7 +77,7 @@ def noun_phrases(tokens: Sequence[Token]) -> tuple[Named, ...]:
     while at < len(tokens):
         token = tokens[at]
         following = tokens[at + 1] if at + 1 < len(tokens) else None
-        if _is_head(token, following, one):
+        if _is_head(token, following, one, tokens[at - 1] if at else None):
             one.add(at, token)
             named, at = _with_what_follows(_closed(one, at + 1), tokens, at + 1)
             found.append(named)
@@ -98,8 +98,9 @@ def noun_phrases(tokens: Sequence[Token]) -> tuple[Named, ...]:
     return tuple(_governed(found, tokens))
 
 
-def _is_head(token: Token, following: Token | None, one: _Open) -> bool:
-    if token.text == "can" and not one.parts:  # "can the red block ..."
+def _is_head(token: Token, following: Token | None, one: _Open, before: Token | None) -> bool:
+    called = before is not None and ("definite" in before.claims or before.text in ("a", "any", "every"))
+    if token.text == "can" and not one.parts and not called:  # "can the red block ..."
         return False
     if token.has("kind"):
         return not (
@@ -189,17 +190,27 @@ def _with_what_follows(named: Named, tokens: Sequence[Token], at: int) -> tuple[
     ), end  # fmt: skip
 
 
+def _begins_a_step(tokens: Sequence[Token], at: int) -> bool:
+    """ ", next the green block": no relation to what was named before."""
+    return at == 0 or MARK in tokens[at - 1].claims or tokens[at - 1].text == "and"
+
+
 def _governed(found: Sequence[Named], tokens: Sequence[Token]) -> list[Named]:
     out: list[Named] = []
     end = 0
     for named in found:
         relations: set[str] = set()
         joined = False
-        for token in reversed(tokens[end : named.start]):
+        for at in reversed(range(end, named.start)):
+            token = tokens[at]
             if token.text in ("and", ",", "or") or token.text == "&":
                 joined = True
                 break
-            if MARK in token.claims or (token.has("verb") and not token.has("rel") and relations):
+            if MARK in token.claims or (
+                token.has("verb") and not token.has("rel") and (relations or at > end)
+            ):
+                break
+            if "then" in token.claims and (len(token.words) > 1 or _begins_a_step(tokens, at)):
                 break
             relations |= token.claim("rel")
         if joined and not relations and out:

@@ -6,7 +6,9 @@ import re
 
 _TAG = re.compile(
     r"[\s,;.]+(?:(?:will|would|could|can|won't) (?:you|ya)(?: please)?|okay|ok|right|please|alright|all right"
-    r"|yeah|yes|yes please|got it|thanks|thank you)\s*\?+\s*$",
+    r"|yeah|yes|yes please|got it|thanks|thank you"
+    r"|(?:is|are|was|were|do|does|did|would|will|could|has|have)(?:n't|nt)? (?:it|they|there|that|we))"
+    r"\s*\?+\s*$",
     re.IGNORECASE,
 )
 _NOT_MEANT = re.compile(
@@ -16,6 +18,7 @@ _NOT_MEANT = re.compile(
     r"|\b(?:why|if you) (?:do not|don't|dont)(?: you)? mind\b"
     r"|\bif (?:it's|it is|that's|that is) (?:no|not too much) (?:bother|trouble|problem)\b"
     r"|\b(?:appreciate it|be (?:nice|great|lovely|good|grateful|wonderful|glad|happy)) if\b"
+    r"|\bif (?:it's|it is|that's|that is) (?:ok|okay|alright|all right|fine|possible|alright with you)\b"
     r"|\bno (?:rush|hurry|worries|problem|action is required)\b"
     r"|\bno (?:more|less)(?:, no (?:more|less))?\s*[.!]*$",
     re.IGNORECASE,
@@ -27,7 +30,7 @@ _BOWL = re.compile(r"\bbowl (it|them|him|her|that|this|those|these)\b", re.IGNOR
 
 def as_order(sentence: str) -> str:
     """`sentence` as the checks read one that is known to ask for something to be done."""
-    text = _TAG.sub("", sentence)
+    text = re.sub(r"\s*<[-=]+>\s*", " swapped with ", _TAG.sub("", sentence))
     text = _NOT_MEANT.sub(" ", text)
     text = _ARROW_BEFORE_RELATION.sub(" ", _ARROW.sub(" to ", text))
     return _BOWL.sub(r"put \1 in the bowl", text)

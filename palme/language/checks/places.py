@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from palme.language.checks.counterparts import counterparts
 from palme.language.checks.looks import named_as
+from palme.language.checks.nouns import Named
 from palme.language.checks.said import Said
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Use, Written
@@ -30,10 +31,15 @@ def places(said: Said, written: Written) -> Iterator[Violation]:
 
 def _unsaid_words(said: Said, written: Written) -> Iterator[Violation]:
     ordered = bool(written.of(c.Arrange, c.Stack))
+    pair = bool(written.of(c.Swap)) and said.has("number 2")  # "the two bowls": one and the other
     for word, needed in counterparts().needs.items():
         if word in written.words and not said.has_word(*needed):
+            if pair and word in ("leftmost", "rightmost", "frontmost", "backmost"):
+                continue
             if not (ordered and word in ("left", "right")):
-                yield Violation("relation", word, f"you do not say {word}")
+                # "the third one": of a number, from a side that is not said
+                ranked = word in ("left", "right") and said.has("nth") and not said.has_word("left", "right")
+                yield Violation("relation", word, f"you do not say {word}").if_sure(not ranked)
     if "front" in written.words and not said.has(
         "rel front", "side front", "sup frontmost", "way toward", "cond"
     ):
@@ -42,12 +48,17 @@ def _unsaid_words(said: Said, written: Written) -> Iterator[Violation]:
 
 
 def _unwritten_words(said: Said, written: Written) -> Iterator[Violation]:
+    if not written.moves and not written.answers:  # where a thing shall not go needs no counterpart
+        return
     ordered = bool(written.of(c.Arrange)) or said.has("order left", "order right")
     swapped = bool(written.of(c.Swap))
+    sided = bool({"left", "right", "leftmost", "rightmost"} & written.words)
     for name, (words, answers) in counterparts().said.items():
         if not answers & written.words and _says(said, words):
             if not (name in ("left", "right") and ordered) and not (swapped and name != "left"):
-                yield Violation("relation", name, f"nothing of it is {name}")
+                told = f"nothing of it is {name}"
+                both = sided and name in ("left", "right")  # "the left-right axis", "left or right"
+                yield Violation("relation", name, told).if_sure(_says(said, words, "asks") and not both)
 
 
 def _superlatives(said: Said, written: Written) -> Iterator[Violation]:
@@ -63,8 +74,10 @@ def _superlatives(said: Said, written: Written) -> Iterator[Violation]:
             yield Violation("superlative", word, f"nothing of it is {word}")
 
 
-def _says(said: Said, words: Collection[str]) -> bool:
-    for token in said.kept:
+def _says(said: Said, words: Collection[str], standing: str = "") -> bool:
+    for at, token in enumerate(said.tokens):
+        if at < said.corrected or said.standings[at] not in ((standing,) if standing else ("asks", "tells")):
+            continue
         if "chat" in token.claims and "side right" not in token.claims and len(token.words) > 1:
             continue
         if (
@@ -89,6 +102,8 @@ def _is_just_so(said: Said, token: object) -> bool:
         return False
     before = said.tokens[at - 1] if at else None
     after = said.tokens[at + 1] if at + 1 < len(said.tokens) else None
+    if before is None and after is not None and "mark" in after.claims:
+        return True
     if before is not None and before.text in ("the", "to", "on", "from", "at", "is"):
         return False
     return after is not None and (after.has("rel") or after.text == "?") and "rel from" not in after.claims
@@ -124,9 +139,16 @@ def _led_to(use: Use, said: Said, written: Written) -> Iterator[Violation]:
     never_said = not any(token.claim("rel") & allowed for token in said.tokens)
     other_said = any(token.claim("rel") & _STRICT for token in said.tokens)
     words = f"{use.relation} the {use.noun.colour or ''} {use.noun.kind}".replace("  ", " ")
-    yield Violation(
-        "relation", words, f"you do not say {words}", strict or said_of_other or (never_said and other_said)
-    )
+    if any(_has_it_aside(one, use.relation, said) for one in named):
+        return
+    sure = strict or said_of_other or (never_said and (other_said or not use.place))
+    yield Violation("relation", words, f"you do not say {words}", sure, grave=not sure)
+
+
+def _has_it_aside(named: Named, relation: str, said: Said) -> bool:
+    """ "on the bowl's right side", "with a block behind it": a relation that stands after its thing."""
+    after = said.tokens[named.end : named.end + 2]
+    return any(token.has(f"side {relation}") for token in after)
 
 
 def _turned(said: Said, *relations: str) -> bool:
@@ -139,6 +161,8 @@ def _bare(said: Said, allowed: set[str]) -> bool:
     """ "put it inside", "and the red one on top": the relation stands alone."""
     for k, token in enumerate(said.tokens):
         if token.claim("rel") & allowed - {"to"}:
+            if len(token.words) > 1 and token.words[-1] in ("it", "them", "there"):
+                return True
             after = said.tokens[k + 1] if k + 1 < len(said.tokens) else None
             if (
                 after is None

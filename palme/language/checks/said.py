@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from palme.language.checks.clauses import Standing, clauses, standings
 from palme.language.checks.lexicon import Lexicon, english
 from palme.language.checks.nouns import Named, noun_phrases
 from palme.language.checks.tokens import MARK, Token, tokens
@@ -55,6 +56,40 @@ class Said:
     def kept(self) -> tuple[Token, ...]:
         """Tokens that were not taken back."""
         return self.tokens[self.corrected :]
+
+    @cached_property
+    def standings(self) -> tuple[Standing, ...]:
+        """Of each token: whether its clause asks, only tells, or is chatter."""
+        return standings(self.tokens, self.things)
+
+    def asks(self, at: int) -> bool:
+        """Whether the token at `at` stands in a clause that asks."""
+        return self.standings[at] == "asks"
+
+    def is_denied(self, one: Named) -> bool:
+        """Whether it stands after a "not" in its clause, and another clause says what is wanted instead."""
+        denied = self.denied_by(one.start)
+        return denied is not None and any(
+            other.start >= denied.stop and not other.negated and self.denied_by(other.start) is None
+            for other in self.things
+        )
+
+    def denied_by(self, at: int) -> range | None:
+        """The clause of the token at `at`, where a "not" stands in it before that; None = none does."""
+        clause = next((one for one in clauses(self.tokens) if at in one), None)
+        if clause is None:
+            return None
+        denies = any({"neg", "contrast"} & self.tokens[k].claims for k in range(clause.start, at))
+        return clause if denies else None
+
+    @cached_property
+    def heard(self) -> tuple[Token, ...]:
+        """Tokens that were not taken back and are no chatter."""
+        return tuple(
+            token
+            for at, token in enumerate(self.tokens)
+            if at >= self.corrected and self.standings[at] != "chatter"
+        )
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -129,6 +164,8 @@ def _distances(found: Sequence[Token]) -> Iterator[Distance]:
         if fraction := token.claim("fraction"):
             yield Distance(float(min(fraction)), at)
         value = number_of(token)
+        if value is None and token.text in ("one", "a", "an") and at + 1 < len(found):
+            value = 1.0 if found[at + 1].has("unit") and found[at + 1].text not in ("m",) else None
         if value is None or at + 1 == len(found):
             continue
         ahead = next((k for k in (at + 1, at + 2) if k < len(found) and found[k].has("unit")), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from palme.language.checks.lexicon import BEYOND, CHAT, Claims, Lexicon
 
 MARK = "mark"
-_WORD = re.compile(r"\d+(?:[.,]\d+)?|[^\W\d_]+(?:'[^\W\d_]+)?|\.\.+|…|[.,;:?!()–—-]")
+_WORD = re.compile(r"\d+(?:st|nd|rd|th)\b|\d+(?:[.,]\d+)?|[^\W\d_]+(?:'[^\W\d_]+)?|\.\.+|…|[.,;:?!()–—-]")
 _ENUMERATED = re.compile(r"(?:^|(?<=[\s;,.:]))\(?(\d)(?:[.):]|(?<=step \d),?)(?=\s)")
 _GLUED = {"can": "can you", "whats": "what's"}
 
@@ -59,6 +59,11 @@ def tokens(sentence: str, lexicon: Lexicon) -> tuple[Token, ...]:
             at += 1
             continue
         length, claims = phrase
+        ahead = [one for one in words[at + length : at + length + 2] if one.text != ","][:1]
+        if claims == {"some way"} and any(one.has("colour", "kind") for one in ahead):
+            found.append(words[at])  # "a little red block"
+            at += 1
+            continue
         part = words[at : at + length]
         text, said = (" ".join(pieces) for pieces in zip(*((t.text, t.said) for t in part), strict=True))
         found.append(Token(text, said, claims, None, sum(t.edits for t in part)))
@@ -90,7 +95,7 @@ def _apart(word: str, lexicon: Lexicon) -> tuple[str, ...]:
 
 def _mended(word: str, lexicon: Lexicon) -> Token:
     if not word[0].isalpha():
-        if word[0].isdigit():
+        if word[0].isdigit() and not word[-1].isalpha():
             return Token(word, word, frozenset({"figure"}), float(word.replace(",", ".")))
         return Token(word, word, frozenset({MARK}))
     if word in lexicon:

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from palme.language.checks.lexicon import BEYOND
+from palme.language.checks.lexicon import BEYOND, CHAT
 from palme.language.checks.said import Said
 from palme.language.checks.tokens import Token
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Written
 from palme.language.programs import calls as c
 
-_SOLID = frozenset({"block", "cylinder", "bowl", "thing", "tower", "pile"})
+
+def _stands_for_what_is_asked(said: Said, at: int, answers: bool) -> bool:
+    """Whether an unknown word is what shall be done, or the only name of a thing; else others say it."""
+    if _leads(said, at):
+        return True
+    before = said.tokens[at - 1] if at else None
+    after = said.tokens[at + 1] if at + 1 < len(said.tokens) else None
+    ends = after is None or "mark" in after.claims or after.has("rel", "verb", "table", "then")
+    determined = before is not None and (
+        "definite" in before.claims or before.text in ("a", "an", "of", "every", "each", "all", "some", "any")
+    )
+    return ends and (determined or answers)
 
 
-def _in_request(said: Said, at: int) -> bool:
-    """Whether a word stands in a clause that names a thing, a place or an act; else it is chatter."""
-    first = max((k for k in range(at) if _ends_clause(said.tokens[k])), default=-1) + 1
-    last = min(
-        (k for k in range(at, len(said.tokens)) if _ends_clause(said.tokens[k])), default=len(said.tokens)
-    )
-    clause = said.tokens[first:last]
-    names = any(
-        first <= one.start < last
-        and not one.pronoun
-        and (one.looks or one.kinds & _SOLID or one.superlatives)
-        for one in said.things
-    )
-    return names or any(token.has("rel in", "rel on", "rel under", "table", "unit") for token in clause) or (
-        len(clause) == len([token for token in said.tokens if "mark" not in token.claims])
-    )  # fmt: skip
+def _is_led_to(said: Said, at: int) -> bool:
+    """Whether a person is whom something is done for, and not who speaks or is spoken of."""
+    return any(token.has("rel", "verb") for token in said.tokens[max(at - 2, 0) : at])
 
 
 def _leads(said: Said, at: int) -> bool:
@@ -52,11 +51,20 @@ def unknown(said: Said, written: Written) -> Iterator[Violation]:
         return
     for at, token in enumerate(said.tokens):
         if not token.claims:
-            said_of = _in_request(said, at)
-            yield Violation("unknown", token.said, f"I do not know the word {token.said!r}", said_of)
+            one = Violation("unknown", token.said, f"I do not know the word {token.said!r}")
+            if said.standings[at] == "asks":
+                yield one.if_sure(_stands_for_what_is_asked(said, at, written.answers))
+            else:
+                yield replace(one, sure=False, grave=said.standings[at] == "tells" and _leads(said, at))
         elif BEYOND in token.claims and not (at < said.corrected and at):
-            asked = _in_request(said, at) or _leads(said, at)
-            yield Violation("beyond", token.said, f"I cannot do anything with {token.said!r}", asked)
+            one = Violation("beyond", token.said, f"I cannot do anything with {token.said!r}")
+            done = token.said.endswith(("ing", "ed"))  # "we are playing", "the block hiding in the bowl"
+            if _leads(said, at):
+                yield one.if_sure(not done)
+            elif said.asks(at):
+                yield one.if_sure(not (done or CHAT in token.claims and not _is_led_to(said, at)))
+            else:
+                yield replace(one, sure=False)
         elif "colour none" in token.claims and len(token.claim("colour")) == 1 and not written.of(c.Nothing):
             yield Violation("beyond", token.said, f"nothing here is {token.said}")
         elif token.edits and token.doubtful:

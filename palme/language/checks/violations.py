@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,15 @@ class Violation:
         what: the word, or the part of the program.
         told: for a person, a clause such as "I do not know the word 'plonk'".
         sure: whether it forbids to act by itself; else it lowers the confidence.
+        grave: of one that does not forbid: whether it lowers it by much.
     """
 
     kind: str
     what: str
     told: str
     sure: bool = True
+    grave: bool = False
+
+    def if_sure(self, sure: bool) -> Violation:
+        """The same, grave alone where `sure` does not hold."""
+        return self if sure or not self.sure else replace(self, sure=False, grave=True)

@@ -1,0 +1,114 @@
+"""Clauses of a sentence: which ask for something, which only tell, and which are chatter around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from palme.language.checks.nouns import Named
+from palme.language.checks.tokens import MARK, Token
+
+Standing = Literal["asks", "tells", "chatter"]
+SOLID = frozenset({"block", "cylinder", "bowl", "thing", "tower", "pile"})
+_OBJECTS = frozenset(
+    {"it", "them", "em", "that", "this", "those", "these", "him", "her", "that one", "this one"}
+)
+_JOINS = frozenset({"but", "so", "because", "since", "and", "and then", "then", "while", "although"})
+_TELLING = re.compile(
+    r"\bthere(?:'s|s| is| are| was| were| stands?| sits?| lies?)\b"
+    r"|^(?:(?:so|well|ok|okay|now|and|but|oh|look|hey|hi|robot|here|as|first) )*"
+    r"(?:(?:here|where)(?:'s| is| are)\b|(?:i|we|you)(?:'ve| have| see| can see| had)(?: got)?\b(?! to\b)"
+    r"|(?:i|we) (?:wanted|told|asked|said|thought|wished|planned|was|were|had|put|placed|used)\b"
+    r"|do you see\b|you know\b|you see\b|see (?:the|that|those|these|my|our)\b|whereas\b"
+    r"|forget (?:about )?(?:the|my|our|that)\b"
+    r"|(?:instead of|rather than)\b)"
+)
+_ASKING = re.compile(r"\b(?:if|unless|how many|should|please|must|shall|want|wants|need|needs)\b")
+
+
+def standings(tokens: Sequence[Token], things: Sequence[Named]) -> tuple[Standing, ...]:
+    """Of each token, what its clause does.
+
+    A clause is chatter where nothing on a table is named in it, and tells where it says what is there or
+    what was; a sentence without any other clause asks.
+    """
+    parts = list(clauses(tokens))
+    found: list[Standing] = [_standing(tokens, clause, things) for clause in parts]
+    for k in range(len(parts) - 2):
+        if found[k] == "asks" and _is_tag(tokens, parts[k + 1]):
+            found[k] = "tells"
+    for k in range(1, len(parts)):
+        if found[k - 1] == "tells" and found[k] == "asks" and _goes_on(tokens, parts[k]):
+            found[k] = "tells"
+    if "asks" not in found:
+        found = ["asks"] * len(found)
+    out: list[Standing] = ["chatter"] * len(tokens)
+    for clause, standing in zip(parts, found, strict=True):
+        for at in clause:
+            out[at] = standing
+    return tuple(out)
+
+
+def clauses(tokens: Sequence[Token]) -> Iterator[range]:
+    """Tokens between marks and joining words; marks belong to none."""
+    begin = 0
+    for at, token in enumerate(tokens):
+        mark = MARK in token.claims and token.text != "-"
+        if mark or token.text in _JOINS:
+            if at > begin:
+                yield range(begin, at)
+            begin = at + 1 if mark else at
+    if begin < len(tokens):
+        yield range(begin, len(tokens))
+
+
+def _standing(tokens: Sequence[Token], clause: range, things: Sequence[Named]) -> Standing:
+    part = [tokens[at] for at in clause]
+    named = any(one.start in clause and _is_of_the_table(one) for one in things)
+    if not named and not _acts_on_what_was_named(part):
+        return "chatter"
+    text = " ".join(word for token in part for word in token.words)
+    return "tells" if _TELLING.search(text) and not _ASKING.search(text) else "asks"
+
+
+def _is_of_the_table(one: Named) -> bool:
+    return not one.pronoun and bool(one.looks or one.kinds & SOLID or one.superlatives or one.whole)
+
+
+def _acts_on_what_was_named(part: Sequence[Token]) -> bool:
+    """ "put it there", "not three", "a bit to the left", "nothing else", "don't"."""
+    if any(
+        token.has("side", "unit", "way", "number", "figure", "if", "unless", "else", "fraction")
+        for token in part
+    ):
+        return True
+    if any(token.claim("rel") and token.words[-1] in _OBJECTS | {"there"} for token in part):
+        return True
+    object = any(token.text in _OBJECTS or token.has("quant rest") for token in part)
+    acts = any(token.has("verb", "keep", "halt", "neg") and "pronoun" not in token.claims for token in part)
+    if object and acts:
+        return True
+    if any("table" in token.claims and token.text not in ("down", "counter", "board") for token in part):
+        return True
+    opening = next(
+        (token for token in part if token.text not in ("and", "but", "so", "please", "then")), None
+    )
+    return opening is not None and bool({"neg", "halt", "keep", "table", "except"} & opening.claims)
+
+
+def _goes_on(tokens: Sequence[Token], clause: range) -> bool:
+    """ "and one small block" after "there is one large block"."""
+    part = [tokens[at] for at in clause]
+    return part[0].text == "and" and not any(token.has("verb", "rel", "keep", "pronoun") for token in part)
+
+
+def _is_tag(tokens: Sequence[Token], clause: range) -> bool:
+    """ ", right?" after what is only told."""
+    after = clause.stop
+    asked = after < len(tokens) and tokens[after].text == "?"
+    return (
+        asked
+        and len(clause) == 1
+        and tokens[clause.start].text in ("right", "ok", "okay", "yes", "yeah", "correct")
+    )
