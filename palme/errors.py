@@ -27,9 +27,17 @@ class Answer(NoMotion):
 
 
 class Question(NoMotion):
-    """It is not clear which things are meant: the message asks a person. Without one, a refusal."""
+    """It is not clear what is meant: the message asks a person. Without one, a refusal.
+
+    Attributes:
+        reading: what would be done after a yes; None = it is asked which things are meant.
+    """
 
     cause = "asked"
+
+    def __init__(self, message: str, goal: Any = None, reading: Any = None) -> None:
+        self.reading = reading
+        super().__init__(message, goal)
 
 
 class LookAgain(NoMotion):

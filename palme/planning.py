@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from palme.errors import LookAgain, NoMotion, Question
 from palme.events import Asked, Event, Planned, Understood
 from palme.language.account.account import Account, Reading
+from palme.language.yes import is_yes
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Blocked, Context, KeptGoal, PlannedStep, Planner, Verdict, by_name
 from palme.supervision import Person
@@ -22,8 +23,6 @@ LOOKS = 3
 """Pictures of one state of the table, at most."""
 QUESTIONS = 4
 """Questions about one instruction, at most."""
-YES = frozenset("y yes yeah yep ok okay sure go ahead please do it confirm correct ja oui si".split())
-"""An answer of these words alone is a yes."""
 History = Sequence[tuple[Step, bool]]
 
 
@@ -222,8 +221,7 @@ class Planning:
             return
         what = plan.step.text if plan.goal is None else plan.goal.text
         answer = self._answered(f"{what} Shall I?" if what.endswith(".") else f"{what}: shall I?", index)
-        words = set((answer or "").lower().replace(",", " ").rstrip(" .!").split())
-        if not words or not words <= YES:
+        if not is_yes(answer or ""):
             raise NoMotion("Nothing is done: it was not confirmed.", plan.goal)
         self._agreed = instruction
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from palme.cli.rig.run_judge import Judgement, RunJudge
     from palme.cli.rig.trajectory_log import TrajectoryLog
     from palme.data.recorder import Recorder
+    from palme.errors import NoMotion
     from palme.language.account.account import Reading
     from palme.operator.typed_lines import TypedLines
     from palme.planners.program.reader import Reading as ProgramReading
@@ -79,7 +80,10 @@ def run(sentence: str, config: RunConfig) -> int:
         with beginning():
             reading = config.planner.read(sentence)
     except NoMotion as refusal:  # nothing is connected yet, and no scene is loaded
-        return _refuse(sentence, config, str(refusal))
+        doubted = _doubted(refusal, config)
+        if doubted is None:
+            return _refuse(sentence, config, str(refusal))
+        reading = doubted  # the planner asks once it sees the table, and nothing moves before a yes
     scene = scene or _scene(sentence, config, reading)
     rig = _rig(config)
     try:
@@ -87,6 +91,17 @@ def run(sentence: str, config: RunConfig) -> int:
             return _carried_out(sentence, config, rig, scene, (reading, goal))
     finally:
         rig.close()
+
+
+def _doubted(refusal: NoMotion, config: RunConfig) -> ProgramReading | None:
+    """The reading that a person can be asked about; None = there is none, or nobody."""
+    from palme.cli.rig.terminal import on_terminal
+    from palme.errors import Question
+
+    if not isinstance(refusal, Question) or not (config.console or on_terminal()):
+        return None
+    doubted: ProgramReading | None = refusal.reading
+    return doubted
 
 
 def _carried_out(

@@ -129,7 +129,7 @@ class ProgramConfig(PlannerConfig):
 
     def read(self, sentence: str) -> Reading:
         """See `PlannerConfig.read`."""
-        from palme.planners.program.planner import understood
+        from palme.planners.program.asking import understood
 
         return understood(self._reader(), sentence)
 

@@ -27,6 +27,6 @@ def violations(sentence: str, program: Program) -> tuple[Violation, ...]:
     written = Written(program)
     if all(isinstance(line, (c.Nothing, c.Refuse)) for line in program.lines):
         return ()
-    said = Said.of(as_order(sentence) if written.moves else sentence)
+    said = Said.of(sentence if written.answers and not written.moves else as_order(sentence))
     found = [one for rule in _RULES for one in rule(said, written)]
     return tuple(dict.fromkeys(found))

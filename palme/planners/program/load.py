@@ -8,24 +8,34 @@ from pathlib import Path
 from palme.model_folders import ADAPTER
 from palme.models.pretrained.cache import is_ready
 from palme.planners.program.agreement.sure_reader import SureReader
-from palme.planners.program.reader import Reader, Reading
+from palme.planners.program.reader import NotRead, Reader, Reading
 
 WEIGHTS = Path(__file__).parent.parent.parent / "weights" / "programs"
 
 
 class RememberingReader:
-    """A `Reader` that reads each sentence once.
+    """A `Reader` that reads each sentence once, whether it is understood or not.
 
     Args:
         reader: that is asked for what was not read yet.
     """
 
     def __init__(self, reader: Reader) -> None:
-        self._read = lru_cache(maxsize=64)(reader.read)
+        self._reader = reader
+        self._found = lru_cache(maxsize=64)(self._once)
 
     def read(self, sentence: str) -> Reading:
         """See `Reader`."""
-        return self._read(sentence)
+        found = self._found(sentence)
+        if isinstance(found, NotRead):
+            raise found
+        return found
+
+    def _once(self, sentence: str) -> Reading | NotRead:
+        try:
+            return self._reader.read(sentence)
+        except NotRead as error:
+            return error
 
 
 def is_there(model: str, weights: Path | None = None) -> bool:

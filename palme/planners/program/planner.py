@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from palme.errors import Answer, LookAgain, NoMotion, Question, Stuck
-from palme.language.programs.prompt import SentenceTooLong
 from palme.language.programs.things import Noun
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Verdict, listed
+from palme.planners.program.asking import understood, understood_with
 from palme.planners.program.goals import Goal, InBowl, On, OnTable
 from palme.planners.program.hindered import hindered
 from palme.planners.program.interpreter import Intent, Refused, interpret
 from palme.planners.program.program_goal import ProgramGoal
-from palme.planners.program.reader import NotRead, Reader, Reading
+from palme.planners.program.reader import Reader
 from palme.planners.program.scene import SeenScene
 from palme.planners.program.select import Ambiguous
 from palme.planners.program.step_check import check, moved_besides
@@ -51,7 +51,7 @@ class ProgramPlanner:
         Raises:
             LookAgain: another picture would make sure; `Answer`, `Question`, `Stuck`, `NoMotion`.
         """
-        goal = self._kept(context) or ProgramGoal(context.instruction, self._read(context.instruction))
+        goal = self._kept(context) or self._begun(context)
         goal.see(context.observation, self._detect(goal, context.observation))
         scene = goal.scene = hindered(goal.scene, context.blocked)
         begun = bool(context.history)
@@ -74,7 +74,7 @@ class ProgramPlanner:
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """See `Planner.was_successful`: whether what the step is for is so in the picture."""
-        goal = self._kept(context) or ProgramGoal(context.instruction, self._read(context.instruction))
+        goal = self._kept(context) or self._begun(context)
         objects = self._detect(goal, context.observation)
         scene = goal.see(context.observation, objects)
         if step.is_done:
@@ -92,8 +92,11 @@ class ProgramPlanner:
 
     # ---- inside ----
 
-    def _read(self, sentence: str) -> Reading:
-        return understood(self._reader, sentence)
+    def _begun(self, context: Context) -> ProgramGoal:
+        """What the instruction asks for. Raises Question, NoMotion: it is not clear, or not understood."""
+        return ProgramGoal(
+            context.instruction, *understood_with(self._reader, context.instruction, context.answers)
+        )
 
     def _kept(self, context: Context) -> ProgramGoal | None:
         goal = context.goal
@@ -110,7 +113,7 @@ class ProgramPlanner:
         Raises:
             LookAgain, Answer, Question, NoMotion: nothing is to be done, or it is not clear what.
         """
-        intent = self._intent(goal, list(context.answers))
+        intent = self._intent(goal, list(context.answers[goal.spent :]))
         plan = goal.begin(intent)
         if intent.answers and not intent.goals:
             raise _look_again(goal, Answer(" ".join(intent.answers), goal))
@@ -142,7 +145,7 @@ class ProgramPlanner:
     def _with_answer(self, goal: ProgramGoal, answer: str) -> Intent | None:
         """The sentence with the answer in it, read as one; None where that is not clear either."""
         try:
-            reading = self._read(f"{goal.instruction.rstrip(' .!?')}, {answer}")
+            reading = understood(self._reader, f"{goal.instruction.rstrip(' .!?')}, {answer}")
             intent = interpret(reading.program, goal.scene)
         except (NoMotion, Refused):
             return None
@@ -163,14 +166,6 @@ class ProgramPlanner:
         except CannotGoOn as error:
             return Verdict(False, None, str(error), unsure=True)
         return Verdict(left is None, 1.0 if left is None else 0.0, "" if left is None else _why(left, scene))
-
-
-def understood(reader: Reader, sentence: str) -> Reading:
-    """What `sentence` asks for. Raises NoMotion: it is not understood."""
-    try:
-        return reader.read(sentence)
-    except (NotRead, SentenceTooLong) as error:
-        raise NoMotion(str(error)) from error
 
 
 def _look_again(goal: ProgramGoal, words: NoMotion) -> NoMotion:

@@ -26,6 +26,7 @@ class ProgramGoal:
     Attributes:
         instruction: a person's sentence.
         reading: of it, or of it with a person's answer.
+        spent: answers of a person that it took to read it; later ones say which things are meant.
         tracker: of the things on the table.
         looks: pictures since the arm moved last.
         scene: in the last picture.
@@ -37,6 +38,7 @@ class ProgramGoal:
 
     instruction: str
     reading: Reading
+    spent: int = 0
     tracker: Tracker = field(default_factory=Tracker)
     looks: int = 0
     scene: SeenScene = SeenScene(())

@@ -34,10 +34,11 @@ class NotSure(NotRead):
 
     Attributes:
         reading: what it was read as, and would be done after a person's yes; None = nothing.
+        asks: whether the message asks if `reading` is meant.
     """
 
-    def __init__(self, message: str, reading: Reading | None = None) -> None:
-        self.reading = reading
+    def __init__(self, message: str, reading: Reading | None = None, asks: bool = False) -> None:
+        self.reading, self.asks = reading, asks
         super().__init__(message)
 
 

@@ -25,13 +25,16 @@ class Doubts:
         language: of the sentence (`palme.language.checks.languages.language_of`).
         violations: of the word check.
         agrees: whether a second reading asks for the same; None = there was none.
-        margin: log-probability of the best program less that of the next best; None = not known.
+        rival: probability of another program that fits and asks for something else, as a share of this one's.
+        share: probability of this program, as a share of that of the most probable, which does not fit;
+            None = it is the most probable.
     """
 
     language: str
     violations: tuple[Violation, ...]
     agrees: bool | None = None
-    margin: float | None = None
+    rival: float = 0.0
+    share: float | None = None
 
     @classmethod
     def of(cls, reading: Reading) -> Doubts:
@@ -52,15 +55,18 @@ def features(reading: Reading, doubts: Doubts) -> Mapping[str, float]:
     written = Written(reading.program)
     light = [one for one in doubts.violations if not one.sure]
     spelling = sum(one.kind in _SPELLING for one in light)
+    grave = sum(one.grave for one in light)
     return {
         "log_probability": math.log(max(reading.probability, LEAST)) / 4,
         "weakest": math.log(max(reading.weakest[0], LEAST)) / 2,
         "sure_violations": min(len(doubts.sure), 3) / 3,
-        "light_violations": min(len(light) - spelling, 3) / 3,
+        "grave_violations": min(grave, 3) / 3,
+        "light_violations": min(len(light) - spelling - grave, 3) / 3,
         "misspelt": min(spelling, 4) / 4,
         "disagrees": float(doubts.agrees is False),
         "agrees": float(doubts.agrees is True),
-        "small_margin": 0.0 if doubts.margin is None else max(0.0, 1 - doubts.margin / 3),
+        "rival": doubts.rival,
+        "passed_over": 0.0 if doubts.share is None else 1.0,
         "foreign": float(doubts.language != ENGLISH),
         "long": min(len(reading.sentence), 200) / 200,
         "many_calls": min(len(written.parts), 40) / 40,
@@ -68,7 +74,7 @@ def features(reading: Reading, doubts: Doubts) -> Mapping[str, float]:
 
 
 NAMES: Sequence[str] = (
-    "log_probability", "weakest", "sure_violations", "light_violations", "misspelt", "disagrees", "agrees",
-    "small_margin", "foreign", "long", "many_calls",
+    "log_probability", "weakest", "sure_violations", "grave_violations", "light_violations", "misspelt",
+    "disagrees", "agrees", "rival", "passed_over", "foreign", "long", "many_calls",
 )  # fmt: skip
 """Of all features, in order."""

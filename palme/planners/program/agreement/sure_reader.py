@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from palme.language.checks.plain import plain
 from palme.language.checks.unsafe import unsafe_reason
 from palme.language.checks.written import Written
-from palme.language.programs.calls import Program, Refuse
+from palme.language.programs.calls import Do, Program, Refuse
 from palme.language.programs.prompt import SentenceTooLong
 from palme.planners.program.agreement.confidence import Calibration, shipped
 from palme.planners.program.agreement.features import Doubts, features
@@ -15,6 +16,12 @@ from palme.planners.program.agreement.same import same
 from palme.planners.program.agreement.spoken import spoken
 from palme.planners.program.reader import NotRead, NotSure, Reader, Reading
 
+SEARCHED = 3
+"""Programs that are looked at where the most probable one does not fit, or is not much more probable."""
+CLEAR = 0.9
+"""Probability from which a program that fits is the only one that is looked at."""
+LEAST_SHARE = 0.1
+"""Least probability of another program that is looked at, as a share of that of the most probable."""
 _UNDOABLE = frozenset({"unknown", "beyond"})
 """Violations after which it is not asked whether the reading was meant."""
 
@@ -30,8 +37,11 @@ class Assessment:
 class SureReader:
     """A `Reader` around another.
 
+    Of the most probable programs, the first that the word check does not forbid is taken.
+
     Args:
-        reader: whose readings are checked.
+        reader: whose readings are checked; one with `alternatives` (`ProgramReader`) is asked for them where
+            its most probable program does not fit.
         threshold: least confidence of a reading that is acted on, in [0, 1]; None = the calibration's.
         calibration: of the confidence; None = the one that is shipped.
         sure_enough: probability from which no second reading is asked for, in [0, 1]; 1 = it always is.
@@ -48,6 +58,9 @@ class SureReader:
         self._calibration = calibration or shipped()
         self.threshold = self._calibration.threshold if threshold is None else threshold
         self._sure_enough = sure_enough
+        self._alternatives: Callable[[str, int], Sequence[Reading]] | None = getattr(
+            reader, "alternatives", None
+        )
 
     def read(self, sentence: str) -> Reading:
         """What `sentence` asks for.
@@ -59,7 +72,7 @@ class SureReader:
         """
         found = self.assess(sentence)
         if (found.reading.confidence or 0.0) < self.threshold:
-            raise NotSure(_asked(found), found.reading)
+            raise NotSure(_asked(found), found.reading, not _is_undoable(found))
         return found.reading
 
     def assess(self, sentence: str) -> Assessment:
@@ -71,10 +84,8 @@ class SureReader:
         if unsafe_reason(sentence) is not None:
             refusal = Reading(sentence, Program((Refuse("unsafe"),)), 1.0, (1.0, "unsafe"), 0.0, 1.0)
             return Assessment(refusal, Doubts("en", ()))
-        reading = self._reader.read(sentence)
-        written = Written(reading.program)
-        doubts = Doubts.of(reading)
-        if not written.moves and not written.answers:  # it refuses, or leaves all as it is
+        reading, doubts = self._chosen(sentence)
+        if not _claims_anything(reading.program):
             return Assessment(replace(reading, confidence=1.0), doubts)
         if not doubts.sure and reading.probability < self._sure_enough:
             reading, doubts = self._read_again(reading, doubts)
@@ -85,6 +96,39 @@ class SureReader:
             replace(reading, confidence=confidence, evidence=evidence, doubts=tuple(dict.fromkeys(told))),
             doubts,
         )
+
+    def _chosen(self, sentence: str) -> tuple[Reading, Doubts]:
+        """The first of the most probable programs that fits, else the most probable one."""
+        first = self._reader.read(sentence)
+        doubts = Doubts.of(first)
+        if not _claims_anything(first.program) or (first.probability >= CLEAR and not doubts.sure):
+            return first, doubts
+        fitting = list(self._others(first))
+        if not doubts.sure:
+            fitting.insert(0, (first, doubts))
+        if not fitting:
+            return first, doubts
+        chosen, doubts = fitting[0]
+        rivals = [one for one, _ in fitting[1:] if not same(chosen.program, one.program)]
+        rival = max((one.probability for one in rivals), default=0.0) / max(chosen.probability, 1e-9)
+        passed_over = 0.0 if chosen is first else chosen.probability / max(first.probability, 1e-9)
+        seconds = first.seconds if chosen is first else first.seconds + chosen.seconds
+        return replace(chosen, seconds=seconds), replace(
+            doubts, rival=min(rival, 1.0), share=None if chosen is first else passed_over
+        )
+
+    def _others(self, first: Reading) -> Iterator[tuple[Reading, Doubts]]:
+        """Programs beside `first` that fit, the most probable first; none after a refusal."""
+        if self._alternatives is None:
+            return
+        for other in self._alternatives(first.sentence, SEARCHED):
+            if other.program == first.program:
+                continue
+            if not _claims_anything(other.program) or other.probability < LEAST_SHARE * first.probability:
+                return
+            doubts = Doubts.of(other)
+            if not doubts.sure:
+                yield other, doubts
 
     def _read_again(self, reading: Reading, doubts: Doubts) -> tuple[Reading, Doubts]:
         """The sentence in plain words, which must ask for the same."""
@@ -102,10 +146,20 @@ class SureReader:
         )
 
 
+def _claims_anything(program: Program) -> bool:
+    """Whether it moves, answers or keeps anything; what refuses or does nothing needs no check."""
+    written = Written(program)
+    return written.moves or written.answers or bool(written.of(Do))
+
+
+def _is_undoable(found: Assessment) -> bool:
+    return any(one.kind in _UNDOABLE and one.sure for one in found.doubts.violations)
+
+
 def _asked(found: Assessment) -> str:
     """What does not fit, and whether the reading was meant."""
     told = [one.told for one in found.doubts.sure] or [one.told for one in found.doubts.violations]
     why = f": {'; '.join(dict.fromkeys(told[:2]))}" if told else ""
-    if any(one.kind in _UNDOABLE and one.sure for one in found.doubts.violations):
+    if _is_undoable(found):
         return f"I am not sure that I understand you{why}. Please say it in other words."
     return f"I am not sure that I understand you{why}. Do you mean: {spoken(found.reading.program)}?"

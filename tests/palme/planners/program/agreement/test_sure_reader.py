@@ -71,10 +71,75 @@ def test_no_second_reading_where_the_first_is_sure_enough() -> None:
     assert reader.asked == [said]
 
 
-@pytest.mark.parametrize("text", ["refuse(beyond)", "nothing()", "keep(red block)"])
+@pytest.mark.parametrize("text", ["refuse(beyond)", "nothing()"])
 def test_what_moves_nothing_needs_no_confidence(text: str) -> None:
     reading = SureReader(Fixed({"wibble": text}, 0.01)).read("wibble")
     assert reading.program == parse(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "sure"),
+    [
+        ("don't touch the red block", "keep(red block)", True),
+        ("leave the red block where it is", "keep(red block)", True),
+        ("No red block may remain on the table. Bowl them.", "keep(all red block)", False),
+        ("don't touch the red block", "keep(green block)", False),
+        ("put the red block in the bowl", "keep(red block)", False),
+    ],
+)
+def test_a_program_that_only_keeps_things_is_checked_too(said: str, text: str, sure: bool) -> None:
+    assert bool(SureReader(Fixed({said: text})).assess(said).reading.confidence) is sure
+
+
+class Several(Fixed):
+    """A reader of one sentence with several programs, the most probable first."""
+
+    def __init__(self, *programs: tuple[str, float], said: str = PUT) -> None:
+        super().__init__({said: programs[0][0]}, programs[0][1])
+        self.several, self.searches = programs, 0
+
+    def alternatives(self, sentence: str, n: int) -> list[Reading]:
+        self.searches += 1
+        return [Reading(sentence, parse(text), p, (p, "red"), 0.1) for text, p in self.several[:n]]
+
+
+RIGHT, WRONG = "put(red block, in blue bowl)", "put(green block, in blue bowl)"
+
+
+def test_of_the_most_probable_programs_the_first_that_fits_is_taken() -> None:
+    found = SureReader(Several((WRONG, 0.5), (RIGHT, 0.4))).assess(PUT)
+    assert found.reading.program == parse(RIGHT) and not found.doubts.sure
+    assert found.doubts.share == pytest.approx(0.8)
+
+
+def test_where_no_program_fits_the_most_probable_one_is_asked_about() -> None:
+    with pytest.raises(NotSure, match="green"):
+        SureReader(Several((WRONG, 0.5), ("put(green block, on blue bowl)", 0.4))).read(PUT)
+
+
+def test_a_program_after_a_refusal_is_not_taken() -> None:
+    found = SureReader(Several((WRONG, 0.5), ("refuse(absent)", 0.2), (RIGHT, 0.15))).assess(PUT)
+    assert found.reading.program == parse(WRONG) and found.reading.confidence == 0
+
+
+def test_a_much_less_probable_program_is_not_taken() -> None:
+    found = SureReader(Several((WRONG, 0.9), (RIGHT, 0.05))).assess(PUT)
+    assert found.reading.program == parse(WRONG) and found.reading.confidence == 0
+
+
+def test_two_programs_that_fit_and_ask_for_different_things_are_less_sure() -> None:
+    said = "replace the block that's in the bowl with the blue one"
+    one, other = "put(blue block, instead of block [in bowl])", "put(block [in bowl], instead of blue block)"
+    rival = SureReader(Several((one, 0.5), (other, 0.45), said=said)).assess(said)
+    alone = SureReader(Several((one, 0.5), (WRONG, 0.45), said=said)).assess(said)
+    assert rival.doubts.rival == pytest.approx(0.9) and alone.doubts.rival == 0
+    assert (rival.reading.confidence or 0) < (alone.reading.confidence or 0)
+
+
+def test_no_other_program_is_looked_for_where_the_first_is_clear() -> None:
+    reader = Several((RIGHT, 0.95), (WRONG, 0.02))
+    SureReader(reader).assess(PUT)
+    assert reader.searches == 0
 
 
 def test_what_is_unsafe_is_refused_unread() -> None:
