@@ -38,11 +38,14 @@ def standings(tokens: Sequence[Token], things: Sequence[Named]) -> tuple[Standin
     for k in range(len(parts) - 2):
         if found[k] == "asks" and _is_tag(tokens, parts[k + 1]):
             found[k] = "tells"
+    for k, clause in enumerate(parts):
+        if _is_interjection(tokens, clause):
+            found[k] = "chatter"
     for k in range(1, len(parts)):
         if found[k - 1] == "tells" and found[k] == "asks" and _goes_on(tokens, parts[k]):
             found[k] = "tells"
     if "asks" not in found:
-        found = ["asks"] * len(found)
+        found = ["asks" for _ in found]
     out: list[Standing] = ["chatter"] * len(tokens)
     for clause, standing in zip(parts, found, strict=True):
         for at in clause:
@@ -101,6 +104,12 @@ def _goes_on(tokens: Sequence[Token], clause: range) -> bool:
     """ "and one small block" after "there is one large block"."""
     part = [tokens[at] for at in clause]
     return part[0].text == "and" and not any(token.has("verb", "rel", "keep", "pronoun") for token in part)
+
+
+def _is_interjection(tokens: Sequence[Token], clause: range) -> bool:
+    """ "right" between two commas, or at the beginning."""
+    follows = clause.stop < len(tokens) and tokens[clause.stop].text == ","
+    return len(clause) == 1 and tokens[clause.start].text == "right" and follows
 
 
 def _is_tag(tokens: Sequence[Token], clause: range) -> bool:

@@ -98,7 +98,8 @@ def _fits_kind(named: Named, use: Use) -> bool:
         return True
     if kind == "tower":
         return "pile" in named.kinds
-    return kind == "thing" and "pile" in named.kinds
+    loosely = kind == "thing" and use.quantifier == "the" and use.noun.colour is not None
+    return loosely or kind == "thing" and "pile" in named.kinds  # where two fit, it is asked which
 
 
 def _sizes(named: Named) -> set[str]:
@@ -155,9 +156,7 @@ def _not_written(said: Said, written: Written) -> Iterator[Violation]:
                     and not any(_kind_in(use, one) for use in uses)
                 ):
                     told = f"nothing of it is about a {min(one.kinds)}"
-                    yield Violation("kind", min(one.kinds), told).if_sure(
-                        _must_be_written(one, said, written)
-                    )
+                    yield _weighed(Violation("kind", min(one.kinds), told), one, said, written)
             continue
         if any(_fits(one, use) for use in uses) or one.negated or _is_of_no_thing(one, said):
             continue
@@ -171,16 +170,16 @@ def _not_written(said: Said, written: Written) -> Iterator[Violation]:
             continue
         words = " ".join((*sorted(one.sizes), *sorted(one.colours), *sorted(one.kinds - {"any"})))
         told = f"nothing of it is about the {words or 'one'} that you name"
-        yield Violation("looks", words, told).if_sure(_must_be_written(one, said, written))
+        yield _weighed(Violation("looks", words, told), one, said, written)
 
 
-def _must_be_written(one: Named, said: Said, written: Written) -> bool:
-    """Whether a thing that is named must have its counterpart; else it may only be told of."""
-    if not said.asks(one.start) or said.has("former") or said.is_denied(one):
-        return False
+def _weighed(violation: Violation, one: Named, said: Said, written: Written) -> Violation:
+    """Light where a thing is only told of or denied, grave where others may stand for it."""
+    if not said.asks(one.start) or said.is_denied(one):
+        return violation.lightly()
     listed = any(line.by in ("rainbow", "alphabet") for line in written.of(c.Stack, c.Arrange))
     chosen = written.answers and not written.moves and said.has_word("or")
-    return not (listed or chosen)
+    return violation.if_sure(not (said.has("former") or listed or chosen))
 
 
 def _partly(one: Named, use: Use) -> bool:

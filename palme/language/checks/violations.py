@@ -23,6 +23,10 @@ class Violation:
     sure: bool = True
     grave: bool = False
 
+    def lightly(self) -> Violation:
+        """The same, which neither forbids to act nor is grave."""
+        return replace(self, sure=False, grave=False)
+
     def if_sure(self, sure: bool) -> Violation:
         """The same, grave alone where `sure` does not hold."""
         return self if sure or not self.sure else replace(self, sure=False, grave=True)
