@@ -44,7 +44,8 @@ UNSAFE = (
 _NOT_COMPARED = frozenset({"corrected", "instead", "pronoun_of", "cancelled", "revised", "negated"})
 """Categories in which a word may stand that the program does not follow."""
 _COLOUR = re.compile(
-    rf"(?<!-)(?<!light )(?<!dark )(?<!sky )(?<!royal )(?<!forest )(?<!bright )\b(?:{'|'.join(COLOURS)})\b(?!-)"
+    r"(?<!-)(?<!light )(?<!dark )(?<!sky )(?<!royal )(?<!forest )(?<!bright )"
+    rf"\b(?:{'|'.join(COLOURS)})\b(?!-)"
 )
 _NOUN = re.compile(r"\b(?:block|cube|brick|bowl|dish|cylinder|tube)\b")
 _VERB = re.compile(r"^(?:put|place|set|move|drop|lay|stick|transfer|stack|swap|bring|stow)\b")
