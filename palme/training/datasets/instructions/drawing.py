@@ -28,7 +28,8 @@ CATEGORIES: Mapping[str, float] = {
     "pronoun_of": 5, "corrected": 5, "if_of": 6, "absent": 6, "beyond_request": 7, "unsafe_request": 4.5,
     "unclear_request": 6, "cancelled": 2.5, "impossible_request": 2.5, "chatty_of": 10, "excepted": 5,
     "negated": 6, "conditioned": 7, "condition_with_it": 4, "said_of_it": 3, "weighed": 5, "some_of": 4,
-    "stepwise": 7, "revised": 5, "nested": 5, "spared": 4, "unwanted": 4, "asked_if": 9, "asked_for": 13,
+    "stepwise": 7, "revised": 5, "nested": 5, "spared": 4, "unwanted": 4, "rebuilt": 5, "asked_if": 9,
+    "asked_for": 13,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
