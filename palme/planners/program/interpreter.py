@@ -281,15 +281,16 @@ class _Run:
         return On(of, id)
 
     def _shared_out(self, ids: tuple[int, ...], what: Things, place: c.At) -> tuple[int, ...]:
-        """One, or an equal share, into each."""
+        """One, so many, or an equal share, into each."""
         targets = self._selector().select(Things("all", place.of.nouns)).ids
-        if what.quantifier in ("any", "the", 1):
-            pool = self._selector().select(Things("all", what.nouns)).ids
-            if len(pool) < len(targets):
+        if what.quantifier in ("any", "the") or isinstance(what.quantifier, int):
+            wanted = len(targets) * (what.quantifier if isinstance(what.quantifier, int) else 1)
+            pool = self._selector().select(Things("all", what.nouns))
+            if len(pool.ids) < wanted:
                 raise Refused(
-                    f"There are {len(targets)} places and only {len(pool)} to put there.", "impossible"
+                    f"That takes {wanted} of them, and there are only {len(pool.ids)}.", "impossible"
                 )
-            ids = chosen(self.scene, self._selector().select(Things("all", what.nouns)), len(targets), None)
+            ids = chosen(self.scene, pool, wanted, None)
         for k, id in enumerate(ids):
             target = targets[k % len(targets)]
             into = place.relation == "in" or self.scene[target].is_bowl

@@ -79,6 +79,8 @@ def _run(text: str, table: SeenScene = TABLE) -> tuple[Intent, SeenScene]:
         ("put(half block, in blue bowl)", None),
         ("put(any cylinder, in bowl [empty])", [InBowl(4, 6)]),
         ("put(any red block, in each bowl)", [InBowl(0, 6), InBowl(1, 5)]),
+        ("put(1 red block, in each bowl)", [InBowl(0, 6), InBowl(1, 5)]),
+        ("put(2 block, in each bowl)", [InBowl(0, 6), InBowl(1, 5), InBowl(3, 6), InBowl(7, 5)]),
     ],
 )
 def test_a_program_becomes_goals(text: str, goals: list[object] | None) -> None:
@@ -139,6 +141,7 @@ def test_a_question_is_answered_and_nothing_moves(text: str, told: str) -> None:
         ("put(blue bowl, in green bowl)", "beyond", "cannot lift"),
         ("put(yellow block, in orange cylinder)", "impossible", "only bowls"),
         ("put(yellow block, under blue bowl)", "impossible", "bowl"),
+        ("put(2 red block, in each bowl)", "impossible", "takes 4"),
         ("put(5 red block, in blue bowl)", "absent", "I see 2"),
         ("move(yellow block, away 20)", "impossible", "reach"),
         ("move(small red block, left 30)", "impossible", "reach"),
