@@ -41,7 +41,9 @@ UNSAFE = (
     "destroy",
     "stab",
 )
-_NOT_COMPARED = frozenset({"corrected", "instead", "pronoun_of", "cancelled", "revised", "negated"})
+_NOT_COMPARED = frozenset(
+    {"corrected", "instead", "pronoun_of", "cancelled", "revised", "negated", "voice_contrast"}
+)
 """Categories in which a word may stand that the program does not follow."""
 _COLOUR = re.compile(
     r"(?<!-)(?<!light )(?<!dark )(?<!sky )(?<!royal )(?<!forest )(?<!bright )"

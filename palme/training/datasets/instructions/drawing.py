@@ -30,6 +30,8 @@ CATEGORIES: Mapping[str, float] = {
     "negated": 6, "conditioned": 7, "condition_with_it": 4, "said_of_it": 3, "weighed": 5, "some_of": 4,
     "stepwise": 7, "revised": 5, "nested": 5, "spared": 4, "unwanted": 4, "rebuilt": 5, "asked_if": 9,
     "asked_for": 13,
+    "voice_put": 4, "voice_many": 2.5, "voice_except": 2, "voice_contrast": 4, "voice_condition": 4,
+    "voice_swap": 1.5, "voice_out": 1.3, "voice_move": 0.8, "voice_keep": 1.2,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 

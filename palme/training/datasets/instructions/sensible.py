@@ -60,7 +60,12 @@ def _makes_sense(part: Any) -> bool:
         return len({noun.text for noun in part.nouns}) == len(part.nouns)
     if isinstance(part, Noun):
         described = [one.to for one in part.filters if isinstance(one, (Related, Closest))]
-        left_out = [noun for one in part.filters if isinstance(one, Except) for noun in one.those.nouns]
+        left_out = [
+            noun
+            for one in part.filters
+            if isinstance(one, Except) and not isinstance(one.those.quantifier, int)  # "all but one"
+            for noun in one.those.nouns
+        ]
         return all(_bare(part) != _bare(noun) for to in described for noun in to.nouns) and all(
             _is_some_of(noun, part) for noun in left_out
         )
