@@ -35,7 +35,17 @@ CATEGORIES: Mapping[str, float] = {
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
-OTHER_LANGUAGES = 0.4
+ALIKE: Mapping[str, tuple[str, ...]] = {
+    "chatty_of": ("plain_put", "put_one", "put_many", "pronoun_of"), "asked_if": ("exists_of", "compared"),
+    "asked_for": ("count_of", "colour_of", "what_is", "where_is"), "excepted": ("put_many", "kept_and_done"),
+    "negated": ("instead", "kept_and_done", "put_many"), "conditioned": ("if_of",), "revised": ("corrected",),
+    "condition_with_it": ("if_of",), "stepwise": ("sequence_of",), "nested": ("put_one",),
+    "said_of_it": ("pronoun_of",), "weighed": ("if_of", "compared"), "some_of": ("put_many",),
+}  # fmt: skip
+"""Categories that stand for those that only English has, in other languages."""
+ASKING = ("count", "exists", "colour", "size", "what", "where", "possible")
+"""How programs begin that only ask."""
+OTHER_LANGUAGES = 0.35
 """Share of examples that are not in English."""
 
 
@@ -66,7 +76,9 @@ class Instructions:
         names, weights = tuple(CATEGORIES), tuple(CATEGORIES.values())
         while True:
             category = rng.choices(names, weights)[0]
-            language = self._language(rng, category)
+            language = self._language(rng)
+            while language is not None and category not in language.symbols:
+                category = rng.choice(ALIKE.get(category) or names)
             if rng.random() < contrasted:
                 drawn = self.contrasted(rng, category, language)
             else:
@@ -78,7 +90,7 @@ class Instructions:
 
     def _hasty(self, rng: random.Random, one: Example, language: Language | None) -> Example:
         if language is not None:
-            return replace(one, sentence=language.hurried(rng, one.sentence))
+            return replace(one, sentence=language.hurried(rng, one.sentence, one.program.startswith(ASKING)))
         asks = not one.program.startswith(("refuse", "nothing"))
         return replace(one, sentence=self._haste.written(rng, one.sentence, asks))
 
@@ -121,8 +133,7 @@ class Instructions:
             return None
         return replace(drawn, program=program.text)
 
-    def _language(self, rng: random.Random, category: str) -> Language | None:
+    def _language(self, rng: random.Random) -> Language | None:
         if rng.random() >= OTHER_LANGUAGES:
             return None
-        language = rng.choices(self._languages, self._shares)[0]
-        return language if category in language.symbols else None
+        return rng.choices(self._languages, self._shares)[0]

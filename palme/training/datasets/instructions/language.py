@@ -2,7 +2,8 @@
 
 A file of a language has the tables of `lexicon`, a list of sentences for the name of each program it can say,
 and further lists that sentences refer to as parts. Sentences of a place have a form "at" where being
-somewhere is said in other words than being brought there. Manners are the lists `before` and `after`.
+somewhere is said in other words than being brought there. Manners are the lists `before` and `after`, with
+whole sentences `story` and `close`, and `asking` and `asked` around a question.
 """
 
 from __future__ import annotations
@@ -98,15 +99,21 @@ class Language:
             text = pattern.sub(put, text)
         return " ".join(text.split())
 
-    def hurried(self, rng: random.Random, sentence: str) -> str:
-        """`sentence` as people type it: with manners, without marks, capitals or accents, with a slip."""
+    def hurried(self, rng: random.Random, sentence: str, asks: bool = False) -> str:
+        """`sentence` as people type it: with manners, without marks, capitals or accents, with slips.
+
+        Args:
+            asks: whether it asks something, and is no request in the form of a question.
+        """
         text = sentence
         joint = " " if self._spaces else ""
-        if text[-1:] not in "?？؟":
-            if "before" in self.symbols and rng.random() < 0.25:
-                text = f"{self.grammar.draw(rng, 'before').sentence}{joint}{text}"
-            if "after" in self.symbols and rng.random() < 0.25:
-                text = f"{text}{joint}{self.grammar.draw(rng, 'after').sentence}"
+        requests = not asks and text[-1:] not in "?？؟"
+        manners = (("asking", 0.25), ("asked", 0.1)) if asks else (("story", 0.15), ("close", 0.07))
+        for symbol, share in (*((("before", 0.25), ("after", 0.25)) if requests else ()), *manners):
+            if symbol in self.symbols and rng.random() < share:
+                said = self.grammar.draw(rng, symbol).sentence
+                first, last = (text, said) if symbol in ("after", "close", "asked") else (said, text)
+                text = f"{first}{joint}{last}"
         text = self.tidied(text)
         if rng.random() < 0.2:
             text = re.sub(r"[.;:?!¿¡،؟。；：？！।]", "", text)
@@ -119,8 +126,9 @@ class Language:
             text = text.upper()
         if self._slips == "yes" and rng.random() < 0.12:
             text = _plain(text)
-        if self._slips == "yes" and rng.random() < 0.2:
-            text = _slipped(rng, text)
+        if self._slips == "yes" and rng.random() < 0.25:
+            for _ in range(rng.choice((1, 1, 1, 2, 3))):
+                text = _slipped(rng, text)
         if self._casual and rng.random() < 0.2:
             for pattern, put in self._casual:
                 text = pattern.sub(put, text)

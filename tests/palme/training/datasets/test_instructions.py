@@ -10,9 +10,16 @@ import yaml
 
 from palme.language.programs.parser import MAX_WORDS, parse
 from palme.training.datasets.instructions.chatter import Chatter
-from palme.training.datasets.instructions.drawing import CATEGORIES, FOLDER, Instructions
+from palme.training.datasets.instructions.drawing import (
+    ALIKE,
+    CATEGORIES,
+    FOLDER,
+    OTHER_LANGUAGES,
+    Instructions,
+)
 from palme.training.datasets.instructions.grammar import Grammar, Rule
 from palme.training.datasets.instructions.haste import Haste
+from palme.training.datasets.instructions.language import skeleton
 from palme.training.datasets.instructions.slips import PATH as SLIPS
 from palme.training.datasets.instructions.slips import Slips
 
@@ -48,9 +55,14 @@ def test_categories_come_as_often_as_they_weigh(instructions: Instructions) -> N
         e.category for e in islice(instructions.examples(random.Random(1), hasty=0.0, contrasted=0.0), n)
     )
     total = sum(CATEGORIES.values())
+    expected = dict.fromkeys(CATEGORIES, 0.0)
     for category, weight in CATEGORIES.items():
-        expected = n * weight / total
-        assert abs(found[category] - expected) < 5 * expected**0.5 + 3, category
+        others = (category,) if category in skeleton() else ALIKE[category]
+        expected[category] += n * (1 - OTHER_LANGUAGES) * weight / total
+        for other in others:
+            expected[other] += n * OTHER_LANGUAGES * weight / total / len(others)
+    for category, often in expected.items():
+        assert abs(found[category] - often) < 5 * often**0.5 + 3, category
 
 
 def test_colours_and_numbers_of_the_program_stand_in_the_sentence(instructions: Instructions) -> None:
