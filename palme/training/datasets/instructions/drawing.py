@@ -41,6 +41,8 @@ ALIKE: Mapping[str, tuple[str, ...]] = {
     "negated": ("instead", "kept_and_done", "put_many"), "conditioned": ("if_of",), "revised": ("corrected",),
     "condition_with_it": ("if_of",), "stepwise": ("sequence_of",), "nested": ("put_one",),
     "said_of_it": ("pronoun_of",), "weighed": ("if_of", "compared"), "some_of": ("put_many",),
+    "spared": ("put_many", "kept_and_done"), "unwanted": ("instead", "kept"),
+    "rebuilt": ("swap_of", "stack_three", "row_of"),
 }  # fmt: skip
 """Categories that stand for those that only English has, in other languages."""
 ASKING = ("count", "exists", "colour", "size", "what", "where", "possible")
