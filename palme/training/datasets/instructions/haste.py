@@ -69,8 +69,9 @@ class Haste:
             text = self._slips.misspelt(rng, text, rng.choice((0.06, 0.12, 0.25, 0.4, 0.6)))
         if rng.random() < 0.1:
             text = _abbreviated(rng, text)
-        if rng.random() < 0.07:
-            text = joined(rng, text)
+        if rng.random() < 0.1:
+            for _ in range(rng.choice((1, 1, 2, 3))):
+                text = joined(rng, text)
         return self._marked(rng, text)
 
     def _mannered(self, rng: random.Random, sentence: str) -> str:
