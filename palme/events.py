@@ -90,7 +90,7 @@ class Planned:
     Attributes:
         step: the next step.
         rationale: why, in plain words.
-        seconds: time of planning, [s].
+        seconds: time of planning, [s], further pictures not counted.
         observation: the planner's input.
         sentence: the language model's prompt, None = no model.
         objects: detected objects, None = no detection.

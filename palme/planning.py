@@ -77,10 +77,10 @@ class Planning:
             NoMotion: the planner has words instead, or a person does not want it.
         """
         while True:
-            begin = time.perf_counter()
+            before = self.seconds["plan"]
             try:
                 plan, observation = self._looked(instruction, observation, history)
-                seconds = time.perf_counter() - begin
+                seconds = self.seconds["plan"] - before
                 self._tell(instruction, plan.goal, observation, len(history))
                 self._confirmed(instruction, plan, len(history))
                 break

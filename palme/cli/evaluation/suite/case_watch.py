@@ -29,7 +29,8 @@ class CaseWatch:
         unclear: whether a step that was begun singled nothing out.
         program, probability, lines: what the sentence was read as, where the planner says so.
         read_ms: time in [ms] of the reading, else of the first plan.
-        replan_ms: times in [ms] of the later plans.
+        replan_ms: times in [ms] of the later plans, each with the judging of the step before it, which looks
+            for what is there in the picture that both are made from.
     """
 
     def __init__(self, look: Callable[[], Snapshot]) -> None:
@@ -44,6 +45,7 @@ class CaseWatch:
         self.lines: tuple[Line, ...] = ()
         self.read_ms: float | None = None
         self.replan_ms: list[float] = []
+        self._judged_ms = 0.0  # of the last step
 
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
@@ -53,7 +55,9 @@ class CaseWatch:
             self._understood(event)
         elif isinstance(event, Planned):
             self._planned(event)
-        elif isinstance(event, Acted | Judged) and event.index not in self._begun:
+        if isinstance(event, Judged):
+            self._judged_ms = 1e3 * event.seconds
+        if isinstance(event, Acted | Judged) and event.index not in self._begun:
             self._begun.add(event.index)
             if self._next is None:
                 self.unclear = True
@@ -77,7 +81,7 @@ class CaseWatch:
 
     def _planned(self, event: Planned) -> None:
         if event.index > 0:
-            self.replan_ms.append(1e3 * event.seconds)
+            self.replan_ms.append(self._judged_ms + 1e3 * event.seconds)
         elif self.read_ms is None:
             self.read_ms = 1e3 * event.seconds
         self._next = None
