@@ -14,9 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from palme.models.pretrained.packed_linear import DTYPES, Linear, Precision, packed
+from palme.models.pretrained.packed_linear import DTYPES, Linear, Precision, packed, prepared
 from palme.models.pretrained.token_tree import TokenTree
 
+JOINED = {
+    "query_key_value": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "out": ("self_attn.o_proj",),
+    "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
+    "down": ("mlp.down_proj",),
+}
+"""Matrices of a layer that are multiplied in one."""
 ROOM = 256
 """Tokens by which a context grows."""
 
@@ -65,7 +72,7 @@ class Decoder:
 
     Args:
         config: `config.json` of the model.
-        weights: its tensors by name.
+        weights: its tensors, as `prepared_weights` makes them.
         precision: of the matrices.
 
     Attributes:
@@ -80,7 +87,7 @@ class Decoder:
     def __init__(
         self, config: Mapping[str, Any], weights: Mapping[str, Tensor], precision: Precision
     ) -> None:
-        _check_family(config)
+        check_family(config)
         self.precision, self.dtype = precision, DTYPES[precision]
         self.n_layers = int(config["num_hidden_layers"])
         self._heads = int(config["num_attention_heads"])
@@ -89,23 +96,23 @@ class Decoder:
         self._eps = float(config["rms_norm_eps"])
         self.embeddings = weights["model.embed_tokens.weight"]  # (V, D)
         self.output = weights.get("lm_head.weight", self.embeddings)  # (V, D)
-        self._norm = weights["model.norm.weight"].to(self.dtype)
+        self._norm = weights["model.norm.weight"]
         self._layers = [self._layer(weights, f"model.layers.{k}", precision) for k in range(self.n_layers)]
         self._rates = _theta(config) ** -(torch.arange(0, self.head, 2).float() / self.head)  # (D_head / 2,)
 
     def _layer(self, weights: Mapping[str, Tensor], name: str, precision: Precision) -> _Layer:
-        def joined(*parts: str) -> Linear:
-            biases = [weights[f"{name}.{part}.bias"] for part in parts if f"{name}.{part}.bias" in weights]
-            whole = torch.cat([weights[f"{name}.{part}.weight"] for part in parts])
-            return packed(whole, torch.cat(biases) if biases else None, precision)
+        def linear(part: str) -> Linear:
+            start = f"{name}.{part}."
+            own = {key.removeprefix(start): value for key, value in weights.items() if key.startswith(start)}
+            return packed(own, precision)
 
         return _Layer(
-            weights[f"{name}.input_layernorm.weight"].to(self.dtype),
-            joined("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-            joined("self_attn.o_proj"),
-            weights[f"{name}.post_attention_layernorm.weight"].to(self.dtype),
-            joined("mlp.gate_proj", "mlp.up_proj"),
-            joined("mlp.down_proj"),
+            weights[f"{name}.input_layernorm.weight"],
+            linear("query_key_value"),
+            linear("out"),
+            weights[f"{name}.post_attention_layernorm.weight"],
+            linear("gate_up"),
+            linear("down"),
         )
 
     def begin(self) -> Context:
@@ -148,13 +155,44 @@ class Decoder:
         return F.rms_norm(x, x.shape[1:], self._norm, self._eps)
 
 
+def prepared_weights(
+    config: Mapping[str, Any], weights: Mapping[str, Tensor], precision: Precision
+) -> dict[str, Tensor]:
+    """The tensors that a `Decoder` computes with.
+
+    Args:
+        config: `config.json` of the model.
+        weights: the model's tensors by name.
+        precision: of the matrices.
+
+    Raises:
+        KeyError, RuntimeError: they are not of one model.
+    """
+    dtype = DTYPES[precision]
+    embeddings, output = "model.embed_tokens.weight", "lm_head.weight"
+    out = {embeddings: weights[embeddings], "model.norm.weight": weights["model.norm.weight"].to(dtype)}
+    if output in weights:
+        out[output] = weights[output]
+    for k in range(int(config["num_hidden_layers"])):
+        layer = f"model.layers.{k}"
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            out[f"{layer}.{norm}.weight"] = weights[f"{layer}.{norm}.weight"].to(dtype)
+        for name, parts in JOINED.items():
+            biases = [weights[f"{layer}.{part}.bias"] for part in parts if f"{layer}.{part}.bias" in weights]
+            whole = torch.cat([weights[f"{layer}.{part}.weight"] for part in parts])
+            made = prepared(whole, torch.cat(biases) if biases else None, precision)
+            out |= {f"{layer}.{name}.{key}": value for key, value in made.items()}
+    return out
+
+
 def _theta(config: Mapping[str, Any]) -> float:
     return float(
         config.get("rope_theta") or (config.get("rope_parameters") or {}).get("rope_theta", 10_000.0)
     )
 
 
-def _check_family(config: Mapping[str, Any]) -> None:
+def check_family(config: Mapping[str, Any]) -> None:
+    """Raises NotInFamily unless `Decoder` computes the model of this `config.json`."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     kinds = set(config.get("layer_types") or ()) | {"full_attention"}
     usual = {

@@ -9,10 +9,18 @@ from pathlib import Path
 
 from torch import Tensor
 
-from palme.model_folders import ADAPTER, ADAPTER_CONFIG, check_files, check_folder, folder_weights
-from palme.models.pretrained.decoder import Decoder
+from palme.model_folders import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    check_files,
+    check_folder,
+    folder_weights,
+    weights_file,
+)
+from palme.models.pretrained.decoder import Decoder, check_family, prepared_weights
 from palme.models.pretrained.load import REMEDY, TRAIN, folder_for
 from palme.models.pretrained.packed_linear import Precision, fast_precision
+from palme.models.pretrained.prepared import prepared
 from palme.weight_files import BadWeights, read_json, read_weights
 
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
@@ -34,11 +42,20 @@ def decoder(name: str | Path, adapter: Path | None = None, precision: Precision 
     """
     folder = check_folder(folder_for(name), REMEDY)
     config = read_json(folder / "config.json", REMEDY)
-    weights = folder_weights(folder, REMEDY)
+    check_family(config)
+    own = precision or fast_precision()
+
+    def make() -> dict[str, Tensor]:
+        weights = folder_weights(folder, REMEDY)
+        if adapter is not None:
+            merge_adapter(weights, adapter)
+        return prepared_weights(config, weights, own)
+
+    sources = [folder / "config.json", *sorted({weights_file(folder), *folder.glob("*.safetensors")})]
     if adapter is not None:
-        merge_adapter(weights, adapter)
+        sources += [check_files(adapter, TRAIN) / name for name in (ADAPTER, ADAPTER_CONFIG)]
     try:
-        return Decoder(config, weights, precision or fast_precision())
+        return Decoder(config, prepared(sources, own, make), own)
     except (KeyError, RuntimeError) as error:
         raise BadWeights(
             f"{folder}: config.json and the weights are not of one model ({error}); {REMEDY}"

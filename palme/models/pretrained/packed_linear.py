@@ -8,7 +8,7 @@ takes half the memory and runs on every x86 processor; "fp32" is exact.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -31,17 +31,28 @@ def fast_precision() -> Precision:
     return "int8" if _engine() in torch.backends.quantized.supported_engines else "fp32"
 
 
-def packed(weight: Tensor, bias: Tensor | None, precision: Precision) -> Linear:
-    """A linear layer.
+def prepared(weight: Tensor, bias: Tensor | None, precision: Precision) -> dict[str, Tensor]:
+    """A linear layer's tensors in the form that `packed` takes: "weight", "scale" of int8, "bias" if any.
 
     Args:
         weight: (out, in).
         bias: (out,); None = none.
     """
-    if precision == "int8":
-        return _int8(weight, None if bias is None else bias.float())
     dtype = DTYPES[precision]
-    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+    found = {} if bias is None else {"bias": bias.to(dtype)}
+    if precision != "int8":
+        return {"weight": weight.to(dtype), **found}
+    weight = weight.float()
+    scale = weight.abs().amax(1).clamp_min(1e-12) / 127  # (out,)
+    rows = (weight / scale[:, None]).round_().to(torch.int8)
+    return {"weight": rows, "scale": scale, **found}
+
+
+def packed(tensors: Mapping[str, Tensor], precision: Precision) -> Linear:
+    """A linear layer from what `prepared` made."""
+    weight, bias = tensors["weight"], tensors.get("bias")
+    if precision == "int8":
+        return _int8(weight, tensors["scale"], bias)
     if precision == "bf16" and has_fast_bf16():
         return _prepacked(weight, bias)
     return lambda x: F.linear(x, weight, bias)
@@ -65,10 +76,7 @@ def _engine() -> str:
     return "onednn" if torch.cpu._is_vnni_supported() else "fbgemm"
 
 
-def _int8(weight: Tensor, bias: Tensor | None) -> Linear:
-    weight = weight.float()
-    scale = weight.abs().amax(1).clamp_min(1e-12) / 127  # (out,)
-    rows = (weight / scale[:, None]).round_().to(torch.int8)
+def _int8(rows: Tensor, scale: Tensor, bias: Tensor | None) -> Linear:
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = _engine()
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from palme.model_folders import load_tokenizer
 from palme.models.pretrained.decoder import NotInFamily
+from palme.models.pretrained.light_tokenizer import light_tokenizer
 from palme.models.pretrained.load import REMEDY, folder_for, pretrained, with_adapter
 from palme.models.pretrained.load_decoder import decoder
 from palme.models.pretrained.packed_linear import Precision
@@ -34,7 +34,7 @@ def local_reader(
         palme.weight_files.WeightsError: the model or the adapter is missing, damaged, or of another model.
     """
     folder = folder_for(model)
-    tokenizer: Any = load_tokenizer(folder, REMEDY)
+    tokenizer: Any = light_tokenizer(folder, REMEDY)
     before = examples_ids(tokenizer) if in_context else []
     try:
         fast = decoder(folder, adapter, precision)

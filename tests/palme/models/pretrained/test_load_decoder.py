@@ -60,6 +60,20 @@ def test_the_decoder_gives_what_transformers_gives(
         assert not torch.allclose(_expected(folder, None), expected, atol=CLOSE[precision])
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_weights_from_the_cache_give_the_same_to_the_bit(
+    folder: Path, adapter: Path, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALME_CACHE", str(tmp_path))
+    monkeypatch.setattr("palme.models.pretrained.prepared.LEAST", 0)
+    made, read, other = (
+        quick.hidden(quick.begin(), IDS, chain(-1, 0, len(IDS)))
+        for quick in (decoder(folder, one, precision) for one in (adapter, adapter, None))  # type: ignore[arg-type]
+    )
+    assert torch.equal(made, read) and not torch.equal(made, other)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
 def test_a_context_grows_beyond_its_first_room(folder: Path) -> None:
     quick = decoder(folder, precision="fp32")
     context = quick.begin()
