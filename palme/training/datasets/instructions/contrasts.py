@@ -42,7 +42,17 @@ UNSAFE = (
     "stab",
 )
 _NOT_COMPARED = frozenset(
-    {"corrected", "instead", "pronoun_of", "cancelled", "revised", "negated", "voice_contrast"}
+    {
+        "corrected",
+        "instead",
+        "pronoun_of",
+        "cancelled",
+        "revised",
+        "negated",
+        "unwanted",
+        "spared",
+        "voice_contrast",
+    }  # fmt: skip
 )
 """Categories in which a word may stand that the program does not follow."""
 _COLOUR = re.compile(
@@ -65,13 +75,14 @@ _BESIDE = {
 _SIDES = {"left": "right", "right": "left"}
 _NO_SIDE = re.compile(r"\bright (?:next|by|under|at|now|away|beside|in|on|above|there)\b|\ball right\b")
 
-_TRIED = 6
-"""Of the changes, for one example."""
+_TURNED = 0.6
+"""Share of examples for which another meaning is tried first, and then a word of what there is not."""
 
 
 def contrast(rng: random.Random, example: Example) -> Example | None:
     """`example` with a word changed, or None where what was to be changed is not there."""
-    for change in rng.sample(_CHANGES, _TRIED):
+    first, second = (_TURNING, _STRANGE) if rng.random() < _TURNED else (_STRANGE, _TURNING)
+    for change in (*rng.sample(first, len(first)), *rng.sample(second, len(second))):
         changed = change(rng, example)
         if changed is not None and changed.program != example.program:
             return changed
@@ -111,7 +122,9 @@ def _forbidden(rng: random.Random, example: Example) -> Example | None:
     first = program.lines[0]
     if len(program.lines) > 1 or not isinstance(first, Put) or not _PUT.match(example.sentence):
         return None
-    if example.category in _NOT_COMPARED:
+    if example.category in _NOT_COMPARED or "except" in example.program.split():
+        return None
+    if re.search(r"[.,;:?]", example.sentence):  # what follows may not be forbidden
         return None
     never = rng.choice(("don't", "do not", "never", "please don't", "dont", "you must not"))
     return Example(f"{never} {example.sentence}", f"keep ( {first.what.text} )", example.category)
@@ -154,7 +167,11 @@ def _other_side(rng: random.Random, example: Example) -> Example | None:
 def _elsewhere(rng: random.Random, example: Example) -> Example | None:
     """In or on a thing as beside it, behind it, under it."""
     placed = _PLACED.search(example.program)
-    if placed is None or ";" in example.program or example.category in ("put_into_it", *_NOT_COMPARED):
+    if (
+        placed is None
+        or ";" in example.program
+        or example.category in ("put_into_it", "said_of_it", *_NOT_COMPARED)
+    ):
         return None
     said = list((_INTO if placed[1] == "in" else _ONTO).finditer(example.sentence))
     if len(said) != 1 or len(re.findall(r"\b(?:in|on)\b", example.program)) != 1:
@@ -182,7 +199,7 @@ def _swapped(text: str) -> str:
     return re.sub(r"left|right", lambda match: _SIDES[match[0]], text)
 
 
-_CHANGES: tuple[Change, ...] = (
-    _strange_colour, _strange_colour, _strange_noun, _strange_verb, _unsafe_verb, _forbidden, _unless,
-    _unless, _other_side, _other_side, _elsewhere, _elsewhere, _stated, *FLIPS,
+_STRANGE: tuple[Change, ...] = (_strange_colour, _strange_colour, _strange_noun, _strange_verb, _unsafe_verb)
+_TURNING: tuple[Change, ...] = (
+    _forbidden, _unless, _unless, _other_side, _other_side, _elsewhere, _elsewhere, _stated, *FLIPS,
 )  # fmt: skip
