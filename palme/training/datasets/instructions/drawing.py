@@ -32,7 +32,7 @@ CATEGORIES: Mapping[str, float] = {
     "asked_for": 13,
     "voice_put": 4, "voice_many": 2.5, "voice_except": 2, "voice_contrast": 4, "voice_condition": 4,
     "voice_swap": 1.5, "voice_out": 1.3, "voice_move": 0.8, "voice_keep": 1.2,
-    "voice_sequence": 3.5, "voice_chat": 3.5, "voice_question": 7, "voice_refuse": 2.5,
+    "voice_sequence": 3.5, "voice_chat": 3.5, "voice_question": 7, "voice_refuse": 2.5, "voice_where": 4,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
