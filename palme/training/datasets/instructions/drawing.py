@@ -44,6 +44,14 @@ ALIKE: Mapping[str, tuple[str, ...]] = {
     "said_of_it": ("pronoun_of",), "weighed": ("if_of", "compared"), "some_of": ("put_many",),
     "spared": ("put_many", "kept_and_done"), "unwanted": ("instead", "kept"),
     "rebuilt": ("swap_of", "stack_three", "row_of"),
+    "voice_put": ("plain_put", "put_one"), "voice_where": ("put_one",), "voice_many": ("put_many",),
+    "voice_except": ("put_many", "matched"), "voice_contrast": ("instead", "corrected"),
+    "voice_condition": ("if_of",), "voice_swap": ("swap_of", "stack_three", "row_of"),
+    "voice_out": ("emptied", "taken_out", "cleared"), "voice_move": ("move_by",),
+    "voice_keep": ("kept", "kept_and_done"), "voice_sequence": ("sequence_of",),
+    "voice_chat": ("plain_put", "put_many"),
+    "voice_question": ("exists_of", "count_of", "what_is", "where_is", "colour_of"),
+    "voice_refuse": ("absent", "beyond_request", "unsafe_request", "unclear_request"),
 }  # fmt: skip
 """Categories that stand for those that only English has, in other languages."""
 ASKING = ("count", "exists", "colour", "size", "what", "where", "possible")
