@@ -26,6 +26,7 @@ from palme.models.padding import check_prompts
 from palme.models.processor import Observations
 from palme.weight_files import BadWeights
 
+OF_A_FILE = ("dtype", "torch_dtype", "_name_or_path")  # what a config says of the files it came from
 SMALL_BACKBONE = {
     "model_type": "llama",
     "hidden_size": 192,
@@ -48,6 +49,9 @@ class EmbodiedConfig(PretrainedConfig):
         words: token ids of each word whose embedding a connector needs (`Connector.names`).
         freeze_backbone: only encoders and connectors are trained.
         lora: keywords of `peft.LoraConfig` (r, target_modules ...); of the backbone only these are trained.
+        base: a pretrained language model in the cache (`palme.models.pretrained`), or its folder: the
+            backbone's weights, which are not saved again; "" = they are the model's own.
+        scene_first: the observations stand before the question, and steps name objects as obj_k.
     """
 
     model_type = "palme"
@@ -59,6 +63,8 @@ class EmbodiedConfig(PretrainedConfig):
         words: Mapping[str, Sequence[int]] | None = None,
         freeze_backbone: bool = False,
         lora: Mapping[str, Any] | None = None,
+        base: str = "",
+        scene_first: bool = False,
         **kwargs: Any,
     ) -> None:
         self.backbone = dict(backbone or SMALL_BACKBONE)
@@ -66,6 +72,8 @@ class EmbodiedConfig(PretrainedConfig):
         self.words = {word: list(ids) for word, ids in (words or {}).items()}
         self.freeze_backbone = freeze_backbone
         self.lora = dict(lora) if lora else None
+        self.base = base
+        self.scene_first = scene_first
         self.tie_word_embeddings = self.backbone.get("tie_word_embeddings", True)
         super().__init__(**{"tie_word_embeddings": self.tie_word_embeddings, **kwargs})
 
@@ -143,11 +151,18 @@ class EmbodiedLM(PreTrainedModel):
     _supports_sdpa = True
     _supports_attention_backend = True
 
-    def __init__(self, config: EmbodiedConfig) -> None:
+    def __init__(self, config: EmbodiedConfig, lm: Any = None) -> None:
+        """Of `config`; its language model is `lm`, taken over, or an untrained one."""
         super().__init__(config)
-        keywords = dict(config.backbone)
-        lm_config = AutoConfig.for_model(keywords.pop("model_type"), **keywords)
-        self.lm = AutoModelForCausalLM.from_config(lm_config, attn_implementation="eager")
+        if lm is None:
+            keywords = dict(config.backbone)
+            lm_config = AutoConfig.for_model(keywords.pop("model_type"), **keywords)
+            lm = AutoModelForCausalLM.from_config(lm_config, attn_implementation="eager")
+        else:
+            lm.set_attn_implementation("eager")
+            for module in lm.modules():
+                module._is_hf_initialized = True  # so that `post_init` leaves its weights alone
+        self.lm = lm
         width = self.lm.get_input_embeddings().embedding_dim
         self.senses = nn.ModuleDict()
         for source, described in config.modalities.items():
@@ -156,6 +171,7 @@ class EmbodiedLM(PreTrainedModel):
             described["encoder"] = {"kind": modality.encoder["kind"], **encoder.config()}
             self.senses[source] = Sense(encoder, build_connector(modality.connector, encoder.dim, width))
         self.post_init()
+        self._reset_connectors()
         if config.freeze_backbone:
             self.lm.requires_grad_(False)
         if config.lora:
@@ -190,7 +206,7 @@ class EmbodiedLM(PreTrainedModel):
         """An `EmbodiedLM` around a pretrained causal LM, whose vocabulary is kept.
 
         Args:
-            backbone: a folder, a name, or the model.
+            backbone: a folder, a name, or the model, which is taken over.
             tokenizer: the backbone's own.
             kwargs: of `EmbodiedConfig.for_tokenizer`.
 
@@ -201,7 +217,7 @@ class EmbodiedLM(PreTrainedModel):
         lm: Any = backbone
         if not isinstance(backbone, nn.Module):
             lm = load_checked(AutoModelForCausalLM, backbone, "name the folder of a causal language model")
-        keywords = {k: v for k, v in lm.config.to_diff_dict().items() if k not in ("dtype", "torch_dtype")}
+        keywords = {k: v for k, v in lm.config.to_diff_dict().items() if k not in OF_A_FILE}
         lora = kwargs.pop("lora", None)
         config = EmbodiedConfig.for_tokenizer(tokenizer, keywords, **kwargs)
         rows = lm.get_input_embeddings().num_embeddings
@@ -210,8 +226,7 @@ class EmbodiedLM(PreTrainedModel):
                 f"the tokenizer has {len(tokenizer)} tokens, the backbone {rows}; resize the backbone first"
             )
         config.backbone["vocab_size"] = rows  # some backbones have more rows than words
-        model = cls(config)
-        model.lm.load_state_dict(lm.state_dict())
+        model = cls(config, lm)
         if lora:
             config.lora = dict(lora)
             model._inject_lora()
@@ -229,8 +244,13 @@ class EmbodiedLM(PreTrainedModel):
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
-        elif isinstance(module, Connector):  # after its layers: children come first
-            module.reset_parameters()
+
+    def _reset_connectors(self) -> None:
+        """By hand: `post_init` passes over modules whose parameters all stand in their layers."""
+        for sense in self.senses.values():
+            assert isinstance(sense, Sense)
+            if not any(p.is_meta for p in sense.connector.parameters()):
+                sense.connector.reset_parameters()
 
     def get_input_embeddings(self) -> nn.Embedding:
         """Input embeddings of the language model."""

@@ -24,7 +24,8 @@ from tests.planner_fakes import TINY
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "connector"
 SMALL = {"q_former": {"queries": 4, "width": 16, "heads": 2}, "token_learner": {"tokens": 4}}
-KINDS = tuple(kind for kind in CONNECTORS if kind != "object")  # object features have their own tests
+OF_OBJECTS = ("object", "phrase")  # have their own tests
+KINDS = tuple(kind for kind in CONNECTORS if kind not in OF_OBJECTS)
 
 
 def made(kind: str, **keywords) -> Connector:
@@ -45,6 +46,12 @@ def test_features_become_tokens_of_the_language_models_width(kind):
     connector = made(kind)
     tokens = connector(torch.randn(2, 5, 12), None, told())
     assert tokens.shape == (2, 5 if connector.tokens is None else connector.tokens, 20)
+
+
+def test_a_model_begins_with_connectors_as_they_reset_themselves():
+    config = EmbodiedConfig.for_tokenizer(build_tokenizer(), TINY, [modality("object")])
+    holder = EmbodiedLM(config).senses["obj"].connector.holder.weight
+    torch.testing.assert_close(holder @ holder.t(), torch.eye(len(holder)), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
