@@ -37,19 +37,24 @@ class Evidence:
         detected: most probable class of each object; sorting is done once all blocks among them are checked.
         possible: classes that some object has with a probability above `DOUBT`. An answer may not call them
             absent, and must call any other class absent that the goal needs.
+        rows: most probable class of obj_1, obj_2, ..., by which a step names them; () = by class.
     """
 
     detected: frozenset[str] = frozenset()
     possible: frozenset[str] = frozenset()
+    rows: Words = ()
 
     @classmethod
-    def of(cls, class_probs: Any) -> Evidence:
-        """From class probabilities (N, 24)."""
-        detected = (
-            frozenset(ENTITY_WORDS[k] for k in class_probs.argmax(1)) if len(class_probs) else frozenset()
-        )
+    def of(cls, class_probs: Any, refer: bool = False) -> Evidence:
+        """From class probabilities (N, 24); with `refer` steps name objects as obj_k."""
+        rows = tuple(ENTITY_WORDS[k] for k in class_probs.argmax(1)) if len(class_probs) else ()
         likely = class_probs.max(0, initial=0.0) > DOUBT
-        return cls(detected, frozenset(w for w, p in zip(ENTITY_WORDS, likely, strict=True) if p))
+        possible = frozenset(w for w, p in zip(ENTITY_WORDS, likely, strict=True) if p)
+        return cls(frozenset(rows), possible, rows if refer else ())
+
+    def named(self, word: str) -> Words:
+        """How a step may name the object `word`."""
+        return tuple(f"obj_{k}" for k, w in enumerate(self.rows, 1) if w == word) or (word,)
 
 
 NO_EVIDENCE = Evidence()
@@ -77,7 +82,7 @@ def allowed(prefix: Words, evidence: Evidence = NO_EVIDENCE) -> Words:
     if not parts:
         return _in_goal(prefix)
     begun = prefix[at:]
-    may = [_after(segment, begun) for segment in _segments(parts[0], parts[1:], evidence)]
+    may = [_after(segment, begun, evidence) for segment in _segments(parts[0], parts[1:], evidence)]
     return tuple(dict.fromkeys(w for words in may for w in words))
 
 
@@ -153,14 +158,13 @@ def _own_bowl(block: str) -> str:
     return block.split("_")[0] + "_bowl"
 
 
-def _after(segment: Words, begun: Words) -> Words:
+def _after(segment: Words, begun: Words, evidence: Evidence = NO_EVIDENCE) -> Words:
     """Words that may follow `begun` if it is to become `segment`; () if it cannot."""
     head, n = segment[0], len(begun)
     if head == "put":
-        what, target = segment[1:]
-        fixed: Words = ("put", what, "in" if target in BOWLS else "on", target, ".")
-    elif head == NOWHERE:
-        fixed = (segment[1], NOWHERE, ";")
+        return _in_step(segment[1], segment[2], begun, evidence)
+    if head == NOWHERE:
+        fixed: Words = (segment[1], NOWHERE, ";")
     elif head in (DONE, UNKNOWN):
         fixed = (head, ".")
     elif head == "under":
@@ -182,6 +186,14 @@ def _after(segment: Words, begun: Words) -> Words:
     if target in BOWLS and last not in (*BOWLS, TABLE):  # down to what stands on the table
         return (*(w for w in SOLIDS if w not in begun), *BOWLS, TABLE)
     return (YES,) if last == target else (NO,)
+
+
+def _in_step(what: str, target: str, begun: Words, evidence: Evidence) -> Words:
+    """Words that may follow `begun` if it is to become the step that puts `what` in or on `target`."""
+    relation = "in" if target in BOWLS else "on"
+    parts: tuple[Words, ...] = (("put",), evidence.named(what), (relation,), evidence.named(target), (".",))
+    fits = len(begun) < len(parts) and all(w in part for w, part in zip(begun, parts, strict=False))
+    return parts[len(begun)] if fits else ()
 
 
 Follow = Callable[[Words], Words]

@@ -21,20 +21,38 @@ def prompt_words(
     history: Sequence[tuple[str, bool]] = (),
     ask: str = "next",
     read: bool = False,
+    scene_first: bool = False,
 ) -> list[str]:
     """The prompt that the model continues.
 
-    Objects come after the question, so that a causal model can attend to it from each of them.
+    Objects come after the question, so that a causal model can attend to it from each of them; or before it,
+    as in PaLM-E, so that many questions about a scene share its soft tokens.
 
     Args:
         history: steps so far and whether each was judged successful.
         ask: "next" for a step, "answer" for anything else.
         read: whether `<read>`, the text encoder's features of the question, follows it.
+        scene_first: the objects stand before the question, in fewer words.
     """
+    if scene_first:
+        return [*scene_words(n_objects), *asking_words(question, history, ask)]
     words = [BOS, "human", ":", *split_words(question), *(["<read>"] if read else ()), "robot", ":"]
     for text, success in history[-MAX_HISTORY:]:
         words += [*step_words(text)[:-1], "yes" if success else "no", ";"]
     return [*words, "<state>", "i", "see", *(f"<obj:{k + 1}>" for k in range(n_objects)), ".", ask, ":"]
+
+
+def scene_words(n_objects: int) -> list[str]:
+    """What is seen, where that stands first."""
+    return [BOS, "<state>", "i", "see", *(f"<obj:{k + 1}>" for k in range(n_objects)), "."]
+
+
+def asking_words(question: str, history: Sequence[tuple[str, bool]] = (), ask: str = "next") -> list[str]:
+    """What follows `scene_words`: the question, past steps, and what is asked for."""
+    words = split_words(question)
+    for text, success in history[-MAX_HISTORY:]:
+        words += [*step_words(text)[:-1], "yes" if success else "no", ";"]
+    return [*words, ask, ":"]
 
 
 def prompt_text(words: Sequence[str]) -> str:

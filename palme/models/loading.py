@@ -60,9 +60,9 @@ def read_model(
     Raises:
         WeightsMissing, BadWeights: files are missing, damaged or foreign; the weights lack a tensor, or have
             one too many.
+        NotSetUp: the model's base is not in the cache.
     """
     path = check_folder(folder, REMEDY)
-    found = folder_weights(path, REMEDY)
     rest = dict(keywords)
     if isinstance(config, PretrainedConfig):
         config = copy.deepcopy(config)
@@ -73,6 +73,9 @@ def read_model(
             config, rest = settings.from_pretrained(
                 str(described), return_unused_kwargs=True, local_files_only=True, **keywords
             )
+    found = folder_weights(path, REMEDY)
+    if config.base:
+        found |= _of_base(config.base)
     if (path / ADAPTER_CONFIG).exists():
         config.lora = _peft_settings(path / ADAPTER_CONFIG)
         found |= read_weights(path / ADAPTER, REMEDY)
@@ -91,6 +94,14 @@ def read_model(
     _check_tied(named, skeleton, file)
     learning = frozenset(name for name, p in skeleton.named_parameters() if p.requires_grad)
     return Reading(config, named, learning, rest)
+
+
+def _of_base(name: str) -> dict[str, Tensor]:
+    """The weights of the pretrained language model `name`, which a model around it does not save again."""
+    from palme.models.pretrained.load import REMEDY as BRING
+    from palme.models.pretrained.load import folder_for
+
+    return {f"lm.{key}": value for key, value in folder_weights(folder_for(name), BRING).items()}
 
 
 def _named_as(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

@@ -50,7 +50,7 @@ class Placed:
             self.kinds[source] = str(kind.encoder["kind"])
         n = kind.n_tokens(observation)
         places = self.place.setdefault(source, [])
-        places += [(row, column + k, len(rows) - 1, part.index + k) for k in range(n)]
+        places += [(row, column + k, len(rows) - 1, part.index * n + k) for k in range(n)]
         return n
 
     def arrays(self) -> dict[str, Arrays]:

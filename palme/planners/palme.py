@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from palme.language.vocabulary import Vocabulary
 from palme.model_folders import told
 from palme.models.decoding import Completion, decode_one
 from palme.models.embodied_lm import EmbodiedLM
+from palme.models.pretrained.embodied import load_embodied
 from palme.models.processor import EmbodiedProcessor
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Verdict
 from palme.planners.go_around import untried
 from palme.weight_files import BadWeights
-from robots.skills import TABLE, Step
+from robots.skills import TABLE, Location, Step
 from robots.types import Observation
 
 READ = "read"  # placeholder of the text encoder's features of the instruction
@@ -84,10 +86,10 @@ class PalmePlanner:
         Raises:
             WeightsMissing, BadWeights: no weights of a planner in `folder`, or files that do not belong
                 together, with the remedy.
+            NotSetUp: the language model that it is around is not in the cache.
         """
-        model = EmbodiedLM.from_pretrained(folder, dtype=torch.float32)
+        model, processor = load_embodied(folder)
         encoder = InstructionEncoder.load(Path(folder) / FOLDER) if READ in model.senses else None
-        processor = EmbodiedProcessor.from_pretrained(folder)
         _check_parts(model, processor, encoder, Path(folder))
         return cls(model, processor, detector, encoder)
 
@@ -105,20 +107,22 @@ class PalmePlanner:
         return untried(plans, context.blocked)
 
     def _planned(self, context: Context, objects: PerceivedObjects) -> PlannedStep:
-        history = [(step.text, success) for step, success in context.history]
+        history = [(step.words, success) for step, success in context.history]
+        read_too = self._instruction_encoder is not None
+        scene_first = self.model.config.scene_first
         prompt = prompt_words(
-            context.instruction, len(objects), history, read=self._instruction_encoder is not None
+            context.instruction, len(objects), history, read=read_too, scene_first=scene_first
         )
-        evidence = Evidence.of(objects.class_probs)
+        evidence = Evidence.of(objects.class_probs, refer=scene_first)
         read = tuple(context.goal.words()) if isinstance(context.goal, Goal) else ()  # read once
         walk = AnswerGrammar(self._vocabulary, evidence).walk(read)
         answer = self._decode(context, objects, [*prompt, *read], walk)
         words = (*read, *answer.words)
         start = len(words) - words[::-1].index(";") if ";" in words else 0
-        step_words = [w.replace("_", " ") for w in words[start:] if w != "."]
+        step_words = [w for w in words[start:] if w != "."]
         if "unknown" in step_words or not step_words:
             raise NoMotion(self._refusal(words))
-        step = Step.parse(" ".join(step_words))
+        step = _named(Step.parse(" ".join(step_words)), objects)
         return PlannedStep(
             step,
             explain(words[:start]),
@@ -139,7 +143,8 @@ class PalmePlanner:
         step = step.resolve([objects.name(i) for i in range(len(objects))])
         start = [_word(step.target), _word(step.what)]
         question = success_question(step.text)
-        prompt = [*prompt_words(question, len(objects), ask="answer"), *start]
+        scene_first = self.model.config.scene_first
+        prompt = [*prompt_words(question, len(objects), ask="answer", scene_first=scene_first), *start]
         walk = AnswerGrammar(self._vocabulary).check_walk(*start)
         answer = self._decode(context, objects, prompt, walk)
         words = answer.words
@@ -201,6 +206,21 @@ def _check_parts(
                 f"{folder / FOLDER}: this text encoder gives vectors of {encoder.dim} numbers, the model "
                 f"needs {dim}; train both with `palme train reader` and `palme train planner`"
             )
+
+
+def _named(step: Step, objects: PerceivedObjects) -> Step:
+    """`step` with names for obj_k, and where that object is if another one is called the same."""
+    names = [objects.name(k) for k in range(len(objects))]
+
+    def place(part: str) -> Location | None:
+        row = int(part.removeprefix("obj_")) - 1 if part.startswith("obj_") else -1
+        if row < 0 or names.count(names[row]) == 1:
+            return None
+        x, y, z = (float(v) for v in objects.xyz[row])
+        return (x, y, z)
+
+    found = step.resolve(names)
+    return replace(found, what_at=place(step.what), target_at=place(step.target))
 
 
 def _word(name: str) -> str:

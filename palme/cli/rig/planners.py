@@ -87,7 +87,7 @@ class PalmeConfig(PlannerConfig):
     """The language model on object tokens.
 
     Attributes:
-        weights: a folder; null = the shipped one.
+        weights: a folder, of `palme train planner` or `palme train embodied`; null = the shipped one.
     """
 
     name: Literal["palme"] = "palme"
@@ -97,10 +97,14 @@ class PalmeConfig(PlannerConfig):
         """See `PlannerConfig.build`."""
         from transformers.utils import logging
 
+        from palme.models.pretrained.cache import NotSetUp
         from palme.planners.palme import WEIGHTS, PalmePlanner
 
         logging.disable_progress_bar()
-        return PalmePlanner.load(parts.detector(), self.weights or WEIGHTS)
+        try:
+            return PalmePlanner.load(parts.detector(), self.weights or WEIGHTS)
+        except NotSetUp as error:
+            raise UsageError(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True)
