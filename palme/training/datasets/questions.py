@@ -197,7 +197,7 @@ class QuestionMaker:
         if encoded and goal.kind == "stack":
             words = mask_instruction(words, end, self.rng)
         ids, in_ids, places, heavy = encode(self.vocabulary, words, spans)
-        return Example(words, ids, in_ids, places, heavy, objects, self._robot(), task, state, encoded)
+        return Example(words, ids, in_ids, places, heavy, objects, self.robot(), task, state, encoded)
 
     def _refer(self, goal: Goal, state: State, listed: Sequence[int]) -> str:
         """An instruction for `goal` with `obj_k` for some of its objects."""
@@ -270,7 +270,8 @@ class QuestionMaker:
         text = " ".join(put(solid, target)[:-1])
         return f"is it possible to {text} now ?", [*reply, YES if possible else NO, "."], "vqa_possible"
 
-    def _robot(self) -> np.ndarray:
+    def robot(self) -> np.ndarray:
+        """A random state of the arm (11,)."""
         rng = self.rng
         q = [rng.uniform(-1.5, 1.5) for _ in range(7)]
         return np.array(

@@ -16,6 +16,7 @@ RECIPES: Registry[type[TrainerConfig]] = Registry(
         "reader": "palme.training.recipes.instruction_encoder:InstructionEncoderTraining",
         "planner": "palme.training.recipes.planner:PlannerTraining",
         "programs": "palme.training.recipes.programs:ProgramsTraining",
+        "embodied": "palme.training.recipes.embodied:EmbodiedTraining",
         "vision": "palme.training.recipes.vision:VisionTraining",
         "policy": "palme.training.recipes.chunk_policy:ChunkPolicyTraining",
     },
