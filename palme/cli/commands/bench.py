@@ -27,6 +27,7 @@ BENCHES: Registry[Bench[Any]] = Registry(
         "corrections": "palme.cli.bench.corrections:BENCH",
         "planner": "palme.cli.bench.planner:BENCH",
         "language": "palme.cli.bench.language:BENCH",
+        "questions": "palme.cli.bench.questions:BENCH",
         "bridge": "palme.cli.bench.bridge:BENCH",
         "soak": "palme.cli.bench.soak:BENCH",
         "fuzz": "palme.cli.bench.fuzz:BENCH",

@@ -34,6 +34,7 @@ CONFIGS: Registry[type[Any]] = Registry(
         "bench_gate": "palme.cli.settings.bench:GateConfig",
         "bench_planner": "palme.cli.settings.bench:BenchPlannerConfig",
         "bench_language": "palme.cli.settings.bench:LanguageBenchConfig",
+        "bench_questions": "palme.cli.settings.bench:QuestionsConfig",
         "bench_policy": "palme.cli.settings.bench:BenchPolicyConfig",
         "bench_corrections": "palme.cli.settings.bench:CorrectionsConfig",
         "bench_bridge": "palme.cli.settings.bench:BridgeBenchConfig",

@@ -87,6 +87,24 @@ class LanguageBenchConfig(BenchConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuestionsConfig(BenchConfig):
+    """`palme bench questions`.
+
+    Attributes:
+        weights: folders of embodied models and of small planners, side by side.
+        n: scenes, each with one question of each kind, and scenes for the next step.
+        seed: of the scenes.
+        threads: of the processor.
+    """
+
+    FILE: ClassVar[str] = "bench_questions"
+    weights: Annotated[tuple[Path, ...], NonEmpty()]
+    n: Count
+    seed: Seed
+    threads: Count
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchPlannerConfig(RigConfig, BenchConfig):
     """`palme bench planner` and `palme bench detector`.
 
