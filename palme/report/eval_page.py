@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from html import escape
 
+from palme.report.eval_words import done_section, follow_section, layer_section
 from palme.report.parts import brand, facts, footer, page, worded
-from palme.report.results import EvalResults, TaskResult
+from palme.report.results import EvalResults, Failure, TaskResult
 
 MAX_FAILURES = 200
 
@@ -26,8 +27,11 @@ def eval_page(results: EvalResults) -> str:
         stopped,
         _facts(results),
         _tasks(results),
+        follow_section(results),
+        done_section(results),
         _controls(results),
         _time(results),
+        layer_section(results),
         _failures(results),
         _bystanders(results),
         footer(_reproduce(results)),
@@ -117,6 +121,7 @@ def _controls(results: EvalResults) -> str:
     if not controls:
         return ""
     meaning = {
+        "unsaid": "no instruction: success without being told",
         "blanked": "black images: success without vision",
         "swapped": "another instruction, judged by the first goal: success without language",
         "random": "random motions with the same planner: success by chance",
@@ -169,7 +174,7 @@ def _failures(results: EvalResults) -> str:
             rows += (
                 f"<tr><td><code>{escape(name)}</code></td><td>{failure.index}</td>"
                 f'<td class="text">{escape(failure.instruction)}{steps}</td>'
-                f'<td class="text">{escape(failure.reason or "no reason given")}</td></tr>'
+                f'<td class="text">{escape(failure.reason or "no reason given")}{_layer(failure)}</td></tr>'
             )
     if not n:
         return "<h2>Failures</h2><p class='lead'>No episode failed.</p>"
@@ -178,6 +183,12 @@ def _failures(results: EvalResults) -> str:
         '<div class="scroll"><table><tr><th>task</th><th>index</th><th class="text">instruction, steps</th>'
         f'<th class="text">reason</th></tr>{rows}</table></div>'
     )
+
+
+def _layer(failure: Failure) -> str:
+    if not failure.layer:
+        return ""
+    return f"<br><span class='quiet'>{escape(f'{failure.layer}: {failure.evidence}')}</span>"
 
 
 def _bystanders(results: EvalResults) -> str:

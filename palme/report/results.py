@@ -22,12 +22,55 @@ class Failure:
         instruction: the task sentence.
         reason: why the run ended.
         steps: (text, success) of each step.
+        layer, evidence: which part failed, and what shows it (docs/goals.md).
     """
 
     index: int
     instruction: str
     reason: str
     steps: Sequence[tuple[str, bool]]
+    layer: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Whether words are followed, over pairs of one scene; see docs/goals.md.
+
+    Attributes:
+        pairs: scenes that were told their own and a swapped instruction.
+        goes_where_told: of the two runs of each, those that reached the goal they were told.
+        avoids_the_other: swapped runs that did not reach the goal of the other sentence.
+        followed: pairs that did both, and `wilson95` of their share.
+        unsaid, moved_unsaid: runs without an instruction, and those in which the arm moved.
+    """
+
+    pairs: int
+    goes_where_told: int
+    avoids_the_other: int
+    followed: int
+    wilson95: Interval
+    unsaid: int = 0
+    moved_unsaid: int = 0
+
+
+@dataclass(frozen=True)
+class Done:
+    """How well "done" is judged.
+
+    Attributes:
+        said, false: runs that ended with "done", and those of them whose goal did not hold.
+        reached, missed: runs whose goal held at the end, and those of them that did not end with "done".
+        late_s: arm time in [s] from the goal to "done"; None = no run has both.
+        steps_judged: steps by "done", "failed" and "unsure".
+    """
+
+    said: int
+    false: int
+    reached: int
+    missed: int
+    late_s: Quantiles | None = None
+    steps_judged: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -134,6 +177,9 @@ class EvalResults:
         tasks, overall: counts of each task, and of all.
         timing: where the time went.
         controls: counts by control and task.
+        done: how well "done" is judged; None = not known.
+        failed_by_layer: failed episodes by the layer that failed.
+        follow: whether words are followed, by task and "overall".
     """
 
     commit: str
@@ -142,6 +188,9 @@ class EvalResults:
     overall: TaskResult
     timing: EvalTiming
     controls: Mapping[str, Mapping[str, TaskResult]] = field(default_factory=dict)
+    done: Done | None = None
+    failed_by_layer: Mapping[str, int] = field(default_factory=dict)
+    follow: Mapping[str, Follow] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> EvalResults:

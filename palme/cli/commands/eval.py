@@ -156,10 +156,19 @@ def _specs(config: EvalConfig) -> list[EpisodeSpec]:
         EpisodeSpec(
             family, index, config.seed, config.split, control, templates.get(family, ()), config.distractors
         )
-        for control in ("", *(CONTROLS if config.controls else ()))
+        for control in ("", *CONTROLS)
         for family in config.tasks
-        for index in range(config.episodes)
+        for index in range(_played(config, control))
     ]
+
+
+def _played(config: EvalConfig, control: str) -> int:
+    """Episodes of each task that are played with this control."""
+    from palme.cli.evaluation.episode import COUNTERFACTUAL
+
+    if not control or config.controls:
+        return config.episodes
+    return min(config.counterfactual, config.episodes) if control in COUNTERFACTUAL else 0
 
 
 def _templates(path: str | None) -> dict[str, tuple[str, ...]]:

@@ -41,7 +41,9 @@ from sim.tasks.symbolic import swapped
 from sim.world.scene import Scene
 from sim.world.state import SceneState
 
-CONTROLS = ("blanked", "swapped", "random")
+COUNTERFACTUAL = ("unsaid", "swapped")
+"""Controls that are the same scene without an instruction, and with that of another goal."""
+CONTROLS = (*COUNTERFACTUAL, "blanked", "random")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class EpisodeResult:
         scene: number that the same scene has in the other runs of this index.
         late_s, late_steps: arm time in [s], and steps, from the goal to "done"; None = it was not both.
         judged: steps judged done, failed and unsure.
+        begun: number of steps for which the arm may have moved.
     """
 
     spec: EpisodeSpec
@@ -107,6 +110,7 @@ class EpisodeResult:
     late_s: float | None = None
     late_steps: int | None = None
     judged: tuple[int, int, int] = (0, 0, 0)
+    begun: int = 0
 
 
 class InstructionMismatch(RuntimeError):
@@ -154,8 +158,8 @@ def run_episode(
     told = task
     if spec.control == "swapped":
         told = swapped(task, np.random.default_rng(spec.entropy), scene.state)
-    instruction = told.instruction
-    rig.set_goal(told)
+    instruction = "" if spec.control == "unsaid" else told.instruction
+    rig.set_goal(None if spec.control == "unsaid" else told)
     watch = _Watch(table, task)
     robot = Blanked(rig.arm) if spec.control == "blanked" else rig.arm
     listeners: tuple[Any, ...] = (watch,)
@@ -163,7 +167,7 @@ def run_episode(
     if kept is not None:
         robot = kept.begin(robot, instruction, scene, SETTLE_TICKS, spec.seed)
         listeners = (watch, robot)
-    log = nullcontext() if logs is None else _log(logs, rig, instruction, spec)
+    log = nullcontext() if logs is None else episode_log(logs, rig, instruction, spec.seed)
     if isinstance(log, EventLog):
         listeners = (*listeners, log)
     policy = rig.policy
@@ -207,15 +211,16 @@ def run_episode(
         scene=zlib.crc32(scene.to_yaml().encode()),
         late_s=round(arm_s - watch.since, 3) if late and watch.since is not None else None,
         late_steps=len(result.steps) - watch.since_step if late else None, judged=watch.judged,
+        begun=len(result.begun),
     )  # fmt: skip
 
 
-def _log(folder: Path, rig: Rig, instruction: str, spec: EpisodeSpec) -> EventLog:
-    """The log of an episode, as `palme run` writes it, with the pictures that `palme why` shows."""
+def episode_log(folder: Path, rig: Rig, instruction: str, seed: int) -> EventLog:
+    """The log of an episode, or of a suite's case: as `palme run` writes it, with pictures, for `palme why`."""
     out = OutputFolder(folder, lambda said: print(f"palme eval: {said}", file=sys.stderr))
     out.create()
     failed = partial(out.failed, "events.jsonl")
-    name = f"{spec.seed}-{folder.name}"
+    name = f"{seed}-{folder.name}"
     return EventLog(
         folder / "events.jsonl", failed, out.write_picture, rig.arm.spec, run=name, instruction=instruction
     )

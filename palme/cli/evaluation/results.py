@@ -118,10 +118,12 @@ def followed(results: Sequence[EpisodeResult]) -> dict[str, Any] | None:
 
     `goes_where_told`: runs, two a pair, that reached the goal they were told. `avoids_the_other`: swapped
     runs that did not reach the goal of the other sentence. `followed`: pairs of which both runs reached
-    their own goal and the swapped one not the other's. None without pairs.
+    their own goal and the swapped one not the other's. `unsaid`: runs without an
+    instruction, and `moved_unsaid` those in which the arm moved. None without pairs.
     """
     own = {(r.spec.family, r.spec.index): r for r in results if not r.spec.control}
     swapped = {(r.spec.family, r.spec.index): r for r in results if r.spec.control == "swapped"}
+    unsaid = [r for r in results if r.spec.control == "unsaid"]
     both = [(own[k], swapped[k]) for k in sorted(own.keys() & swapped.keys())]
     pairs = [(a, b) for a, b in both if a.scene == b.scene]
     if not pairs:
@@ -134,6 +136,8 @@ def followed(results: Sequence[EpisodeResult]) -> dict[str, Any] | None:
         "avoids_the_other": sum(not b.success_at_end for _, b in pairs),
         "followed": n,
         "wilson95": [round(low, 4), round(high, 4)],
+        "unsaid": len(unsaid),
+        "moved_unsaid": sum(r.begun > 0 for r in unsaid),
     }
 
 

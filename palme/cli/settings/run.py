@@ -149,8 +149,10 @@ class EvalConfig(RigConfig, RecordConfig):
         seed: of the first scene.
         split: phrasings and colour pairs; those of held_out are never asked for in training.
         phrasings: YAML file `family: [template, ...]` in place of the split's own.
-        controls: true adds blanked images, swapped instructions and a random policy.
-        logs: true keeps the log of each episode, OUT/episodes/NAME, for `palme why`.
+        counterfactual: scenes of each task that are played again without an instruction and with that of
+            another goal, to show whether words are followed; 0 = none.
+        controls: true plays every scene again so, with blank images, and with a random policy.
+        logs: true keeps the log of each episode or case, OUT/episodes/NAME, for `palme why`.
         workers: processes; results do not depend on them.
         dry_run: true prints the instructions, plays nothing and writes nothing.
         distractors: number of objects that the goal does not name; null = drawn by the family.
@@ -168,6 +170,7 @@ class EvalConfig(RigConfig, RecordConfig):
     seed: Seed
     split: Split
     phrasings: FileName | None
+    counterfactual: Whole
     controls: bool
     logs: bool
     workers: Count

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from palme.cli.commands.eval import main
+from palme.cli.config import load
 from palme.cli.evaluation import workers
 from palme.cli.evaluation.episode import CONTROLS, Blanked, EpisodeSpec, draw
+from palme.cli.settings.run import EvalConfig
 from palme.report.chain import read_chain
 from palme.report.stats import wilson
 from sim.data.scene_sampler import layout
@@ -59,6 +61,7 @@ def test_the_oracle_achieves_its_instruction(controlled):
 def test_words_are_followed_done_is_measured_and_failures_have_a_layer(controlled):
     follow, done = controlled["follow"]["overall"], controlled["done"]
     assert follow["followed"] == follow["pairs"] and follow["goes_where_told"] == 2 * follow["pairs"] > 0
+    assert (follow["unsaid"], follow["moved_unsaid"]) == (2, 0)
     assert (done["said"], done["false"], done["missed"]) == (2, 0, 0) and done["late_s"]["median"] >= 0
     assert sum(controlled["failed_by_layer"].values()) == 0
 
@@ -74,7 +77,18 @@ def test_every_control_is_played_on_every_task(controlled):
         assert all(tasks[name]["episodes"] == 1 for name in ("put_in_bowl", "stack_tower"))
 
 
-@pytest.mark.parametrize("control", ["swapped", "random"])
+def test_some_scenes_are_played_again_with_other_words_and_without(tmp_path):
+    results = evaluated(tmp_path, "episodes=3", "tasks=[put_in_bowl]", "counterfactual=2", "seed=11")
+    assert set(results["controls"]) == {"unsaid", "swapped"}
+    assert results["controls"]["unsaid"]["put_in_bowl"]["episodes"] == 2
+    follow = results["follow"]["overall"]
+    assert 1 <= follow["pairs"] <= 2 and (follow["unsaid"], follow["moved_unsaid"]) == (2, 0)
+    page = (tmp_path / "report.html").read_text()
+    assert f"{follow['followed']} of {follow['pairs']}" in page and "moved without words" in page
+    assert load(EvalConfig, []).counterfactual > 0
+
+
+@pytest.mark.parametrize("control", ["swapped", "unsaid", "random"])
 def test_other_words_and_random_moves_do_not_achieve_the_task(controlled, control):
     assert sum(row["success_at_end"] for row in controlled["controls"][control].values()) == 0
 
@@ -102,7 +116,9 @@ def test_phrasings_of_a_file_are_the_instructions(tmp_path, monkeypatch):
     played = []
     run_episode = workers.run_episode
     monkeypatch.setattr(workers, "run_episode", lambda *a: played.append(run_episode(*a)) or played[-1])
-    results = evaluated(tmp_path, "episodes=1", "tasks=[put_in_bowl]", f"phrasings={file}")
+    results = evaluated(
+        tmp_path, "episodes=1", "tasks=[put_in_bowl]", f"phrasings={file}", "counterfactual=0"
+    )
     assert results["settings"]["phrasings"] == str(file)
     (episode,) = played
     assert re.fullmatch(r"the \w+ bowl <- the \w+ block", episode.instruction)

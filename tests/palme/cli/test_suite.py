@@ -26,6 +26,7 @@ from palme.cli.rig.build import Rig, build_rig
 from palme.cli.settings.run import EvalConfig
 from palme.errors import Answer, NoMotion, Question, StepFailed
 from palme.planners.base import Context, PlannedStep, Verdict
+from palme.report.chain import read_chain
 from palme.types import Goal
 from robots.skills import DONE, Step
 from robots.types import ActionChunk, Observation
@@ -101,6 +102,17 @@ def rig() -> Iterator[Rig]:
     rig = build_rig(load(EvalConfig, ["planner=oracle", "policy=expert"]))
     yield rig
     rig.close()
+
+
+def test_the_log_of_a_case_tells_why(rig: Rig, tmp_path: Path) -> None:
+    rig.planner, rig.policy = Scripted(rig, RED, BLUE), ExpertPolicy(rig.arm)
+    case = SUITE.cases[0]
+    spec = CaseSpec(0, case, SUITE.tables["t"], case.say, 0)
+    result = run_case(rig, spec, AgentLimits(max_replans=1), logs=tmp_path / "two")
+    assert result.verdict.grade == "right"
+    chain = read_chain(tmp_path / "two", 2)
+    assert chain.instruction == "both in" and chain.judged["success"] and chain.gate.accepted > 0
+    assert "blue block" in chain.text
 
 
 def played(rig: Rig, id: str, planner: Any, policy: Any = None) -> CaseResult:

@@ -6,12 +6,14 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from palme.agent import AgentLimits, RunResult
 from palme.cli.errors import UsageError
-from palme.cli.evaluation.episode import SETTLE_TICKS, Blanked
+from palme.cli.evaluation.episode import SETTLE_TICKS, Blanked, episode_log
 from palme.cli.evaluation.suite.case_result import CaseResult
 from palme.cli.evaluation.suite.case_watch import CaseWatch
 from palme.cli.evaluation.suite.ideal_arm import plan_from_pixels
@@ -44,8 +46,14 @@ LAYOUTS = 5
 """Layouts tried until one settles as the suite says."""
 
 
-def run_case(rig: Rig, spec: CaseSpec, limits: AgentLimits, account: Account | None = None) -> CaseResult:
-    """Play one case in `rig`.
+def run_case(
+    rig: Rig,
+    spec: CaseSpec,
+    limits: AgentLimits,
+    account: Account | None = None,
+    logs: Path | None = None,
+) -> CaseResult:
+    """Play one case in `rig`; its log goes to the folder `logs`, for `palme why`.
 
     A crash of planner or policy is a run that gave up, with its reason.
     """
@@ -58,9 +66,11 @@ def run_case(rig: Rig, spec: CaseSpec, limits: AgentLimits, account: Account | N
     _seed(spec)
     rig.set_goal(None)
     watch = CaseWatch(table.snapshot)
-    with held("saving the case"):
+    log = None if logs is None else episode_log(logs, rig, spec.said, spec.seed)
+    with log or nullcontext(), held("saving the case"):
         arm = Blanked(rig.arm) if spec.control == BLANKED else rig.arm
-        result = _agent(rig, arm, rig.policy, [watch], limits, account).run(spec.said)
+        listeners: list[Callable[[Any], None]] = [watch] if log is None else [watch, log]
+        result = _agent(rig, arm, rig.policy, listeners, limits, account).run(spec.said)
         if result.finished.cause == "stopped":
             raise KeyboardInterrupt
         arm_s = table.time

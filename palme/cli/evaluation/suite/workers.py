@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palme.cli.errors import beginning
@@ -39,7 +41,9 @@ def _read(config: EvalConfig, spec: CaseSpec) -> CaseResult:
 def _play(config: EvalConfig, spec: CaseSpec) -> CaseResult:
     from palme.cli.evaluation.suite.episode import run_case
 
-    return run_case(_started_rig(config), spec, config.limits, config.planner.account)
+    name = "-".join(filter(None, (re.sub(r"[^\w-]", "_", spec.case.id), spec.control)))
+    logs = Path(config.out) / "episodes" / name if config.logs else None
+    return run_case(_started_rig(config), spec, config.limits, config.planner.account, logs)
 
 
 def _started_reader(config: EvalConfig) -> Reader:
