@@ -32,7 +32,8 @@ CATEGORIES: Mapping[str, float] = {
     "asked_for": 16,
     "voice_put": 4, "voice_many": 2.5, "voice_except": 2, "voice_contrast": 4, "voice_condition": 4,
     "voice_swap": 1.5, "voice_out": 1.3, "voice_move": 0.8, "voice_keep": 1.2,
-    "voice_sequence": 3.5, "voice_chat": 3.5, "voice_question": 7, "voice_refuse": 2.5, "voice_where": 4,
+    "voice_sequence": 3.5, "voice_chat": 3.5, "voice_question": 3.5, "voice_query": 4, "voice_refuse": 2.5,
+    "voice_where": 4,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
@@ -50,7 +51,8 @@ ALIKE: Mapping[str, tuple[str, ...]] = {
     "voice_out": ("emptied", "taken_out", "cleared"), "voice_move": ("move_by",),
     "voice_keep": ("kept", "kept_and_done"), "voice_sequence": ("sequence_of",),
     "voice_chat": ("plain_put", "put_many"),
-    "voice_question": ("exists_of", "count_of", "what_is", "where_is", "colour_of"),
+    "voice_question": ("exists_of", "compared"),
+    "voice_query": ("count_of", "what_is", "where_is", "colour_of"),
     "voice_refuse": ("absent", "beyond_request", "unsafe_request", "unclear_request"),
 }  # fmt: skip
 """Categories that stand for those that only English has, in other languages."""
