@@ -33,7 +33,7 @@ CATEGORIES: Mapping[str, float] = {
     "voice_put": 4, "voice_many": 2.5, "voice_except": 2, "voice_contrast": 4, "voice_condition": 4,
     "voice_swap": 1.5, "voice_out": 1.3, "voice_move": 0.8, "voice_keep": 1.2,
     "voice_sequence": 3.5, "voice_chat": 3.5, "voice_question": 3.5, "voice_query": 4, "voice_refuse": 2.5,
-    "voice_where": 4,
+    "voice_where": 3.5, "voice_whether": 3.5,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
@@ -47,7 +47,8 @@ ALIKE: Mapping[str, tuple[str, ...]] = {
     "rebuilt": ("swap_of", "stack_three", "row_of"),
     "voice_put": ("plain_put", "put_one"), "voice_where": ("put_one",), "voice_many": ("put_many",),
     "voice_except": ("put_many", "matched"), "voice_contrast": ("instead", "corrected"),
-    "voice_condition": ("if_of",), "voice_swap": ("swap_of", "stack_three", "row_of"),
+    "voice_condition": ("if_of",), "voice_whether": ("if_of",),
+    "voice_swap": ("swap_of", "stack_three", "row_of"),
     "voice_out": ("emptied", "taken_out", "cleared"), "voice_move": ("move_by",),
     "voice_keep": ("kept", "kept_and_done"), "voice_sequence": ("sequence_of",),
     "voice_chat": ("plain_put", "put_many"),
