@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palme.perception import classifier
+from palme.perception.bowl_spot import spot_in_bowl
 from palme.perception.grasp_refiner import CELLS, PITCH, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
 from palme.perception.located import is_there, yaw_with_room
@@ -20,6 +21,8 @@ from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, plane_points, project, rectified_crops, xyz_map
 from palme.perception.step_query import encode_step
 from palme.perception.unexplained import (
+    EDGES,
+    face_edge,
     missing_supports,
     on_faces,
     stacked_sizes,
@@ -359,9 +362,24 @@ class Detector(nn.Module):
         if step.target_at is not None and not into:
             return self._located(encoded, step.target_at, 2)
         heat = self._near(encoded, heat, step.target_at)
+        if step.target_at is not None and (found := self._in_bowl(encoded, heat, step)) is not None:
+            return found
         head = POINTS.index("in" if into else "on")
         point, _ = self.localiser.read_point(heat, encoded.dense, torch.tensor([[head]]))
         return self._refined(encoded, point, 1 if into else 2, heat)
+
+    def _in_bowl(self, encoded: EncodedFrame, heat: Tensor, step: Step) -> Keypoint | None:
+        """The spot in the very bowl that a step names; None where depth shows no bowl."""
+        xyz, round_ = encoded.xyz[0].double().numpy(), step.what.endswith("cylinder")
+        edge = None if step.what_at is None else face_edge(xyz, np.array(step.what_at), round_)
+        large = edge is None or edge > np.mean(EDGES)
+        assert step.target_at is not None  # noqa: S101 - asked for with a location alone
+        spot = spot_in_bowl(xyz, step.target_at, EDGES[int(large)], round_)
+        if spot is None:
+            return None
+        if spot.yaw is not None:
+            return Keypoint(spot.xyz, spot.yaw, 1.0, 1.0, torch.sigmoid(heat)[0, 0].numpy())
+        return self._refined(encoded, encoded.xyz.new_tensor(spot.xyz)[None, None], 2, heat)
 
     @staticmethod
     def _crops(encoded: EncodedFrame, points: Tensor, cells: int, pitch: float) -> Tensor:

@@ -73,16 +73,24 @@ def tops_by_depth(xyz: Array, tops: Array, bowl: NDArray[np.bool_]) -> Array:
     found: list[Array] = []
     while len(points) >= MIN_PIXELS:
         seed = points[points[:, 2].argmax()]
-        face = points[points[:, 2] > seed[2] - FACE]
-        middle = seed[:2]
-        for _ in range(4):
-            near = np.linalg.norm(face[:, :2] - middle, axis=1) <= 0.026
-            middle = face[near, :2].mean(0)
-        if near.sum() >= MIN_PIXELS and seed[2] > RIM:
-            found.append(np.array([*middle, float(np.median(face[near, 2]))]))
-        points = points[np.linalg.norm(points[:, :2] - middle, axis=1) > REACH]
+        middle = face_middle(points)
+        if middle is not None and seed[2] > RIM:
+            found.append(middle)
+        middle = seed if middle is None else middle
+        points = points[np.linalg.norm(points[:, :2] - middle[:2], axis=1) > REACH]
         points = points[np.linalg.norm(points[:, :2] - seed[:2], axis=1) > 0.01]
     return np.array(found).reshape(-1, 3)
+
+
+def face_middle(points: Array) -> Array | None:
+    """Middle (3,) of the highest top face among `points` (K, 3); None where it has too few points."""
+    seed = points[points[:, 2].argmax()]
+    face = points[points[:, 2] > seed[2] - FACE]
+    middle = seed[:2]
+    for _ in range(4):
+        near = np.linalg.norm(face[:, :2] - middle, axis=1) <= 0.026
+        middle = face[near, :2].mean(0)
+    return np.array([*middle, float(np.median(face[near, 2]))]) if near.sum() >= MIN_PIXELS else None
 
 
 def missing_supports(tops: Array, bowl: NDArray[np.bool_], large: NDArray[np.bool_]) -> Array:
@@ -106,14 +114,15 @@ def missing_supports(tops: Array, bowl: NDArray[np.bool_], large: NDArray[np.boo
     return np.array(found).reshape(-1, 3)
 
 
-def face_edge(xyz: Array, top: Array) -> float | None:
-    """Edge in [m] of the top face with its middle at `top` (3,), by the spread of its points, or None."""
+def face_edge(xyz: Array, top: Array, is_round: bool = False) -> float | None:
+    """Width in [m] of the top face with its middle at `top` (3,), by the spread of its points, or None."""
     points = xyz.reshape(3, -1).T
     near = points[np.linalg.norm(points[:, :2] - top[:2], axis=1) <= 0.03]
     face = near[np.abs(near[:, 2] - top[2]) <= FACE]
     if len(face) < 2 * MIN_PIXELS:
         return None
-    return float(np.sqrt(6 * np.cov(face[:, :2].T).trace()))  # a square's variance is edge^2 / 12 an axis
+    # The variance along an axis is edge^2 / 12 of a square, width^2 / 16 of a disc.
+    return float(np.sqrt((8 if is_round else 6) * np.cov(face[:, :2].T).trace()))
 
 
 def stacked_sizes(

@@ -69,6 +69,11 @@ def accepted(goal: Goal, kinds: tuple[type[GoalT], ...], policy: object) -> Goal
     return goal
 
 
+def chosen_ahead(step: Step) -> bool:
+    """Whether the place is chosen in the first picture, with no arm over it: in a bowl that was seen."""
+    return step.skill == "put_in" and step.target_at is not None
+
+
 class Motion(Protocol):
     """Paths of an arm (`robots.motion.ArmMotion`) at `control_hz`; q in [rad], xyz in [m], base frame."""
 

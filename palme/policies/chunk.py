@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from palme.errors import OutOfReach, StepFailed
 from palme.events import Localisation
 from palme.perception.detector import Detector, Keypoint
-from palme.policies.base import Motion, accepted
+from palme.policies.base import Motion, accepted, chosen_ahead
 from palme.policies.keypose import AIMS, MIN_SCORE, MOVED, localisation
 from palme.types import Goal
 from palme.weight_files import load_state
@@ -204,6 +204,7 @@ class ChunkPolicy:
         # The load hides the place when it is above it.
         if before[1] is None or (
             lifted
+            and not chosen_ahead(step)
             and np.linalg.norm(tool - before[1].xyz[:2]) > HIDDEN
             and not (table and self._place_seen_from_above)
             and place.score > 0.5 * before[1].score

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from palme.errors import OutOfReach, StepFailed
 from palme.events import Localisation
 from palme.perception.detector import Detector, Keypoint
-from palme.policies.base import Motion, accepted
+from palme.policies.base import Motion, accepted, chosen_ahead
 from palme.types import Goal
 from robots.errors import Unreachable
 from robots.motion.pick_place import DROP, EMPTY, GRASP_DEPTH, HOVER, OPEN_TICKS, RELEASE, TRAVEL_Z
@@ -70,6 +70,7 @@ class KeyposePolicy:
     # The script of one step. Each `yield` returns a chunk and gets the observation after it.
 
     def _run(self, observation: Observation, step: Step) -> Script:
+        self._ahead = self._localise(observation, step, "place") if chosen_ahead(step) else None
         for attempt in range(self.retries + 1):
             observation = yield from self._approach(observation, step)
             observation = yield from self._grasp(observation)
@@ -124,13 +125,13 @@ class KeyposePolicy:
         """Up, then to above the place, which is localised after lifting and once more on the way."""
         up = self._lift_to(observation, TRAVEL_Z)
         observation = yield self._chunk(up, SQUEEZE, (self.detector.camera,))
-        place = self._localise(observation, step, "place")
+        place = self._ahead or self._localise(observation, step, "place")
         q_over = self._reach([*place.xyz[:2], TRAVEL_Z], place.yaw)
         path = self.motion.go(self._from(observation), q_over)
         half = len(path) // 2
         observation = yield self._chunk(path[:half], SQUEEZE, ())
         observation = yield self._chunk(path[half:], SQUEEZE, (self.detector.camera,))
-        if not step.target == TABLE:
+        if not step.target == TABLE and not self._ahead:
             again = self._localise(observation, step, "place")
             if again.score > 0.5 * place.score:
                 place = again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -11,14 +11,22 @@ from palme.planners.program.goals import MIDDLE, NEXT_TO, SIDE_AT, SIDES, XY, Be
 from palme.planners.program.scene import FAR, HALF_WIDTH, SeenScene, SeenThing
 
 X_RANGE = (0.35, 0.65)
-"""[m] in the base frame within which things are put down: what the arm reaches and the camera sees."""
+"""[m] in the base frame within which places are chosen: what every arm reaches and the camera sees best."""
 Y_RANGE = (-0.28, 0.28)
+X_REACH, Y_REACH = (0.30, 0.70), (-0.33, 0.33)
+"""[m] the same for places that a person gives."""
 SPACE = 0.024
 """[m] between outlines: room for a finger of the gripper."""
 CLOSE = 0.006
 """[m] between outlines where something shall lie next to another: a finger's room is on the other sides."""
 AROUND = 0.05
 """[m] around a place that the arm was kept from within which no other is tried."""
+SPACES = (SPACE, 0.014, CLOSE)
+"""[m] between outlines, in the order in which places are looked for."""
+TOUCH = 0.003
+"""[m] between outlines below which a thing is in the way."""
+PUT_ASIDE = 0.2
+"""Cost of a thing that has to be put aside, as [m] of distance."""
 PITCH = 0.01
 SPACING = 0.075
 """[m] between the middles of neighbours in a row."""
@@ -42,17 +50,7 @@ def is_free(
         beside: id of a thing to which it may come close.
         space: in [m] between outlines.
     """
-    if not (X_RANGE[0] <= xy[0] <= X_RANGE[1] and Y_RANGE[0] <= xy[1] <= Y_RANGE[1]):
-        return False
-    if is_shut(scene, xy):
-        return False
-    left_out = set(without)
-    return all(
-        math.hypot(thing.xyz[0] - xy[0], thing.xyz[1] - xy[1])
-        >= _half(thing) + HALF_WIDTH["block"] + (CLOSE if thing.id == beside else space)
-        for thing in scene
-        if thing.id not in left_out and (thing.holder is None or thing.is_bowl)
-    )
+    return not is_shut(scene, xy) and not _too_close(scene, xy, without, beside, space)
 
 
 def is_shut(scene: SeenScene, xy: XY) -> bool:
@@ -62,46 +60,84 @@ def is_shut(scene: SeenScene, xy: XY) -> bool:
 
 def in_the_way(scene: SeenScene, xy: XY, what: int) -> int | None:
     """Id of a thing on the table where `what` would be put down at `xy`; None = there is none."""
-    for thing in scene:
-        away = math.hypot(thing.xyz[0] - xy[0], thing.xyz[1] - xy[1])
-        if thing.id != what and thing.holder is None and away < _half(thing) + HALF_WIDTH["block"]:
-            return thing.id
-    return None
+    return next(iter(_too_close(scene, xy, (what, *scene.above(what)), None, TOUCH)), None)
 
 
-def place_for(scene: SeenScene, goal: Beside | Between | OnSide) -> XY:
-    """Where to put `goal.what` down so that `goal` holds.
+def _too_close(
+    scene: SeenScene, xy: XY, without: Iterable[int], beside: int | None, space: float
+) -> tuple[int, ...]:
+    """Ids of what stands on the table nearer than `space` to a solid at `xy`, but `CLOSE` where `beside`."""
+    left_out = set(without)
+    return tuple(
+        thing.id
+        for thing in scene
+        if thing.id not in left_out
+        and (thing.holder is None or thing.is_bowl)
+        and math.hypot(thing.xyz[0] - xy[0], thing.xyz[1] - xy[1])
+        < _half(thing) + HALF_WIDTH["block"] + (min(CLOSE, space) if thing.id == beside else space)
+    )
+
+
+def place_for(scene: SeenScene, goal: Beside | Between | OnSide, keep: Collection[int] = ()) -> XY:
+    """Where to put `goal.what` down so that `goal` holds; something may have to be put aside there first.
+
+    Args:
+        keep: ids of what is not put aside.
 
     Raises:
         NoRoom: everything there is taken, or out of reach.
     """
     if isinstance(goal, Between):
-        return _best(scene, goal.what, _between_cost(scene, goal), goal.said(scene))
-    if isinstance(goal, OnSide):
-        return _best(scene, goal.what, _side_cost(goal), goal.said(scene))
-    return _best(scene, goal.what, _beside_cost(scene, goal), goal.said(scene), goal.of)
+        cost, beside, fixed = _between_cost(scene, goal), None, {goal.a, goal.b}
+    elif isinstance(goal, OnSide):
+        cost, beside, fixed = _side_cost(goal), None, set()
+    else:
+        cost, beside, fixed = _beside_cost(scene, goal), goal.of, {goal.of}
+    return _best(scene, goal.what, cost, goal.said(scene), beside, {*keep, *fixed})
 
 
-def anywhere(scene: SeenScene, what: int, away: float = 0.0) -> XY:
+def anywhere(scene: SeenScene, what: int, away: float = 0.0, clear_of: XY | None = None) -> XY:
     """A free place for `what`, near where it is, and not close to a bowl's rim.
 
     Args:
         scene: where it is.
         what: id of the thing.
         away: least distance in [m] from where it is.
+        clear_of: a place that is to be left free.
 
     Raises:
         NoRoom: the table is full.
     """
     x0, y0, _ = scene[what].xyz
-    taken = [thing.xyz for thing in scene if thing.id != what and thing.holder is None]
+    taken = [thing.xyz[:2] for thing in scene if thing.id != what and thing.holder is None]
+    taken += [] if clear_of is None else [clear_of]
 
     def cost(x: float, y: float) -> float:
-        clearance = min((math.hypot(x - tx, y - ty) for tx, ty, _ in taken), default=1.0)
+        clearance = min((math.hypot(x - tx, y - ty) for tx, ty in taken), default=1.0)
         moved = math.hypot(x - x0, y - y0)
-        return moved - 2.0 * min(clearance, 0.12) if moved >= away else math.inf
+        blocks = clear_of is not None and math.hypot(x - clear_of[0], y - clear_of[1]) < SPACING
+        return math.inf if blocks or moved < away else moved - 2.0 * min(clearance, 0.12)
 
     return _best(scene, what, cost, f"the {scene[what].name} on the table")
+
+
+def near(scene: SeenScene, what: int, xy: XY, within: float, keep: Collection[int] | None = None) -> XY:
+    """The free place nearest to `xy`, at most `within` [m] from it.
+
+    Args:
+        keep: ids of what is not put aside for it; None = nothing is.
+
+    Raises:
+        NoRoom: everything there is taken.
+    """
+
+    def cost(x: float, y: float) -> float:
+        away = math.hypot(x - xy[0], y - xy[1])
+        return away if away <= within + 1e-9 else math.inf
+
+    steps = [PITCH / 2 * k for k in range(-int(2 * within / PITCH), int(2 * within / PITCH) + 1)]
+    grid = [(xy[0] + dx, xy[1] + dy) for dx in steps for dy in steps]
+    return _best(scene, what, cost, "it there", None, keep, grid, spaces=(CLOSE,))
 
 
 def row(scene: SeenScene, ids: tuple[int, ...], axis: int) -> tuple[XY, ...]:
@@ -112,21 +148,16 @@ def row(scene: SeenScene, ids: tuple[int, ...], axis: int) -> tuple[XY, ...]:
     """
     reach = (len(ids) - 1) * SPACING
     steps = np.arange(len(ids)) * SPACING
-    best: tuple[float, tuple[XY, ...]] | None = None
-    for x in _grid(X_RANGE, reach if axis == 0 else 0.0):
-        for y in _grid(Y_RANGE, reach if axis == 1 else 0.0):
-            along = [(x, y + s) if axis == 1 else (x + reach - s, y) for s in steps]
-            if not all(is_free(scene, place, ids) for place in along):
-                continue
-            cost = sum(
-                math.hypot(scene[id].xyz[0] - px, scene[id].xyz[1] - py)
-                for id, (px, py) in zip(ids, along, strict=True)
-            )
-            if best is None or cost < best[0]:
-                best = (cost, tuple((float(px), float(py)) for px, py in along))
-    if best is None:
-        raise NoRoom(f"There is no room for a row of {len(ids)}.")
-    return best[1]
+    lines = [
+        tuple((x, float(y + s)) if axis == 1 else (float(x + reach - s), y) for s in steps)
+        for x in _grid(X_RANGE, reach if axis == 0 else 0.0)
+        for y in _grid(Y_RANGE, reach if axis == 1 else 0.0)
+    ]
+
+    def cost(places: tuple[XY, ...]) -> float:
+        return sum(math.dist(scene[id].xyz[:2], xy) for id, xy in zip(ids, places, strict=True))
+
+    return _free_shape(scene, ids, lines, cost, f"a row of {len(ids)}")
 
 
 def ring(scene: SeenScene, ids: tuple[int, ...], shape: str) -> tuple[XY, ...]:
@@ -139,17 +170,54 @@ def ring(scene: SeenScene, ids: tuple[int, ...], shape: str) -> tuple[XY, ...]:
     radius = max(SPACING / (2 * math.sin(math.pi / max(n, 3))), 0.055)
     corners = {"circle": 0, "triangle": 3, "square": 4}[shape]
     offsets = _polygon(n, corners, radius) if corners else _circle(n, radius)
-    best: tuple[float, tuple[XY, ...]] | None = None
-    for x in _grid(X_RANGE, 0.0):
-        for y in _grid(Y_RANGE, 0.0):
-            places = tuple((x + dx, y + dy) for dx, dy in offsets)
-            if all(is_free(scene, place, ids) for place in places):
-                cost = math.hypot(x - MIDDLE[0], y - MIDDLE[1])
-                if best is None or cost < best[0]:
-                    best = (cost, places)
-    if best is None:
-        raise NoRoom(f"There is no room for a {shape} of {n}.")
-    return best[1]
+    shapes = [
+        tuple((x + dx, y + dy) for dx, dy in offsets)
+        for x in _grid(X_RANGE, 0.0)
+        for y in _grid(Y_RANGE, 0.0)
+    ]
+    dx, dy = (sum(offset[axis] for offset in offsets) / n for axis in (0, 1))
+
+    def cost(places: tuple[XY, ...]) -> float:
+        return math.hypot(
+            sum(x for x, _ in places) / n - dx - MIDDLE[0], sum(y for _, y in places) / n - dy - MIDDLE[1]
+        )
+
+    return _free_shape(scene, ids, shapes, cost, f"a {shape} of {n}")
+
+
+def _free_shape(
+    scene: SeenScene,
+    ids: Sequence[int],
+    shapes: Sequence[tuple[XY, ...]],
+    cost: Callable[[tuple[XY, ...]], float],
+    said: str,
+) -> tuple[XY, ...]:
+    """The one of `shapes` of least `cost` whose places are free, or can be made free.
+
+    Raises:
+        NoRoom: none is.
+    """
+    inside = [places for places in shapes if all(_within(xy) and not is_shut(scene, xy) for xy in places)]
+    for space in SPACES:
+        found = [
+            (cost(places), places)
+            for places in inside
+            if all(is_free(scene, xy, ids, space=space) for xy in places)
+        ]
+        if found:
+            return min(found)[1]
+    taken = []
+    for places in inside:
+        there = {id for xy in places for id in _too_close(scene, xy, ids, None, CLOSE)}
+        if _can_go(there, scene, ()):
+            taken.append((cost(places) + PUT_ASIDE * len(there), places))
+    if not taken:
+        raise NoRoom(f"There is no room for {said}.")
+    return min(taken)[1]
+
+
+def _within(xy: XY) -> bool:
+    return X_RANGE[0] <= xy[0] <= X_RANGE[1] and Y_RANGE[0] <= xy[1] <= Y_RANGE[1]
 
 
 def _half(thing: SeenThing) -> float:
@@ -157,18 +225,48 @@ def _half(thing: SeenThing) -> float:
 
 
 def _best(
-    scene: SeenScene, what: int, cost: Callable[[float, float], float], said: str, beside: int | None = None
+    scene: SeenScene,
+    what: int,
+    cost: Callable[[float, float], float],
+    said: str,
+    beside: int | None = None,
+    keep: Collection[int] | None = None,
+    grid: Sequence[XY] | None = None,
+    spaces: Sequence[float] = SPACES,
 ) -> XY:
+    """The place of least `cost` with most room; where none is free, one that can be made free.
+
+    Args:
+        beside: see `is_free`.
+        keep: ids of what is not put aside; None = nothing is.
+        grid: places to choose from; None = the table.
+        spaces: in the order in which they are tried, see `SPACES`.
+
+    Raises:
+        NoRoom: there is none.
+    """
     moved = (what, *scene.above(what))
-    found = [
-        (value, (x, y))
-        for x in _grid(X_RANGE, 0.0)
-        for y in _grid(Y_RANGE, 0.0)
-        if math.isfinite(value := cost(x, y)) and is_free(scene, (x, y), moved, beside)
-    ]
-    if not found:
-        raise NoRoom(f"There is no room for {said}.")
-    return min(found)[1]
+    table = grid or [(x, y) for x in _grid(X_RANGE, 0.0) for y in _grid(Y_RANGE, 0.0)]
+    able = [(value, xy) for xy in table if math.isfinite(value := cost(*xy)) and not is_shut(scene, xy)]
+    for space in spaces:
+        found = [(value, xy) for value, xy in able if is_free(scene, xy, moved, beside, space)]
+        if found:
+            return min(found)[1]
+    if keep is not None:
+        taken = [
+            (value + PUT_ASIDE * len(there), xy)
+            for value, xy in able
+            if _can_go((there := _too_close(scene, xy, moved, beside, CLOSE)), scene, keep)
+            and there == _too_close(scene, xy, moved, beside, TOUCH)
+        ]
+        if taken:
+            return min(taken)[1]
+    raise NoRoom(f"There is no room for {said}.")
+
+
+def _can_go(ids: Iterable[int], scene: SeenScene, keep: Collection[int]) -> bool:
+    """Whether all of `ids`, with what lies on them, can be put aside."""
+    return not any(scene[id].is_bowl or {id, *scene.above(id)} & set(keep) for id in ids)
 
 
 def _beside_cost(scene: SeenScene, goal: Beside) -> Callable[[float, float], float]:

@@ -232,7 +232,7 @@ class _Run:
         if isinstance(place, c.OnTheTable):
             return OnTable(id)
         if isinstance(place, c.Middle):
-            return At(id, near_middle(self.scene, id))
+            return At(id, near_middle(self.scene, id, self.keep))
         if isinstance(place, c.AtSide):
             return OnSide(id, place.side, place.corner)
         selector = self._selector(mover=id)
@@ -290,7 +290,7 @@ class _Run:
                 raise Refused(
                     f"That takes {wanted} of them, and there are only {len(pool.ids)}.", "impossible"
                 )
-            ids = chosen(self.scene, pool, wanted, None)
+            ids = chosen(self.scene, pool, wanted, None, self.keep)
         for k, id in enumerate(ids):
             target = targets[k % len(targets)]
             into = place.relation == "in" or self.scene[target].is_bowl
@@ -356,7 +356,7 @@ class _Run:
             Refused: a bowl: the arm cannot grasp one.
         """
         selection = self._selector().select(what)
-        ids = chosen(self.scene, selection, None, None)
+        ids = chosen(self.scene, selection, None, None, self.keep)
         if any(noun.kind == "tower" for noun in what.nouns) and towers_whole:
             ids = tuple(
                 id for base in ids for tower in self.scene.towers() if tower[0] == base for id in tower
@@ -374,7 +374,7 @@ class _Run:
     def _add(self, goals: Sequence[Goal]) -> None:
         for goal in goals:
             self.goals.append(goal)
-            self.scene = after(self.scene, goal)
+            self.scene = after(self.scene, goal, self.keep)
 
     def _note(self, text: str, found: tuple[int, ...], said: str) -> None:
         self.lines.append(RunLine(text, found, said))

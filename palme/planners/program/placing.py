@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from palme.planners.program.free_places import (
-    CLOSE,
-    X_RANGE,
-    Y_RANGE,
+    X_REACH,
+    Y_REACH,
     NoRoom,
     anywhere,
-    is_free,
+    in_the_way,
     is_shut,
+    near,
     place_for,
 )
 from palme.planners.program.goals import MIDDLE, WITHIN, XY, At, Beside, Between, Goal, InBowl, On, OnSide
@@ -24,12 +23,17 @@ TOP = 0.036
 """Height of a solid in [m], about."""
 ASIDE = 0.08
 """[m] that a thing is put aside, at least, where another takes its place."""
+ABOUT = 0.01
+"""[m] by which a place that a person gives may be missed: the arm misses it by as much."""
 TABLE_TOP = 0.034
 """z in [m] of the top face of a solid on the table, about."""
 
 
-def after(scene: SeenScene, goal: Goal) -> SeenScene:
+def after(scene: SeenScene, goal: Goal, keep: Collection[int] = ()) -> SeenScene:
     """The scene once `goal` was brought about: what lay on the thing, or where it goes, is on the table.
+
+    Args:
+        keep: ids of what is not put aside.
 
     Raises:
         NoRoom: there is no place for it.
@@ -45,11 +49,15 @@ def after(scene: SeenScene, goal: Goal) -> SeenScene:
         return _rest_on(scene, goal.what, goal.below)
     if isinstance(goal, InBowl):
         return _rest_on(scene, goal.what, goal.bowl)
-    return _put_down(scene, goal.what, spot(scene, goal))
+    xy = spot(scene, goal, keep)
+    while (there := in_the_way(scene, xy, goal.what)) is not None and not scene[there].is_bowl:
+        top = next(iter(reversed(scene.above(there))), there)
+        scene = _put_down(scene, top, anywhere(scene, top, ASIDE, xy))
+    return _put_down(scene, goal.what, xy)
 
 
-def spot(scene: SeenScene, goal: Goal) -> XY:
-    """Where on the table `goal.what` is put down for `goal`.
+def spot(scene: SeenScene, goal: Goal, keep: Collection[int] = ()) -> XY:
+    """Where on the table `goal.what` is put down for `goal`; something may be `in_the_way` there.
 
     Raises:
         NoRoom: there is no place for it.
@@ -57,57 +65,62 @@ def spot(scene: SeenScene, goal: Goal) -> XY:
     if isinstance(goal, At):
         return goal.xy
     if isinstance(goal, (Beside, Between, OnSide)):
-        return place_for(scene, goal)
+        return place_for(scene, goal, keep)
     return anywhere(scene, goal.what)
 
 
-def chosen(scene: SeenScene, selection: Selection, n: int | None, mover: int | None) -> tuple[int, ...]:
-    """The things that are taken of a selection: what is easiest to reach, and was not found hard.
+def chosen(
+    scene: SeenScene,
+    selection: Selection,
+    n: int | None,
+    mover: int | None,
+    keep: Collection[int] = (),
+) -> tuple[int, ...]:
+    """The things that are taken of a selection: what may be moved, was not found hard, and is easiest to reach.
 
     Args:
         n: how many; None = as many as the selection says.
         mover: a thing that is not taken itself.
+        keep: ids of what is not to be touched, and is taken last.
     """
     wanted = selection.n if n is None else n
     ids = [id for id in selection.ids if id != mover] or list(selection.ids)
     if wanted is None or len(ids) <= wanted:
         return tuple(ids)
 
-    def cost(id: int) -> tuple[bool, int, int, int]:
-        return id in scene.hard, len(scene.above(id)), len(scene.below(id)), id
+    def cost(id: int) -> tuple[bool, bool, int, int, int]:
+        return id in keep, id in scene.hard, len(scene.above(id)), len(scene.below(id)), id
 
     return tuple(sorted(ids, key=cost)[:wanted])
 
 
 def reachable(scene: SeenScene, id: int, xy: XY) -> XY:
-    """`xy`, where a thing can be put down there.
+    """`xy`, or the free place right beside it, where a thing can be put down there.
 
     Raises:
         NoRoom: it is out of reach, or taken.
     """
     name = scene[id].name
-    if not (X_RANGE[0] <= xy[0] <= X_RANGE[1] and Y_RANGE[0] <= xy[1] <= Y_RANGE[1]):
+    if not (X_REACH[0] <= xy[0] <= X_REACH[1] and Y_REACH[0] <= xy[1] <= Y_REACH[1]):
         raise NoRoom(f"The {name} would be out of my reach there.")
     if is_shut(scene, xy):
         raise NoRoom(f"I cannot put the {name} down there.")
-    if not is_free(scene, xy, (id, *scene.above(id)), space=CLOSE):
-        raise NoRoom(f"There is something where the {name} shall go.")
-    return xy
+    try:
+        return near(scene, id, xy, ABOUT)
+    except NoRoom as error:
+        raise NoRoom(f"There is something where the {name} shall go.") from error
 
 
-def near_middle(scene: SeenScene, id: int) -> XY:
-    """The free place nearest to the middle of the table, and still in it.
+def near_middle(scene: SeenScene, id: int, keep: Collection[int] = ()) -> XY:
+    """The free place nearest to the middle of the table, and still in it; what is there may be put aside.
 
     Raises:
-        NoRoom: everything there is taken.
+        NoRoom: everything there is taken by what is not.
     """
-    steps = [0.01 * k for k in range(-3, 4)]
-    places = sorted((math.hypot(dx, dy), dx, dy) for dx in steps for dy in steps)
-    for away, dx, dy in places:
-        xy = (MIDDLE[0] + dx, MIDDLE[1] + dy)
-        if away <= WITHIN and is_free(scene, xy, (id, *scene.above(id)), space=CLOSE):
-            return xy
-    raise NoRoom(f"There is something in the middle, where the {scene[id].name} shall go.")
+    try:
+        return near(scene, id, MIDDLE, WITHIN - ABOUT, keep)
+    except NoRoom as error:
+        raise NoRoom(f"There is something in the middle, where the {scene[id].name} shall go.") from error
 
 
 def swapped(scene: SeenScene, first: Sequence[int], second: Sequence[int]) -> list[Goal]:

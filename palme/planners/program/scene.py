@@ -22,8 +22,8 @@ ASIDE = 0.01
 """Distance in [m] by which a thing must lie further to a side to be on that side of another."""
 GAP = 0.008
 """Gap in [m] up to which things touch: detections are off by some millimetres."""
-IN_BOWL = 0.042
-"""[m] from a bowl's middle within which nothing stands on the table."""
+IN_BOWL = {"small": 0.053, "large": 0.062}
+"""[m] from a bowl's middle within which nothing stands on the table: half its outer width."""
 HALF_WIDTH = {"block": 0.020, "cylinder": 0.020, "bowl": 0.053}
 """Half the width of a small thing in [m], about."""
 
@@ -222,7 +222,7 @@ def _within_bowls(things: list[SeenThing]) -> list[SeenThing]:
     bowls = [thing for thing in things if thing.is_bowl]
     for k, thing in enumerate(things):
         if not thing.is_bowl and thing.holder is None:
-            near = [one for one in bowls if math.dist(one.xyz[:2], thing.xyz[:2]) < IN_BOWL]
+            near = [one for one in bowls if math.dist(one.xyz[:2], thing.xyz[:2]) < IN_BOWL[one.size]]
             if near:
                 things[k] = replace(thing, holder=near[0].id)
     return things

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from palme.planners.base import Blocked
 from palme.planners.program.free_places import NoRoom, anywhere, in_the_way
-from palme.planners.program.goals import Goal, InBowl, On, OnTable, Unmoved
+from palme.planners.program.goals import XY, Goal, InBowl, On, OnTable, Unmoved
 from palme.planners.program.hindered import given_up, times
 from palme.planners.program.interpreter import Intent
 from palme.planners.program.placing import ASIDE, spot
@@ -144,21 +144,23 @@ def _towards(goal: Goal, scene: SeenScene, keep: frozenset[int]) -> NextStep:
         skill = "put_in" if isinstance(goal, InBowl) else "put_on"
         step = Step(skill, thing.name, target.name, thing.xyz, target.xyz)  # type: ignore[arg-type]
         return NextStep(step, f"for {goal.said(scene)}", goal)
-    x, y = spot(scene, goal)
+    x, y = spot(scene, goal, keep)
     there = in_the_way(scene, (x, y), goal.what)
     if there is not None:
         top = next(iter(reversed(scene.above(there))), there)
-        return _aside(top, goal, scene, keep)
+        return _aside(top, goal, scene, keep, (x, y))
     step = Step("put_on", thing.name, TABLE, thing.xyz, (x, y, 0.0))
     return NextStep(step, f"for {goal.said(scene)}", goal)
 
 
-def _aside(cover: int, goal: Goal, scene: SeenScene, keep: frozenset[int]) -> NextStep:
+def _aside(
+    cover: int, goal: Goal, scene: SeenScene, keep: frozenset[int], clear_of: XY | None = None
+) -> NextStep:
     thing = scene[cover]
     if cover in keep:
         raise CannotGoOn(f"The {thing.name} is in the way, and I shall not touch it.")
     if thing.is_bowl:
         raise CannotGoOn(f"The {thing.name} is in the way, and I cannot lift it.")
-    x, y = anywhere(scene, cover, ASIDE)
+    x, y = anywhere(scene, cover, ASIDE, clear_of)
     step = Step("put_on", thing.name, TABLE, thing.xyz, (x, y, 0.0))
     return NextStep(step, f"the {thing.name} is in the way of {goal.said(scene)}", OnTable(cover))

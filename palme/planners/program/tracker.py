@@ -16,12 +16,17 @@ from numpy.typing import NDArray
 
 from palme.perception.objects import PerceivedObjects
 from palme.planners.program.scene import SeenScene, SeenThing
-from robots.skills import ENTITIES, N_SOLIDS, Location
+from robots.skills import COLOURS, ENTITIES, KINDS, N_SOLIDS, Location
 
-FAR = 0.15
-"""[m] from where a thing is expected at which its place speaks as much against it as another colour does."""
+FAR, STILL = 0.15, 0.05
+"""[m] from where a thing is expected at which its place speaks against it half as much as another colour
+does: of what was moved, and of what was not."""
+COLOUR, KIND, PLACE = 2.0, 0.7, 2.0
+"""Most that another colour, another kind of solid, and another place speak against a thing."""
 UNLIKE = 3.0
-"""Cost above which a detection is another thing: one of another colour, or as far as another place."""
+"""Cost above which a detection is another thing: one of another colour, and as far as another place."""
+ON_TOP = 0.036
+"""Height of a solid in [m], about: how much higher a thing lies in a bowl that has another in it."""
 LEAST = 1e-4
 """Least probability of a class: no single picture rules a class out."""
 
@@ -88,15 +93,12 @@ class Tracker:
         self, seen: SeenScene, looks: NDArray[np.float64], expected: SeenScene | None
     ) -> dict[int, int]:
         """Id of each row: the cheapest pairs first; what is like nothing known gets a new id."""
-        places = {id: [track.thing] for id, track in self._tracks.items()}
-        for thing in expected or ():
-            if thing.id in places:
-                places[thing.id].append(thing)
+        places = {id: self._places(track.thing, expected) for id, track in self._tracks.items()}
         costs = sorted(
             (cost, row, id)
-            for id, known in places.items()
+            for id, (known, reach) in places.items()
             for row in range(len(looks))
-            if (cost := min(self._cost(id, place, seen[row], looks[row]) for place in known)) < UNLIKE
+            if (cost := self._cost(id, known, reach, seen[row], looks[row])) < UNLIKE
         )
         ids: dict[int, int] = {}
         for _, row, id in costs:
@@ -107,13 +109,30 @@ class Tracker:
                 ids[row] = next(self._numbers)
         return ids
 
-    def _cost(self, id: int, place: SeenThing, found: SeenThing, looks: NDArray[np.float64]) -> float:
+    @staticmethod
+    def _places(thing: SeenThing, expected: SeenScene | None) -> tuple[list[Location], float]:
+        """Where it can be, and how far from there it may be found."""
+        if expected is None or thing.id not in expected:
+            return [thing.xyz], STILL
+        there = expected[thing.id]
+        if math.dist(there.xyz, thing.xyz) < 0.01:
+            return [thing.xyz], STILL
+        x, y, z = there.xyz
+        higher = [(x, y, z + k * ON_TOP) for k in range(3 if there.holder is not None else 1)]
+        return [thing.xyz, *higher], FAR
+
+    def _cost(
+        self, id: int, places: list[Location], reach: float, found: SeenThing, looks: NDArray[np.float64]
+    ) -> float:
         known = int(self._tracks[id].looks.argmax())
         if (known >= N_SOLIDS) != found.is_bowl:
             return math.inf
-        unlike = min(float(looks.max() - looks[known]), 2.0)
-        away = math.dist(place.xyz, found.xyz) / FAR
-        return unlike + min(away, 2.0)
+        colour, kind = ENTITIES[known].split()
+        alike = looks.reshape(len(KINDS), len(COLOURS))[:, COLOURS.index(colour)]  # (3,) of each kind
+        unlike = min(float(looks.max() - alike.max()), COLOUR)
+        unlike += min(float(alike.max() - alike[KINDS.index(kind)]), KIND)
+        away = min(math.dist(place, found.xyz) for place in places) / reach
+        return unlike + min(away, PLACE)
 
     @staticmethod
     def _named(

@@ -78,8 +78,8 @@ class TableView:
             found += self.state.on_top_of(one)
         return tuple(found)
 
-    def said(self, i: int) -> str:
-        """A noun that fits thing `i` alone."""
+    def said(self, i: int, ranked: bool = True) -> str:
+        """A noun that fits thing `i` alone; not `ranked` = and still does after others were moved."""
         objects = self.state.objects
         spec = objects[i]
         alike = [j for j, o in enumerate(objects) if o.name == spec.name]
@@ -88,6 +88,8 @@ class TableView:
         sized = [j for j in alike if objects[j].size == spec.size]
         if len(sized) == 1:
             return f"{spec.size} {spec.name}"
+        if not ranked:
+            raise NotHere
         y = {j: self.start.positions[j, 1] for j in sized}
         order = sorted(sized, key=lambda j: y[j])
         for end, word in ((order, "leftmost"), (order[::-1], "rightmost")):
@@ -115,6 +117,12 @@ class TableView:
 
     def bowl(self, *but: int) -> int:
         return self.pick([i for i in self.bowls if i not in but])
+
+    def around(self, i: int | None, reach: float = 0.14) -> tuple[int, ...]:
+        """Solids within `reach` [m] of thing `i`, None = of the middle: what may be put aside for a place."""
+        x, y = (0.5, 0.0) if i is None else self.start.positions[i, :2]
+        away = np.hypot(self.start.positions[:, 0] - x, self.start.positions[:, 1] - y)
+        return tuple(j for j in self.solids if j != i and away[j] < reach)
 
     def pick(self, fits: Sequence[int]) -> int:
         if not fits:
@@ -154,7 +162,7 @@ def _next(t: TableView) -> Case:
     a = t.solid()
     b = t.pick([i for i in (*t.bowls, t.solid(a, *t.above(a))) if i != a])
     want = {"all": [{"near": [_o(a), _o(b)]}, {"on_table": _o(a)}]}
-    return Case(f"put({t.said(a)}, next to {t.said(b)})", want, t.above(a))
+    return Case(f"put({t.said(a)}, next to {t.said(b)})", want, (*t.above(a), *t.around(b)))
 
 
 def _beside(t: TableView) -> Case:
@@ -179,8 +187,9 @@ def _between(t: TableView) -> Case:
         return 0 < s < 1 and float(np.linalg.norm(p + s * along - r)) <= 0.05
 
     return Case(
-        f"put({t.said(a)}, between {t.said(b)} and {t.said(c)})", {"on_table": _o(a)}, t.above(a), holds=holds
-    )
+        f"put({t.said(a)}, between {t.said(b)} and {t.said(c)})", {"on_table": _o(a)},
+        (*t.above(a), *(set(t.around(b, 0.25)) & set(t.around(c, 0.25)) - {b})), holds=holds,
+    )  # fmt: skip
 
 
 def _side(t: TableView) -> Case:
@@ -196,8 +205,9 @@ def _side(t: TableView) -> Case:
 def _middle(t: TableView) -> Case:
     a = t.solid()
     return Case(
-        f"put({t.said(a)}, middle)", {"at": {"of": _o(a), "xy": [0.5, 0.0], "within": 0.03}}, t.above(a)
-    )
+        f"put({t.said(a)}, middle)", {"at": {"of": _o(a), "xy": [0.5, 0.0], "within": 0.03}},
+        (*t.above(a), *t.around(None, 0.08)),
+    )  # fmt: skip
 
 
 def _move(t: TableView) -> Case:
@@ -346,7 +356,7 @@ def _sequence(t: TableView) -> Case:
         raise NotHere
     want = {"all": [{"in": [_o(a), _o(b)]}, {"rests_on": [_o(c), _o(d)]}]}
     return Case(
-        f"put({t.said(a)}, in {t.said(b)}); put({t.said(c)}, on {t.said(d)})",
+        f"put({t.said(a)}, in {t.said(b)}); put({t.said(c, False)}, on {t.said(d, False)})",
         want,
         (*t.above(a), *t.above(d)),
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from palme.perception.objects import PerceivedObjects
-from palme.planners.program.goals import InBowl
+from palme.planners.program.goals import InBowl, On
 from palme.planners.program.placing import after
 from palme.planners.program.scene import SeenScene
 from palme.planners.program.tracker import Tracker
@@ -100,3 +100,55 @@ def test_what_is_new_gets_a_new_id() -> None:
     seen = tracker.update(_detected(TABLE, rng))
     new = {thing.id for thing in seen} - {thing.id for thing in first}
     assert [seen[id].name for id in new] == ["cyan block"]
+
+
+PILES = scene(
+    "large yellow block 0.45 0.2",
+    "small orange block on 0",
+    "large orange block on 1",
+    "small cyan block 0.4 -0.1",
+    "red cylinder 0.6 0.0",
+    "small red block 0.55 -0.2",
+    "large blue bowl 0.5 -0.02",
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_pile_keeps_its_things_apart_while_something_is_put_on_it_and_looks_are_unsure(seed: int) -> None:
+    """Neighbours of a pile look alike, and one picture takes a block for a cylinder, or one for another."""
+    rng, tracker = np.random.default_rng(seed), Tracker()
+    first = tracker.update(_detected(PILES, rng))
+    at = {thing.id: thing.name for thing in first}
+    top = max(first, key=lambda thing: thing.xyz[2])
+    cyan = next(thing for thing in first if thing.colour == "cyan")
+    expected = after(first, On(cyan.id, top.id))
+    doubtful = _detected(after(PILES, On(3, 2)), rng)
+    for row in range(len(doubtful)):
+        if doubtful.xyz[row][2] > 0.05 and rng.random() < 0.5:
+            doubtful.class_probs[row] = np.roll(doubtful.class_probs[row], 8 if rng.random() < 0.5 else 0)
+    seen = tracker.update(doubtful, expected)
+    assert {thing.id: thing.name for thing in seen} == at
+    assert [thing.colour for thing in sorted(seen, key=lambda t: t.xyz[2])[-3:]] == [
+        "orange",
+        "orange",
+        "cyan",
+    ]
+    assert all(seen[id].xyz == pytest.approx(first[id].xyz, abs=0.03) for id in at if id != cyan.id)
+
+
+@pytest.mark.parametrize("k", range(3))
+def test_what_comes_to_lie_on_another_in_a_bowl_is_what_was_put_there(k: int) -> None:
+    rng, tracker = np.random.default_rng(k), Tracker()
+    first = tracker.update(_detected(PILES, rng))
+    bowl = next(t for t in first if t.is_bowl)
+    block = next(t for t in first if t.name == "red block")
+    cylinder = next(t for t in first if t.name == "red cylinder")
+    seen = PILES
+    for id, mine in ((4, cylinder), (5, block)):
+        expected = after(first, InBowl(mine.id, bowl.id))
+        seen = after(seen, InBowl(id, 6))
+        if id == 5:  # on top of the cylinder, and the two are taken for each other
+            seen = after(seen, On(5, 4))
+        found = _detected(seen, rng, doubt=0.6 if id == 5 else 0.1)
+        first = tracker.update(found, expected)
+    assert first[block.id].xyz[2] > first[cylinder.id].xyz[2] + 0.02
