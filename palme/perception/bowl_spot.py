@@ -81,6 +81,15 @@ def spot_in_bowl(xyz: Array, at: Location, edge: float, is_round: bool) -> Spot 
     return None if top is None else Spot(top + [at[0], at[1], 0.0], None)
 
 
+def has_rim(xyz: Array, at: Location) -> bool:
+    """Whether a bowl's rim is measured most of the way around `at`, (3, H, W) and a floor's middle in [m]."""
+    points = xyz.reshape(3, -1).T - [at[0], at[1], 0.0]
+    away = np.hypot(points[:, 0], points[:, 1])
+    rim = points[(RIM[0] < points[:, 2]) & (points[:, 2] < RIM[1]) & (0.044 < away) & (away < 0.070)]
+    sectors = np.floor(np.arctan2(rim[:, 1], rim[:, 0]) / (math.pi / 6)).astype(int)
+    return len(rim) >= 2 * MIN_PIXELS and len(set(sectors.tolist())) >= 8
+
+
 def _on_floor(
     content: Array, around: Array, inner: float, edge: float, is_round: bool
 ) -> tuple[float, float, float] | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palme.perception import classifier
-from palme.perception.bowl_spot import spot_in_bowl
+from palme.perception.bowl_spot import has_rim, spot_in_bowl
 from palme.perception.grasp_refiner import CELLS, PITCH, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
 from palme.perception.located import is_there, yaw_with_room
@@ -22,6 +22,7 @@ from palme.perception.rgbd import network_input, plane_points, project, rectifie
 from palme.perception.step_query import encode_step
 from palme.perception.unexplained import (
     EDGES,
+    covered_sizes,
     face_edge,
     missing_supports,
     on_faces,
@@ -165,9 +166,12 @@ class Detector(nn.Module):
         """Objects as `objects` finds them, and solids that only depth shows: for tables with look-alikes."""
         encoded = self.encode(observation.images[self.camera])
         found, points = self._maxima(encoded)
-        sure = [k for k, (score, _, _) in enumerate(found) if score >= SURE_SCORE]
-        found, points = [found[k] for k in sure], [points[k] for k in sure]
         xyz = encoded.xyz[0].double().numpy()
+        sure = [
+            k for k, (score, entity, _) in enumerate(found)
+            if score >= SURE_SCORE or (entity >= N_SOLIDS and has_rim(xyz, tuple(points[k].tolist())))
+        ]  # fmt: skip
+        found, points = [found[k] for k in sure], [points[k] for k in sure]
         points = list(torch.from_numpy(on_faces(xyz, *self._tops(found, points))).float())
         apart = [
             k for k, point in enumerate(points)
@@ -180,7 +184,8 @@ class Detector(nn.Module):
         objects = self._describe(encoded, found, points)
         if len(objects):
             names = objects.class_probs.argmax(-1)
-            sizes = stacked_sizes(xyz, *self._tops(found, points), names)
+            tops, bowl = self._tops(found, points)
+            sizes = covered_sizes(tops, bowl, objects.size_probs) | stacked_sizes(xyz, tops, bowl, names)
             for row, large in sizes.items():
                 objects.size_probs[row] = (1 - SIZE_SURE, SIZE_SURE) if large else (SIZE_SURE, 1 - SIZE_SURE)
         return objects
@@ -379,7 +384,8 @@ class Detector(nn.Module):
             return None
         if spot.yaw is not None:
             return Keypoint(spot.xyz, spot.yaw, 1.0, 1.0, torch.sigmoid(heat)[0, 0].numpy())
-        return self._refined(encoded, encoded.xyz.new_tensor(spot.xyz)[None, None], 2, heat)
+        top = self._refined(encoded, encoded.xyz.new_tensor(spot.xyz)[None, None], 2, heat)
+        return replace(top, score=1.0)  # the heat is of room on the floor
 
     @staticmethod
     def _crops(encoded: EncodedFrame, points: Tensor, cells: int, pitch: float) -> Tensor:

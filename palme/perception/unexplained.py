@@ -26,6 +26,10 @@ MIN_PIXELS = 12
 """Of a top face."""
 EDGES = (0.034, 0.042)
 """[m] of a small and of a large solid."""
+SURE = 0.99
+"""Probability from which on a size by looks is not doubted."""
+LIFTED = 0.028
+"""[m] above the table from which on something must be under a thing: in a bowl one may lean on another."""
 
 
 def on_faces(xyz: Array, tops: Array, bowl: NDArray[np.bool_]) -> Array:
@@ -106,7 +110,7 @@ def missing_supports(tops: Array, bowl: NDArray[np.bool_], large: NDArray[np.boo
     found: list[Array] = []
     for i in np.flatnonzero(~bowl):
         bottom = tops[i, 2] - EDGES[int(large[i])]
-        if not bottom > 0.022:
+        if not bottom > LIFTED:
             continue
         under = np.linalg.norm(tops[:, :2] - tops[i, :2], axis=1) <= 0.03
         if not any(under[j] and not bowl[j] and abs(tops[j, 2] - bottom) < 0.016 for j in range(len(tops))):
@@ -123,6 +127,30 @@ def face_edge(xyz: Array, top: Array, is_round: bool = False) -> float | None:
         return None
     # The variance along an axis is edge^2 / 12 of a square, width^2 / 16 of a disc.
     return float(np.sqrt((8 if is_round else 6) * np.cov(face[:, :2].T).trace()))
+
+
+def covered_sizes(tops: Array, bowl: NDArray[np.bool_], size: NDArray[np.float32]) -> dict[int, bool]:
+    """Whether things are large of which another hides the face: by the height of that, where it is surer.
+
+    Args:
+        tops, bowl: as in `tops_by_depth`.
+        size: (N, 2) probabilities of small and large.
+
+    Returns:
+        By row, for those that this tells of.
+    """
+    told: dict[int, bool] = {}
+    for i in np.flatnonzero(~bowl & (size.max(1) < SURE)):
+        apart = np.linalg.norm(tops[:, :2] - tops[i, :2], axis=1)
+        lower = ~bowl & (apart <= 0.03) & (tops[:, 2] < tops[i, 2] - 0.02)
+        step = tops[:, 2] - tops[i, 2]
+        upper = np.flatnonzero(~bowl & (apart <= 0.022) & (0.02 < step) & (step < 0.055))
+        if lower.any() or len(upper) != 1 or size[upper[0]].max() < SURE:
+            continue
+        floor = 0.004 if (bowl & (apart < 0.045)).any() else 0.0
+        top = tops[upper[0], 2] - EDGES[int(size[upper[0]].argmax())]
+        told[int(i)] = bool(top - floor > np.mean(EDGES))
+    return told
 
 
 def stacked_sizes(

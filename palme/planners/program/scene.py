@@ -24,6 +24,10 @@ GAP = 0.008
 """Gap in [m] up to which things touch: detections are off by some millimetres."""
 IN_BOWL = {"small": 0.053, "large": 0.062}
 """[m] from a bowl's middle within which nothing stands on the table: half its outer width."""
+STEP = (0.02, 0.055)
+"""[m] of which the top of a solid lies above that of the one that it rests on."""
+ON_TABLE = 0.058
+"""[m] above the table that the top of no solid on it reaches."""
 HALF_WIDTH = {"block": 0.020, "cylinder": 0.020, "bowl": 0.053}
 """Half the width of a small thing in [m], about."""
 
@@ -99,7 +103,7 @@ class SeenScene:
                     None if holder is None or holder == n else holder,
                 )
             )  # fmt: skip
-        return cls(tuple(_without_circles(_within_bowls(things))))
+        return cls(tuple(_without_circles(_within_bowls(_by_height(things)))))
 
     def __iter__(self) -> Iterator[SeenThing]:
         return iter(self.things)
@@ -215,6 +219,29 @@ class SeenScene:
         t = float((r - p) @ along) / length**2
         off = float(np.linalg.norm(p + t * along - r))
         return 0 < t < 1 and off <= max(0.04, 0.25 * length)
+
+
+def _by_height(things: list[SeenThing]) -> list[SeenThing]:
+    """Nothing rests on what reaches as high as itself, nor on the table where its top is too high for that.
+
+    Such a thing rests on the solid right below it, else on what it was said to.
+    """
+    solids = [thing for thing in things if not thing.is_bowl]
+    for k, thing in enumerate(things):
+        if thing.is_bowl:
+            continue
+        holder = None if thing.holder is None else things[thing.holder]
+        too_high = holder is not None and not holder.is_bowl and holder.xyz[2] > thing.xyz[2] - STEP[0]
+        if too_high or (holder is None and thing.xyz[2] > ON_TABLE):
+            below = [
+                (math.dist(one.xyz[:2], thing.xyz[:2]), one.id)
+                for one in solids
+                if STEP[0] < thing.xyz[2] - one.xyz[2] < STEP[1]
+                and math.dist(one.xyz[:2], thing.xyz[:2]) < HALF_WIDTH["block"]
+            ]
+            if below or too_high:
+                things[k] = replace(thing, holder=min(below)[1] if below else None)
+    return things
 
 
 def _within_bowls(things: list[SeenThing]) -> list[SeenThing]:

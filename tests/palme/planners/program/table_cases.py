@@ -179,6 +179,8 @@ def _between(t: TableView) -> Case:
     a = t.solid()
     b = t.pick([i for i in (*t.bowls, t.solid(a, *t.above(a))) if i != a])
     c = t.pick([i for i in t.bowls if i != b])
+    if not 0.20 < np.hypot(*(t.start.positions[b, :2] - t.start.positions[c, :2])):
+        raise NotHere  # nothing fits between them, or another bowl may be there
 
     def holds(moments: Moments) -> bool:
         p, q, r = (moments.end.positions[i, :2] for i in (b, c, a))
@@ -204,6 +206,8 @@ def _side(t: TableView) -> Case:
 
 def _middle(t: TableView) -> Case:
     a = t.solid()
+    if any(np.hypot(*(t.start.positions[b, :2] - (0.5, 0.0))) < 0.085 for b in t.bowls):
+        raise NotHere  # no bowl can be put aside
     return Case(
         f"put({t.said(a)}, middle)", {"at": {"of": _o(a), "xy": [0.5, 0.0], "within": 0.03}},
         (*t.above(a), *t.around(None, 0.08)),
@@ -214,6 +218,14 @@ def _move(t: TableView) -> Case:
     a = t.solid(loose=True)
     word = t.rng.choice(("left", "right", "away", "toward"))
     cm = t.rng.choice((5, 8, 10, 15))
+    dx, dy = {"left": (0, -1), "right": (0, 1), "away": (-1, 0), "toward": (1, 0)}[word]
+    x, y = t.start.positions[a, :2] + np.array([dx, dy]) * cm / 100
+    others = [i for i in (*t.solids, *t.bowls) if i != a]
+    taken = any(
+        np.hypot(*(t.start.positions[i, :2] - (x, y))) < (0.095 if i in t.bowls else 0.06) for i in others
+    )
+    if taken or not (0.31 < x < 0.69 and -0.32 < y < 0.32):
+        raise NotHere  # it is refused, in words
     want = {"moved": {"of": _o(a), word: cm / 100, "within": 0.02}}
     if word in ("left", "right"):
         want["moved"]["toward"] = 0.0
@@ -507,7 +519,8 @@ class TableRig:
 def main(arguments: Sequence[str]) -> None:
     """See the module."""
     n, seed, kinds = int(arguments[0]), int(arguments[1]), list(arguments[2:])
-    rig, right, by_kind = TableRig(), 0, {}
+    rig, right = TableRig(), 0
+    by_kind: dict[str, tuple[int, int]] = {}
     for k in range(n):
         kind = (kinds or list(KINDS))[k % len(kinds or KINDS)]
         case = rig.begin(seed + k, kind)

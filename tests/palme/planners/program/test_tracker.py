@@ -1,12 +1,14 @@
 """Things keep their identity while they move, look alike, hide, and are seen unsurely."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from palme.perception.objects import PerceivedObjects
-from palme.planners.program.goals import InBowl, On
+from palme.planners.program.goals import At, InBowl, On
 from palme.planners.program.placing import after
-from palme.planners.program.scene import SeenScene
+from palme.planners.program.scene import SeenScene, SeenThing
 from palme.planners.program.tracker import Tracker
 from robots.skills import ENTITIES
 from tests.palme.planners.program.scenes import scene
@@ -152,3 +154,48 @@ def test_what_comes_to_lie_on_another_in_a_bowl_is_what_was_put_there(k: int) ->
         found = _detected(seen, rng, doubt=0.6 if id == 5 else 0.1)
         first = tracker.update(found, expected)
     assert first[block.id].xyz[2] > first[cylinder.id].xyz[2] + 0.02
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_lies_under_another_is_where_it_was_however_it_is_found(seed: int) -> None:
+    """Of the lower things of a pile only sides are seen: they are found aside, twice, or not at all."""
+    rng, tracker = np.random.default_rng(seed), Tracker()
+    first = tracker.update(_detected(PILES, rng))
+    pile = sorted((t for t in first if t.holder is not None or first.on(t.id)), key=lambda t: t.xyz[2])
+    cyan = next(thing for thing in first if thing.colour == "cyan")
+    expected = after(first, On(cyan.id, pile[-1].id))
+    real = after(PILES, On(3, 2))
+    bad = tuple(
+        replace(t, xyz=(t.xyz[0] + 0.02, t.xyz[1] - 0.015, t.xyz[2])) if t.id == 0 else t for t in real
+    )
+    if seed % 3 == 1:  # found twice
+        bad = (*real, SeenThing(7, "block", "pink", "small", (0.455, 0.195, 0.05), None))
+    if seed % 3 == 2:  # not found
+        bad = tuple(replace(t, holder=None) if t.id == 1 else t for t in real if t.id != 0)
+    seen = tracker.update(_detected(SeenScene(bad), rng), expected)
+    assert {t.id: (t.name, t.holder) for t in seen} == {t.id: (t.name, t.holder) for t in expected}
+    assert all(seen[t.id].xyz == pytest.approx(t.xyz, abs=0.015) for t in pile[:2])
+
+
+def test_a_fallen_pile_is_seen_as_it_lies() -> None:
+    rng, tracker = np.random.default_rng(3), Tracker()
+    first = tracker.update(_detected(PILES, rng))
+    cyan = next(thing for thing in first if thing.colour == "cyan")
+    top = max(first, key=lambda thing: thing.xyz[2])
+    fallen = after(after(PILES, At(2, (0.50, 0.25))), At(3, (0.42, 0.27)))
+    seen = tracker.update(_detected(fallen, rng), after(first, On(cyan.id, top.id)))
+    assert seen[top.id].holder is None and seen[cyan.id].holder is None
+    assert {t.id for t in seen} == {t.id for t in first}
+
+
+def test_what_comes_up_elsewhere_is_what_is_gone_and_looks_the_same() -> None:
+    """One picture takes it for another thing; the place where it was is then seen to be empty."""
+    rng, tracker = np.random.default_rng(4), Tracker()
+    first = tracker.update(_detected(PILES, rng))
+    red = next(thing for thing in first if thing.name == "red block")
+    moved = after(PILES, At(5, (0.42, 0.05)))
+    away = SeenScene(tuple(t for t in moved if t.id != 5))
+    tracker.update(_detected(away, rng), first, lambda at: True)
+    assert red.id in tracker.lost
+    seen = tracker.update(_detected(moved, rng), first, lambda at: True)
+    assert seen[red.id].xyz[1] == pytest.approx(0.05, abs=0.02) and not tracker.lost
