@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from palme.planners.program.free_places import NoRoom, anywhere, ring, row
+from palme.planners.program.free_places import NoRoom, anywhere
 from palme.planners.program.goals import At, Goal, On, OnTable
 from palme.planners.program.scene import SeenScene
+from palme.planners.program.shapes import ring, row
 from robots.skills import COLOURS
 
 MAX_TOWER = 6

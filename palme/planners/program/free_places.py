@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
-from palme.planners.program.goals import MIDDLE, NEXT_TO, SIDE_AT, SIDES, XY, Beside, Between, OnSide
+from palme.planners.program.goals import NEXT_TO, SIDE_AT, SIDES, XY, Beside, Between, OnSide
 from palme.planners.program.scene import FAR, HALF_WIDTH, SeenScene, SeenThing
 
 X_RANGE = (0.35, 0.65)
@@ -50,7 +50,7 @@ def is_free(
         beside: id of a thing to which it may come close.
         space: in [m] between outlines.
     """
-    return not is_shut(scene, xy) and not _too_close(scene, xy, without, beside, space)
+    return not is_shut(scene, xy) and not too_close(scene, xy, without, beside, space)
 
 
 def is_shut(scene: SeenScene, xy: XY) -> bool:
@@ -60,10 +60,10 @@ def is_shut(scene: SeenScene, xy: XY) -> bool:
 
 def in_the_way(scene: SeenScene, xy: XY, what: int) -> int | None:
     """Id of a thing on the table where `what` would be put down at `xy`; None = there is none."""
-    return next(iter(_too_close(scene, xy, (what, *scene.above(what)), None, TOUCH)), None)
+    return next(iter(too_close(scene, xy, (what, *scene.above(what)), None, TOUCH)), None)
 
 
-def _too_close(
+def too_close(
     scene: SeenScene, xy: XY, without: Iterable[int], beside: int | None, space: float
 ) -> tuple[int, ...]:
     """Ids of what stands on the table nearer than `space` to a solid at `xy`, but `CLOSE` where `beside`."""
@@ -136,88 +136,8 @@ def near(scene: SeenScene, what: int, xy: XY, within: float, keep: Collection[in
         return away if away <= within + 1e-9 else math.inf
 
     steps = [PITCH / 2 * k for k in range(-int(2 * within / PITCH), int(2 * within / PITCH) + 1)]
-    grid = [(xy[0] + dx, xy[1] + dy) for dx in steps for dy in steps]
-    return _best(scene, what, cost, "it there", None, keep, grid, spaces=(CLOSE,))
-
-
-def row(scene: SeenScene, ids: tuple[int, ...], axis: int) -> tuple[XY, ...]:
-    """Places for `ids` in a straight line: from left to right (axis 1) or from front to back (axis 0).
-
-    Raises:
-        NoRoom: no line is free that is long enough.
-    """
-    reach = (len(ids) - 1) * SPACING
-    steps = np.arange(len(ids)) * SPACING
-    lines = [
-        tuple((x, float(y + s)) if axis == 1 else (float(x + reach - s), y) for s in steps)
-        for x in _grid(X_RANGE, reach if axis == 0 else 0.0)
-        for y in _grid(Y_RANGE, reach if axis == 1 else 0.0)
-    ]
-
-    def cost(places: tuple[XY, ...]) -> float:
-        return sum(math.dist(scene[id].xyz[:2], xy) for id, xy in zip(ids, places, strict=True))
-
-    return _free_shape(scene, ids, lines, cost, f"a row of {len(ids)}")
-
-
-def ring(scene: SeenScene, ids: tuple[int, ...], shape: str) -> tuple[XY, ...]:
-    """Places for `ids` on a circle, on a square's corners and edges, or on a triangle's.
-
-    Raises:
-        NoRoom: it is free nowhere.
-    """
-    n = len(ids)
-    radius = max(SPACING / (2 * math.sin(math.pi / max(n, 3))), 0.055)
-    corners = {"circle": 0, "triangle": 3, "square": 4}[shape]
-    offsets = _polygon(n, corners, radius) if corners else _circle(n, radius)
-    shapes = [
-        tuple((x + dx, y + dy) for dx, dy in offsets)
-        for x in _grid(X_RANGE, 0.0)
-        for y in _grid(Y_RANGE, 0.0)
-    ]
-    dx, dy = (sum(offset[axis] for offset in offsets) / n for axis in (0, 1))
-
-    def cost(places: tuple[XY, ...]) -> float:
-        return math.hypot(
-            sum(x for x, _ in places) / n - dx - MIDDLE[0], sum(y for _, y in places) / n - dy - MIDDLE[1]
-        )
-
-    return _free_shape(scene, ids, shapes, cost, f"a {shape} of {n}")
-
-
-def _free_shape(
-    scene: SeenScene,
-    ids: Sequence[int],
-    shapes: Sequence[tuple[XY, ...]],
-    cost: Callable[[tuple[XY, ...]], float],
-    said: str,
-) -> tuple[XY, ...]:
-    """The one of `shapes` of least `cost` whose places are free, or can be made free.
-
-    Raises:
-        NoRoom: none is.
-    """
-    inside = [places for places in shapes if all(_within(xy) and not is_shut(scene, xy) for xy in places)]
-    for space in SPACES:
-        found = [
-            (cost(places), places)
-            for places in inside
-            if all(is_free(scene, xy, ids, space=space) for xy in places)
-        ]
-        if found:
-            return min(found)[1]
-    taken = []
-    for places in inside:
-        there = {id for xy in places for id in _too_close(scene, xy, ids, None, CLOSE)}
-        if _can_go(there, scene, ()):
-            taken.append((cost(places) + PUT_ASIDE * len(there), places))
-    if not taken:
-        raise NoRoom(f"There is no room for {said}.")
-    return min(taken)[1]
-
-
-def _within(xy: XY) -> bool:
-    return X_RANGE[0] <= xy[0] <= X_RANGE[1] and Y_RANGE[0] <= xy[1] <= Y_RANGE[1]
+    among = [(xy[0] + dx, xy[1] + dy) for dx in steps for dy in steps]
+    return _best(scene, what, cost, "it there", None, keep, among, spaces=(CLOSE,))
 
 
 def _half(thing: SeenThing) -> float:
@@ -231,7 +151,7 @@ def _best(
     said: str,
     beside: int | None = None,
     keep: Collection[int] | None = None,
-    grid: Sequence[XY] | None = None,
+    among: Sequence[XY] | None = None,
     spaces: Sequence[float] = SPACES,
 ) -> XY:
     """The place of least `cost` with most room; where none is free, one that can be made free.
@@ -239,14 +159,14 @@ def _best(
     Args:
         beside: see `is_free`.
         keep: ids of what is not put aside; None = nothing is.
-        grid: places to choose from; None = the table.
+        among: places to choose from; None = the table.
         spaces: in the order in which they are tried, see `SPACES`.
 
     Raises:
         NoRoom: there is none.
     """
     moved = (what, *scene.above(what))
-    table = grid or [(x, y) for x in _grid(X_RANGE, 0.0) for y in _grid(Y_RANGE, 0.0)]
+    table = among or [(x, y) for x in grid(X_RANGE, 0.0) for y in grid(Y_RANGE, 0.0)]
     able = [(value, xy) for xy in table if math.isfinite(value := cost(*xy)) and not is_shut(scene, xy)]
     for space in spaces:
         found = [(value, xy) for value, xy in able if is_free(scene, xy, moved, beside, space)]
@@ -256,15 +176,15 @@ def _best(
         taken = [
             (value + PUT_ASIDE * len(there), xy)
             for value, xy in able
-            if _can_go((there := _too_close(scene, xy, moved, beside, CLOSE)), scene, keep)
-            and there == _too_close(scene, xy, moved, beside, TOUCH)
+            if can_go((there := too_close(scene, xy, moved, beside, CLOSE)), scene, keep)
+            and there == too_close(scene, xy, moved, beside, TOUCH)
         ]
         if taken:
             return min(taken)[1]
     raise NoRoom(f"There is no room for {said}.")
 
 
-def _can_go(ids: Iterable[int], scene: SeenScene, keep: Collection[int]) -> bool:
+def can_go(ids: Iterable[int], scene: SeenScene, keep: Collection[int]) -> bool:
     """Whether all of `ids`, with what lies on them, can be put aside."""
     return not any(scene[id].is_bowl or {id, *scene.above(id)} & set(keep) for id in ids)
 
@@ -309,26 +229,6 @@ def _side_cost(goal: OnSide) -> Callable[[float, float], float]:
     return cost
 
 
-def _grid(bounds: tuple[float, float], reach: float) -> list[float]:
+def grid(bounds: tuple[float, float], reach: float) -> list[float]:
     """From the lower bound to the upper, less `reach`, a step of `PITCH`."""
     return [float(v) for v in np.arange(bounds[0], bounds[1] - reach + 1e-9, PITCH)]
-
-
-def _circle(n: int, radius: float) -> list[XY]:
-    angles = 2 * math.pi * np.arange(n) / n
-    return [(radius * math.cos(a), radius * math.sin(a)) for a in angles]
-
-
-def _polygon(n: int, corners: int, radius: float) -> list[XY]:
-    """`n` places on the edges of a polygon, its corners first taken."""
-    at = np.arange(n) * corners / n if n > corners else np.arange(n)
-    radius *= max(1.0, n / corners)
-    out = []
-    for s in at:
-        first, second = (
-            (radius * math.cos(2 * math.pi * k / corners), radius * math.sin(2 * math.pi * k / corners))
-            for k in (int(s), int(s) + 1)
-        )
-        part = float(s) - int(s)
-        out.append((first[0] + part * (second[0] - first[0]), first[1] + part * (second[1] - first[1])))
-    return out

@@ -76,7 +76,7 @@ def chosen(
     mover: int | None,
     keep: Collection[int] = (),
 ) -> tuple[int, ...]:
-    """The things that are taken of a selection: what may be moved, was not found hard, and is easiest to reach.
+    """The things that are taken of a selection: what may be moved, and is easiest to reach by what is known.
 
     Args:
         n: how many; None = as many as the selection says.
