@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from palme.language.checks.clauses import clauses
 from palme.language.checks.counterparts import counterparts
+from palme.language.checks.looks import named_as
 from palme.language.checks.said import Said
 from palme.language.checks.tokens import MARK
 from palme.language.checks.violations import Violation
@@ -64,6 +65,8 @@ def _is_kept(said: Said, words: frozenset[str]) -> bool:
 
 
 def _questions(said: Said, written: Written) -> Iterator[Violation]:
+    yield from _counted(said, written)
+    yield from _either(said, written)
     if (
         written.answers
         and not said.is_question
@@ -105,6 +108,42 @@ def _questions(said: Said, written: Written) -> Iterator[Violation]:
         yield Violation("question", "how many", "nothing of it is a number")
     if _first_asks(said, "ask where") and written.answers and not {"where"} & written.words:
         yield Violation("question", "where", "nothing of it is where")
+
+
+def _counted(said: Said, written: Written) -> Iterator[Violation]:
+    """ "how many blocks does the tower have" counts blocks."""
+    counts = [one for one in written.of(c.Ask) if one.question == "count"]
+    uses = [use for use in written.uses if not use.acts and not use.relation]
+    for at, token in enumerate(said.tokens):
+        if "ask count" not in token.claims or not counts or token.text in ("count", "total", "number"):
+            continue
+        named = next((one for one in said.things if at < one.start <= at + 4 and one.kinds), None)
+        if named is not None and not any(named in named_as(use, said) for use in uses):
+            yield Violation("question", "count", f"you ask how many {said.tokens[named.end - 1].text}")
+        return
+
+
+def _either(said: Said, written: Written) -> Iterator[Violation]:
+    """ "is it on the table or on a block", "bigger block: orange or cyan": one of two, no yes and no size."""
+    if written.moves or not said.is_question and not said.has("sup", "size"):
+        return
+    ors = [at for at, token in enumerate(said.tokens) if token.text == "or"]
+    asks = [one for one in written.of(c.Ask) if one.question in ("colour", "size", "count")]
+    simple = written.of(c.Exists) and not written.of(c.Joint) and len(written.of(c.Exists)) == 1
+    named = all(len(use.noun.filters) == 0 for use in written.uses)
+    for at in ors:
+        after = [token.text for token in said.tokens[at + 1 : at + 3]]
+        listed = any(one.start > at and one.looks for one in said.things) or said.tokens[at - 1].has("side")
+        again = any(
+            token.has("ask yes", "rel", "side", "colour", "sup", "size")
+            for token in said.tokens[at + 1 : at + 4]
+        )
+        if after[:1] in (["not"], ["more"], ["less"], ["fewer"], ["no"]) or not (listed or again):
+            continue
+        several = any(use.among > 1 for use in written.uses)
+        if simple and not several or asks and named and not said.has("ask size", "ask colour", "ask count"):
+            yield Violation("question", "or", "you ask which of two")
+            return
 
 
 def _asks_leave(said: Said) -> bool:

@@ -34,7 +34,8 @@ class Language:
         script: first and last letter of its script; None = Latin.
         common: words by which it is told from other languages of its script.
         colours, numbers: stems by colour, by number.
-        stems: "no", "except", "small", "large", "left", "right", "block", "cylinder", "bowl", "question".
+        stems: "no", "except", "small", "large", "left", "right", "block", "cylinder", "bowl", "question",
+            "count", "please".
     """
 
     name: str
@@ -171,6 +172,10 @@ def _compared(text: str, written: Written, language: Language) -> Iterator[Viola
             yield Violation("kind", kind, f"you do not name a {kind}", kind != "block")
         elif language.says(kind, text) and kind != "block" and kind not in written.words:
             yield Violation("kind", kind, f"nothing of it is about a {kind}", False)
+    if any(one.question == "count" for one in written.of(c.Ask)) and not language.says("count", text):
+        yield Violation("question", "count", "you do not ask how many")
+    if written.of(c.Possible) and language.says("please", text):
+        yield Violation("question", "possible", "it may be no question")
     if written.moves and _asks(text) and not language.says("question", text):
         yield Violation("question", "?", "it may be a question", False)
 

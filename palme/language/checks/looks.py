@@ -178,7 +178,8 @@ def _weighed(violation: Violation, one: Named, said: Said, written: Written) -> 
     if not said.asks(one.start) or said.is_denied(one):
         return violation.lightly()
     listed = any(line.by in ("rainbow", "alphabet") for line in written.of(c.Stack, c.Arrange))
-    chosen = written.answers and not written.moves and said.has_word("or")
+    asked = any(one.question == "where" for one in written.of(c.Ask)) or bool(written.of(t.Among))
+    chosen = asked and not written.moves and said.has_word("or")
     return violation.if_sure(not (said.has("former") or listed or chosen))
 
 

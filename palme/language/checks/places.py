@@ -26,6 +26,7 @@ def places(said: Said, written: Written) -> Iterator[Violation]:
     yield from _superlatives(said, written)
     for use in written.uses:
         yield from _led_to(use, said, written)
+    yield from _not_led_to(said, written)
     yield from _table(said, written)
 
 
@@ -146,6 +147,24 @@ def _led_to(use: Use, said: Said, written: Written) -> Iterator[Violation]:
     if never_said and not other_said and use.place and use.noun.kind == "bowl" and use.relation == "in":
         return  # "green block, blue bowl": there is nothing else to do with a bowl
     yield Violation("relation", words, f"you do not say {words}", sure, grave=not sure)
+
+
+def _not_led_to(said: Said, written: Written) -> Iterator[Violation]:
+    """ "onto the cyan block", where the program has it in another relation alone."""
+    if not written.moves or said.corrected or written.of(c.If, c.Stack, c.Arrange, c.Swap, c.Do):
+        return
+    for one in said.wanted:
+        led = one.before & {"in", "on"}
+        if not led or len(one.before) > 1 or one.negated or not one.looks or not said.asks(one.start):
+            continue
+        uses = [use for use in written.uses if one in named_as(use, said)]
+        fits = any(
+            not use.relation or use.relation in ("in", "on", "as", "is", "instead", "under") for use in uses
+        )
+        if uses and not fits:
+            (word,) = led
+            what = said.tokens[one.end - 1].text
+            yield Violation("relation", word, f"nothing of it is {word} the {what}", sure=False, grave=True)
 
 
 def _has_it_aside(named: Named, relation: str, said: Said) -> bool:

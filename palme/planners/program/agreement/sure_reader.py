@@ -18,8 +18,8 @@ from palme.planners.program.reader import NotRead, NotSure, Reader, Reading
 
 SEARCHED = 3
 """Programs that are looked at where the most probable one does not fit, or is not much more probable."""
-CLEAR = 0.9
-"""Probability from which a program that fits is the only one that is looked at."""
+CLEAR = 0.95
+"""Probability from which a program that fits is the only one that is looked at, and is read once."""
 LEAST_SHARE = 0.1
 """Least probability of another program that is looked at, as a share of that of the most probable."""
 _UNDOABLE = frozenset({"unknown", "beyond"})
@@ -52,7 +52,7 @@ class SureReader:
         reader: Reader,
         threshold: float | None = None,
         calibration: Calibration | None = None,
-        sure_enough: float = 1.0,
+        sure_enough: float = CLEAR,
     ) -> None:
         self._reader = reader
         self._calibration = calibration or shipped()

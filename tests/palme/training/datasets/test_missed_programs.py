@@ -24,9 +24,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> object:
 def _rows(batch: ProgramBatch, new: bool) -> list[tuple[int, ...]]:
     return [
         (*ids[mask.bool()].tolist(), *targets[targets >= 0].tolist())
-        for ids, mask, targets, row_new in zip(
-            batch.ids, batch.mask, batch.targets, batch.new, strict=True
-        )
+        for ids, mask, targets, row_new in zip(batch.ids, batch.mask, batch.targets, batch.new, strict=True)
         if bool(row_new) == new
     ]
 

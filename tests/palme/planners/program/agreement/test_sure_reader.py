@@ -57,9 +57,9 @@ def test_a_second_reading_in_plain_words_must_ask_for_the_same() -> None:
     agreed = {said: "put(red block, in blue bowl)", PUT: "put(red block, on blue bowl)"}
     disagreed = agreed | {PUT: "keep(red block)"}
     reader = Fixed(agreed)
-    yes = SureReader(reader).assess(said)
+    yes = SureReader(reader, sure_enough=1.0).assess(said)
     assert reader.asked == [said, PUT] and yes.doubts.agrees is True
-    no = SureReader(Fixed(disagreed)).assess(said)
+    no = SureReader(Fixed(disagreed), sure_enough=1.0).assess(said)
     assert no.doubts.agrees is False
     assert (no.reading.confidence or 0) < (yes.reading.confidence or 0)
 
@@ -67,7 +67,7 @@ def test_a_second_reading_in_plain_words_must_ask_for_the_same() -> None:
 def test_no_second_reading_where_the_first_is_sure_enough() -> None:
     said = "please put teh crimson cube in the blue bowl"
     reader = Fixed({said: "put(red block, in blue bowl)"}, 0.999)
-    assert SureReader(reader, sure_enough=0.99).assess(said).doubts.agrees is None
+    assert SureReader(reader).assess(said).doubts.agrees is None
     assert reader.asked == [said]
 
 
