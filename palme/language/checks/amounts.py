@@ -12,8 +12,8 @@ from palme.language.checks.written import Use, Written
 from palme.language.programs import calls as c
 from palme.language.programs import things as t
 
-SOME_WAYS = (2, 3, 5, 8, 10, 12, 15)
-"""[cm] of moves without a length, from "a touch" to "a good way"."""
+SOME_WAY, A_GOOD_WAY = (2, 3, 5), (10, 12, 15)
+"""[cm] of moves without a length: "a bit", and "a lot"."""
 
 
 def amounts(said: Said, written: Written) -> Iterator[Violation]:
@@ -45,7 +45,8 @@ def _distances(said: Said, written: Written) -> Iterator[Violation]:
     given = _lengths(written)
     for cm in given:
         if not any(abs(cm - one) <= 0.5 for one in kept):
-            loose = not kept and cm in SOME_WAYS
+            far = said.has_word("lot", "much", "far", "good", "well")
+            loose = not kept and cm in (A_GOOD_WAY if far else SOME_WAY)
             sized = not kept and said.has_word("width", "widths", "length", "lengths")
             if not loose and not sized and cm not in [value for value, _ in said.figures]:
                 yield Violation("distance", f"{cm} cm", f"you do not say {cm} cm")
@@ -66,7 +67,9 @@ def _numbers(said: Said, written: Written) -> Iterator[Violation]:
     for value in values:
         if value not in given and not _paired(value, written) and not _is_denied(value, said):
             told = f"nothing of it is {value:g}"
-            yield Violation("number", f"{value:g}", told).if_sure(not _is_of_a_group(value, said))
+            yield Violation("number", f"{value:g}", told).if_sure(
+                not _is_of_a_group(value, said) and not written.of(c.If)
+            )
     for n in counts - values:
         one = n == 1 and (said.claims("quant") & {"any"} or said.has_word("one"))
         if not one and not (n == 2 and said.has_word("both")):
@@ -105,9 +108,15 @@ def _is_of_a_group(value: float, said: Said) -> bool:
     return all(
         not said.asks(at)
         or (at > 0 and "definite" in said.tokens[at - 1].claims)
-        or (at > 0 and said.tokens[at - 1].text == "all")
+        or (at > 0 and (said.tokens[at - 1].text == "all" or said.tokens[at - 1].words[-1] == "of"))
         for at in _places(value, said)
     )
+
+
+def _is_of_the(at: int, said: Said) -> bool:
+    """ "of the two red blocks"."""
+    before = [word for token in said.tokens[max(at - 2, 0) : at] for word in token.words]
+    return before[-2:-1] == ["of"] and "definite" in said.tokens[at - 1].claims
 
 
 def _paired(value: float, written: Written) -> bool:
@@ -127,6 +136,10 @@ def _quantifier(use: Use, said: Said, written: Written) -> Iterator[Violation]:
     whole = any(one.whole for one in named) or (use.noun.kind == "thing" and said.has("whole", "quant rest"))
     words = f"{use.quantifier} {use.noun.kind}"
     mover = not use.relation and not use.negative
+    if isinstance(use.quantifier, int) and mover and use.quantifier > 1:
+        places = _places(use.quantifier, said)
+        if places and use.noun.filters and all(_is_of_the(at, said) for at in places):
+            yield Violation("quantifier", words, f"you name {use.quantifier}, of which one is meant")
     if use.quantifier in ("all", "each"):
         none = any(one.negated for one in named)  # "no red block may stay": all of them go
         universal = bool(amounts & {"all", "each", "rest"}) or plural or whole or none
@@ -176,15 +189,17 @@ def _is_listed(said: Said, written: Written) -> bool:
 def _is_rest(said: Said, at: int) -> bool:
     """ "the others", and not "or on anything else", which is denied."""
     token = said.tokens[at]
-    denied = token.text == "anything else" or (at > 0 and "neg" in said.tokens[at - 1].claims)
+    compared = any(one.text == "than" for one in said.tokens[max(at - 2, 0) : at])
+    denied = compared or token.text == "anything else" or (at > 0 and "neg" in said.tokens[at - 1].claims)
     return "rest" in token.claim("quant") and token.text != "remain" and not denied
 
 
 def _universal(said: Said, written: Written) -> Iterator[Violation]:
+    asking = [token for at, token in enumerate(said.tokens) if at >= said.corrected and said.asks(at)]
     universal = [
-        token for token in said.heard if token.claim("quant") & {"all", "each"} and "order" not in token.text
+        token for token in asking if token.claim("quant") & {"all", "each"} and "order" not in token.text
     ]
-    whole = any("whole" in token.claims and token.text.startswith("every") for token in said.heard)
+    whole = any("whole" in token.claims and token.text.startswith("every") for token in asking)
     quantifiers = {use.quantifier for use in written.uses}
     several = bool(quantifiers & {"all", "each", "half"}) or any(isinstance(q, int) for q in quantifiers)
     broad = bool(written.of(c.Nothing, c.Refuse, c.Compare, t.Except)) or any(
@@ -192,7 +207,8 @@ def _universal(said: Said, written: Written) -> Iterator[Violation]:
     )
     asked = any(one.question in ("count", "what") for one in written.of(c.Ask))
     if (universal or whole) and not several and not broad and not asked and len(written.uses) < 3:
-        yield Violation("quantifier", "all", "nothing of it is about all of them")
+        told = "nothing of it is about all of them"
+        yield Violation("quantifier", "all", told).if_sure(not written.of(c.Swap))
     other = [
         token
         for at, token in enumerate(said.tokens)

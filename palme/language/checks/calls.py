@@ -22,7 +22,8 @@ def calls(said: Said, written: Written) -> Iterator[Violation]:
     """Calls that are not asked for, verbs without a call, orders for questions and the other way round."""
     for name in _names(written):
         cues = counterparts().cues.get(name)
-        if cues and not said.has(*cues):
+        asked = said.ends_with_question_mark and name in ("what", "where", "exists")
+        if cues and not said.has(*cues) and not asked:
             yield Violation(
                 "call", name, f"you do not ask to {name}" if name in c.VERBS else f"you do not say {name}"
             )
@@ -38,14 +39,20 @@ def calls(said: Said, written: Written) -> Iterator[Violation]:
 
 
 def _left_undone(said: Said, written: Written) -> Iterator[Violation]:
-    """A program that only keeps things, where a clause without a "not" asks for something to be done."""
-    if written.moves or written.answers or not written.of(c.Do):
+    """A program that moves nothing, where a clause without a "not" asks for something to be done."""
+    if written.moves or written.answers:
         return
+    if written.of(c.Nothing) and not said.has("neg", "halt", "keep", "correct", "except"):
+        yield Violation("call", "nothing", "you do not say that nothing is to be done")
     for clause in clauses(said.tokens):
         part = [said.tokens[at] for at in clause if at >= said.corrected and said.asks(at)]
         first = next((token for token in part if "chat" not in token.claims or token.has("verb")), None)
         still = any({"neg", "keep", "halt", "except"} & token.claims for token in part)
-        if first is not None and first.has("verb") and not still and len(part) > 1:
+        named = any(token.has("colour", "kind") for token in part)
+        told = (
+            named and any(token.has("verb put") for token in part) and any(token.has("rel") for token in part)
+        )
+        if first is not None and (first.has("verb") or told) and not still and len(part) > 1:
             yield Violation("call", first.text, f"nothing is done, although you say {first.text!r}")
             return
 
@@ -70,7 +77,7 @@ def _questions(said: Said, written: Written) -> Iterator[Violation]:
     if (
         written.answers
         and not said.is_question
-        and not said.has("ask count", "ask tell", "ask where", "ask possible", "ask yes")
+        and not said.has("ask count", "ask tell", "ask where", "ask possible", "ask yes", "ask what")
     ):
         yield Violation("question", "?", "you do not ask anything")
     if written.answers and not written.moves and not said.is_question:
@@ -106,7 +113,8 @@ def _questions(said: Said, written: Written) -> Iterator[Violation]:
         yield Violation("question", "colour", "nothing of it is the colour")
     if _first_asks(said, "ask count") and written.answers and "count" not in written.words:
         yield Violation("question", "how many", "nothing of it is a number")
-    if _first_asks(said, "ask where") and written.answers and not {"where"} & written.words:
+    where = any(token.has("ask where") for at, token in enumerate(said.tokens) if said.asks(at))
+    if where and _first_asks(said, "ask where") and written.answers and not {"where"} & written.words:
         yield Violation("question", "where", "nothing of it is where")
 
 
@@ -174,8 +182,10 @@ def _orders(said: Said, written: Written) -> Iterator[Violation]:
         sorts = said.claims("sort")
         if one.by in ("rainbow", "alphabet") and one.by not in sorts:
             yield Violation("order", one.by, f"you do not say {one.by}")
-        if one.by in ("small", "large") and not sorts & {"small", "large", "size"} and not said.has("size"):
-            yield Violation("order", one.by, "you do not say by size")
+        by_size = bool(sorts & {"small", "large", "size"}) or said.has("size smallest", "size largest")
+        if one.by in ("small", "large") and not by_size:
+            loose = said.has("size") and said.has_word("to", "first", "last", "order", "size", "then")
+            yield Violation("order", one.by, "you do not say by size").if_sure(not loose)
         if one.by in ("small", "large") and sorts & {"small", "large"} and one.by not in sorts:
             yield Violation("order", one.by, f"you do not say the {one.by} ones first")
         if one.by is None and sorts - {"colour"} and written.moves:
@@ -195,7 +205,8 @@ def _orders(said: Said, written: Written) -> Iterator[Violation]:
         yield Violation("looks", "matching", "nothing of it is of the same colour")
     for move in written.of(c.Move):
         for way in (move.direction, *([move.then[0]] if move.then else [])):
-            if way in ("away", "toward") and not said.has(f"way {way}"):
+            side = {"away": "side behind", "toward": "side front"}.get(way, "")
+            if way in ("away", "toward") and not said.has(f"way {way}", side):
                 yield Violation("direction", way, f"you do not say {way}")
         ways = {move.direction, *([move.then[0]] if move.then else [])}
         for side in ("left", "right"):

@@ -22,10 +22,10 @@ _RULES = (unknown, looks, places, amounts, logic, calls, order)
 def violations(sentence: str, program: Program) -> tuple[Violation, ...]:
     """What of an English sentence has no counterpart in `program`, and the other way round.
 
-    A program that does nothing, or refuses, needs none.
+    A program that refuses needs none.
     """
     written = Written(program)
-    if all(isinstance(line, (c.Nothing, c.Refuse)) for line in program.lines):
+    if all(isinstance(line, c.Refuse) for line in program.lines):
         return ()
     said = Said.of(sentence if written.answers and not written.moves else as_order(sentence))
     found = [one for rule in _RULES for one in rule(said, written)]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from palme.language.checks.lexicon import BEYOND, CHAT
 from palme.language.checks.nouns import Named
 from palme.language.checks.tokens import MARK, Token
 
@@ -21,10 +22,17 @@ _TELLING = re.compile(
     r"(?:(?:here|where)(?:'s| is| are)\b|(?:i|we|you)(?:'ve| have| see| can see| had)(?: got)?\b(?! to\b)"
     r"|(?:i|we) (?:wanted|told|asked|said|thought|wished|planned|was|were|had|put|placed|used)\b"
     r"|do you see\b|you know\b|you see\b|see (?:the|that|those|these|my|our)\b|whereas\b"
-    r"|forget (?:about )?(?:the|my|our|that)\b"
+    r"|forget (?:about )?(?:the|my|our|that|what)\b"
+    r"|funny how\b|my first thought\b"
     r"|(?:instead of|rather than)\b)"
 )
-_ASKING = re.compile(r"\b(?:if|unless|how many|should|please|must|shall|want|wants|need|needs)\b")
+_SPEAKS = re.compile(r"^(?:(?:so|well|ok|okay|now|and|but|oh|because|since|as) )*(?:i|we|he|she|they)\b(?!')")
+_WISHES = re.compile(
+    r"\b(?:like|wish|ask|expect|require|prefer|hope|order|command|suggest|choose|mean|said|say|would|will)\b"
+)
+_ASKING = re.compile(
+    r"\b(?:if|whether|unless|how many|how|which|should|please|must|shall|want|wants|wanna|need|needs)\b"
+)
 
 
 def standings(tokens: Sequence[Token], things: Sequence[Named]) -> tuple[Standing, ...]:
@@ -72,7 +80,17 @@ def _standing(tokens: Sequence[Token], clause: range, things: Sequence[Named]) -
     if not named and not _acts_on_what_was_named(part):
         return "chatter"
     text = " ".join(word for token in part for word in token.words)
-    return "tells" if _TELLING.search(text) and not _ASKING.search(text) else "asks"
+    told = _TELLING.search(text) or _SPEAKS.search(text) and not _WISHES.search(text) or _is_of_a_person(part)
+    return "tells" if told and not _ASKING.search(text) else "asks"
+
+
+def _is_of_a_person(part: Sequence[Token]) -> bool:
+    """ "my flatmate thinks the red block is dull": who does something is nothing on the table."""
+    words = [token for token in part if token.text not in _JOINS and token.text not in ("well", "oh", "now")]
+    if len(words) < 3 or "definite" not in words[0].claims:
+        return False
+    who = words[1]
+    return (BEYOND in who.claims and CHAT in who.claims) and not words[2].has("rel")
 
 
 def _is_of_the_table(one: Named) -> bool:

@@ -6,6 +6,7 @@ ask for what the arm cannot do. Neither is used by the training data.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -77,6 +78,8 @@ class Lexicon:
         most = 0 if word in self._real else _edits_allowed(word)
         if not most:
             return None
+        if (short := self._without_vowels(word)) is not None:
+            return Mended((short,), 1)
         mask, best, found = _letters(word), most + 0.5, list[str]()
         for known, length, letters in self._letters:
             if abs(length - len(word)) > most or (mask ^ letters).bit_count() > 2 * most:
@@ -92,6 +95,7 @@ class Lexicon:
             if cost > most:
                 continue
             cost += 0.0 if alike else 0.3
+            cost -= 0.2 if any(one.startswith("colour ") for one in self._claims.get(known, ())) else 0.0
             if cost < best - 1e-9:
                 best, found = cost, [known]
             elif cost < best + 1e-9:
@@ -99,6 +103,19 @@ class Lexicon:
         likeliest = min(map(self._rank, found), default=0)
         found = [known for known in found if self._rank(known) == likeliest]
         return Mended(tuple(found), max(1, round(best))) if found else None
+
+    def _without_vowels(self, word: str) -> str | None:
+        """ "prpl", "orng", "blk": a colour or a kind as people shorten it."""
+        if len(word) < 3 or set(word[1:]) & set("aeiou"):
+            return None
+        named = [
+            known
+            for known in self._claims
+            if any(one.startswith(("colour ", "kind ")) for one in self._claims[known])
+        ]
+        return next(
+            (known for known in named if len(known) > len(word) and _skeleton(known) == _skeleton(word)), None
+        )
 
     def _rank(self, word: str) -> int:
         """-1 for colours, 0 for what such sentences are about, 1 for other claims, 2 for chatter, 3 else."""
@@ -190,6 +207,12 @@ def _inflected(phrase: str, verb: bool) -> Iterable[str]:
     doubled = first + first[-1] if len(first) > 2 and first[-2] in "aeiou" else first
     for base in {stem, doubled}:
         yield from (base + end + tail for end in ("ed", "ing"))
+
+
+def _skeleton(word: str) -> str:
+    """Its first letter and its consonants, doubled ones once."""
+    kept = word[:1] + "".join(letter for letter in word[1:] if letter not in "aeiou")
+    return re.sub(r"(.)\1", r"\1", kept.replace("ck", "k"))
 
 
 def _edits_allowed(word: str) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from palme.language.checks.clauses import clauses
 from palme.language.checks.looks import named_as
 from palme.language.checks.nouns import Named
 from palme.language.checks.said import Said
+from palme.language.checks.tokens import Token
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Written
 from palme.language.programs import calls as c
@@ -32,8 +34,34 @@ def _negating(said: Said) -> list[str]:
         token.text
         for at, token in enumerate(said.tokens)
         if "neg" in token.claims and at >= said.corrected and not (at == said.corrected and at > 0)
-        if said.standings[at] != "chatter"
+        if said.asks(at) and not _is_contrast(said, at) and not _asks_so(said, at)
     ]
+
+
+def _is_contrast(said: Said, at: int) -> bool:
+    """ "next to it, not on top", "and nowhere else", "not the other way round": no act is denied."""
+    clause = next((one for one in clauses(said.tokens) if at in one), None)
+    if clause is None:
+        return False
+    before = [said.tokens[k] for k in clause if k < at]
+    after = [said.tokens[k] for k in clause if k > at]
+    if before and before[-1].text == "or" and not after:  # "or not"
+        return True
+    opens = all(token.text in ("and", "but", "so") or token.claims <= {"chat"} for token in before)
+    verbs = any(token.has("verb put", "keep") and not token.has("rel", "side") for token in after)
+    return (
+        clause.start > 0
+        and opens
+        and not verbs
+        and said.tokens[at].text in ("not", "nowhere", "nothing", "no", "never")
+    )
+
+
+def _asks_so(said: Said, at: int) -> bool:
+    """ "isn't the red block small?" asks what "is it small?" does."""
+    clause = next((one for one in clauses(said.tokens) if at in one), None)
+    opens = clause is not None and all(said.tokens[k].claims <= {"chat"} for k in clause if k < at)
+    return opens and said.is_question and said.tokens[at].text.endswith(("n't", "nt"))
 
 
 def _negation_lost(said: Said, written: Written) -> Iterator[Violation]:
@@ -43,7 +71,12 @@ def _negation_lost(said: Said, written: Written) -> Iterator[Violation]:
         not _verbal(said) or _only_left_out(said, written)
     )
     asks = written.answers and not written.moves
-    late = [token for token in said.tokens[3:] if "neg" in token.claims and token in said.heard]
+    late = [
+        token
+        for at, token in enumerate(said.tokens)
+        if at > 2 and "neg" in token.claims and said.standings[at] != "chatter"
+        if not _asks_so(said, at) and not _is_contrast(said, at)
+    ]
     if asks and late and not written.of(t.Not, t.Except, t.Is, t.Alike, c.Possible, c.Compare):
         yield Violation("negation", late[0].text, f"nothing of it is about {late[0].text!r}")
     if words and not written.negates and not contrasted and not asks:
@@ -57,7 +90,9 @@ def _negation_lost(said: Said, written: Written) -> Iterator[Violation]:
     keeping = [
         t
         for t in said.kept
-        if "keep" in t.claims and t.text in ("untouched", "alone", "hands off", "keep", "stay", "stays")
+        if "keep" in t.claims
+        and not (t.text == "alone" and not said.has_word("leave", "leaves", "left"))
+        and t.text in ("untouched", "alone", "hands off", "keep", "stay", "stays")
     ]
     keeps = written.negates or not written.moves or {"left", "right", "gather", "spread"} & written.words
     if keeping and not keeps and not said.has_word("keep going"):
@@ -236,7 +271,7 @@ def _condition(said: Said, written: Written) -> Iterator[Violation]:
     branches = any(one.otherwise for one in tests) or len(tests) > 1
     if otherwise and tests and not branches and not any(one.negated for one in tests):
         yield Violation("condition", otherwise[0], f"nothing of it is for {otherwise[0]!r}")
-    twice = sum("if" in token.claims for token in said.kept) > 1
+    twice = max(sum(mark(token) for token in said.kept) for mark in (_is_if, _is_question_mark)) > 1
     if (
         any(one.otherwise for one in tests)
         and not (otherwise or twice)
@@ -246,6 +281,14 @@ def _condition(said: Said, written: Written) -> Iterator[Violation]:
     unless = [token for token in said.kept if "unless" in token.claims and token.text == "unless"]
     if unless and tests and not written.negates:
         yield Violation("condition", "unless", "nothing of it is about 'unless'")
+
+
+def _is_if(token: Token) -> bool:
+    return "if" in token.claims
+
+
+def _is_question_mark(token: Token) -> bool:
+    return token.text == "?"
 
 
 def _denied_conditions(said: Said, tests: tuple[c.If, ...]) -> Iterator[Violation]:
@@ -274,7 +317,9 @@ def _clauses(said: Said) -> list[bool]:
                 ):
                     break
                 clause.append(one)
-            found.append(any("neg" in one.claims for one in clause) or "neg" in token.claims)
+            turned = at > 0 and "neg" in said.tokens[at - 1].claims and said.tokens[at - 1].text != "no"
+            denied = any("neg" in one.claims for one in clause) or "neg" in token.claims
+            found.append(denied is not turned)
     return found
 
 

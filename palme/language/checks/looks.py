@@ -177,10 +177,16 @@ def _weighed(violation: Violation, one: Named, said: Said, written: Written) -> 
     """Light where a thing is only told of or denied, grave where others may stand for it."""
     if not said.asks(one.start) or said.is_denied(one):
         return violation.lightly()
+    hesitates = any(
+        token.text in ("er", "um", "uh", "erm", "hmm", "eh") and said.tokens[at - 1].text in (",", "-", "...")
+        for at, token in enumerate(said.tokens)
+        if at > one.end
+    )
     listed = any(line.by in ("rainbow", "alphabet") for line in written.of(c.Stack, c.Arrange))
     asked = any(one.question == "where" for one in written.of(c.Ask)) or bool(written.of(t.Among))
     chosen = asked and not written.moves and said.has_word("or")
-    return violation.if_sure(not (said.has("former") or listed or chosen))
+    listed = listed or bool(written.of(c.Swap)) and not one.looks
+    return violation.if_sure(not (said.has("former") or listed or chosen or hesitates))
 
 
 def _partly(one: Named, use: Use) -> bool:

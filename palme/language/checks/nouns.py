@@ -79,7 +79,11 @@ def noun_phrases(tokens: Sequence[Token]) -> tuple[Named, ...]:
         following = tokens[at + 1] if at + 1 < len(tokens) else None
         if _is_head(token, following, one, tokens[at - 1] if at else None):
             one.add(at, token)
-            named, at = _with_what_follows(_closed(one, at + 1), tokens, at + 1)
+            bare = _closed(one, at + 1)
+            named, at = _with_what_follows(bare, tokens, at + 1)
+            if found and named is not bare and _is_of_the_first(found[-1], bare, tokens, at):
+                found[-1] = replace(found[-1], colours=named.colours, sizes=found[-1].sizes | named.sizes)
+                named = replace(bare, end=named.end)
             found.append(named)
             one = _Open()
             continue
@@ -159,6 +163,15 @@ def _closed(one: _Open, end: int) -> Named:
         amounts, bool(kinds) and head.text.endswith("s") and head.text != "s", frozenset(),
         "pronoun" in head.claims and not kinds, "whole" in head.claims and not kinds,
     )  # fmt: skip
+
+
+def _is_of_the_first(first: Named, bare: Named, tokens: Sequence[Token], end: int) -> bool:
+    """ "if the block in the bowl is red": what is said of a thing that is told by where it is."""
+    between, links = tokens[first.end : bare.start], tokens[bare.end : end]
+    led = any(token.has("rel in", "rel on", "rel under", "rel next") for token in between)
+    apart = any(MARK in token.claims or token.text in ("and", "or") for token in between)
+    said_so = any(token.text in ("is", "are", "isn't", "aren't") for token in links)
+    return led and not apart and said_so and not first.colours and not first.pronoun
 
 
 def _with_what_follows(named: Named, tokens: Sequence[Token], at: int) -> tuple[Named, int]:

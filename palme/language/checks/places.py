@@ -44,7 +44,7 @@ def _unsaid_words(said: Said, written: Written) -> Iterator[Violation]:
     if "front" in written.words and not said.has(
         "rel front", "side front", "sup frontmost", "way toward", "cond"
     ):
-        if not said.has_word("front", "nearer", "closer", "near"):
+        if not said.has_word("front", "nearer", "closer", "near", "nearest", "closest", "bottom", "lower"):
             yield Violation("relation", "front", "you do not say in front of")
 
 
@@ -73,7 +73,8 @@ def _superlatives(said: Said, written: Written) -> Iterator[Violation]:
         ranked = (t.Most, t.Nth, t.Closest, t.Among)
         if uses and not any(isinstance(part, ranked) for use in uses for part in use.noun.filters):
             word = min(one.superlatives)
-            yield Violation("superlative", word, f"nothing of it is {word}")
+            tested = bool(written.of(c.If))
+            yield Violation("superlative", word, f"nothing of it is {word}").if_sure(not tested)
 
 
 def _says(said: Said, words: Collection[str], standing: str = "") -> bool:
@@ -104,7 +105,7 @@ def _is_just_so(said: Said, token: object) -> bool:
         return False
     before = said.tokens[at - 1] if at else None
     after = said.tokens[at + 1] if at + 1 < len(said.tokens) else None
-    if before is None and after is not None and "mark" in after.claims:
+    if before is None and after is not None and not after.has("kind", "colour", "size", "quant"):
         return True
     if before is not None and before.text in ("the", "to", "on", "from", "at", "is"):
         return False
@@ -130,6 +131,8 @@ def _led_to(use: Use, said: Said, written: Written) -> Iterator[Violation]:
         allowed -= {"to"} if use.relation == "next" else set()
     if any(one.before & allowed for one in named):
         return
+    if use.negative and use.relation == "in" and said.has_word("outside", "out"):
+        return
     if any(one.pronoun and one.before & allowed for one in said.things) or _bare(said, allowed):
         return
     strict = any(one.before & _STRICT for one in named)
@@ -144,6 +147,8 @@ def _led_to(use: Use, said: Said, written: Written) -> Iterator[Violation]:
     if any(_has_it_aside(one, use.relation, said) for one in named):
         return
     sure = strict or said_of_other or (never_said and (other_said or not use.place))
+    loose = use.place and use.noun.kind == "bowl" and use.relation == "in" and not strict
+    sure = sure and not loose  # "which bowl you like for it"
     if never_said and not other_said and use.place and use.noun.kind == "bowl" and use.relation == "in":
         return  # "green block, blue bowl": there is nothing else to do with a bowl
     yield Violation("relation", words, f"you do not say {words}", sure, grave=not sure)
@@ -210,6 +215,8 @@ def _table(said: Said, written: Written) -> Iterator[Violation]:
     on_table = bool(written.of(c.OnTheTable, c.AtSide, c.Middle, t.OnTable, c.Do, c.Arrange, c.Stack, c.Move))
     for at, token in enumerate(said.kept):
         if token.text in ("table", "tabletop", "desk", "desktop", "table top") and not on_table:
+            if said.denied_by(at + said.corrected) is not None:
+                continue
             if (
                 at
                 and said.kept[at - 1].text in ("on", "onto", "to")

@@ -79,7 +79,7 @@ class Said:
         clause = next((one for one in clauses(self.tokens) if at in one), None)
         if clause is None:
             return None
-        denies = any({"neg", "contrast"} & self.tokens[k].claims for k in range(clause.start, at))
+        denies = any({"neg", "contrast", "halt"} & self.tokens[k].claims for k in range(clause.start, at))
         return clause if denies else None
 
     @cached_property

@@ -94,6 +94,8 @@ def _apart(word: str, lexicon: Lexicon) -> tuple[str, ...]:
 
 
 def _mended(word: str, lexicon: Lexicon) -> Token:
+    if word in lexicon and word[0].isdigit():
+        return Token(word, word, lexicon.claims(word))
     if not word[0].isalpha():
         if word[0].isdigit() and not word[-1].isalpha():
             return Token(word, word, frozenset({"figure"}), float(word.replace(",", ".")))

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from palme.language.checks.plain import plain
 from palme.language.checks.unsafe import unsafe_reason
-from palme.language.checks.written import Written
-from palme.language.programs.calls import Do, Program, Refuse
+from palme.language.programs.calls import Program, Refuse
 from palme.language.programs.prompt import SentenceTooLong
 from palme.planners.program.agreement.confidence import Calibration, shipped
 from palme.planners.program.agreement.features import Doubts, features
@@ -147,9 +146,8 @@ class SureReader:
 
 
 def _claims_anything(program: Program) -> bool:
-    """Whether it moves, answers or keeps anything; what refuses or does nothing needs no check."""
-    written = Written(program)
-    return written.moves or written.answers or bool(written.of(Do))
+    """Whether it does anything but refuse, which needs no check."""
+    return not all(isinstance(line, Refuse) for line in program.lines)
 
 
 def _is_undoable(found: Assessment) -> bool:

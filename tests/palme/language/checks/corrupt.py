@@ -84,10 +84,20 @@ def _own(node: Any, rng: random.Random) -> Iterator[tuple[str, Any]]:
         if node.quantifier == "the" and len(node.nouns) == 1:
             yield "quantifier", replace(node, quantifier="all")
     else:
-        yield from _of_call(node)
+        yield from _of_call(node, rng)
 
 
-def _of_call(node: Any) -> Iterator[tuple[str, Any]]:
+def _of_lines(node: c.Program, rng: random.Random) -> Iterator[tuple[str, c.Program]]:
+    if len(node.lines) > 1:
+        yield "line lost", c.Program(node.lines[1:])
+        yield "line lost", c.Program(node.lines[:-1])
+    if any(isinstance(line, (c.Put, c.Move, c.Do)) for line in node.lines):
+        kind, colour = rng.choice(("block", "cylinder")), rng.choice(t.COLOUR_WORDS)
+        added = parse(f"put ( {colour} {kind} , {rng.choice(('on table', 'in bowl'))} )").lines[0]
+        yield "line added", c.Program((*node.lines, added))
+
+
+def _of_call(node: Any, rng: random.Random) -> Iterator[tuple[str, Any]]:
     if isinstance(node, c.Put):
         if isinstance(node.place, c.At) and node.place.of.quantifier == node.what.quantifier == "the":
             if all(noun.kind != "bowl" for noun in node.place.of.nouns):  # which no arm can lift
@@ -128,6 +138,5 @@ def _of_call(node: Any) -> Iterator[tuple[str, Any]]:
             yield "condition", replace(node, otherwise=())
     elif isinstance(node, c.Nothing):
         yield "negation", parse("put ( any block , in any bowl )").lines[0]
-    elif isinstance(node, c.Program) and len(node.lines) > 1:
-        yield "line lost", c.Program(node.lines[1:])
-        yield "line lost", c.Program(node.lines[:-1])
+    elif isinstance(node, c.Program):
+        yield from _of_lines(node, rng)

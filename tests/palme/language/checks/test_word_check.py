@@ -76,8 +76,8 @@ def test_each_check_finds_its_own(sentence: str, program: str, kind: str) -> Non
     assert kind in {one.kind for one in violations(sentence, parse(program)) if one.sure}
 
 
-@pytest.mark.parametrize("text", ["refuse(beyond)", "refuse(unclear)", "nothing()"])
-def test_what_does_nothing_needs_no_words(text: str) -> None:
+@pytest.mark.parametrize("text", ["refuse(beyond)", "refuse(unclear)", "refuse(absent)"])
+def test_a_refusal_needs_no_words(text: str) -> None:
     assert violations("wibble the zorgle, never the red one", parse(text)) == ()
 
 

@@ -71,8 +71,8 @@ def test_no_second_reading_where_the_first_is_sure_enough() -> None:
     assert reader.asked == [said]
 
 
-@pytest.mark.parametrize("text", ["refuse(beyond)", "nothing()"])
-def test_what_moves_nothing_needs_no_confidence(text: str) -> None:
+@pytest.mark.parametrize("text", ["refuse(beyond)", "refuse(unclear)"])
+def test_a_refusal_needs_no_confidence(text: str) -> None:
     reading = SureReader(Fixed({"wibble": text}, 0.01)).read("wibble")
     assert reading.program == parse(text)
 
