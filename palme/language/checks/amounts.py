@@ -149,6 +149,8 @@ def _quantifier(use: Use, said: Said, written: Written) -> Iterator[Violation]:
         apart = use.noun.kind == "tower" and bool(written.of(c.Do))
         if not universal and not (described and use.noun.kind == "thing") and not use.negative and not apart:
             yield Violation("quantifier", words, f"you do not say {words}", mover or use.place)
+        if use.negative and named and all(one.amounts & {"1", "any"} and not one.plural for one in named):
+            yield Violation("quantifier", words, f"you do not say {words}")
     elif use.quantifier == "any":
         loose = said.has_word("either", "whichever", "any", "single") or said.has("number 1")
         if not (amounts & {"any", "1"}) and not loose and mover:

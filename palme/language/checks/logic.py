@@ -340,7 +340,17 @@ def _comparison(said: Said, written: Written) -> Iterator[Violation]:
         token
         for token in said.kept
         if token.text
-        in ("more than", "fewer than", "less than", "at least", "at most", "no more than", "no fewer than")
+        in (
+            "as many",
+            "as many as",
+            "more than",
+            "fewer than",
+            "less than",
+            "at least",
+            "at most",
+            "no more than",
+            "no fewer than",
+        )
     ]
     exists = bool(written.of(c.Exists)) and all(token.text == "at least" for token in strict)
     if (

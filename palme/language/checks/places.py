@@ -27,6 +27,7 @@ def places(said: Said, written: Written) -> Iterator[Violation]:
     for use in written.uses:
         yield from _led_to(use, said, written)
     yield from _not_led_to(said, written)
+    yield from _put_where_it_was(said, written)
     yield from _table(said, written)
 
 
@@ -170,6 +171,26 @@ def _not_led_to(said: Said, written: Written) -> Iterator[Violation]:
             (word,) = led
             what = said.tokens[one.end - 1].text
             yield Violation("relation", word, f"nothing of it is {word} the {what}", sure=False, grave=True)
+
+
+def _put_where_it_was(said: Said, written: Written) -> Iterator[Violation]:
+    """ "the red block out of the blue bowl" is nothing that goes into it."""
+    pairs = [
+        (first, second)
+        for first, second in zip(said.things[:-1], said.things[1:], strict=True)
+        if "from" in second.before and not second.before & {"in", "on", "joined"} and not second.dropped
+    ]
+    for line in written.of(c.Put):
+        if not isinstance(line.place, c.At) or line.place.relation != "in":
+            continue
+        uses = Written(c.Program((line,))).uses
+        movers = [use for use in uses if not use.relation][:1]
+        goals = [use for use in uses if use.place][:1]
+        for first, second in pairs:
+            out = any(first in named_as(use, said) for use in movers)
+            if out and any(second in named_as(use, said) and use.noun.colour for use in goals):
+                yield Violation("role", line.text, "what shall come out of it is put into it")
+                return
 
 
 def _has_it_aside(named: Named, relation: str, said: Said) -> bool:
