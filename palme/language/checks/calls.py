@@ -68,7 +68,13 @@ def _names(written: Written) -> list[str]:
 
 
 def _is_kept(said: Said, words: frozenset[str]) -> bool:
-    return any(words & set(token.words) and not token.has("quant") for token in said.kept)
+    return any(
+        words & set(token.words)
+        and not token.has("quant")
+        and not (token.text == "row" and at > 0 and "definite" in said.tokens[at - 1].claims)  # "of the row"
+        for at, token in enumerate(said.tokens)
+        if at >= said.corrected
+    )
 
 
 def _questions(said: Said, written: Written) -> Iterator[Violation]:

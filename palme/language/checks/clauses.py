@@ -125,7 +125,10 @@ def _goes_on(tokens: Sequence[Token], clause: range) -> bool:
 
 
 def _is_interjection(tokens: Sequence[Token], clause: range) -> bool:
-    """ "right" between two commas, or at the beginning."""
+    """ "right" between two commas, or at the beginning; "didn't we?"."""
+    asked = clause.stop < len(tokens) and tokens[clause.stop].text == "?"
+    if asked and len(clause) == 2 and tokens[clause.start].text.endswith("n't"):
+        return True
     follows = clause.stop < len(tokens) and tokens[clause.stop].text == ","
     return len(clause) == 1 and tokens[clause.start].text == "right" and follows
 

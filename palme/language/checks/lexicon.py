@@ -95,7 +95,8 @@ class Lexicon:
             if cost > most:
                 continue
             cost += 0.0 if alike else 0.3
-            cost -= 0.2 if any(one.startswith("colour ") for one in self._claims.get(known, ())) else 0.0
+            claims = self._claims.get(known, frozenset()) - {"colour none"}
+            cost -= 0.2 if any(one.startswith("colour ") for one in claims) else 0.0
             if cost < best - 1e-9:
                 best, found = cost, [known]
             elif cost < best + 1e-9:

@@ -279,7 +279,9 @@ def _condition(said: Said, written: Written) -> Iterator[Violation]:
     ):
         yield Violation("condition", "otherwise", "you do not say 'otherwise'")
     unless = [token for token in said.kept if "unless" in token.claims and token.text == "unless"]
-    if unless and tests and not written.negates:
+    named_so = said.has("verb empty", "verb clear", "neg")  # then "empty" is no counterpart of "unless"
+    turned = any(one.negated or one.otherwise for one in tests) or bool(written.of(t.Not, c.Compare, c.Joint))
+    if unless and tests and not (turned if named_so else written.negates):
         yield Violation("condition", "unless", "nothing of it is about 'unless'")
 
 

@@ -223,6 +223,8 @@ def _governed(found: Sequence[Named], tokens: Sequence[Token]) -> list[Named]:
                 token.has("verb") and not token.has("rel") and (relations or at > end)
             ):
                 break
+            if token.text in ("what", "which", "whom"):  # "on what does the red block rest?"
+                break
             if "then" in token.claims and (len(token.words) > 1 or _begins_a_step(tokens, at)):
                 break
             relations |= token.claim("rel")

@@ -28,6 +28,12 @@ def places(said: Said, written: Written) -> Iterator[Violation]:
         yield from _led_to(use, said, written)
     yield from _not_led_to(said, written)
     yield from _put_where_it_was(said, written)
+    spot = any(
+        said.words[k : k + 3] in (("where", "it", "was"), ("where", "it", "stood"), ("where", "it", "is"))
+        for k in range(len(said.words))
+    )
+    if spot and written.moves and not written.of(c.Swap) and "instead" not in written.words:
+        yield Violation("relation", "where it was", "nothing of it is where it was", sure=False, grave=True)
     yield from _table(said, written)
 
 

@@ -64,7 +64,11 @@ def unknown(said: Said, written: Written) -> Iterator[Violation]:
             one = Violation("beyond", token.said, f"I cannot do anything with {token.said!r}")
             done = token.said.endswith(("ing", "ed"))  # "we are playing", "the block hiding in the bowl"
             if _leads(said, at):
-                yield one.if_sure(not done)
+                ahead = said.tokens[at + 1 : at + 2]
+                spoken_of = CHAT in token.claims and not any(
+                    "definite" in after.claims or after.text in ("a", "an", "some") for after in ahead
+                )  # "teacher told us", and not "play a song"
+                yield one.if_sure(not (done or spoken_of))
             elif said.asks(at):
                 yield one.if_sure(not (done or CHAT in token.claims and not _is_led_to(said, at)))
             else:
