@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from palme.language.checks.amounts import amounts
 from palme.language.checks.calls import calls
+from palme.language.checks.conditions import conditions
 from palme.language.checks.logic import logic
 from palme.language.checks.looks import looks
 from palme.language.checks.order import order
@@ -16,7 +17,7 @@ from palme.language.checks.written import Written
 from palme.language.programs import calls as c
 from palme.language.programs.calls import Program
 
-_RULES = (unknown, looks, places, amounts, logic, calls, order)
+_RULES = (unknown, looks, places, amounts, logic, conditions, calls, order)
 
 
 def violations(sentence: str, program: Program) -> tuple[Violation, ...]:

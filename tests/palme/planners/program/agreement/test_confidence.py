@@ -59,5 +59,9 @@ def test_the_shipped_one_doubts_what_it_should() -> None:
     assert set(calibration.weights) == set(NAMES)
     sure = _row(agrees=1.0)
     assert calibration(sure) >= calibration.threshold
-    for doubt in ({"log_probability": -1.0, "weakest": -1.0}, {"disagrees": 1.0, "log_probability": -0.3}):
+    for doubt in (
+        {"log_probability": -1.0, "weakest": -1.0},
+        {"grave_violations": 2 / 3, "rival": 1.0},
+        {"disagrees": 1.0, "log_probability": -1.0},
+    ):
         assert calibration(_row(**doubt)) < calibration.threshold

@@ -48,8 +48,8 @@ def test_a_word_that_is_not_known_is_named_and_nothing_is_proposed() -> None:
 
 def test_an_improbable_reading_is_not_acted_on() -> None:
     with pytest.raises(NotSure):
-        SureReader(Fixed({PUT: "put(red block, in blue bowl)"}, 0.05)).read(PUT)
-    assert SureReader(Fixed({PUT: "put(red block, in blue bowl)"}, 0.05), threshold=0.0).read(PUT)
+        SureReader(Fixed({PUT: "put(red block, in blue bowl)"}, 0.01)).read(PUT)
+    assert SureReader(Fixed({PUT: "put(red block, in blue bowl)"}, 0.01), threshold=0.0).read(PUT)
 
 
 def test_a_second_reading_in_plain_words_must_ask_for_the_same() -> None:
