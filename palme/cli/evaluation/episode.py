@@ -216,7 +216,7 @@ def run_episode(
 
 
 def episode_log(folder: Path, rig: Rig, instruction: str, seed: int) -> EventLog:
-    """The log of an episode, or of a suite's case: as `palme run` writes it, with pictures, for `palme why`."""
+    """The log of an episode, or of a suite's case, as `palme run` writes it: for `palme why`."""
     out = OutputFolder(folder, lambda said: print(f"palme eval: {said}", file=sys.stderr))
     out.create()
     failed = partial(out.failed, "events.jsonl")
