@@ -90,7 +90,7 @@ def _ours(
     """Success by family and index, as `palme eval` finds it. One camera, as the server has."""
     command = [
         *PALME, "eval", f"tasks=[{','.join(families)}]", f"episodes={episodes}", f"seed={SEED}",
-        "camera.names=[front]", f"out={out}", *settings,
+        "camera.names=[front]", "counterfactual=0", f"out={out}", *settings,
     ]  # fmt: skip
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
     tasks = json.loads((out / "results.json").read_text())["tasks"]
