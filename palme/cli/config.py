@@ -16,6 +16,7 @@ from palme.cli.errors import UsageError, unknown
 from palme.cli.paths import CONFIGS
 from palme.cli.settings.fields import fill, has_field
 from palme.cli.settings.groups import BRIDGE
+from palme.cli.settings.reader import renamed
 from palme.cli.settings.typed_text import TypedText
 from palme.cli.show_config import show
 from palme.cli.signals import postponed
@@ -85,6 +86,8 @@ def compose(name: str, overrides: Iterable[str] = (), kind: type[Any] | None = N
     for key, text in given:
         if (key, text) in groups:
             continue
+        if (now := renamed(key)) and key not in known:
+            raise UsageError(f"{key} is called {now} now, with planner=program: {now}={text}")
         if key not in known and not (kind is not None and has_field(kind, key)):
             branch = key.rpartition(".")[0] + "." if key.rpartition(".")[0] in known else ""
             raise unknown(

@@ -15,7 +15,7 @@ import numpy as np
 
 from palme.cli.bench.base import Bar, Bench
 from palme.cli.errors import UsageError
-from palme.cli.rig.readers import build_reader
+from palme.cli.rig.readers import plain_reader
 from palme.cli.settings.bench import LanguageBenchConfig
 
 AT_MOST_S = 1.0  # median of a new sentence on one core
@@ -33,9 +33,9 @@ def bench_language(config: LanguageBenchConfig, bar: Bar) -> dict[str, Any]:
     torch.set_num_threads(1)
     drawn = Instructions().examples(random.Random(config.seed))
     sentences = [next(drawn).sentence for _ in range(config.sentences)]
-    loading, reader = _timed(lambda: build_reader(config.reader), 1)
+    loading, reader = _timed(lambda: plain_reader(config.planner), 1)
     if not isinstance(reader, ProgramReader):
-        raise UsageError("what a local model takes is measured: reader.endpoint=null reader.checks=false")
+        raise UsageError("what a fast local model takes is measured: planner.endpoint=null")
     tokenizer = reader.tokenizer
     generate = _generate(config) if config.peer else None
     vocabulary = Vocabulary(tokenizer)
@@ -59,7 +59,7 @@ def bench_language(config: LanguageBenchConfig, bar: Bar) -> dict[str, Any]:
                 took["generate"].append(_timed(lambda p=prompt: generate(p, tokens[-1]), config.repeats)[0])  # type: ignore[misc]
             progress.update(1)
     if not tokens:
-        raise UsageError("no sentence was read; train an adapter, or reader.in_context=true")
+        raise UsageError("no sentence was read; train an adapter, or planner.in_context=true")
     read = np.array(took["read"])
     found: dict[str, Any] = {
         "precision": reader.runtime.precision, "loading_s": round(loading, 2), "sentences": len(read),
@@ -81,7 +81,7 @@ def _generate(config: LanguageBenchConfig) -> Callable[[list[int], int], Any]:
 
     from palme.models.pretrained.load import pretrained
 
-    model = pretrained(config.reader.model)[0].float()
+    model = pretrained(config.planner.model)[0].float()
 
     def run(prompt: list[int], n: int) -> Any:
         ids = torch.tensor([prompt])

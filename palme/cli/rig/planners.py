@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from palme.cli.errors import UsageError
 from palme.cli.settings.fields import Decoded, fill
+from palme.cli.settings.reader import ReaderSettings
 from palme.registry import Registry
 
 if TYPE_CHECKING:
@@ -108,23 +109,13 @@ class PalmeConfig(PlannerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProgramConfig(PlannerConfig):
+class ProgramConfig(ReaderSettings, PlannerConfig):
     """A pretrained language model reads the sentence as a program, which runs on what is seen.
 
-    Attributes:
-        model: in the cache, as `palme setup language` brings it, or a folder.
-        weights: folder of the adapter; null = the shipped one.
-        threshold: least confidence of a reading that is acted on, in [0, 1]; null = as calibrated.
+    Attributes: see `ReaderSettings`.
     """
 
     name: Literal["program"] = "program"
-    model: str
-    weights: Path | None
-    threshold: float | None
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise UsageError(f"planner.threshold={self.threshold:g}: a confidence lies in [0, 1]")
 
     @property
     def account(self) -> None:
@@ -144,38 +135,28 @@ class ProgramConfig(PlannerConfig):
         return ProgramPlanner(self._reader(), parts.detector().thorough)
 
     def _reader(self) -> Reader:
-        from transformers.utils import logging
+        from palme.cli.rig.readers import build_reader
 
-        from palme.models.pretrained.cache import NotSetUp
-        from palme.planners.program.load import load_reader
-
-        logging.disable_progress_bar()
-        try:
-            return load_reader(self.model, self.weights, self.threshold)
-        except NotSetUp as error:
-            raise UsageError(str(error)) from error
+        return build_reader(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AutoConfig(PlannerConfig):
+class AutoConfig(ReaderSettings, PlannerConfig):
     """`program` where the language model and its adapter are there, else `palme`, the small shipped one.
 
-    Attributes:
-        model, weights, threshold: see `ProgramConfig`.
+    Attributes: see `ReaderSettings`.
     """
 
     name: Literal["auto"] = "auto"
-    model: str
-    weights: Path | None
-    threshold: float | None
 
     @property
     def chosen(self) -> PlannerConfig:
         """See `PlannerConfig.chosen`."""
         from palme.planners.program.load import is_there
 
-        if is_there(self.model, self.weights):
-            return ProgramConfig(model=self.model, weights=self.weights, threshold=self.threshold)
+        if self.endpoint is not None or is_there(self.model, self.weights):
+            own = {one.name: getattr(self, one.name) for one in fields(ReaderSettings)}
+            return ProgramConfig(**own)
         return PalmeConfig(weights=None)
 
     @property

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from palme.cli.errors import UsageError
-from palme.cli.settings.run import ReaderConfig
+from palme.cli.settings.reader import ReaderSettings
 
 if TYPE_CHECKING:
     from palme.planners.program.reader import Reader
 
 
-def build_reader(config: ReaderConfig) -> Reader:
-    """Raises UsageError where the model, the adapter or the endpoint is missing, damaged or not allowed."""
-    from palme.models.pretrained.cache import NotSetUp
+@lru_cache(maxsize=1)
+def build_reader(settings: ReaderSettings) -> Reader:
+    """The reader, the same one for every caller; with `checks`, it acts on what it is sure of.
+
+    Raises:
+        UsageError: the model is not there, or the endpoint is not allowed.
+        WeightsError: model or adapter are missing, damaged, or not of each other.
+    """
     from palme.planners.program.agreement.sure_reader import SureReader
+    from palme.planners.program.load import RememberingReader
+
+    plain = plain_reader(settings)
+    return RememberingReader(SureReader(plain, settings.threshold) if settings.checks else plain)
+
+
+def plain_reader(settings: ReaderSettings) -> Reader:
+    """The model alone, without checks and memory. Raises as `build_reader`."""
+    from palme.models.pretrained.cache import NotSetUp
     from palme.planners.program.endpoint import BadEndpoint, Endpoint, EndpointReader
+    from palme.planners.program.load import WEIGHTS
     from palme.planners.program.local_reader import local_reader
-    from palme.weight_files import WeightsError
 
     try:
-        if config.endpoint is not None:
-            reader: Reader = EndpointReader(Endpoint(config.endpoint, config.model))
-        else:
-            precision = None if config.precision == "auto" else config.precision
-            reader = local_reader(config.model, config.adapter, precision, config.in_context)
-    except (NotSetUp, WeightsError, BadEndpoint, FileNotFoundError) as error:
+        if settings.endpoint is not None:
+            return EndpointReader(Endpoint(settings.endpoint, settings.model))
+        weights = settings.weights or (None if settings.in_context else WEIGHTS)
+        precision = None if settings.precision == "auto" else settings.precision
+        return local_reader(settings.model, weights, precision, settings.in_context)
+    except (NotSetUp, BadEndpoint, FileNotFoundError) as error:
         raise UsageError(str(error)) from error
-    return SureReader(reader, config.threshold) if config.checks else reader

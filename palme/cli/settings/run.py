@@ -20,6 +20,7 @@ from palme.cli.settings.groups import (
     RobotConfig,
     SceneConfig,
 )
+from palme.cli.settings.reader import ReaderSettings
 from palme.file_names import FileName
 
 DEVICES = "robots.teleop.devices.registry:DEVICES"
@@ -105,36 +106,6 @@ class RunConfig(RigConfig, SceneConfig, OperatorConfig, RecordConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderConfig:
-    """A language model that reads sentences into programs.
-
-    Attributes:
-        model: one that `palme setup language` brought, or a folder.
-        adapter: folder of what `palme train programs` made; null = the model as it is.
-        in_context: true puts examples before every sentence, as a model without an adapter needs them.
-        precision: of the weights; auto = what this processor is fast at.
-        endpoint: root of an OpenAI-compatible API that reads in place of a local model, with `model` as its
-            name there and examples in context; https, or http on this machine. null = none.
-        checks: false acts on every reading, however unsure (docs/understanding.md).
-        threshold: least confidence of what is acted on, in [0, 1]; null = as calibrated.
-    """
-
-    model: str
-    adapter: Path | None
-    in_context: bool
-    precision: Literal["auto", "bf16", "int8", "fp32"]
-    endpoint: str | None
-    checks: bool
-    threshold: float | None
-
-    def __post_init__(self) -> None:
-        if self.endpoint is not None and self.adapter is not None:
-            raise UsageError("reader.endpoint and reader.adapter: an endpoint has its own weights; name one")
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise UsageError(f"reader.threshold={self.threshold:g}: a confidence lies in [0, 1]")
-
-
-@dataclass(frozen=True, kw_only=True)
 class EvalConfig(RigConfig, RecordConfig):
     """`palme eval`.
 
@@ -142,7 +113,7 @@ class EvalConfig(RigConfig, RecordConfig):
         suite: YAML file of tables and cases (docs/suites.md) in place of `tasks`; null = none.
         only: ids of cases, or categories, of `suite`; [] = all.
         reading_only: true reads the sentences of `suite` and interprets them on the true scene: no arm.
-        reader: who reads them then.
+            It takes planner=program, whose settings say who reads.
         limits: when the agent gives up (configs/limits/).
         tasks: families to evaluate: `palme tasks` lists them.
         episodes: number for each task.
@@ -164,7 +135,6 @@ class EvalConfig(RigConfig, RecordConfig):
     suite: FileName | None
     only: tuple[str, ...]
     reading_only: bool
-    reader: ReaderConfig
     tasks: Tasks
     episodes: Count
     seed: Seed
@@ -182,6 +152,8 @@ class EvalConfig(RigConfig, RecordConfig):
         super().__post_init__()
         if self.reading_only and self.suite is None:
             raise UsageError("reading_only=true reads the sentences of a suite; add suite=FILE")
+        if self.reading_only:
+            self.reader  # noqa: B018 - it refuses a planner that reads no programs
         if self.suite is not None and self.record:
             raise UsageError(f"record={self.record}: a suite is not recorded; leave it out with suite=")
         if self.workers > 1 and self.robot.is_remote:
@@ -190,6 +162,13 @@ class EvalConfig(RigConfig, RecordConfig):
             raise UsageError(
                 f"workers={self.workers}: one process writes a data set; set workers=1 with record="
             )
+
+    @property
+    def reader(self) -> ReaderSettings:
+        """Who reads with `reading_only`. Raises UsageError: the planner reads no programs."""
+        if not isinstance(self.planner, ReaderSettings):
+            raise UsageError(f"planner={self.planner.name} reads no programs; add planner=program")
+        return self.planner
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from palme.model_folders import ADAPTER
 from palme.models.pretrained.cache import is_ready
-from palme.planners.program.agreement.sure_reader import SureReader
 from palme.planners.program.reader import NotRead, Reader, Reading
 
 WEIGHTS = Path(__file__).parent.parent.parent / "weights" / "programs"
@@ -39,23 +38,5 @@ class RememberingReader:
 
 
 def is_there(model: str, weights: Path | None = None) -> bool:
-    """Whether `load_reader` would find a model and an adapter."""
+    """Whether a model and an adapter of it are there."""
     return (is_ready(model) or Path(model).is_dir()) and ((weights or WEIGHTS) / ADAPTER).is_file()
-
-
-@lru_cache(maxsize=1)
-def load_reader(model: str, weights: Path | None = None, threshold: float | None = None) -> Reader:
-    """The reader, which acts on what it is sure of; the same one for every caller.
-
-    Args:
-        model: in the cache, as `palme setup language` leaves it, or a folder.
-        weights: folder of the adapter; None = the shipped one.
-        threshold: least confidence of what is acted on, in [0, 1]; None = as calibrated.
-
-    Raises:
-        palme.models.pretrained.cache.NotSetUp: the model is not there.
-        palme.weight_files.WeightsError: the adapter is missing, damaged, or of another model.
-    """
-    from palme.planners.program.local_reader import local_reader
-
-    return RememberingReader(SureReader(local_reader(model, weights or WEIGHTS), threshold))

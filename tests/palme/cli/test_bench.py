@@ -99,7 +99,7 @@ def test_reading_is_measured_beside_its_peer(tmp_path: Path, monkeypatch: pytest
         lambda words: tuple(word for word in may_follow(words) if word in short and word != ";"),
     )
     model, out = tiny_lm(tmp_path / "tiny"), tmp_path / "figures.json"
-    words = [f"reader.model={model}", "sentences=4", "repeats=1", f"out={out}"]
+    words = [f"planner.model={model}", "planner.in_context=true", "sentences=4", "repeats=1", f"out={out}"]
     assert main(["bench", "language", *words]) in (0, 1)  # as fast as this machine is
     figures = json.loads(out.read_text())
     assert figures["sentences"] == 4

@@ -128,7 +128,7 @@ class Knowing:
 def test_the_command_writes_counts_cases_and_a_page(tmp_path: Path, monkeypatch) -> None:
     out = tmp_path / "out"
     monkeypatch.setattr(readers, "build_reader", lambda config: Knowing())
-    words = ["eval", f"suite={CONFIGS}/suites/example.yaml", "reading_only=true"]
+    words = ["eval", f"suite={CONFIGS}/suites/example.yaml", "reading_only=true", "planner=program"]
     assert main([*words, "only=plain,typo,count,which", "controls=true", "seed=1", f"out={out}"]) == 0
     results = json.loads((out / "results.json").read_text())
     counts = results["suite"]
@@ -148,6 +148,11 @@ def test_the_command_writes_counts_cases_and_a_page(tmp_path: Path, monkeypatch)
     ("words", "said"),
     [
         (["reading_only=true"], "suite=FILE"),
+        ([f"suite={CONFIGS}/suites/example.yaml", "reading_only=true"], "planner=program"),
+        (["reader.adapter=x"], "reader.adapter is called planner.weights now"),
+        (["reader.threshold=0.5"], "reader.threshold is called planner.threshold now"),
+        (["planner=program", "planner.threshold=2"], "planner.threshold=2: a confidence lies in [0, 1]"),
+        (["planner=program", "planner.weights=x", "planner.endpoint=http://127.0.0.1:1/v1"], "name one"),
         ([f"suite={CONFIGS}/suites/example.yaml", "only=plane"], "plane"),
         (["suite=nowhere.yaml"], "suite=nowhere.yaml: no such file"),
         (["suite={bad}"], "schema 7"),

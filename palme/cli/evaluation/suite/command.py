@@ -102,7 +102,7 @@ def _write(out: Path, config: EvalConfig, suite: Suite, results: list[CaseResult
         "reading_only": config.reading_only, "only": ", ".join(config.only) or None,
     }  # fmt: skip
     if config.reading_only:
-        settings |= {"model": config.reader.model, "adapter": _text(config.reader.adapter)}
+        settings |= {"model": config.reader.model, "weights": _text(config.reader.weights)}
     else:
         settings |= {
             "robot": config.robot.name, "planner": config.planner.name, "policy": config.policy.name

@@ -1,6 +1,6 @@
 """Fits the confidence to readings that were judged: what `palme eval suite=FILE reading_only=true` found.
 
-    palme eval suite=FILE reading_only=true reader.adapter=DIR out=OUT
+    palme eval suite=FILE reading_only=true planner=program planner.weights=DIR out=OUT
     python -m palme.planners.program.agreement.fit OUT/results.json
 
 What was refused as unsure counts by the verdict that it would have had. Prints the calibration as YAML, and
