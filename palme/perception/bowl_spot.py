@@ -114,14 +114,15 @@ def _on_floor(
 
 def _room(content: Array, offset: Array, turn: Array, inner: float, half: float, is_round: bool) -> float:
     """Gap in [m] of the thing's outline to the wall, taken as a circle, and to what is inside."""
+    local = np.abs(turn @ offset)
+    wall = inner - float(np.hypot(*offset) + half if is_round else np.hypot(*(local + half)))
+    if not wall > GAP[0]:
+        return wall
     if is_round:
-        reach = float(np.hypot(*offset)) + half
         apart = np.hypot(*(content[:, :2] - offset).T) - half
     else:
-        local = turn @ offset
-        reach = float(np.hypot(abs(local[0]) + half, abs(local[1]) + half))
         apart = _to_box((content[:, :2] - offset) @ turn.T, half, half)
-    return min(inner - reach, float(np.min(apart, initial=1.0)))
+    return min(wall, float(np.min(apart, initial=1.0)))
 
 
 def _hand_room(solid: Array, high: Array, offset: Array, turn: Array, inner: float, half: float) -> float:
