@@ -15,7 +15,7 @@ from palme.perception import classifier
 from palme.perception.bowl_spot import has_rim, spot_in_bowl
 from palme.perception.grasp_refiner import CELLS, PITCH, GraspRefiner
 from palme.perception.localiser import POINTS, DenseFeatures, Localiser
-from palme.perception.located import is_there, yaw_with_room
+from palme.perception.located import is_there, turn_with_room, yaw_with_room
 from palme.perception.objects import PerceivedObjects
 from palme.perception.relations import HolderNet
 from palme.perception.rgbd import network_input, plane_points, project, rectified_crops, xyz_map
@@ -41,6 +41,7 @@ NEAR = 0.04  # [m] radius of the search around a step's location
 SURE_SCORE = 0.3  # least score of a maximum where depth finds what maxima miss
 SIZE_SURE = 0.95  # of a size that depth tells
 DEPTH_SCORE = 0.5  # of what depth shows alone
+WIDTH = 0.08  # [m] between the fingers at opening 1
 SAME_PLACE = 0.015  # [m] distance below which two detections of solids are one object
 WEIGHTS = Path(__file__).parent.parent / "weights" / "detector.safetensors"
 Found = tuple[float, int, int]
@@ -311,7 +312,7 @@ class Detector(nn.Module):
     def _pick(self, encoded: EncodedFrame, heat: Tensor, step: Step) -> Keypoint:
         """The thing at the step's location; else the best maximum, the classifier deciding between rivals."""
         if step.what_at is not None:
-            return self._located(encoded, step.what_at, 0)
+            return self._with_room(encoded, self._located(encoded, step.what_at, 0), step.what)
         logits = heat[0, 0]
         peak = (F.max_pool2d(heat, 3, 1, 1)[0, 0] == logits) & (logits > logits.max() - RIVAL)
         cells = torch.nonzero(peak.flatten())[:, 0]
@@ -358,6 +359,17 @@ class Detector(nn.Module):
         found = self._refined(encoded, point, role, heat)
         there = is_there(encoded.xyz[0].double().numpy(), at)
         return replace(found, score=float(there))
+
+    @staticmethod
+    def _with_room(encoded: EncodedFrame, found: Keypoint, what: str) -> Keypoint:
+        """`found`, with the hand turned where it would hit what stands beside."""
+        xyz, round_ = encoded.xyz[0].double().numpy(), what.endswith("cylinder")
+        edge = face_edge(xyz, found.xyz, round_)
+        if edge is None:
+            return found
+        edge = EDGES[int(edge > np.mean(EDGES))]
+        yaw, wide = turn_with_room(xyz, found.xyz, found.yaw, found.opening * WIDTH, edge, round_)
+        return replace(found, yaw=yaw, opening=min(wide / WIDTH, 1.0))
 
     def _place(self, encoded: EncodedFrame, heat: Tensor, step: Step) -> Keypoint:
         if step.target == TABLE:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from robots.motion.pick_place import GRASP_DEPTH
 from robots.skills import Location
 
 Array = NDArray[np.float64]
@@ -23,6 +24,12 @@ PALM_ABOVE, PALM = 0.05, (0.104, 0.032)
 """[m] above the table where the palm begins, and half its length along closing and half its width."""
 OBSTACLE_Z = (0.010, 0.15)
 """[m] of what stands on the table; above is the arm with its load."""
+TIP, TIP_BELOW, PALM_UP = 0.012, 0.0088, 0.036
+"""[m] thickness of a finger's tip, how far it reaches below the tool's frame, and the palm above that."""
+OWN, OPEN = 0.004, 0.014
+"""[m] around a thing within which what is measured is itself, and that fingers open beyond its width."""
+HITS, BETTER = -0.003, 0.004
+"""[m] of room below which the hand hits something, and by which another turn must be better."""
 ROOM = 0.012
 """[m] of room beyond which one turn of the hand is as good as another."""
 
@@ -63,6 +70,42 @@ def yaw_with_room(xyz: Array, at: Location) -> float:
         if room > best_room + 1e-6:
             best, best_room = yaw, room
     return best
+
+
+def turn_with_room(
+    xyz: Array, at: Array, yaw: float, opening: float, edge: float, is_round: bool
+) -> tuple[float, float]:
+    """(yaw in [rad], opening in [m]) with which to grasp: as given, or turned where the hand hits something.
+
+    Args:
+        xyz: (3, H, W) measured points in [m], base frame.
+        at: (3,) middle of the top face in [m].
+        yaw, opening: of the tool in [rad], of the fingers in [m].
+        edge: width of the thing in [m].
+        is_round: whether any turn grasps it, else a quarter turn alone.
+    """
+    points = xyz.reshape(3, -1).T - at
+    near = points[(np.hypot(points[:, 0], points[:, 1]) < 0.16) & (points[:, 2] < OBSTACLE_Z[1])]
+    tool = -GRASP_DEPTH
+    low, high = near[near[:, 2] > tool - TIP_BELOW + 0.003], near[near[:, 2] > tool + PALM_UP + 0.003]
+    half = edge / 2 + OWN
+
+    def room(turn: float, wide: float) -> float:
+        closing, across = (-math.sin(turn), math.cos(turn)), (math.cos(turn), math.sin(turn))
+        along, aside = np.abs(low[:, :2] @ closing), np.abs(low[:, :2] @ across)
+        own = np.hypot(along, aside) < half if is_round else (along < half) & (aside < half)
+        fingers = _gap(along - wide / 2 - TIP / 2, aside, TIP / 2, FINGER[2])[~own]
+        over = np.abs(high[:, :2] @ closing), np.abs(high[:, :2] @ across)
+        palm = _gap(*over, *PALM)[np.hypot(*over) > 0.71 * edge + OWN]
+        return min(float(np.min(fingers, initial=ROOM)), float(np.min(palm, initial=ROOM)))
+
+    given = room(yaw, opening)
+    if given > HITS:
+        return yaw, opening
+    wide = edge + OPEN
+    turns = [yaw + k * math.pi / YAWS for k in range(1, YAWS)] if is_round else [yaw + math.pi / 2, yaw]
+    best = max(turns, key=lambda turn: room(turn, wide))
+    return (best % math.pi, wide) if room(best, wide) > given + BETTER else (yaw, opening)
 
 
 def _gap(along: Array, aside: Array, half_length: float, half_width: float) -> Array:

@@ -74,7 +74,7 @@ def too_close(
         if thing.id not in left_out
         and (thing.holder is None or thing.is_bowl)
         and math.hypot(thing.xyz[0] - xy[0], thing.xyz[1] - xy[1])
-        < _half(thing) + HALF_WIDTH["block"] + (min(CLOSE, space) if thing.id == beside else space)
+        < _half(thing) + HALF_WIDTH["block"] + (min(_close(thing), space) if thing.id == beside else space)
     )
 
 
@@ -93,7 +93,8 @@ def place_for(scene: SeenScene, goal: Beside | Between | OnSide, keep: Collectio
         cost, beside, fixed = _side_cost(goal), None, set()
     else:
         cost, beside, fixed = _beside_cost(scene, goal), goal.of, {goal.of}
-    return _best(scene, goal.what, cost, goal.said(scene), beside, {*keep, *fixed})
+    around = _around(scene[goal.of].xyz) if isinstance(goal, Beside) and goal.side == "next" else []
+    return _best(scene, goal.what, cost, goal.said(scene), beside, {*keep, *fixed}, [*_table(), *around])
 
 
 def anywhere(scene: SeenScene, what: int, away: float = 0.0, clear_of: XY | None = None) -> XY:
@@ -166,8 +167,11 @@ def _best(
         NoRoom: there is none.
     """
     moved = (what, *scene.above(what))
-    table = among or [(x, y) for x in grid(X_RANGE, 0.0) for y in grid(Y_RANGE, 0.0)]
-    able = [(value, xy) for xy in table if math.isfinite(value := cost(*xy)) and not is_shut(scene, xy)]
+    able = [
+        (value, xy)
+        for xy in among or _table()
+        if math.isfinite(value := cost(*xy)) and not is_shut(scene, xy)
+    ]
     for space in spaces:
         found = [(value, xy) for value, xy in able if is_free(scene, xy, moved, beside, space)]
         if found:
@@ -182,6 +186,22 @@ def _best(
         if taken:
             return min(taken)[1]
     raise NoRoom(f"There is no room for {said}.")
+
+
+def _close(thing: SeenThing) -> float:
+    """[m] from `thing` that is close: beside a bowl there is hardly room for more than the hand's play."""
+    return TOUCH if thing.is_bowl else CLOSE
+
+
+def _table() -> list[XY]:
+    return [(x, y) for x in grid(X_RANGE, 0.0) for y in grid(Y_RANGE, 0.0)]
+
+
+def _around(middle: Sequence[float]) -> list[XY]:
+    """Places right next to a bowl, which lie between those of the table's grid."""
+    turns = (math.radians(5 * k) for k in range(72))
+    found = [(middle[0] + NEXT_TO * math.cos(a), middle[1] + NEXT_TO * math.sin(a)) for a in turns]
+    return [(x, y) for x, y in found if X_REACH[0] <= x <= X_REACH[1] and Y_REACH[0] <= y <= Y_REACH[1]]
 
 
 def can_go(ids: Iterable[int], scene: SeenScene, keep: Collection[int]) -> bool:

@@ -187,5 +187,5 @@ class Unmoved:
         return f"{scene.called(self.what)} where it is"
 
 
-NEXT_TO = NEAR - 0.004
+NEXT_TO = NEAR - 0.003
 """[m] up to which a thing is put down next to another: beside a bowl there is no room for more."""

@@ -106,3 +106,12 @@ def test_a_number_of_things_is_taken_of_those_that_may_be_moved() -> None:
         assert {goal.what for goal in intent.goals if isinstance(goal, InBowl)} == moved
     with pytest.raises(Refused, match="cannot do both"):
         interpret(parse("keep(all red block); put(2 red block, in blue bowl)"), table)
+
+
+@pytest.mark.parametrize("size", ("small", "large"))
+@pytest.mark.parametrize("y", (-0.14, -0.083, 0.0, 0.097))
+def test_next_to_a_bowl_of_any_size_is_near_it_and_not_on_its_rim(size: str, y: float) -> None:
+    seen = scene("red block 0.36 0.26", f"{size} blue bowl 0.527 {y}", "green block 0.6 0.25")
+    xy = place_for(seen, Beside(0, "next", 1))
+    away = math.dist(xy, (0.527, y))
+    assert {"small": 0.074, "large": 0.083}[size] <= away <= 0.088
