@@ -14,6 +14,7 @@ from palme.language.checks.written import Written
 from palme.language.programs import calls as c
 from palme.language.programs import things as t
 
+_STAYING = frozenset({"stay", "stays", "remain", "remains", "staying", "be left", "stay put"})
 _POLITE = {(verb, who) for verb in ("can", "could", "would", "will") for who in ("you", "we", "i", "ya", "u")}
 _ASKED = {"ask colour": {"colour"}, "ask where": {"where"}, "ask count": {"count"}}
 
@@ -42,6 +43,14 @@ def _left_undone(said: Said, written: Written) -> Iterator[Violation]:
     """A program that moves nothing, where a clause without a "not" asks for something to be done."""
     if written.moves or written.answers:
         return
+    for clause in clauses(said.tokens):
+        denied = next((at for at in clause if "neg" in said.tokens[at].claims), None)
+        stays = [
+            at for at in clause if denied is not None and at > denied and said.tokens[at].text in _STAYING
+        ]
+        if stays and written.of(c.Do):  # "do not let it stay there"
+            yield Violation("call", "keep", f"you do not want it to {said.tokens[stays[0]].text}")
+            return
     if written.of(c.Nothing) and not said.has("neg", "halt", "keep", "correct", "except"):
         yield Violation("call", "nothing", "you do not say that nothing is to be done")
     for clause in clauses(said.tokens):

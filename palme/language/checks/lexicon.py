@@ -112,7 +112,7 @@ class Lexicon:
         named = [
             known
             for known in self._claims
-            if any(one.startswith(("colour ", "kind ")) for one in self._claims[known])
+            if any(one.startswith(("colour ", "kind ")) for one in self._claims[known] - {"colour none"})
         ]
         return next(
             (known for known in named if len(known) > len(word) and _skeleton(known) == _skeleton(word)), None

@@ -17,8 +17,11 @@ _NOT_MEANT = re.compile(
     r"|\b(?:do not|don't|dont) worry(?: about (?:that|it|this))?\b"
     r"|\b(?:why|if you) (?:do not|don't|dont)(?: you)? mind\b"
     r"|\bif (?:it's|it is|that's|that is) (?:no|not too much) (?:bother|trouble|problem)\b"
-    r"|\b(?:appreciate it|be (?:nice|great|lovely|good|grateful|wonderful|glad|happy)) if\b"
-    r"|\bif (?:it's|it is|that's|that is) (?:ok|okay|alright|all right|fine|possible|alright with you)\b"
+    r"|\b(?:appreciate it|be (?:most |much |very |so )?(?:nice|great|lovely|good|grateful|wonderful|glad"
+    r"|happy|obliged|delighted|pleased|thankful)) if\b"
+    r"|\bif (?:it's|it is|that's|that is) not too (?:much|hard|difficult)\b"
+    r"|\bwhenever (?:it )?suits(?: you)?\b"
+    r"|\bif (?:it's|it is|that's|that is) (?:ok|okay|alright|fine|possible)\b"
     r"|\bno (?:rush|hurry|worries|problem|action is required)\b"
     r"|\bno (?:more|less)(?:, no (?:more|less))?\s*[.!]*$",
     re.IGNORECASE,

@@ -33,7 +33,9 @@ def places(said: Said, written: Written) -> Iterator[Violation]:
         for k in range(len(said.words))
     )
     if spot and written.moves and not written.of(c.Swap) and "instead" not in written.words:
-        yield Violation("relation", "where it was", "nothing of it is where it was", sure=False, grave=True)
+        told = "nothing of it is where it was"
+        sure = said.has_word("spot", "place", "position")
+        yield Violation("relation", "where it was", told).if_sure(sure)
     yield from _table(said, written)
 
 

@@ -165,7 +165,8 @@ def _distances(found: Sequence[Token]) -> Iterator[Distance]:
             yield Distance(float(min(fraction)), at)
         value = number_of(token)
         if value is None and token.text in ("one", "a", "an") and at + 1 < len(found):
-            value = 1.0 if found[at + 1].has("unit") and found[at + 1].text not in ("m",) else None
+            whole = 0.5 if at and found[at - 1].text == "half" else 1.0
+            value = whole if found[at + 1].has("unit") and found[at + 1].text != "m" else None
         if value is None or at + 1 == len(found):
             continue
         ahead = next((k for k in (at + 1, at + 2) if k < len(found) and found[k].has("unit")), None)

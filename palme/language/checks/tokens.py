@@ -76,7 +76,7 @@ def _words(sentence: str, lexicon: Lexicon) -> list[str]:
     text = _ENUMERATED.sub(" ; then ", text)
     text = re.sub(r"(?<=[^\W\d_])[-/](?=[^\W\d_])", " ", text)
     words: list[str] = []
-    for word in _WORD.findall(text):
+    for word in _joined(_WORD.findall(text), lexicon):
         if word in lexicon or not word[0].isalpha():
             words.append(word)
         elif word.endswith("'s") and word[:-2] in lexicon:
@@ -84,6 +84,18 @@ def _words(sentence: str, lexicon: Lexicon) -> list[str]:
         else:
             words += _apart(word, lexicon)
     return words
+
+
+def _joined(words: list[str], lexicon: Lexicon) -> list[str]:
+    """ "bl ue": a word with a space in it is put together."""
+    out: list[str] = []
+    for word in words:
+        if out and out[-1].isalpha() and out[-1] not in lexicon and len(word) > 1:
+            if lexicon.claims(whole := out[-1] + word):
+                out[-1] = whole
+                continue
+        out.append(word)
+    return out
 
 
 def _apart(word: str, lexicon: Lexicon) -> tuple[str, ...]:
