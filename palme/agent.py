@@ -14,12 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
 
-from palme.errors import NoMotion, OutOfReach, StepFailed
+from palme.errors import NoMotion
 from palme.events import (
-    Acted,
     Corrected,
     CorrectionRefused,
     Event,
@@ -30,43 +27,20 @@ from palme.events import (
     Started,
     TakenOver,
 )
+from palme.execution import Execution, Executor
 from palme.language.account.account import Account
 from palme.planners.base import Blocked, PlannedStep, Planner, Verdict, by_name
 from palme.planning import Planning
 from palme.policies.base import Policy
 from palme.supervision import Correction, Person, Supervisor
-from robots.errors import CommandJumps, CommandOutside, NotAutonomous, Unreachable
+from robots.errors import NotAutonomous
 from robots.robot import Robot
-from robots.safety.chunk_verdict import ChunkVerdict
 from robots.skills import BadStep, Step
 from robots.text import checked_text
-from robots.types import ActionChunk, JointCommand, Observation
+from robots.types import ActionChunk, Observation
 
 log = logging.getLogger(__name__)
 PARTS = ("observe", "plan", "policy", "execute", "judge")
-TO_PLAN_AROUND = (CommandJumps, CommandOutside)
-"""Refusals of a place: the arm holds and is not stopped, so the step has failed and another may do. Every
-other refusal is a fault of the program or of the arm, and ends the run."""
-
-
-class Executor(Protocol):
-    """Sends a chunk tick by tick through the safety gate; see `robots.executor.Executor`.
-
-    Attributes:
-        verdict: what the gate made of the last chunk.
-    """
-
-    verdict: ChunkVerdict
-
-    def reset(self) -> None:
-        """Drop the previous chunk."""
-        ...
-
-    def run(
-        self, chunk: ActionChunk, n: int | None = None, on_sent: Callable[[JointCommand], None] | None = None
-    ) -> Sequence[JointCommand]:
-        """Send the first `n` ticks of the chunk (None = all); `on_sent` gets each command that was sent."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -185,16 +159,17 @@ class Agent:
         """
         checked_text(instruction, "instruction")
         self._start = time.monotonic()
-        self._seconds = {"observe": 0.0, "policy": 0.0, "execute": 0.0}
+        self._observe_s = 0.0
         self._history: list[tuple[Step, bool]] = []
         self._replans = 0
-        self._held_back = ""  # what the gate kept the arm from in this step
-        self._obstacle = ""  # the same, or that it is out of reach, for a person
-        self._begun: list[Step] = []
         self._first: dict[str, float] = {}  # [s] to the first command, by part
         self._planning = Planning(
             self._planner, self._account, self._person, self._confirm, self._observe, self._emit, self._now
         )
+        self._execution = Execution(
+            self._policy, self._executor, self._retreat, self._limits.max_ticks, self._observe, self._emit,
+            self._now, self._note_first,
+        )  # fmt: skip
         try:
             with self._interruptible():
                 done, cause, reason = self._loop(instruction)
@@ -208,13 +183,13 @@ class Agent:
         except Exception as error:  # a bug of planner or policy: the arm holds, the run still has a report
             log.exception("run ended by an unexpected error")
             done, cause, reason = False, "error", self._stop(f"{type(error).__name__}: {error}")
-        spent = {**self._seconds, **self._planning.seconds}
+        spent = {"observe": self._observe_s, **self._execution.seconds, **self._planning.seconds}
         seconds = {part: spent[part] for part in PARTS}
         finished = Finished(
             self._now(), done, cause, reason, len(self._history), self._replans, seconds, self._first
         )
         self._emit(finished)
-        return RunResult(instruction, tuple(self._history), finished, tuple(self._begun))
+        return RunResult(instruction, tuple(self._history), finished, tuple(self._execution.begun))
 
     def _stop(self, reason: str, holds: str = "") -> str:
         """Stop the arm for `reason`; returns it with `holds`, or with the error of the stop command."""
@@ -259,7 +234,7 @@ class Agent:
                 typed, started = None, step
                 failure = self._execute(plan, observation)
                 if failure:
-                    self._leave_picture()
+                    self._execution.leave_picture()
                 observation = self._observe()
                 self._raise_if_interrupted()
             except NotAutonomous as cause:
@@ -293,7 +268,7 @@ class Agent:
             correction = latest if correction is None else correction.then(latest)
             try:
                 if started or correction.commands:
-                    self._leave_picture()
+                    self._execution.leave_picture()
                 observation = self._observe()
                 self._raise_if_interrupted()
             except NotAutonomous:  # taken over again
@@ -345,81 +320,37 @@ class Agent:
         return self._planning.next_step(instruction, observation, self._history)
 
     def _execute(self, plan: PlannedStep, observation: Observation) -> str:
-        """Run the policy until it is done; returns "" or why the step failed."""
-        self._held_back = self._obstacle = ""
+        """Carry out a step; returns "" or why it failed."""
+        self._execution.begin()
         try:
             step = by_name(plan)
         except BadStep as error:
             return str(error)
         if (name := self._planning.unseen(plan)) is not None:  # of a step that a person typed
             return f"I do not see the {name} on the table"
-        self._begun.append(step)
-        self._policy.reset()
-        self._executor.reset()
-        ticks = 0
-        while True:
-            begin = time.perf_counter()
-            try:
-                chunk = self._policy.act(observation, step)
-            except (StepFailed, Unreachable) as failure:
-                self._add_seconds("policy", begin)
-                if isinstance(failure, OutOfReach | Unreachable):
-                    self._obstacle = OutOfReach.obstacle
-                return str(failure)
-            policy_s = self._add_seconds("policy", begin)
-            begin = time.perf_counter()
-            sent: list[JointCommand] = []
-            try:
-                self._executor.run(chunk, on_sent=partial(self._sent, sent))
-            except TO_PLAN_AROUND:
-                return self._executor.verdict.reason
-            finally:
-                execute_s = self._add_seconds("execute", begin)
-                verdict = self._executor.verdict
-                self._held_back = verdict.reason or self._held_back
-                self._obstacle = verdict.obstacle or self._obstacle
-                acted = Acted(
-                    self._now(), len(self._history), observation, tuple(sent),
-                    tuple(self._policy.localisations), policy_s, execute_s, chunk=chunk, verdict=verdict,
-                )  # fmt: skip
-                self._emit(acted)
-            ticks += len(sent)
-            if self._policy.done:
-                return ""
-            if not ticks < self._limits.max_ticks:
-                return f"not finished after {ticks} control ticks"
-            observation = self._observe(self._policy.cameras)
+        return self._execution.run(step, len(self._history), observation)
 
-    def _sent(self, commands: list[JointCommand], command: JointCommand) -> None:
-        """Keep a command that was sent; of the first, how long it took from the instruction."""
-        commands.append(command)
-        if not self._first:
-            read, plan = self._planning.read_s, self._planning.seconds["plan"]
-            self._first = {
-                "total": self._now(),
-                "read": read,
-                "look": self._seconds["observe"],
-                "plan": max(0.0, plan - read),
-                "policy": self._seconds["policy"],
-            }
-
-    def _leave_picture(self) -> None:
-        if self._retreat is not None:
-            begin = time.perf_counter()
-            self._executor.reset()
-            self._executor.run(self._retreat(self._observe(())))
-            self._add_seconds("execute", begin)
+    def _note_first(self) -> None:
+        """Keep how long the first command of the run took from the instruction."""
+        read, plan = self._planning.read_s, self._planning.seconds["plan"]
+        self._first = {
+            "total": self._now(),
+            "read": read,
+            "look": self._observe_s,
+            "plan": max(0.0, plan - read),
+            "policy": self._execution.seconds["policy"],
+        }
 
     def _judge(self, instruction: str, observation: Observation, step: Step, failure: str) -> bool:
         verdict, begin = Verdict(False), self._planning.seconds["judge"]
         if not failure:
             verdict, observation = self._planning.judge(instruction, observation, step, self._history)
         seconds = self._planning.seconds["judge"] - begin
-        index, gate = len(self._history), self._held_back
+        index, gate = len(self._history), self._execution.held_back
         why = "; ".join(dict.fromkeys(filter(None, (failure or verdict.reason, gate))))
         self._note(step, verdict.success, "" if verdict.success else why)
-        if self._obstacle and self._begun and not verdict.success:
-            self._planning.blocked.append(Blocked(self._begun[-1], self._obstacle))
+        if self._execution.obstacle and not verdict.success:
+            self._planning.blocked.append(Blocked(self._execution.begun[-1], self._execution.obstacle))
         judged = Judged(
             self._now(), index, step, verdict.success, verdict.probability, failure, seconds, observation,
             verdict.reason, verdict.unsure, gate,
@@ -441,13 +372,8 @@ class Agent:
     def _observe(self, cameras: Sequence[str] | None = None) -> Observation:
         begin = time.perf_counter()
         observation = self._robot.observe(self._cameras if cameras is None else cameras)
-        self._add_seconds("observe", begin)
+        self._observe_s += time.perf_counter() - begin
         return observation
-
-    def _add_seconds(self, part: str, begin: float) -> float:
-        seconds = time.perf_counter() - begin
-        self._seconds[part] += seconds
-        return seconds
 
     def _now(self) -> float:
         return time.monotonic() - self._start

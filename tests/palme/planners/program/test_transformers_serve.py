@@ -45,7 +45,7 @@ def says_nothing(folder: Path) -> Path:
             layer.self_attn.o_proj.weight.zero_()
             layer.mlp.down_proj.weight.zero_()
         model.lm_head.weight.zero_()
-        ids = tokenizer.convert_tokens_to_ids(WRITES)
+        ids = [int(tokenizer.convert_tokens_to_ids(word)) for word in WRITES]  # type: ignore[arg-type]
         for before, after in zip(ids[:-1], ids[1:], strict=True):
             at = model.model.embed_tokens.weight[before]
             model.lm_head.weight[after] = 10 * at / at.norm()
