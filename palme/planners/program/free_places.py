@@ -23,8 +23,8 @@ AROUND = 0.05
 """[m] around a place that the arm was kept from within which no other is tried."""
 SPACES = (SPACE, 0.014, CLOSE)
 """[m] between outlines, in the order in which places are looked for."""
-TOUCH = 0.003
-"""[m] between outlines below which a thing is in the way."""
+TOUCH, INSIDE = 0.003, -0.003
+"""[m] between outlines that touch, and below which a thing is in the way: outlines are circles, about."""
 PUT_ASIDE = 0.2
 """Cost of a thing that has to be put aside, as [m] of distance."""
 PITCH = 0.01
@@ -60,7 +60,7 @@ def is_shut(scene: SeenScene, xy: XY) -> bool:
 
 def in_the_way(scene: SeenScene, xy: XY, what: int) -> int | None:
     """Id of a thing on the table where `what` would be put down at `xy`; None = there is none."""
-    return next(iter(too_close(scene, xy, (what, *scene.above(what)), None, TOUCH)), None)
+    return next(iter(too_close(scene, xy, (what, *scene.above(what)), None, INSIDE)), None)
 
 
 def too_close(
@@ -142,7 +142,10 @@ def near(scene: SeenScene, what: int, xy: XY, within: float, keep: Collection[in
 
 
 def _half(thing: SeenThing) -> float:
-    return HALF_WIDTH[thing.kind] + (0.008 if thing.is_bowl and thing.size == "large" else 0.0)
+    """Half the width of what stands there, about, in [m]: of solids between that and half their diagonal."""
+    if thing.is_bowl:
+        return HALF_WIDTH["bowl"] + (0.008 if thing.size == "large" else 0.0)
+    return 0.026 if thing.size == "large" else 0.019
 
 
 def _best(
@@ -181,7 +184,7 @@ def _best(
             (value + PUT_ASIDE * len(there), xy)
             for value, xy in able
             if can_go((there := too_close(scene, xy, moved, beside, CLOSE)), scene, keep)
-            and there == too_close(scene, xy, moved, beside, TOUCH)
+            and there == too_close(scene, xy, moved, beside, INSIDE)
         ]
         if taken:
             return min(taken)[1]

@@ -11,8 +11,8 @@ from palme.planners.program.scene import NEAR, SeenScene
 
 XY = tuple[float, float]
 
-WITHIN = 0.03
-"""[m] by which a thing may miss its place: the arm releases within 1 cm, a detection adds another."""
+WITHIN = 0.02
+"""[m] by which a thing may miss its place: the arm releases within 1 cm, a detection adds half of one."""
 SIDES = {"left": (1, -1), "right": (1, 1), "front": (0, 1), "behind": (0, -1)}
 """Axis of the base frame and sign along which a thing lies further to a side."""
 MIDDLE: XY = (0.50, 0.0)
@@ -189,3 +189,9 @@ class Unmoved:
 
 NEXT_TO = NEAR - 0.003
 """[m] up to which a thing is put down next to another: beside a bowl there is no room for more."""
+
+
+def parts(goal: Goal, own: bool = False) -> set[int]:
+    """Ids of what `goal` is about; with `own`, of what moves for it alone."""
+    names = ("what",) if own else ("what", "bowl", "below", "of", "a", "b")
+    return {id for part in names if (id := getattr(goal, part, None)) is not None}

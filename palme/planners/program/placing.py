@@ -15,7 +15,7 @@ from palme.planners.program.free_places import (
     near,
     place_for,
 )
-from palme.planners.program.goals import MIDDLE, WITHIN, XY, At, Beside, Between, Goal, InBowl, On, OnSide
+from palme.planners.program.goals import MIDDLE, XY, At, Beside, Between, Goal, InBowl, On, OnSide
 from palme.planners.program.scene import SeenScene, SeenThing
 from palme.planners.program.select import Selection
 
@@ -118,7 +118,7 @@ def near_middle(scene: SeenScene, id: int, keep: Collection[int] = ()) -> XY:
         NoRoom: everything there is taken by what is not.
     """
     try:
-        return near(scene, id, MIDDLE, WITHIN - ABOUT, keep)
+        return near(scene, id, MIDDLE, 2 * ABOUT, keep)
     except NoRoom as error:
         raise NoRoom(f"There is something in the middle, where the {scene[id].name} shall go.") from error
 

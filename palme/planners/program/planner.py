@@ -18,6 +18,7 @@ from palme.planners.program.asking import understood, understood_with
 from palme.planners.program.goals import Goal, InBowl, On, OnTable
 from palme.planners.program.hindered import hindered
 from palme.planners.program.interpreter import Intent, Refused, interpret
+from palme.planners.program.known_better import known_better
 from palme.planners.program.program_goal import ProgramGoal
 from palme.planners.program.reader import Reader
 from palme.planners.program.scene import SeenScene
@@ -60,6 +61,9 @@ class ProgramPlanner:
             _go_around(goal, plan)
         try:
             following = plan.next(scene, context.blocked)
+            if following is None and (more := known_better(goal)) is not None:
+                plan.turn(more)
+                following = plan.next(scene, context.blocked)
         except CannotGoOn as error:
             words: NoMotion = Stuck(str(error), goal) if begun else NoMotion(str(error), goal)
             raise _look_again(goal, words) from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Verdict, listed
-from palme.planners.program.goals import Goal
+from palme.planners.program.goals import Goal, parts
 from palme.planners.program.scene import SeenScene
 
 SURE = 0.75
@@ -27,6 +27,8 @@ def check(goal: Goal, scene: SeenScene, objects: PerceivedObjects, rows: Mapping
     """
     if goal.what not in scene or goal.what not in rows:
         return Verdict(False, None, "I do not see what I moved", unsure=True)
+    if any(id not in scene for id in parts(goal)):
+        return Verdict(False, None, "I do not see any more where it was to go", unsure=True)
     holds = goal.holds(scene)
     p = _holder_probability(goal.what, scene, objects, rows)
     thing = scene[goal.what]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from palme.planners.base import Blocked
 from palme.planners.program.free_places import NoRoom, anywhere, in_the_way
-from palme.planners.program.goals import XY, Goal, InBowl, On, OnTable, Unmoved
+from palme.planners.program.goals import XY, Goal, InBowl, On, OnTable, Unmoved, parts
 from palme.planners.program.hindered import given_up, times
 from palme.planners.program.interpreter import Intent
 from palme.planners.program.placing import ASIDE, spot
@@ -99,7 +99,7 @@ class TaskPlan:
             for goal, call in zip(goals[self.reached + 1 :], intent.calls[self.reached + 1 :], strict=True):
                 if call != intent.calls[self.reached]:
                     break
-                if not _parts(due) & _parts(goal, own=True) | _parts(goal) & _parts(due, own=True):
+                if not parts(due) & parts(goal, own=True) | parts(goal) & parts(due, own=True):
                     if not _holds(goal, scene):
                         yield goal
             return
@@ -114,19 +114,13 @@ class TaskPlan:
         )
 
 
-def _parts(goal: Goal, own: bool = False) -> set[int]:
-    """Ids of what `goal` is about; with `own`, of what moves for it alone."""
-    names = ("what",) if own else ("what", "bowl", "below", "of", "a", "b")
-    return {id for part in names if (id := getattr(goal, part, None)) is not None}
-
-
 def _holds(goal: Goal, scene: SeenScene) -> bool:
     _check_seen(goal, scene)
     return goal.holds(scene)
 
 
 def _check_seen(goal: Goal, scene: SeenScene) -> None:
-    if any(id not in scene for id in _parts(goal)):
+    if any(id not in scene for id in parts(goal)):
         raise CannotGoOn("I do not see any more what I need for that.")
 
 
