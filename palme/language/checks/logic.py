@@ -13,6 +13,7 @@ from palme.language.checks.written import Written
 from palme.language.programs import calls as c
 from palme.language.programs import things as t
 
+_OF_THINGS = ("that", "that's", "which", "who", "is", "are", "was", "were", "has", "have")
 _FREEING = ("out", "empty", "clear", "unstack", "keep", "spread")
 
 
@@ -134,28 +135,39 @@ def _verbal(said: Said) -> bool:
 def _negated_looks(said: Said, written: Written) -> Iterator[Violation]:
     """ "the block that is not red", "which aren't in a bowl": said of things, not of acts."""
     tokens = said.heard
-    if not (written.moves or written.answers) or written.of(
-        t.Not, t.Except, t.Is, t.Alike, c.Compare, t.Most
-    ):
+    if not (written.moves or written.answers) or _leaves_out(written) or said.has_word("full"):
         return
     for at, token in enumerate(tokens):
         before = [one.text for one in tokens[max(at - 2, 0) : at]]
-        described = bool({"that", "which", "who", "whichever"} & set(before)) and "neg" in token.claims
-        if described and before[-1] not in (
-            "that",
-            "which",
-            "who",
-            "is",
-            "are",
-            "was",
-            "were",
-            "has",
-            "have",
-        ):
+        described = (
+            bool({"that", "that's", "which", "who", "whichever"} & set(before)) and "neg" in token.claims
+        )
+        if described and before[-1] not in _OF_THINGS:
             described = False
         if described or token.text == "non":
             yield Violation("negation", token.text, f"nothing of it is about {token.text!r}")
             return
+    every = any(use.quantifier in ("all", "each") and not use.relation for use in written.uses if use.acts)
+    for one in said.wanted if every else ():
+        if (
+            one.negated
+            and one.colours
+            and not one.before - {"joined"}
+            and said.denied_by(one.start) is not None
+        ):
+            yield Violation(
+                "negation", min(one.colours), f"nothing of it leaves out the {min(one.colours)} one"
+            )
+            return
+
+
+def _leaves_out(written: Written) -> bool:
+    return (
+        bool(written.of(t.Not, t.Except, c.Compare))
+        or any(not one.same for one in written.of(t.Alike))
+        or any(one.negated or one.otherwise for one in written.of(c.If))
+        or any(one.verb == "keep" for one in written.of(c.Do))
+    )
 
 
 def _negated_things(said: Said, written: Written) -> Iterator[Violation]:
