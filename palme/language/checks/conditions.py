@@ -18,6 +18,8 @@ def conditions(said: Said, written: Written) -> Iterator[Violation]:
     """Conditions and comparisons without their like on the other side."""
     yield from _condition(said, written)
     yield from _comparison(said, written)
+    if any(one.then == one.otherwise for one in written.of(c.If)):
+        yield Violation("condition", "otherwise", "it would do the same in either case")
 
 
 def _condition(said: Said, written: Written) -> Iterator[Violation]:
