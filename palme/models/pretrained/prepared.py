@@ -14,6 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from palme.models.pretrained.cache import cache_root
+from palme.weight_files import WeightsError, read_weights
 
 KEPT = 2
 """Models with their adapters that are kept; of more, those that were read longest ago go."""
@@ -34,16 +35,16 @@ def prepared(sources: list[Path], precision: str, make: Callable[[], dict[str, T
         make: makes them.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
     if not all(file.is_file() for file in sources) or sum(file.stat().st_size for file in sources) < LEAST:
         return make()
     file = cache_root() / "prepared" / f"{_key(sources, precision)}.safetensors"
     try:
-        found = load_file(file)
+        found = read_weights(file, "it is made anew")
         os.utime(file)
         return found
-    except (OSError, SafetensorError):
+    except (OSError, WeightsError):
         pass
     made = make()
     beside = file.with_suffix(f".{os.getpid()}")

@@ -42,7 +42,8 @@ def test_a_refused_sentence_is_told_so(sentence: str, capsys: pytest.CaptureFixt
 def test_an_evaluation_lists_its_instructions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", *ORACLE, "episodes=30", "dry_run=yes", f"out={tmp_path / 'o'}"]) == 0
     said = capsys.readouterr().out
-    assert "90 episodes" in said and "put_in_bowl 0: " in said and "and 70 more" in said
+    assert "120 episodes" in said  # 30 a task, and five scenes a task without words and with those of another
+    assert "put_in_bowl 0: " in said and "and 70 more" in said  # of the 90 told ones
     assert not list(tmp_path.iterdir())
 
 

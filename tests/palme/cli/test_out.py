@@ -227,7 +227,7 @@ def evaluate(
     from palme.cli.evaluation import workers
 
     monkeypatch.setattr(workers, "play", Played(n, then))
-    return main(["eval", *ORACLE, f"out={out}", f"episodes={episodes}"])
+    return main(["eval", *ORACLE, f"out={out}", f"episodes={episodes}", "counterfactual=0"])
 
 
 def told(path: Path) -> tuple[int, bool]:
