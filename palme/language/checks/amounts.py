@@ -138,7 +138,9 @@ def _quantifier(use: Use, said: Said, written: Written) -> Iterator[Violation]:
     mover = not use.relation and not use.negative
     if isinstance(use.quantifier, int) and mover and use.quantifier > 1:
         places = _places(use.quantifier, said)
-        if places and use.noun.filters and all(_is_of_the(at, said) for at in places):
+        if said.has_word("single", "either") and not use.place:
+            yield Violation("quantifier", words, f"you ask for one, and not for {use.quantifier}")
+        elif places and use.noun.filters and all(_is_of_the(at, said) for at in places):
             yield Violation("quantifier", words, f"you name {use.quantifier}, of which one is meant")
     if use.quantifier in ("all", "each"):
         none = any(one.negated for one in named)  # "no red block may stay": all of them go

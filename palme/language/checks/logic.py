@@ -14,6 +14,8 @@ from palme.language.programs import calls as c
 from palme.language.programs import things as t
 
 _OF_THINGS = ("that", "that's", "which", "who", "is", "are", "was", "were", "has", "have")
+_ABSENT = ("empty", "free", "bare", "clear", "missing", "gone", "absent", "lacking", "lacks", "without",
+           "wrong", "false", "outside", "off", "out", "different", "other")  # fmt: skip
 _FREEING = ("out", "empty", "clear", "unstack", "keep", "spread")
 
 
@@ -235,6 +237,10 @@ def _negation_made(said: Said, written: Written) -> Iterator[Violation]:
     cues = said.has("neg", "except", "keep", "contrast", "unless", "else", "halt") or said.claims("quant") & {
         "rest"
     }
+    turned = any(one.negated and one.otherwise for one in written.of(c.If))
+    denied = said.has("neg", "except", "keep", "contrast", "unless") or said.has_word(*_ABSENT)
+    if turned and not denied:  # "else" says nothing of which branch is which
+        yield Violation("negation", "not", "you do not say 'not', and I understood: if it is not so")
     if (
         negative
         and not cues

@@ -80,10 +80,32 @@ def test_no_word_that_the_arm_knows_nothing_of_is_acted_on() -> None:
         ("put two blocks in the blue bowl", "put(3 block, in blue bowl)", "number"),
         ("put the leftmost block in the bowl", "put(block, in bowl)", "superlative"),
         ("swap the red and the blue block", "put(red block, on blue block)", "call"),
+        ("I want a single red block in the bowl, no more", "put(2 red block, in bowl)", "quantifier"),
+        ("either of the two red blocks may go in the bowl", "put(2 red block, in bowl)", "quantifier"),
+        (
+            "when a red block is on the table you put it in there, else you put in the green one",
+            "if not exists(red block [on table]): put(red block, in bowl) else: put(green thing, in bowl)",
+            "negation",
+        ),
     ],
 )  # fmt: skip
 def test_each_check_finds_its_own(sentence: str, program: str, kind: str) -> None:
     assert kind in {one.kind for one in violations(sentence, parse(program)) if one.sure}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "program"),
+    [
+        ("unless the red block is in the bowl put it there, else put the green one there",
+         "if not exists(red block [in bowl]): put(red block, in bowl) else: put(green block, in bowl)"),
+        ("if there is no red block put the green block in the bowl, otherwise the blue block",
+         "if not exists(red block): put(green block, in bowl) else: put(blue block, in bowl)"),
+        ("if the bowl is empty put the red block in it, else the green block",
+         "if not exists(thing [in bowl]): put(red block, in bowl) else: put(green block, in bowl)"),
+    ],
+)  # fmt: skip
+def test_what_asks_whether_it_is_not_so_may(sentence: str, program: str) -> None:
+    assert "not" not in {one.what for one in violations(sentence, parse(program)) if one.kind == "negation"}
 
 
 @pytest.mark.parametrize("text", ["refuse(beyond)", "refuse(unclear)", "refuse(absent)"])
