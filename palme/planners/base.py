@@ -38,6 +38,7 @@ class Understanding:
         kept: what will not be touched.
         probability: of the reading, in [0, 1].
         seconds: that the reading took.
+        confidence: calibrated probability that the reading is right, in [0, 1]; None = it was not checked.
     """
 
     program: str
@@ -46,6 +47,7 @@ class Understanding:
     kept: tuple[str, ...]
     probability: float
     seconds: float
+    confidence: float | None = None
 
     @property
     def text(self) -> str:

@@ -97,6 +97,7 @@ class ProgramGoal:
             tuple(start.called(id) for id in kept),
             reading.probability,
             reading.seconds,
+            reading.confidence,
         )
 
     def _expected(self) -> SeenScene | None:

@@ -7,7 +7,7 @@ frame in [m]: the picture of the front camera.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,7 +73,7 @@ class SeenScene:
         hard: ids of things that it was kept from taking, or from putting something into or onto.
 
     Raises:
-        ValueError: two things have one id, or something rests on a thing that is not seen.
+        ValueError: two things have one id, or something rests on a thing that is not seen, or on itself.
     """
 
     things: tuple[SeenThing, ...]
@@ -87,6 +87,8 @@ class SeenScene:
         for thing in self.things:
             if thing.holder is not None and thing.holder not in ids:
                 raise ValueError(f"thing {thing.id} rests on {thing.holder}, which is not seen")
+        if circle := _circle({thing.id: thing.holder for thing in self.things}):
+            raise ValueError(f"things {sorted(circle)} rest on each other in a circle; see `without_circles`")
 
     @classmethod
     def of(cls, objects: PerceivedObjects) -> SeenScene:
@@ -103,7 +105,7 @@ class SeenScene:
                     None if holder is None or holder == n else holder,
                 )
             )  # fmt: skip
-        return cls(tuple(_without_circles(_within_bowls(_by_height(things)))))
+        return cls(without_circles(_within_bowls(_by_height(things))))
 
     def __iter__(self) -> Iterator[SeenThing]:
         return iter(self.things)
@@ -255,14 +257,23 @@ def _within_bowls(things: list[SeenThing]) -> list[SeenThing]:
     return things
 
 
-def _without_circles(things: list[SeenThing]) -> list[SeenThing]:
-    """Where detections say that things rest on each other in a circle, the lowest rests on the table."""
-    for thing in things:
-        chain, holder = {thing.id}, thing.holder
-        while holder is not None and holder not in chain:
-            chain.add(holder)
-            holder = things[holder].holder
-        if holder is not None:
-            lowest = min(chain, key=lambda one: things[one].xyz[2])
-            things[lowest] = replace(things[lowest], holder=None)
-    return things
+def without_circles(things: Sequence[SeenThing]) -> tuple[SeenThing, ...]:
+    """`things`, of which none rests on itself by way of others: the lowest of a circle is on the table."""
+    known = {thing.id: thing for thing in things}
+    while circle := _circle({thing.id: thing.holder for thing in known.values()}):
+        lowest = min(sorted(circle), key=lambda one: known[one].xyz[2])
+        known[lowest] = replace(known[lowest], holder=None)
+    return tuple(known.values())
+
+
+def _circle(holders: Mapping[int, int | None]) -> set[int]:
+    """Ids that rest on each other in a circle; empty = none do."""
+    for id in holders:
+        chain: list[int] = []
+        one: int | None = id
+        while one is not None and one not in chain:
+            chain.append(one)
+            one = holders[one]
+        if one is not None:
+            return set(chain[chain.index(one) :])
+    return set()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palme.perception.objects import PerceivedObjects
-from palme.planners.program.scene import SeenScene, SeenThing
+from palme.planners.program.scene import SeenScene, SeenThing, without_circles
 from robots.skills import COLOURS, ENTITIES, KINDS, N_SOLIDS, Location
 
 FAR, STILL = 0.15, 0.03
@@ -101,9 +101,8 @@ class Tracker:
                 found[id] = replace(self._tracks[id].thing, xyz=place.xyz, holder=place.holder)
         self.lost = frozenset(self._tracks) - set(found)
         here = [found[id] for id in sorted(found)]
-        return SeenScene(
-            tuple(replace(one, holder=one.holder if one.holder in found else None) for one in here)
-        )
+        held = [replace(one, holder=one.holder if one.holder in found else None) for one in here]
+        return SeenScene(without_circles(held))  # pictures of before and after may say each a part of one
 
     def _rejoin(
         self, ids: dict[int, int], looks: NDArray[np.float64], is_empty: Callable[[Location], bool]

@@ -27,7 +27,7 @@ class CaseWatch:
         first: the first observation.
         placements: of the steps that were begun, by the simulator's identities.
         unclear: whether a step that was begun singled nothing out.
-        program, probability, lines: what the sentence was read as, where the planner says so.
+        program, probability, confidence, lines: what the sentence was read as, where the planner says so.
         read_ms: time in [ms] of the reading, else of the first plan.
         replan_ms: times in [ms] of the later plans, each with the judging of the step before it, which looks
             for what is there in the picture that both are made from.
@@ -42,6 +42,7 @@ class CaseWatch:
         self.unclear = False
         self.program = ""
         self.probability: float | None = None
+        self.confidence: float | None = None
         self.lines: tuple[Line, ...] = ()
         self.read_ms: float | None = None
         self.replan_ms: list[float] = []
@@ -73,7 +74,7 @@ class CaseWatch:
     def _understood(self, event: Understood) -> None:
         self.program = event.goal
         if (told := event.understanding) is not None:
-            self.program, self.probability = told.program, told.probability
+            self.program, self.probability, self.confidence = told.program, told.probability, told.confidence
             self.read_ms = 1e3 * told.seconds
             self.lines = tuple(
                 Line(line.text, ", ".join(name for name, _ in line.found), line.said) for line in told.lines

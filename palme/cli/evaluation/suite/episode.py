@@ -85,6 +85,7 @@ def run_case(
         spec.case, spec.said, spec.control, verdict(spec.case, outcome), ending, result.reason,
         program=watch.program,
         probability=watch.probability,
+        confidence=watch.confidence,
         lines=watch.lines,
         steps=tuple((step.text, success) for step, success in result.steps),
         read_ms=watch.read_ms,

@@ -8,7 +8,7 @@ import pytest
 from palme.perception.objects import PerceivedObjects
 from palme.planners.program.goals import At, InBowl, On
 from palme.planners.program.placing import after
-from palme.planners.program.scene import SeenScene, SeenThing
+from palme.planners.program.scene import SeenScene, SeenThing, without_circles
 from palme.planners.program.tracker import Tracker
 from robots.skills import ENTITIES
 from tests.palme.planners.program.scenes import scene
@@ -199,3 +199,37 @@ def test_what_comes_up_elsewhere_is_what_is_gone_and_looks_the_same() -> None:
     assert red.id in tracker.lost
     seen = tracker.update(_detected(moved, rng), first, lambda at: True)
     assert seen[red.id].xyz[1] == pytest.approx(0.05, abs=0.02) and not tracker.lost
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("tail", [0, 2])
+def test_a_scene_has_no_circle_of_things_that_rest_on_each_other(n: int, tail: int) -> None:
+    circle = [
+        SeenThing(10 + k, "block", "red", "small", (0.5, 0.0, 0.1 - 0.01 * k), 10 + (k + 1) % n)
+        for k in range(n)
+    ]
+    on_it = [
+        SeenThing(30 + k, "block", "blue", "small", (0.5, 0.0, 0.2), 10 if k == 0 else 29 + k)
+        for k in range(tail)
+    ]
+    with pytest.raises(ValueError, match="circle"):
+        SeenScene((*on_it, *circle))
+    mended = SeenScene(without_circles([*on_it, *circle]))
+    assert {thing.id for thing in mended} == {thing.id for thing in (*on_it, *circle)}
+    assert [thing.id for thing in mended if thing.holder is None] == [10 + n - 1]  # the lowest
+    assert all(mended.below(thing.id)[-1:] in ((), (10 + n - 1,)) for thing in mended)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_found_twice_does_not_rest_on_itself(seed: int) -> None:
+    """A block is found a second time, right below itself: both are the one that was known."""
+    rng = np.random.default_rng(seed)
+    x, y = float(rng.uniform(0.35, 0.6)), float(rng.uniform(-0.2, 0.2))
+    z = float(rng.uniform(0.02, 0.025))
+    upper = SeenThing(0, "block", "red", "small", (x, y, 0.034), 1)
+    lower = SeenThing(1, "block", "red", "small", (x + 0.02, y, 0.034 - z))
+    tracker = Tracker()
+    known = tracker.update(_detected(scene(f"red block {x} {y}"), rng, noise=0.0))
+    seen = tracker.update(_detected(SeenScene((upper, lower)), rng, noise=0.0), known)
+    assert [thing.name for thing in seen] == ["red block"]
+    assert seen.below(known.things[0].id) == ()
