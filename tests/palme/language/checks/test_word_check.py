@@ -80,6 +80,8 @@ def test_no_word_that_the_arm_knows_nothing_of_is_acted_on() -> None:
         ("put two blocks in the blue bowl", "put(3 block, in blue bowl)", "number"),
         ("put the leftmost block in the bowl", "put(block, in bowl)", "superlative"),
         ("swap the red and the blue block", "put(red block, on blue block)", "call"),
+        ("put the smallest block on the leftmost one", "put(block [smallest], side left)", "relation"),
+        ("the rightmost red block goes to the bowl", "put(red block, right of bowl)", "relation"),
         ("I want a single red block in the bowl, no more", "put(2 red block, in bowl)", "quantifier"),
         ("either of the two red blocks may go in the bowl", "put(2 red block, in bowl)", "quantifier"),
         (
