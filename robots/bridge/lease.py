@@ -60,6 +60,7 @@ class Lease:
         self.latched: str | None = "the server has just started; `rearm` to begin"
         self.faults: list[str] = []
         self.begun = False
+        self._released: tuple[str, int] | None = None  # key and token of the lease that was released last
         self._cause = False  # whether `latched` says what stopped the arm, so that it stands until `rearm`
         self._silence, self._stale = silence, stale
         self.last_valid = -math.inf
@@ -98,7 +99,7 @@ class Lease:
     def release(self, key: AllowedKey, session: str, token: int) -> None:
         """Release the lease, whatever role the key has now; the arm is disarmed."""
         self._held_by(key, session, token)
-        self.holder = None
+        self.holder, self._released = None, (key.public, token)
         self._disarm(f"{key.name} released the lease; `rearm` to begin")
 
     # -- arming -------------------------------------------------------------------------------
@@ -192,7 +193,12 @@ class Lease:
         now: float,
         active: bool = True,
     ) -> None:
-        """Record a heartbeat of the commander. Checked like a command: a late or repeated one is refused."""
+        """Record a heartbeat of the commander. Checked like a command: a late or repeated one is refused.
+
+        One that was on its way while its lease was released is none of anybody, and no fault of its sender.
+        """
+        if session == self.session and self._released == (key.public, token):
+            return
         holder = self.check_holder(key, session, token)
         self.check_timeout(now, active)
         self._check_state_time(state_time, now, "beat", n)

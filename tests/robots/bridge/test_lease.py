@@ -157,6 +157,20 @@ def test_a_lease_given_back_is_free(robo: Commander, lease: Lease) -> None:
     Commander(lease, OTHER).take().arm().command(0, 1.0)
 
 
+def test_a_heartbeat_that_a_release_overtook_is_no_fault_and_no_sign_of_life(
+    robo: Commander, lease: Lease
+) -> None:
+    lease.release(ROBO, lease.session, robo.token)
+    robo.beat(0, 1.0)
+    other = Commander(lease, OTHER).take().arm()
+    other.command(0, 1.0)
+    robo.beat(1, 1.0 + 0.99 * SILENCE)
+    assert lease.check_timeout(1.0 + 1.01 * SILENCE)
+    for stranger, token in ((OTHER, robo.token), (ROBO, robo.token + 1), (ROBO, 0), (VIEWER, robo.token)):
+        with pytest.raises(LeaseMissing):
+            lease.beat(stranger, lease.session, token, 2, 1.2, 1.2)
+
+
 def test_silence_latches_until_rearmed_and_not_before(robo: Commander, lease: Lease) -> None:
     robo.command(0, 1.0)
     assert not lease.check_timeout(1.0 + 0.999 * SILENCE)
