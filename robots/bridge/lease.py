@@ -60,7 +60,7 @@ class Lease:
         self.latched: str | None = "the server has just started; `rearm` to begin"
         self.faults: list[str] = []
         self.begun = False
-        self._released: tuple[str, int] | None = None  # key and token of the lease that was released last
+        self._released: tuple[str, int] | None = None  # key and token of the lease last given back
         self._cause = False  # whether `latched` says what stopped the arm, so that it stands until `rearm`
         self._silence, self._stale = silence, stale
         self.last_valid = -math.inf
@@ -92,6 +92,8 @@ class Lease:
                         f"{who} commands this arm ({kind}); only a human may take over, from a policy"
                     )
         taken = held is not None and held.key.public != key.public
+        if held is not None and not taken and token == held.token:
+            self._released = (key.public, token)  # its own, for the new one
         self._disarm(f"{key.name} has {'taken over' if taken else 'the lease'}; `rearm` to begin")
         self.holder = Holder(key, human, secrets.randbits(52))
         return self.holder.token

@@ -171,6 +171,15 @@ def test_a_heartbeat_that_a_release_overtook_is_no_fault_and_no_sign_of_life(
             lease.beat(stranger, lease.session, token, 2, 1.2, 1.2)
 
 
+def test_a_heartbeat_of_the_lease_before_is_no_fault_of_who_renews_it(robo: Commander, lease: Lease) -> None:
+    before = robo.token
+    robo.take().arm()
+    assert robo.token != before
+    lease.beat(ROBO, lease.session, before, 0, 1.0, 1.0)
+    with pytest.raises(LeaseMissing):
+        lease.beat(ROBO, lease.session, before + 1, 0, 1.0, 1.0)
+
+
 def test_silence_latches_until_rearmed_and_not_before(robo: Commander, lease: Lease) -> None:
     robo.command(0, 1.0)
     assert not lease.check_timeout(1.0 + 0.999 * SILENCE)
