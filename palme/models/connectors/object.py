@@ -5,12 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from palme.language.vocabulary import ENTITY_WORDS, MAX_OBJECTS, NOTHING, OBJECT_WORDS, TABLE
+from palme.language.vocabulary import ENTITY_WORDS, NOTHING, OBJECT_WORDS, TABLE
 from palme.models.connectors.base import Connector, Instruction
-from palme.models.encoders.objects import WIDTH, split
-
-# [m] Reachable part of the table: an object token has positions centred and scaled to about [-1, 1].
-TOKEN_CENTRE, TOKEN_SCALE = (0.5, 0.0, 0.05), (0.17, 0.30, 0.05)
+from palme.models.encoders.objects import WIDTH
+from palme.models.object_fields import object_fields
 
 
 class ObjectConnector(Connector):
@@ -55,25 +53,16 @@ class ObjectConnector(Connector):
             ValueError: if there are more than `MAX_OBJECTS` objects, for which there are no words.
         """
         assert names is not None
-        n = features.shape[1]
-        if n > MAX_OBJECTS:
-            raise ValueError(f"{n} objects in one scene: at most {MAX_OBJECTS} have a word (obj_1 ...)")
-        objects = split(features, 0 if self.feature is None else self.feature.in_features)
+        of = object_fields(features, 0 if self.feature is None else self.feature.in_features)
         e = len(ENTITY_WORDS)
         entities, table, nothing = names[:e], names[e], names[e + 1]  # (24, D_lm), (D_lm,), (D_lm,)
-        referrals = names[e + 2 :][:n]  # (N, D_lm)
-        class_probs, holder_probs = objects["class_probs"], objects["holder_probs"]
-        held, on_table = holder_probs[..., :-1], holder_probs[..., -1:]  # (B, N, N), (B, N, 1)
-        present = class_probs.sum(-1, keepdim=True).clamp(0, 1)  # (B, N, 1)
-        carried = (held * present).transpose(1, 2)  # (B, N, N): row j: how likely each i rests on j
-        empty = (1 - carried).clamp(0, 1).prod(-1, keepdim=True)  # (B, N, 1)
-        holder = held @ class_probs @ entities + on_table * table  # (B, N, D_lm)
-        cover = carried @ class_probs @ entities + empty * nothing  # (B, N, D_lm)
-        xyz = (objects["xyz"] - features.new_tensor(TOKEN_CENTRE)) / features.new_tensor(TOKEN_SCALE)
-        place = torch.cat([xyz, objects["score"][..., None], objects["size_probs"]], -1)  # (B, N, 6)
-        tokens = class_probs @ entities + self.holder(holder) + self.cover(cover) + self.place(place)
+        referrals = names[e + 2 :][: features.shape[1]]  # (N, D_lm)
+        holder = of.below @ entities + of.on_table * table  # (B, N, D_lm)
+        cover = of.above @ entities + of.bare * nothing  # (B, N, D_lm)
+        place = torch.cat([of.place, of.score, of.sizes], -1)  # (B, N, 6)
+        tokens = of.looks @ entities + self.holder(holder) + self.cover(cover) + self.place(place)
         if self.feature is not None:
-            tokens = tokens + self.feature(objects["feature"])
+            tokens = tokens + self.feature(of.feature)
         return tokens + referrals
 
 

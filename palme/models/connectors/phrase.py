@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from palme.language.vocabulary import ENTITY_WORDS, MAX_OBJECTS, NOTHING, OBJECT_WORDS, TABLE
 from palme.models.connectors.base import Connector, Instruction
-from palme.models.connectors.object import TOKEN_CENTRE, TOKEN_SCALE
-from palme.models.encoders.objects import WIDTH, split
+from palme.models.encoders.objects import WIDTH
+from palme.models.object_fields import object_fields
 from robots.skills import COLOURS, KINDS
 
 
@@ -60,31 +58,23 @@ class PhraseConnector(Connector):
         """
         assert names is not None
         b, n = features.shape[:2]
-        if n > MAX_OBJECTS:
-            raise ValueError(f"{n} objects in one scene: at most {MAX_OBJECTS} have a word (obj_1 ...)")
-        objects = split(features, self.d_feature)
+        of = object_fields(features, self.d_feature)
         sizes = (len(ENTITY_WORDS), 1, 1, MAX_OBJECTS, len(COLOURS), len(KINDS))
         entities, table, nothing, referrals, colours, kinds = names.to(features.dtype).split(sizes)
-        class_probs, holder_probs = objects["class_probs"], objects["holder_probs"]
-        looks = class_probs.unflatten(-1, (len(KINDS), len(COLOURS)))  # (B, N, 3, 8)
-        held, on_table = holder_probs[..., :-1], holder_probs[..., -1:]  # (B, N, N), (B, N, 1)
-        carried = (held * class_probs.sum(-1, keepdim=True).clamp(0, 1)).transpose(1, 2)  # (B, N, N)
-        empty = (1 - carried).clamp(0, 1).prod(-1, keepdim=True)  # (B, N, 1)
-        below, above = held @ class_probs, carried @ class_probs  # (B, N, 24) each
+        looks = of.looks.unflatten(-1, (len(KINDS), len(COLOURS)))  # (B, N, 3, 8)
         words = torch.stack(
             [
                 referrals[:n].expand(b, -1, -1),
                 looks.sum(2) @ colours,
                 looks.sum(3) @ kinds,
-                below @ entities + on_table * table,
-                above @ entities + empty * nothing,
+                of.below @ entities + of.on_table * table,
+                of.above @ entities + of.bare * nothing,
             ],
             2,
         )  # (B, N, SLOTS, D_lm)
-        place = (objects["xyz"] - features.new_tensor(TOKEN_CENTRE)) / features.new_tensor(TOKEN_SCALE)
-        own: list[Any] = [class_probs, objects["size_probs"], place, objects["score"][..., None]]
-        own += [objects["feature"]] if self.d_feature else []
-        more = self.more(nn.functional.gelu(self.inner(torch.cat([*own, below, on_table, above, empty], -1))))
+        own = [of.looks, of.sizes, of.place, of.score, *([] if of.feature is None else [of.feature])]
+        inner = self.inner(torch.cat([*own, of.below, of.on_table, of.above, of.bare], -1))
+        more = self.more(nn.functional.gelu(inner))
         return (words + more.unflatten(-1, (self.SLOTS, -1))).flatten(1, 2)
 
 
