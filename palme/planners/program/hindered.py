@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from palme.planners.base import Blocked
+from palme.planners.go_around import TRIES
 from palme.planners.program.scene import SeenScene
 from robots.skills import TABLE, Location, Step
 
 SAME = 0.03
 """[m] within which a thing or a place is the same as before."""
-TRIES = 2
-"""Times that one step is tried: what blocked it once, such as a person's hand, may be gone."""
 PLACES = 3
 """Places on the table that are tried for one thing."""
 
