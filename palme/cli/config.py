@@ -76,18 +76,26 @@ def compose(name: str, overrides: Iterable[str] = (), kind: type[Any] | None = N
     given = [_parted(word) for word in overrides]
     groups = [(key, text) for key, text in given if (CONFIGS / key).is_dir()]
     remote = ("robot", BRIDGE) in groups  # the arm describes itself over the wire: no file does
+    from hydra.errors import ConfigCompositionException
+
     base = _composed(name, {})
     for key, text in groups:
         if key not in base:
             raise unknown("key", key, base)
         _check_option(key, text)
-    config = _composed(name, {key: text for key, text in groups if (key, text) != ("robot", BRIDGE)})
+    chosen = {key: text for key, text in groups if (key, text) != ("robot", BRIDGE)}
+    try:
+        config = _composed(name, chosen)
+    except ConfigCompositionException as error:  # the file has settings of that name, and no choice of files
+        said = " ".join(f"{key}={text}" for key, text in chosen.items())
+        one = f"{groups[0][0]}.NAME=VALUE"
+        raise UsageError(f"{said}: this command takes settings one by one, as {one}") from error
     known = {key for key, _ in _flat(config)} | set(base)
     for key, text in given:
         if (key, text) in groups:
             continue
-        if (now := renamed(key)) and key not in known:
-            raise UsageError(f"{key} is called {now} now, with planner=program: {now}={text}")
+        if (now := renamed(key)) and key not in known and "planner" in base:
+            raise UsageError(f"{key} is called {now} now, a setting of planner=program: {now}={text}")
         if key not in known and not (kind is not None and has_field(kind, key)):
             branch = key.rpartition(".")[0] + "." if key.rpartition(".")[0] in known else ""
             raise unknown(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 YES = frozenset(
-    "y yes yeah yep yup ya ok okay sure confirm correct exactly indeed ja oui si sí sim da hai haan evet tak".split()
+    "y yes yeah yep yup ya ok okay sure confirm correct exactly indeed"
+    " ja oui si sí sim da hai haan evet tak".split()
 )
 """Words each of which agrees."""
 WITH = frozenset("go ahead please do it that that's is right thanks thank you robot of course".split())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from palme.errors import Stuck
+from palme.errors import NoMotion, Stuck
 from palme.planners.base import Blocked, PlannedStep, by_name
 from robots.skills import BadStep, Step
 
@@ -25,7 +25,9 @@ def untried(plans: Iterable[PlannedStep], blocked: Sequence[Blocked]) -> Planned
     """
     times = Counter(_named(one.step) for one in blocked)
     best: tuple[int, PlannedStep] | None = None
-    for plan in plans:
+    for plan in _made(plans):
+        if best is not None and plan.step.is_done:  # done but for what is still worth a try
+            continue
         tried = times[_named(_by_name(plan))]
         if best is None or tried < best[0]:
             best = tried, plan
@@ -39,6 +41,18 @@ def untried(plans: Iterable[PlannedStep], blocked: Sequence[Blocked]) -> Planned
         why = next(one.obstacle for one in reversed(blocked) if _named(one.step) == _named(step))
         raise Stuck(f"I cannot {step.text}: {why}.", plan.goal)
     return plan
+
+
+def _made(plans: Iterable[PlannedStep]) -> Iterator[PlannedStep]:
+    """`plans`, up to one that cannot be made; that the first cannot is raised."""
+    made = False
+    try:
+        for plan in plans:
+            yield plan
+            made = True
+    except NoMotion:
+        if not made:
+            raise
 
 
 def _named(step: Step) -> tuple[str, str, str]:

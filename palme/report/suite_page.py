@@ -118,7 +118,8 @@ def _cases(results: SuiteResults, pictures: Pictures) -> str:
 
 
 def _case(case: CaseRow, pictures: tuple[bytes, bytes] | None) -> str:
-    sure = "" if case.probability is None else f" · confidence {case.probability:.3f}"
+    value = case.probability if case.confidence is None else case.confidence
+    sure = "" if value is None else f" · confidence {value:.3f}"
     lines = "".join(
         f"<br><span class='quiet'>{escape(text)}: {escape(found or 'nothing')}; {escape(said)}</span>"
         for text, found, said in case.lines

@@ -49,6 +49,7 @@ class CaseRow:
     reason: str
     told: str = ""
     probability: float | None = None
+    confidence: float | None = None
     lines: Sequence[tuple[str, str, str]] = ()
 
 

@@ -88,7 +88,8 @@ def announcement(config: EvalConfig, specs: Sequence[EpisodeSpec]) -> str:
     seconds *= SHARE_OF_BASELINES if privileged else 1.0
     workers = min(config.workers, len(specs))
     time = duration(seconds / workers + START)
-    controls = ", and its controls" if config.controls else ""
+    again = sum(bool(spec.control) for spec in specs)
+    controls = f", and {again} of controls" if again else ""
     who = f"planner={config.planner.name} policy={config.policy.name} robot={config.robot.name}"
     return (
         f"{plural(len(specs), 'episode')}: {config.episodes} of each of {', '.join(config.tasks)}{controls}; "
@@ -123,7 +124,7 @@ def _write(out: Path, config: EvalConfig, results: list[EpisodeResult], finished
         "seed": config.seed, "episodes": config.episodes, "split": config.split,
         "distractors": config.distractors, "robot": config.robot.name, "planner": config.planner.name,
         "policy": config.policy.name, "phrasings": config.phrasings, "workers": config.workers,
-        "complete": finished,
+        "controls": config.controls, "counterfactual": config.counterfactual, "complete": finished,
     }  # fmt: skip
     results.sort(key=lambda r: (r.spec.control, r.spec.family, r.spec.index))
     content = summary(results, config.tasks, settings)

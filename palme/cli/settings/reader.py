@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +43,8 @@ class ReaderSettings:
 
 
 def renamed(key: str) -> str:
-    """What a key of the former group `reader` is called now; "" = `key` is none of it."""
-    group, dot, name = key.partition(".")
-    return f"planner.{RETIRED.get(name, name)}" if group == "reader" and dot else ""
+    """What a setting of the former group `reader` is called now; "" = `key` is none."""
+    group, _, name = key.partition(".")
+    now = RETIRED.get(name, name)
+    known = group == "reader" and now in {field.name for field in fields(ReaderSettings)}
+    return f"planner.{now}" if known else ""

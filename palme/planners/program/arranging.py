@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from palme.planners.program.free_places import NoRoom, anywhere
 from palme.planners.program.goals import At, Goal, On, OnTable
@@ -35,7 +35,14 @@ def stacked(scene: SeenScene, ids: Sequence[int], by: str | None, ordered: bool)
     return [*goals, *(On(upper, lower) for lower, upper in zip(order[:-1], order[1:], strict=True))]
 
 
-def arranged(scene: SeenScene, ids: Sequence[int], shape: str, by: str | None, ordered: bool) -> list[Goal]:
+def arranged(
+    scene: SeenScene,
+    ids: Sequence[int],
+    shape: str,
+    by: str | None,
+    ordered: bool,
+    keep: Collection[int] = (),
+) -> list[Goal]:
     """Goals of a row, a column, a circle, a square or a triangle of `ids`.
 
     Raises:
@@ -51,13 +58,13 @@ def arranged(scene: SeenScene, ids: Sequence[int], shape: str, by: str | None, o
         axis, sign = (1, 1) if shape == "row" else (0, -1)
         order = sorted(ids, key=lambda id: sign * scene[id].xyz[axis])
     if shape in ("row", "column"):
-        places = row(scene, tuple(order), 1 if shape == "row" else 0)
+        places = row(scene, tuple(order), 1 if shape == "row" else 0, keep)
     else:
-        places = ring(scene, tuple(order), shape)
+        places = ring(scene, tuple(order), shape, keep)
     return [At(id, place) for id, place in zip(order, places, strict=True)]
 
 
-def gathered(scene: SeenScene, ids: Sequence[int]) -> list[Goal]:
+def gathered(scene: SeenScene, ids: Sequence[int], keep: Collection[int] = ()) -> list[Goal]:
     """Goals that bring `ids` close together.
 
     Raises:
@@ -66,7 +73,7 @@ def gathered(scene: SeenScene, ids: Sequence[int]) -> list[Goal]:
     if len(ids) < 2:
         raise NoRoom("One thing alone cannot be brought together.")
     axis = 1
-    places = row(scene, tuple(sorted(ids, key=lambda id: scene[id].xyz[1])), axis)
+    places = row(scene, tuple(sorted(ids, key=lambda id: scene[id].xyz[1])), axis, keep)
     order = sorted(ids, key=lambda id: scene[id].xyz[1])
     return [At(id, place) for id, place in zip(order, places, strict=True)]
 

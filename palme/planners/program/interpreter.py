@@ -210,7 +210,7 @@ class _Run:
             return ids
         if isinstance(call, c.Arrange):
             ids = self._parts(call.parts)
-            self._add(arranged(self.scene, ids, call.shape, call.by, ordered=len(call.parts) > 1))
+            self._add(arranged(self.scene, ids, call.shape, call.by, len(call.parts) > 1, self.keep))
             return ids
         return self._do(call)
 
@@ -332,7 +332,7 @@ class _Run:
         elif call.verb == "reverse":
             self._add(stacked(scene, ids[::-1], None, ordered=True))
         elif call.verb == "gather":
-            self._add(gathered(scene, ids))
+            self._add(gathered(scene, ids, self.keep))
         else:
             self._add(spread_out(scene, ids))
         return ids

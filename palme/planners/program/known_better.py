@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from palme.planners.program.interpreter import Intent, Refused, interpret
 from palme.planners.program.program_goal import ProgramGoal
-from palme.planners.program.scene import SeenScene
 
 
 def known_better(goal: ProgramGoal) -> Intent | None:
@@ -27,7 +26,7 @@ def known_better(goal: ProgramGoal) -> Intent | None:
         return None
     before = goal.plan.intent
     try:
-        intent = interpret(goal.reading.program, SeenScene(looks), goal.settled)
+        intent = interpret(goal.reading.program, replace(goal.start, things=looks), goal.settled)
     except Refused:
         return None
     more = {one.what for one in intent.goals} > {one.what for one in before.goals}

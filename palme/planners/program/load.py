@@ -27,14 +27,14 @@ class RememberingReader:
         """See `Reader`."""
         found = self._found(sentence)
         if isinstance(found, NotRead):
-            raise found
+            raise found.with_traceback(None)  # which would keep the pictures of every caller
         return found
 
     def _once(self, sentence: str) -> Reading | NotRead:
         try:
             return self._reader.read(sentence)
         except NotRead as error:
-            return error
+            return error.with_traceback(None)
 
 
 def is_there(model: str, weights: Path | None = None) -> bool:

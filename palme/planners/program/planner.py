@@ -183,9 +183,12 @@ def _look_again(goal: ProgramGoal, words: NoMotion) -> NoMotion:
 
 def _go_around(goal: ProgramGoal, plan: TaskPlan) -> None:
     """Where other things or places do as well, `plan` goes on with those that the arm was not kept from."""
-    start = replace(goal.start, shut=goal.scene.shut, hard=goal.scene.hard)
+    facts = goal.scene.shut, goal.scene.hard
+    if facts == (goal.start.shut, goal.start.hard):
+        return
+    goal.start = replace(goal.start, shut=facts[0], hard=facts[1])
     try:
-        plan.turn(interpret(goal.reading.program, start, goal.settled))
+        plan.turn(interpret(goal.reading.program, goal.start, goal.settled))
     except Refused:  # no others do
         return
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
 from palme.planners.program.free_places import (
     CLOSE,
+    INSIDE,
     PUT_ASIDE,
     SPACES,
     SPACING,
@@ -25,7 +26,7 @@ from palme.planners.program.goals import MIDDLE, XY
 from palme.planners.program.scene import SeenScene
 
 
-def row(scene: SeenScene, ids: tuple[int, ...], axis: int) -> tuple[XY, ...]:
+def row(scene: SeenScene, ids: tuple[int, ...], axis: int, keep: Collection[int] = ()) -> tuple[XY, ...]:
     """Places for `ids` in a straight line: from left to right (axis 1) or from front to back (axis 0).
 
     Raises:
@@ -42,10 +43,10 @@ def row(scene: SeenScene, ids: tuple[int, ...], axis: int) -> tuple[XY, ...]:
     def cost(places: tuple[XY, ...]) -> float:
         return sum(math.dist(scene[id].xyz[:2], xy) for id, xy in zip(ids, places, strict=True))
 
-    return _free_shape(scene, ids, lines, cost, f"a row of {len(ids)}")
+    return _free_shape(scene, ids, lines, cost, keep, f"a row of {len(ids)}")
 
 
-def ring(scene: SeenScene, ids: tuple[int, ...], shape: str) -> tuple[XY, ...]:
+def ring(scene: SeenScene, ids: tuple[int, ...], shape: str, keep: Collection[int] = ()) -> tuple[XY, ...]:
     """Places for `ids` on a circle, on a square's corners and edges, or on a triangle's.
 
     Raises:
@@ -65,7 +66,7 @@ def ring(scene: SeenScene, ids: tuple[int, ...], shape: str) -> tuple[XY, ...]:
             sum(x for x, _ in places) / n - dx - MIDDLE[0], sum(y for _, y in places) / n - dy - MIDDLE[1]
         )
 
-    return _free_shape(scene, ids, shapes, cost, f"a {shape} of {n}")
+    return _free_shape(scene, ids, shapes, cost, keep, f"a {shape} of {n}")
 
 
 def _free_shape(
@@ -73,6 +74,7 @@ def _free_shape(
     ids: Sequence[int],
     shapes: Sequence[tuple[XY, ...]],
     cost: Callable[[tuple[XY, ...]], float],
+    keep: Collection[int],
     said: str,
 ) -> tuple[XY, ...]:
     """The one of `shapes` of least `cost` whose places are free, or can be made free.
@@ -92,7 +94,8 @@ def _free_shape(
     taken = []
     for places in inside:
         there = {id for xy in places for id in too_close(scene, xy, ids, None, CLOSE)}
-        if can_go(there, scene, ()):
+        solid = {id for xy in places for id in too_close(scene, xy, ids, None, INSIDE)}
+        if there == solid and can_go(there, scene, keep):  # what is near and not in the way stays there
             taken.append((cost(places) + PUT_ASIDE * len(there), places))
     if not taken:
         raise NoRoom(f"There is no room for {said}.")

@@ -60,9 +60,12 @@ class TaskPlan:
         why: CannotGoOn | None = None
         for goal in self._open(scene):
             try:
+                if _holds(goal, scene):
+                    continue
                 step = _towards(goal, scene, self.intent.keep)
             except (NoRoom, CannotGoOn) as error:
-                known = f" I tried, and {blocked[-1].obstacle}." if scene.shut and blocked else ""
+                lacks = isinstance(error, NoRoom) and scene.shut and blocked
+                known = f" I tried, and {blocked[-1].obstacle}." if lacks else ""
                 why = why or CannotGoOn(f"{error}{known}")
                 if not blocked:
                     raise why from error
@@ -89,7 +92,7 @@ class TaskPlan:
         self.intent, self.reached = intent, same
 
     def _open(self, scene: SeenScene) -> Iterator[Goal]:
-        """What is due, and then what may as well come first."""
+        """What is due, and then what may as well come first; some of it may hold already."""
         intent, goals = self.intent, self.intent.goals
         while self.reached < len(goals) and _holds(goals[self.reached], scene):
             self.reached += 1
@@ -100,12 +103,9 @@ class TaskPlan:
                 if call != intent.calls[self.reached]:
                     break
                 if not parts(due) & parts(goal, own=True) | parts(goal) & parts(due, own=True):
-                    if not _holds(goal, scene):
-                        yield goal
+                    yield goal
             return
-        for goal in intent.final:
-            if not isinstance(goal, Unmoved) and not _holds(goal, scene):
-                yield goal
+        yield from (goal for goal in intent.final if not isinstance(goal, Unmoved))
 
     def broken(self, scene: SeenScene) -> tuple[Goal, ...]:
         """What was not to be touched and is not where it was."""

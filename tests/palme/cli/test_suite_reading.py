@@ -149,6 +149,7 @@ def test_the_command_writes_counts_cases_and_a_page(tmp_path: Path, monkeypatch)
     [
         (["reading_only=true"], "suite=FILE"),
         ([f"suite={CONFIGS}/suites/example.yaml", "reading_only=true"], "planner=program"),
+        (["reader.nonsense=x"], "reader.nonsense"),
         (["reader.adapter=x"], "reader.adapter is called planner.weights now"),
         (["reader.threshold=0.5"], "reader.threshold is called planner.threshold now"),
         (["planner=program", "planner.threshold=2"], "planner.threshold=2: a confidence lies in [0, 1]"),

@@ -17,7 +17,8 @@ def test_agreement(answer: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["", " ", "right", "that", "it", "that one", "please", "no", "yes, but the blue one", "the right one", "do not",
+    ["", " ", "right", "that", "it", "that one", "please", "no", "yes, but the blue one", "the right one",
+     "do not", "go right",
      "is it",
      "yesterday", "not ok"],
 )  # fmt: skip

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from palme.cli.rig.build import Rig
     from palme.planners.program.reader import Reader
 
-_reader: Reader | None = None
 _rig: Rig | None = None
 
 
@@ -47,16 +46,13 @@ def _play(config: EvalConfig, spec: CaseSpec) -> CaseResult:
 
 
 def _started_reader(config: EvalConfig) -> Reader:
-    global _reader
-    if _reader is None:
-        import torch
+    import torch
 
-        from palme.cli.rig.readers import build_reader
+    from palme.cli.rig.readers import build_reader
 
-        with interruptible(), beginning():
-            torch.set_num_threads(1)
-            _reader = build_reader(config.reader)
-    return _reader
+    with interruptible(), beginning():
+        torch.set_num_threads(1)
+        return build_reader(config.reader)
 
 
 def _started_rig(config: EvalConfig) -> Rig:
@@ -72,8 +68,7 @@ def _started_rig(config: EvalConfig) -> Rig:
 
 
 def _close() -> None:
-    global _reader, _rig
-    _reader = None
+    global _rig
     if _rig is not None:
         _rig.close()
     _rig = None

@@ -26,15 +26,14 @@ class Doubts:
         violations: of the word check.
         agrees: whether a second reading asks for the same; None = there was none.
         rival: probability of another program that fits and asks for something else, as a share of this one's.
-        share: probability of this program, as a share of that of the most probable, which does not fit;
-            None = it is the most probable.
+        passed_over: whether the most probable program does not fit, and this one is another.
     """
 
     language: str
     violations: tuple[Violation, ...]
     agrees: bool | None = None
     rival: float = 0.0
-    share: float | None = None
+    passed_over: bool = False
 
     @classmethod
     def of(cls, reading: Reading) -> Doubts:
@@ -66,7 +65,7 @@ def features(reading: Reading, doubts: Doubts) -> Mapping[str, float]:
         "disagrees": float(doubts.agrees is False),
         "agrees": float(doubts.agrees is True),
         "rival": doubts.rival,
-        "passed_over": 0.0 if doubts.share is None else 1.0,
+        "passed_over": float(doubts.passed_over),
         "foreign": float(doubts.language != ENGLISH),
         "long": min(len(reading.sentence), 200) / 200,
         "many_calls": min(len(written.parts), 40) / 40,

@@ -100,7 +100,9 @@ class SureReader:
         """The first of the most probable programs that fits, else the most probable one."""
         first = self._reader.read(sentence)
         doubts = Doubts.of(first)
-        if not _claims_anything(first.program) or (first.probability >= CLEAR and not doubts.sure):
+        if not _claims_anything(first.program) or (
+            first.probability >= self._sure_enough and not doubts.sure
+        ):
             return first, doubts
         fitting = list(self._others(first))
         if not doubts.sure:
@@ -110,10 +112,9 @@ class SureReader:
         chosen, doubts = fitting[0]
         rivals = [one for one, _ in fitting[1:] if not same(chosen.program, one.program)]
         rival = max((one.probability for one in rivals), default=0.0) / max(chosen.probability, 1e-9)
-        passed_over = 0.0 if chosen is first else chosen.probability / max(first.probability, 1e-9)
         seconds = first.seconds if chosen is first else first.seconds + chosen.seconds
         return replace(chosen, seconds=seconds), replace(
-            doubts, rival=min(rival, 1.0), share=None if chosen is first else passed_over
+            doubts, rival=min(rival, 1.0), passed_over=chosen is not first
         )
 
     def _others(self, first: Reading) -> Iterator[tuple[Reading, Doubts]]:

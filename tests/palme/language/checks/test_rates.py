@@ -14,7 +14,7 @@ def found() -> Rates:
 
 def test_few_right_programs_are_stopped(found: Rates) -> None:
     assert found.right == SENTENCES
-    assert found.stopped <= 0.3 * found.right
+    assert found.stopped <= 0.22 * found.right  # 0.175 when this was written
 
 
 def test_most_programs_with_one_thing_wrong_are_stopped_or_doubted(found: Rates) -> None:

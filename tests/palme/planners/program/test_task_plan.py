@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from palme.language.programs.parser import parse
+from palme.planners.base import Blocked
 from palme.planners.program.goals import At, Goal, OnTable
 from palme.planners.program.interpreter import Refused, interpret
 from palme.planners.program.placing import TABLE_TOP, after
@@ -120,3 +121,14 @@ def test_of_two_that_look_alike_the_step_means_the_one_that_was_asked_for() -> N
     plan = TaskPlan(interpret(parse("put(red block [rightmost], in blue bowl)"), seen))
     step = plan.next(seen)
     assert step is not None and step.step.what_at == pytest.approx((0.4, 0.2, 0.034))
+
+
+def test_another_thing_that_is_out_of_sight_does_not_end_a_step_that_is_worth_a_try() -> None:
+    seen = scene("red block 0.4 -0.2", "red block 0.4 0.05", "blue bowl 0.5 0.2")
+    plan = TaskPlan(interpret(parse("put(all red block, in blue bowl)"), seen))
+    first = plan.next(seen)
+    assert first is not None
+    hidden = SeenScene(tuple(one for one in seen if one.id != 1 - first.then.what))
+    assert {one.id for one in hidden} == {first.then.what, 2}
+    again = plan.next(hidden, (Blocked(first.step, "something is in the way"),))
+    assert again is not None and again.step == first.step

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from palme.errors import OutOfReach, Stuck
+from palme.errors import NoMotion, OutOfReach, Stuck
 from palme.planners.base import Blocked, Context, PlannedStep
 from palme.planners.go_around import untried
 from palme.planners.palme import PalmePlanner
 from robots.safety.chunk_verdict import OBSTACLES
-from robots.skills import Step
+from robots.skills import DONE, Step
 from tests.planner_fakes import observation, scene, seen
 
 WORDS = [*OBSTACLES.values(), OutOfReach.obstacle]
@@ -62,3 +62,27 @@ def test_no_more_plans_are_made_than_are_needed():
             yield PlannedStep(Step.parse(text))
 
     assert untried(plans(), ()).step.what == "red block" and len(made) == 1
+
+
+def _stopping(*texts: str):
+    for text in texts:
+        yield PlannedStep(Step.parse(text))
+    raise NoMotion("I do not know another step.")
+
+
+def test_what_cannot_be_planned_next_does_not_lose_what_is_worth_a_try():
+    first = "put the red block in the blue bowl"
+    one = Blocked(Step.parse(first), WORDS[0])
+    assert untried(_stopping(first), (one,)).step.text == first
+    with pytest.raises(Stuck, match=WORDS[0]):
+        untried(_stopping(first), (one, one))
+    with pytest.raises(NoMotion, match="another"):
+        untried(_stopping(), (one,))
+
+
+def test_it_is_not_done_while_a_step_is_worth_a_try():
+    first = "put the red block in the blue bowl"
+    one = Blocked(Step.parse(first), WORDS[0])
+    plans = [PlannedStep(Step.parse(first)), PlannedStep(DONE)]
+    assert untried(plans, (one,)).step.text == first
+    assert untried(plans[1:], (one,)).step.is_done
