@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from palme.perception.hand import PALM, PALM_UP, TIP_BELOW, box_gap
 from palme.perception.unexplained import FACE, MIN_PIXELS, face_middle
 from robots.motion.pick_place import DROP, GRASP_DEPTH
 from robots.skills import Location
@@ -32,10 +33,6 @@ PITCH, TURNS = 0.006, 8
 """[m] between places, and turns of the hand in half a turn, that are tried."""
 FINGER = (0.008, 0.020, 0.0105)
 """[m] from a held thing's side as the hand lets go: where a finger begins and ends, and half its width."""
-TIP_BELOW = 0.0088
-"""[m] that finger tips reach below the tool's frame."""
-PALM_ABOVE, PALM = 0.036, (0.104, 0.032)
-"""[m] above the tool's frame where the palm begins, half its length along closing and half its width."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,15 @@ def has_rim(xyz: Array, at: Location) -> bool:
 def _on_floor(
     content: Array, around: Array, inner: float, edge: float, is_round: bool
 ) -> tuple[float, float, float] | None:
-    """(x, y, yaw) from the bowl's middle, or None where it is full."""
+    """(x, y) in [m] from the bowl's middle and yaw in [rad], or None where it is full.
+
+    Args:
+        content, around: (K, 3) points in [m] from the bowl's middle: inside, and all above its rim.
+        inner: half the bowl's inner width in [m].
+        edge, is_round: of the thing.
+    """
     tool = FLOOR + edge - GRASP_DEPTH + DROP
-    solid, high = around[around[:, 2] > tool - TIP_BELOW], around[around[:, 2] > tool + PALM_ABOVE]
+    solid, high = around[around[:, 2] > tool - TIP_BELOW], around[around[:, 2] > tool + PALM_UP]
     steps = np.arange(-0.036, 0.0361, PITCH)
     best, best_score = None, -math.inf
     for yaw in np.arange(TURNS) * (math.pi / TURNS):
@@ -109,11 +112,19 @@ def _on_floor(
             score = min(gap, GAP[1]) + (0.02 * float(np.hypot(*offset)) if not len(content) else 0.0)
             if score > best_score:
                 best, best_score = (float(offset[0]), float(offset[1]), float(yaw)), score
+                if len(content) and not score < GAP[1]:  # none is better
+                    return best
     return best
 
 
 def _room(content: Array, offset: Array, turn: Array, inner: float, half: float, is_round: bool) -> float:
-    """Gap in [m] of the thing's outline to the wall, taken as a circle, and to what is inside."""
+    """Gap in [m] of the thing's outline to the wall, taken as a circle, and to what is inside.
+
+    Args:
+        content: (K, 3) points inside.
+        offset: (2,) of the thing from the bowl's middle.
+        turn: (2, 2), rows are the directions of closing and across it.
+    """
     local = np.abs(turn @ offset)
     wall = inner - float(np.hypot(*offset) + half if is_round else np.hypot(*(local + half)))
     if not wall > GAP[0]:
@@ -121,7 +132,8 @@ def _room(content: Array, offset: Array, turn: Array, inner: float, half: float,
     if is_round:
         apart = np.hypot(*(content[:, :2] - offset).T) - half
     else:
-        apart = _to_box((content[:, :2] - offset) @ turn.T, half, half)
+        along, aside = turn @ (content[:, :2] - offset).T
+        apart = box_gap(along, aside, half, half)
     return min(wall, float(np.min(apart, initial=1.0)))
 
 
@@ -130,17 +142,14 @@ def _hand_room(solid: Array, high: Array, offset: Array, turn: Array, inner: flo
     near, far, wide = half + FINGER[0], half + FINGER[1], FINGER[2]
     local = turn @ offset
     reach = float(np.hypot(abs(local[0]) + far, abs(local[1]) + wide))
-    seen = np.abs((solid[:, :2] - offset) @ turn.T) - [(near + far) / 2, 0.0]
-    fingers = _to_box(seen, (far - near) / 2, wide)
-    palm = _to_box((high[:, :2] - offset) @ turn.T, *PALM)
-    return min(inner + 0.002 - reach, float(np.min(fingers, initial=1.0)), float(np.min(palm, initial=1.0)))
-
-
-def _to_box(points: Array, half_length: float, half_width: float) -> Array:
-    """Signed distance of points (K, 2) to a box around the origin."""
-    out = np.abs(points) - [half_length, half_width]
-    outside = np.hypot(*np.maximum(out, 0.0).T)
-    return outside + np.minimum(out.max(1, initial=-1.0), 0.0)
+    wall = inner + 0.002 - reach
+    if not wall > GAP[0]:
+        return wall
+    along, aside = turn @ (solid[:, :2] - offset).T
+    fingers = box_gap(np.abs(along) - (near + far) / 2, aside, (far - near) / 2, wide)
+    along, aside = turn @ (high[:, :2] - offset).T
+    palm = box_gap(along, aside, *PALM)
+    return min(wall, float(np.min(fingers, initial=1.0)), float(np.min(palm, initial=1.0)))
 
 
 def _lowest_face(content: Array, edge: float) -> Array | None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from palme.perception.hand import PALM, PALM_UP, TIP_BELOW, box_gap
 from robots.motion.pick_place import GRASP_DEPTH
 from robots.skills import Location
 
@@ -20,12 +21,12 @@ MIN_PIXELS = 6
 YAWS = 16
 FINGER = (0.030, 0.021, 0.0105)
 """[m] along closing, where a finger's middle is as it lets go, half its length, half its width."""
-PALM_ABOVE, PALM = 0.05, (0.104, 0.032)
-"""[m] above the table where the palm begins, and half its length along closing and half its width."""
+PALM_ABOVE = 0.05
+"""[m] above the table where the palm begins."""
 OBSTACLE_Z = (0.010, 0.15)
 """[m] of what stands on the table; above is the arm with its load."""
-TIP, TIP_BELOW, PALM_UP = 0.012, 0.0088, 0.036
-"""[m] thickness of a finger's tip, how far it reaches below the tool's frame, and the palm above that."""
+TIP = 0.012
+"""[m] thickness of a finger's tip."""
 OWN, OPEN = 0.004, 0.014
 """[m] around a thing within which what is measured is itself, and that fingers open beyond its width."""
 HITS, BETTER = -0.003, 0.004
@@ -63,9 +64,9 @@ def yaw_with_room(xyz: Array, at: Location) -> float:
         closing = np.array([-math.sin(yaw), math.cos(yaw)])
         across = np.array([math.cos(yaw), math.sin(yaw)])
         along, aside = np.abs(points[:, :2] @ closing), np.abs(points[:, :2] @ across)
-        fingers = _gap(along - FINGER[0], aside, FINGER[1], FINGER[2])
+        fingers = box_gap(along - FINGER[0], aside, FINGER[1], FINGER[2])
         high = points[:, 2] > PALM_ABOVE
-        palm = _gap(along[high], aside[high], *PALM)
+        palm = box_gap(along[high], aside[high], *PALM)
         room = min(float(np.min(fingers, initial=ROOM)), float(np.min(palm, initial=ROOM)))
         if room > best_room + 1e-6:
             best, best_room = yaw, room
@@ -94,9 +95,9 @@ def turn_with_room(
         closing, across = (-math.sin(turn), math.cos(turn)), (math.cos(turn), math.sin(turn))
         along, aside = np.abs(low[:, :2] @ closing), np.abs(low[:, :2] @ across)
         own = np.hypot(along, aside) < half if is_round else (along < half) & (aside < half)
-        fingers = _gap(along - wide / 2 - TIP / 2, aside, TIP / 2, FINGER[2])[~own]
+        fingers = box_gap(along - wide / 2 - TIP / 2, aside, TIP / 2, FINGER[2])[~own]
         over = np.abs(high[:, :2] @ closing), np.abs(high[:, :2] @ across)
-        palm = _gap(*over, *PALM)[np.hypot(*over) > 0.71 * edge + OWN]
+        palm = box_gap(*over, *PALM)[np.hypot(*over) > 0.71 * edge + OWN]
         return min(float(np.min(fingers, initial=ROOM)), float(np.min(palm, initial=ROOM)))
 
     given = room(yaw, opening)
@@ -106,10 +107,3 @@ def turn_with_room(
     turns = [yaw + k * math.pi / YAWS for k in range(1, YAWS)] if is_round else [yaw + math.pi / 2, yaw]
     best = max(turns, key=lambda turn: room(turn, wide))
     return (best % math.pi, wide) if room(best, wide) > given + BETTER else (yaw, opening)
-
-
-def _gap(along: Array, aside: Array, half_length: float, half_width: float) -> Array:
-    """Signed distance of points to a box."""
-    dx, dy = np.abs(along) - half_length, aside - half_width
-    outside = np.hypot(np.maximum(dx, 0.0), np.maximum(dy, 0.0))
-    return outside + np.minimum(np.maximum(dx, dy), 0.0)
