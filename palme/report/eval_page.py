@@ -6,7 +6,7 @@ import math
 from html import escape
 
 from palme.report.eval_words import done_section, follow_section, layer_section
-from palme.report.parts import brand, facts, footer, page, worded
+from palme.report.parts import brand, facts, figure, footer, interval, page, worded
 from palme.report.results import EvalResults, Failure, TaskResult
 
 MAX_FAILURES = 200
@@ -63,11 +63,11 @@ def _facts(results: EvalResults) -> str:
         if key in settings
     ]
     if timing.planner_ms:
-        pairs.append(("Planner call", _figure(timing.planner_ms.median, 0), "ms"))
+        pairs.append(("Planner call", figure(timing.planner_ms.median, 0), "ms"))
     if timing.policy_ms:
-        pairs.append(("Policy call", _figure(timing.policy_ms.median, 0), "ms"))
+        pairs.append(("Policy call", figure(timing.policy_ms.median, 0), "ms"))
     if timing.times_real_time:
-        pairs.append(("Speed", _figure(timing.times_real_time, 1), "× real time"))
+        pairs.append(("Speed", figure(timing.times_real_time, 1), "× real time"))
     return facts(pairs)
 
 
@@ -96,14 +96,10 @@ def _row(name: str, row: TaskResult, tone: str = "") -> str:
         f'<tr class="{tone}"><td><code>{escape(name)}</code></td>'
         f"<td>{row.success_at_end} of {row.episodes}</td>"
         f"<td>{_range(row.success_at_end / row.episodes, low, high)}</td>"
-        f"<td>{_interval(low, high)}</td><td>{row.success_ever}</td>"
-        f"<td>{row.said_done_but_was_not}</td><td>{_figure(row.steps_mean)}</td>"
-        f"<td>{_figure(row.replans_mean)}</td></tr>"
+        f"<td>{interval(low, high)}</td><td>{row.success_ever}</td>"
+        f"<td>{row.said_done_but_was_not}</td><td>{figure(row.steps_mean)}</td>"
+        f"<td>{figure(row.replans_mean)}</td></tr>"
     )
-
-
-def _interval(low: float, high: float) -> str:
-    return f"{_figure(100 * low, 1)} – {_figure(100 * high, 1)} %"
 
 
 def _range(share: float, low: float, high: float) -> str:
@@ -134,7 +130,7 @@ def _controls(results: EvalResults) -> str:
                 f'<tr><td>{escape(control)}</td><td class="text quiet">{meaning.get(control, "")}</td>'
                 f'<td class="text"><code>{escape(name)}</code></td>'
                 f"<td>{row.success_at_end} of {row.episodes}</td>"
-                f"<td>{_interval(low, high)}</td></tr>"
+                f"<td>{interval(low, high)}</td></tr>"
             )
     return (
         "<h2>Controls</h2><p class='lead'>The same scenes with one input removed; they should fail.</p>"
@@ -154,8 +150,8 @@ def _time(results: EvalResults) -> str:
     bars = "".join(f'<i class="k{k}" style="width:{x:.2f}%" title="{part}"></i>' for k, part, x in shares)
     legend = " · ".join(f'<span class="dot k{k}"></span>{part} {x:.0f} %' for k, part, x in shares)
     return (
-        f"<h2>Time</h2><p class='lead'>{_figure(timing.arm_s, 0)} s of arm time took "
-        f"{_figure(timing.wall_s, 0)} s in "
+        f"<h2>Time</h2><p class='lead'>{figure(timing.arm_s, 0)} s of arm time took "
+        f"{figure(timing.wall_s, 0)} s in "
         f'one process.</p><div class="stack">{bars}</div><p class="timeline">{legend}</p>'
     )
 
@@ -205,7 +201,3 @@ def _bystanders(results: EvalResults) -> str:
         return lead
     head = '<tr><th>task</th><th>index</th><th class="text">what, how far</th></tr>'
     return f'{lead}<div class="scroll"><table>{head}{rows}</table></div>'
-
-
-def _figure(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from palme.report.parts import interval
 from palme.report.results import EvalResults
 from palme.report.stats import wilson
 
@@ -16,7 +17,7 @@ def follow_section(results: EvalResults) -> str:
     for name, row in results.follow.items():
         rows += (
             f'<tr class="{"total" if name == "overall" else ""}"><td><code>{escape(name)}</code></td>'
-            f"<td>{row.followed} of {row.pairs}</td><td>{_share(row.followed, row.pairs)}</td>"
+            f"<td>{row.followed} of {row.pairs}</td><td>{interval(*row.wilson95)}</td>"
             f"<td>{row.goes_where_told} of {2 * row.pairs}</td>"
             f"<td>{row.avoids_the_other} of {row.pairs}</td>"
             f"<td>{row.moved_unsaid} of {row.unsaid}</td></tr>"
@@ -66,7 +67,4 @@ def layer_section(results: EvalResults) -> str:
 
 
 def _share(n: int, of: int) -> str:
-    if not of:
-        return "–"
-    low, high = wilson(n, of)
-    return f"{100 * low:.1f} – {100 * high:.1f} %"
+    return interval(*wilson(n, of)) if of else "–"

@@ -36,6 +36,16 @@ def page(title: str, body: str) -> str:
     )
 
 
+def figure(value: float | None, digits: int = 2) -> str:
+    """A number, or a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def interval(low: float, high: float) -> str:
+    """An interval of shares, in percent."""
+    return f"{figure(100 * low, 1)} – {figure(100 * high, 1)} %"
+
+
 def brand(kind: str, note: str) -> str:
     """The header line."""
     return f'<div class="brand"><span><b>palme</b> · {escape(kind)}</span><span>{escape(note)}</span></div>'

@@ -154,7 +154,7 @@ class AutoConfig(ReaderSettings, PlannerConfig):
         """See `PlannerConfig.chosen`."""
         from palme.planners.program.load import is_there
 
-        if self.endpoint is not None or is_there(self.model, self.weights):
+        if self.endpoint is not None or is_there(self.model, self.weights, self.in_context):
             own = {one.name: getattr(self, one.name) for one in fields(ReaderSettings)}
             return ProgramConfig(**own)
         return PalmeConfig(weights=None)

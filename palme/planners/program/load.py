@@ -37,6 +37,7 @@ class RememberingReader:
             return error.with_traceback(None)
 
 
-def is_there(model: str, weights: Path | None = None) -> bool:
-    """Whether a model and an adapter of it are there."""
-    return (is_ready(model) or Path(model).is_dir()) and ((weights or WEIGHTS) / ADAPTER).is_file()
+def is_there(model: str, weights: Path | None = None, in_context: bool = False) -> bool:
+    """Whether a model is there, and the adapter that it reads with, if it does."""
+    alone = in_context and weights is None
+    return (is_ready(model) or Path(model).is_dir()) and (alone or ((weights or WEIGHTS) / ADAPTER).is_file())

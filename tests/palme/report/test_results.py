@@ -80,6 +80,6 @@ def test_the_page_shows_words_done_and_the_layers_that_failed():
     unsaid = replace(result(0, False, "unsaid"), begun=1)
     played = [replace(result(0, True), told=True, late_s=1.5), failed, swapped, unsaid]
     page = eval_page(EvalResults.from_json(summary(played, ["put_in_bowl"], SETTINGS)))
-    assert "<h2>Words</h2>" in page and "1 of 1</td><td>20.7 – 100.0 %" in page  # followed
+    assert "<h2>Words</h2>" in page and "1 of 1</td><td>20.6 – 100.0 %" in page  # followed
     assert "1 of 2</td><td>9.5 – 90.5 %" in page and "median 1.5 s" in page  # said done, and it was not
     assert "<td>perception</td><td>1</td>" in page and "perception: &lt;seen&gt; elsewhere" in page
