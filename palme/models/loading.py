@@ -47,9 +47,10 @@ def read_model(
 ) -> Reading:
     """A model's folder, checked.
 
-    Base weights alone fill a model with LoRA settings too: its adapters begin as they do in training, without
-    effect. Names as PEFT writes them (`base_model.model.`, without the adapter's name) are understood, and a
-    PEFT adapter beside the base.
+    Weights of the language model come from the folder, or where it has none of them from the base that its
+    config names. Base weights alone fill a model with LoRA settings too: its adapters begin as they do in
+    training, without effect. Names as PEFT writes them (`base_model.model.`, without the adapter's name) are
+    understood, and a PEFT adapter beside the base.
 
     Args:
         kind: the model's class.
@@ -74,7 +75,7 @@ def read_model(
                 str(described), return_unused_kwargs=True, local_files_only=True, **keywords
             )
     found = folder_weights(path, REMEDY)
-    if config.base:
+    if config.base and not any(map(_is_of_lm, found)):
         found |= _of_base(config.base)
     if (path / ADAPTER_CONFIG).exists():
         config.lora = _peft_settings(path / ADAPTER_CONFIG)
@@ -96,8 +97,13 @@ def read_model(
     return Reading(config, named, learning, rest)
 
 
+def _is_of_lm(name: str) -> bool:
+    """Whether a tensor is one of the language model's own, and none of an adapter of it."""
+    return name.removeprefix(PEFT_PREFIX).startswith("lm.") and "lora_" not in name
+
+
 def _of_base(name: str) -> dict[str, Tensor]:
-    """The weights of the pretrained language model `name`, which a model around it does not save again."""
+    """The weights of the pretrained language model `name`, for a folder that holds none of it."""
     from palme.models.pretrained.load import REMEDY as BRING
     from palme.models.pretrained.load import folder_for
 

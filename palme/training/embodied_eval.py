@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,12 @@ from palme.training.datasets.asked_scenes import KINDS, NEXT, Asked, AskedScene,
 from palme.training.datasets.detection_noise import SHARP
 from palme.training.datasets.planner_batches import Read
 from palme.training.datasets.tasks import TaskSource
+from palme.training.planner_eval import FAMILIES, step_words
 from robots.skills import BadStep, Step
 
 if TYPE_CHECKING:
     from palme.training.models.embodied import EmbodiedWriter
 
-FAMILIES = ("put_in_bowl", "stack_tower", "match_bowls")
 Counts = dict[str, tuple[int, int]]
 """Right and asked of each kind."""
 TOGETHER = 4  # scenes of a batch
@@ -72,8 +72,9 @@ def evaluate(
     senses = senses_of(net.model)
     with torch.inference_mode():
         for k in range(0, n, TOGETHER):
-            batch = batch_of(scenes[k : k + TOGETHER], vocabulary, senses, config.scene_first)
-            for kind, is_right in _short(net, batch, vocabulary):
+            part = scenes[k : k + TOGETHER]
+            batch = batch_of(part, vocabulary, senses, config.scene_first)
+            for kind, is_right in _short(net, part, batch, vocabulary):
                 found, asked = counts.get(kind, (0, 0))
                 counts[kind] = (found + is_right, asked + 1)
         for family in FAMILIES:
@@ -86,22 +87,25 @@ def evaluate(
     return counts
 
 
-def _short(net: EmbodiedWriter, batch: AskedBatch, vocabulary: Vocabulary) -> list[tuple[str, bool]]:
-    """(kind, whether decoding gives the right answer) of each question.
+def _short(
+    net: EmbodiedWriter, scenes: Sequence[AskedScene], batch: AskedBatch, vocabulary: Vocabulary
+) -> list[tuple[str, bool]]:
+    """(kind, whether decoding gives the right answer) of each question of `scenes`, which are in `batch`.
 
     Greedy decoding gives it if each of its tokens is the most probable one that may follow the right ones
     before it, which one pass tells.
     """
     logits = net(batch)  # (M, A)
     columns = {token: k for k, token in enumerate(net.rows.tolist())}
-    right = [True] * len(batch.asked)
-    walks = [walk_of(one, vocabulary) for _, one in batch.asked]
+    asked = [one for scene in scenes for one in scene.asked]
+    right = [True] * len(asked)
+    walks = [walk_of(one, vocabulary) for one in asked]
     for row, token, q in zip(logits, batch.target.tolist(), batch.question.tolist(), strict=True):
         may = walks[q].allowed()
         best = may[int(row[[columns[t] for t in may]].argmax())]
         right[q] &= best == token
         walks[q].push(token)
-    return [(one.kind, ok) for (_, one), ok in zip(batch.asked, right, strict=True)]
+    return [(one.kind, ok) for one, ok in zip(asked, right, strict=True)]
 
 
 def walk_of(one: Asked, vocabulary: Vocabulary) -> Walk:
@@ -144,10 +148,9 @@ def _cut(one: Asked) -> Asked:
 
 
 def _step(words: list[str], scene: AskedScene) -> str:
-    words = [w for w in words[len(words) - words[::-1].index(";") if ";" in words else 0 :] if w != "."]
     names = [ENTITY_WORDS[k].replace("_", " ") for k in scene.objects["class_probs"].argmax(1)]
     try:
-        return str(Step.parse(" ".join(words)).resolve(names))
+        return str(Step.parse(" ".join(step_words(words))).resolve(names))
     except BadStep:
         return ""
 

@@ -65,13 +65,17 @@ def answers(
     return written
 
 
-def step_text(written: Sequence[str]) -> str:
-    """The step at the end of an answer, in the skill grammar; "" = none."""
+def step_words(written: Sequence[str]) -> list[str]:
+    """The words of the step at the end of an answer, without its rationale and the full stop."""
     words = list(written)
     if words and words[-1] == ".":
         words.pop()
-    if ";" in words:
-        words = words[len(words) - words[::-1].index(";") :]
+    return words[len(words) - words[::-1].index(";") :] if ";" in words else words
+
+
+def step_text(written: Sequence[str]) -> str:
+    """The step at the end of an answer, in the skill grammar; "" = none."""
+    words = step_words(written)
     if len(words) == 4 and words[0] == "put":
         return f"put the {words[1].replace('_', ' ')} {words[2]} the {words[3].replace('_', ' ')}"
     return " ".join(words)

@@ -13,7 +13,7 @@ from palme.model_folders import load_tokenizer
 from palme.models.connectors.phrase import PhraseConnector
 from palme.models.embodied_lm import EmbodiedLM
 from palme.models.modality import Modality, modality
-from palme.models.pretrained.load import REMEDY, TARGETS, folder_for, pretrained
+from palme.models.pretrained.load import REMEDY, TARGETS, folder_for, last_layers, pretrained
 from palme.models.processor import EmbodiedProcessor
 from palme.precision import has_fast_bf16
 from robots.files import replacing_files
@@ -26,7 +26,7 @@ def embodied_senses() -> list[Modality]:
 
 
 def embodied_around(
-    base: str, senses: Iterable[Modality], rank: int = 0, layers: int = 0
+    base: str, senses: Iterable[Modality], rank: int = 0, layers: int | None = None
 ) -> tuple[EmbodiedLM, Any]:
     """(a model around a pretrained language model, that one's tokenizer); its connectors learn, in fp32.
 
@@ -34,20 +34,22 @@ def embodied_around(
         base: a model in the cache, or a folder.
         senses: modalities of its sentences.
         rank: of the adapter (LoRA) of the language model, 0 = none: it is frozen whole.
-        layers: the last so many layers have one.
+        layers: the last so many layers have one, None = all; of no effect with rank 0.
 
     Raises:
         NotSetUp: the model is not in the cache.
         WeightsMissing, BadWeights: its files are not there, or damaged.
+        ValueError: an adapter in fewer than 1 layer.
     """
     lm, tokenizer = pretrained(base)
-    n = int(lm.config.num_hidden_layers)
-    lora = {
-        "r": rank,
-        "lora_alpha": 2 * rank,
-        "target_modules": list(TARGETS),
-        "layers_to_transform": list(range(max(n - layers, 0), n)),
-    }
+    lora: dict[str, Any] | None = None
+    if rank:
+        lora = {
+            "r": rank,
+            "lora_alpha": 2 * rank,
+            "target_modules": list(TARGETS),
+            "layers_to_transform": last_layers(lm, layers),
+        }
     model = EmbodiedLM.from_backbone(
         lm,
         tokenizer,
@@ -55,7 +57,7 @@ def embodied_around(
         base=base,
         scene_first=True,
         freeze_backbone=True,
-        lora=lora if rank else None,
+        lora=lora,
     )
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(_learns(name))

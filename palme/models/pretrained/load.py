@@ -48,17 +48,27 @@ def with_new_adapter(model: Any, rank: int, layers: int | None = None) -> Any:
         layers: the last so many layers have one; those before need no way back. None = all.
 
     Raises:
-        ValueError: the model has none of the matrices in `TARGETS`.
+        ValueError: the model has none of the matrices in `TARGETS`, or `layers` is below 1.
     """
     from peft import LoraConfig, get_peft_model
 
     settings = LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules=list(TARGETS), layers_to_transform=_last(model, layers)
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules=list(TARGETS),
+        layers_to_transform=last_layers(model, layers),
     )
     return _learning(get_peft_model(model, settings))
 
 
-def _last(model: Any, layers: int | None) -> list[int] | None:
+def last_layers(model: Any, layers: int | None) -> list[int] | None:
+    """Numbers of the last `layers` layers of a language model, for PEFT; None = all of them.
+
+    Raises:
+        ValueError: `layers` is below 1: no layer, which PEFT takes for every one.
+    """
+    if layers is not None and layers < 1:
+        raise ValueError(f"layers={layers}: an adapter needs at least 1; give None for all of them")
     n = int(model.config.num_hidden_layers)
     return None if layers is None or layers >= n else list(range(n - layers, n))
 

@@ -18,7 +18,7 @@ from palme.language.sentence import placeholder
 from palme.language.vocabulary import PAD, Vocabulary
 from palme.models.modality import Modality
 from palme.models.processor import Placed, tensors
-from palme.training.datasets.asked_scenes import KINDS, NEXT, Asked, AskedScene
+from palme.training.datasets.asked_scenes import KINDS, NEXT, AskedScene
 from palme.training.datasets.planner_batches import Read
 
 Senses = dict[str, Modality]
@@ -37,7 +37,6 @@ class AskedBatch:
         question: (M,) number of its question in the batch.
         kind: (Q,) index into `KINDS`.
         observations: see `palme.models.processor.Observations`.
-        asked: the Q questions, each with its scene.
     """
 
     ids: Tensor
@@ -48,7 +47,6 @@ class AskedBatch:
     question: Tensor
     kind: Tensor
     observations: dict[str, dict[str, Tensor]]
-    asked: tuple[tuple[AskedScene, Asked], ...]
 
 
 @dataclass
@@ -94,7 +92,7 @@ def batch_of(
     rows: list[_Row] = []
     placed = Placed()
     answers: list[tuple[int, int, list[int]]] = []  # row, column of the first, tokens
-    asked: list[tuple[AskedScene, Asked]] = []
+    kinds: list[int] = []
     for scene in scenes:
         row = _Row()
         if scene_first:
@@ -117,7 +115,7 @@ def batch_of(
             reply = vocabulary.encode(one.reply)
             answers.append((len(rows) - 1, len(row.ids) + len(prompt), reply))
             row.add([*prompt, *reply[:-1]], row.shared, k)
-            asked.append((scene, one))
+            kinds.append(KINDS.index(one.kind))
     t = max(len(row.ids) for row in rows)
     at = [r * t + c + k - 1 for r, c, reply in answers for k in range(len(reply))]
     return AskedBatch(
@@ -127,9 +125,8 @@ def batch_of(
         torch.tensor(at),
         torch.tensor([token for *_, reply in answers for token in reply]),
         torch.tensor([q for q, (*_, reply) in enumerate(answers) for _ in reply]),
-        torch.tensor([KINDS.index(one.kind) for _, one in asked]),
+        torch.tensor(kinds),
         tensors(placed.arrays()),
-        tuple(asked),
     )
 
 

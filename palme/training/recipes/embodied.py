@@ -46,8 +46,9 @@ class EmbodiedTraining(TrainerConfig):
         rank, layers: of the adapter, and how many of the last layers have one; rank 0 = frozen.
         lora_lr: peak rate of the adapter; `lr` is that of connectors, and of a small planner.
         examples: number of distinct questions with answers, of all kinds together.
-        scenes: of a batch, each with about ten questions.
-        evaluate_n: questions of each kind in an evaluation.
+        scenes: of a batch, each with about ten questions; processes share them, and where there are more
+            processes than scenes, those that are left take all.
+        evaluate_n: questions of each kind in an evaluation, 0 = there is none.
     """
 
     out: FileName = "runs/embodied"
@@ -71,8 +72,9 @@ class EmbodiedTraining(TrainerConfig):
         super().__post_init__()
         if bool(self.base) == bool(self.start):
             raise SettingError(f"base={self.base!r}, start={self.start!r}: name one of them, not both")
-        if not self.examples >= 1:
-            raise SettingError(f"examples={self.examples}: must be at least 1")
+        for name, least in (("examples", 1), ("scenes", 1), ("layers", 1), ("rank", 0), ("evaluate_n", 0)):
+            if not getattr(self, name) >= least:
+                raise SettingError(f"{name}={getattr(self, name)}: must be at least {least}")
 
     def build(self, resources: Resources) -> EmbodiedRecipe:
         """See `TrainerConfig.build`."""
@@ -118,7 +120,8 @@ class EmbodiedRecipe:
         config: Any = self.model.config
         senses, first = senses_of(self.model), config.scene_first
         for scenes in groups:
-            yield batch_of(scenes, self.vocabulary, senses, first, self.read)
+            mine = scenes[processes.rank :: processes.world] or scenes
+            yield batch_of(mine, self.vocabulary, senses, first, self.read)
 
     def loss(self, batch: AskedBatch) -> tuple[Tensor, Figures]:
         """See `Recipe.loss`."""

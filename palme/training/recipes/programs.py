@@ -68,6 +68,9 @@ class ProgramsTraining(TrainerConfig):
         super().__post_init__()
         if not 0 <= self.again < 1:
             raise SettingError(f"again={self.again!r}: expected a share in [0, 1)")
+        for name in ("rank", "layers"):
+            if not getattr(self, name) >= 1:
+                raise SettingError(f"{name}={getattr(self, name)}: must be at least 1")
 
     def build(self, resources: Resources) -> ProgramsRecipe:
         """See `TrainerConfig.build`."""

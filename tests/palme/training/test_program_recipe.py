@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from palme.language.programs.prompt import SentenceTooLong, prompt_ids
 from palme.models.pretrained.load import pretrained, with_adapter, with_new_adapter
+from palme.training.devices import SettingError
 from palme.training.models.low_rank import LowRank
 from palme.training.recipes.programs import ProgramsRecipe, ProgramsTraining
 from palme.training.trainer import Trainer
@@ -116,6 +117,17 @@ def test_the_last_layers_alone_have_an_adapter(base: Path, layers: int) -> None:
     adapted = with_new_adapter(pretrained(base)[0], 4, layers)
     matrices = [name for name, _ in adapted.named_parameters() if "lora_A" in name]
     assert len(matrices) == 7 * min(layers, 2) and all("layers.1." in name for name in matrices[-7:])
+
+
+@pytest.mark.parametrize("layers", [0, -1])
+def test_an_adapter_in_no_layer_is_refused_and_not_one_in_all(
+    base: Path, tmp_path: Path, layers: int
+) -> None:
+    with pytest.raises(ValueError, match=f"layers={layers}"):
+        with_new_adapter(pretrained(base)[0], 4, layers)
+    for name in ("layers", "rank"):
+        with pytest.raises(SettingError, match=f"^{name}={layers}: must be at least 1$"):
+            _settings(base, tmp_path, **{name: layers})
 
 
 def test_its_way_back_is_that_of_autograd() -> None:
