@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from palme.model_folders import load_tokenizer
+from palme.model_folders import VOCABULARIES, load_tokenizer
 from palme.models.pretrained.cache import cache_root
+from robots.files import write_text
 
 SPECIAL = ("eos_token_id", "bos_token_id", "pad_token_id", "unk_token_id")
+
+FILES = (*VOCABULARIES, "*token*.json", "vocab*", "merges*", "*.model", "config.json")
+"""Patterns of the files that a tokenizer is made of."""
 
 
 class LightTokenizer:
@@ -59,13 +63,8 @@ def light_tokenizer(folder: Path, remedy: str) -> Any:
     if backend is None:
         return slow
     kept = {"tokenizer": backend.to_str(), "special": {name: getattr(slow, name) for name in SPECIAL}}
-    beside = file.with_suffix(f".{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(kept), encoding="utf-8")
-        beside.replace(file)
-    except OSError:  # a cache that cannot be written: it takes its time at every start
-        pass
+    with suppress(OSError):  # a cache that cannot be written: it takes its time at every start
+        write_text(file, json.dumps(kept))
     return _light(kept)
 
 
@@ -86,7 +85,7 @@ def _light(kept: Mapping[str, Any]) -> LightTokenizer:
 
 
 def _key(folder: Path) -> str:
-    files = sorted(file for pattern in ("*token*.json", "vocab*", "merges*") for file in folder.glob(pattern))
+    files = sorted({file for pattern in FILES for file in folder.glob(pattern)})
     what: list[object] = [version("transformers"), version("tokenizers"), str(folder.resolve())]
     for file in files:
         now = file.stat()

@@ -8,18 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
 
 from palme.models.pretrained.cache import cache_root
 from palme.weight_files import WeightsError, read_weights
+from robots.files import replacing
 
 KEPT = 2
 """Models with their adapters that are kept; of more, those that were read longest ago go."""
 LEAST = 2**26
 """Size in bytes from which on they are kept: smaller ones are made as fast as they are read."""
+ABANDONED_S = 3600.0
+"""Seconds after which an unfinished file is one that its process left."""
 FORM = 1
 """Of the tensors; another one makes the files of former versions of this code unread."""
 
@@ -42,20 +47,17 @@ def prepared(sources: list[Path], precision: str, make: Callable[[], dict[str, T
     file = cache_root() / "prepared" / f"{_key(sources, precision)}.safetensors"
     try:
         found = read_weights(file, "it is made anew")
-        os.utime(file)
-        return found
     except (OSError, WeightsError):
         pass
+    else:
+        with suppress(OSError):  # a cache that can be read alone
+            os.utime(file)
+        return found
     made = make()
-    beside = file.with_suffix(f".{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(file) as beside:
             _make_room(file.parent)
             save_file({name: tensor.contiguous() for name, tensor in made.items()}, beside)
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
     except (OSError, SafetensorError):  # a cache that cannot be written: they are made at every start
         pass
     return made
@@ -63,8 +65,10 @@ def prepared(sources: list[Path], precision: str, make: Callable[[], dict[str, T
 
 def _make_room(folder: Path) -> None:
     """Delete all but the newest, so that one more may come, and what a process that ended left."""
-    files = sorted(folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in files[KEPT - 1 :]:
+    ages = {file: time.time() - file.stat().st_mtime for file in folder.iterdir() if file.is_file()}
+    whole = [file for file in ages if file.suffix == ".safetensors" and not file.name.startswith(".")]
+    left = [file for file in ages if file not in whole and ages[file] > ABANDONED_S]
+    for file in [*sorted(whole, key=ages.__getitem__)[KEPT - 1 :], *left]:
         file.unlink(missing_ok=True)
 
 

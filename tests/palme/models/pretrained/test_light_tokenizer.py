@@ -10,7 +10,8 @@ import pytest
 from palme.language.programs.parser import ALL_WORDS
 from palme.language.programs.prompt import prompt_ids
 from palme.language.vocabulary import Vocabulary
-from palme.model_folders import load_tokenizer
+from palme.model_folders import VOCABULARIES, load_tokenizer
+from palme.models.pretrained import light_tokenizer as module
 from palme.models.pretrained.light_tokenizer import SPECIAL, LightTokenizer, light_tokenizer
 from palme.weight_files import BadWeights, WeightsMissing
 from tests.palme.tiny_lm import tiny_lm
@@ -73,10 +74,15 @@ def test_what_is_damaged_in_the_cache_is_made_anew(folder: Path, text: str) -> N
     assert json.loads(file.read_text())["tokenizer"]
 
 
-def test_a_changed_file_is_another_tokenizer(folder: Path) -> None:
+@pytest.mark.parametrize("name", [*VOCABULARIES, "tokenizer_config.json", "merges.txt", "config.json"])
+def test_a_changed_file_is_another_tokenizer(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = load_tokenizer(folder, "")
+    monkeypatch.setattr(module, "load_tokenizer", lambda *_: slow)  # whatever an added file says
     light_tokenizer(folder, "")
-    settings = folder / "tokenizer_config.json"
-    settings.write_text(settings.read_text() + "\n")
+    with (folder / name).open("a") as file:
+        file.write("\n")
     light_tokenizer(folder, "")
     assert len(kept(folder)) == 2
 

@@ -1,5 +1,7 @@
 """Prepared weights: read back as they were made, made anew for other files, and never left unfinished."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,20 @@ def test_they_are_made_once(source: Path) -> None:
     assert all(torch.equal(first[key], again[key]) and first[key].dtype == again[key].dtype for key in first)
 
 
+def test_from_a_cache_that_can_be_read_alone_they_are_read(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Maker(0.5)
+    prepared([source], "fp32", make)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert float(prepared([source], "fp32", make)["a"][0, 0]) == 0.5
+    assert make.times == 1
+
+
 @pytest.mark.parametrize("change", ["content", "precision", "another file"])
 def test_of_other_files_others_are_made(source: Path, change: str) -> None:
     prepared([source], "fp32", Maker(0.5))
@@ -64,10 +80,23 @@ def test_a_damaged_file_is_made_anew(source: Path, damage: bytes) -> None:
 
 
 def test_few_are_kept_and_nothing_unfinished(source: Path) -> None:
+    folder = source.parent / "cache" / "prepared"
+    folder.mkdir(parents=True)
+    hours_ago = time.time() - 2 * module.ABANDONED_S
+    left = [folder / name for name in (".12-0.tmp.safetensors", "0123abcd.12")]  # killed
+    for file in left:
+        file.write_bytes(b"half")
+        os.utime(file, (hours_ago, hours_ago))
+    others = folder / ".13-0.tmp.safetensors"  # which another process is writing
+    others.write_bytes(b"half")
     for k in range(KEPT + 2):
         source.write_bytes(b"1" * (k + 1))
         prepared([source], "fp32", Maker(k))
-    assert len(kept(source)) == KEPT and all(file.suffix == ".safetensors" for file in kept(source))
+    finished = [file for file in kept(source) if file != others]
+    assert others.exists() and not any(file.exists() for file in left)
+    assert len(finished) == KEPT and all(file.suffix == ".safetensors" for file in finished)
+    make = Maker(-1)
+    assert float(prepared([source], "fp32", make)["a"][0, 0]) == KEPT + 1 and make.times == 0  # the last one
 
 
 def test_without_a_cache_they_are_made_every_time(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +118,20 @@ def test_what_cannot_be_made_is_said_and_nothing_is_kept(source: Path) -> None:
     def make() -> dict[str, torch.Tensor]:
         raise FileNotFoundError(source)
 
-    source.unlink()
-    with pytest.raises(FileNotFoundError):
-        prepared([source], "fp32", make)
+    for _ in range(2):  # with the source, and without
+        with pytest.raises(FileNotFoundError):
+            prepared([source], "fp32", make)
+        assert not list((source.parent / "cache").rglob("*.safetensors*"))
+        source.unlink(missing_ok=True)
+
+
+def test_what_cannot_be_written_is_given_and_nothing_is_kept(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(_: object, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", half)
+    assert float(prepared([source], "fp32", Maker(0.5))["a"][0, 0]) == 0.5
+    assert not kept(source)
