@@ -106,10 +106,10 @@ FLIPPED = [
     ),
     (
         "first_that",
-        "empty the red bowl, then put the can on the table",
-        "empty ( red bowl ) ; put ( cylinder , on table )",
-        "empty the red bowl.* put the can on the table",
-        r"put \( cylinder , on table \) ; empty \( red bowl \)",
+        "put the can on the table, then empty the red bowl",
+        "put ( cylinder , on table ) ; empty ( red bowl )",
+        "(before you )?put the can on the table.* empty the red bowl",
+        r"empty \( red bowl \) ; put \( cylinder , on table \)",
     ),
     (
         "is_not",
@@ -173,6 +173,25 @@ def test_a_small_word_turns_a_program_round(
             "all_but",
             "put all blocks but not the red one in the bowl",
             "put ( all block [ not red ] , in bowl )",
+        ),
+        ("not_all", "put all the blocks in different bowls", "put ( all block , in each bowl )"),
+        (
+            "first_that",
+            "empty the red bowl, then put the can on the table",
+            "empty ( red bowl ) ; put ( cylinder , on table )",
+        ),
+        (
+            "first_that",
+            "clear the red block, then put the can on the table",
+            "clear ( red block ) ; put ( cylinder , on table )",
+        ),
+        *(
+            ("first_that", said, "put ( red block , on cylinder ) ; put ( cylinder , on table )")
+            for said in (
+                "put the red block on the can as well, then put the can on the table",
+                "put only the red block on the can, then put the can on the table",
+                "put the red block on the can, then just put the can on the table",
+            )
         ),
         ("first_that", "empty red, then put it on the can", "empty ( red bowl ) ; put ( it , on cylinder )"),
         (
