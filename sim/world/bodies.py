@@ -9,6 +9,8 @@ import functools
 import math
 from types import ModuleType
 
+from sim.appearances import bodies as appearances
+from sim.appearances.registry import appearance_named
 from sim.geometry.shapes import (
     BOWL_FLOOR,
     BOWL_HEIGHT,
@@ -60,6 +62,8 @@ def collision_shape(p: ModuleType, client: int, spec: ObjectSpec) -> int:
 def visual_shape(p: ModuleType, client: int, spec: ObjectSpec, rgb: RGB, shine: float = 0.0) -> int:
     """Visual shape of an object."""
     look = dict(rgbaColor=[*rgb, 1.0], specularColor=[shine] * 3, physicsClientId=client)
+    if spec.look:
+        return appearances.visual_shape(p, client, appearance_named(spec.look), spec.size, [*rgb, 1.0])
     e = EDGE[spec.size]
     if spec.kind == "block":
         return p.createVisualShape(p.GEOM_BOX, halfExtents=[e / 2] * 3, **look)

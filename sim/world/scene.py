@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.appearances.registry import UnknownAppearance, appearance_named
 from sim.world.appearance import RGB, Light, nominal_colour
 from sim.world.state import ObjectSpec, SceneState
 
@@ -84,7 +85,7 @@ class Scene:
         data: dict[str, Any] = {
             "objects": [
                 {"colour": o.spec.colour, "kind": o.spec.kind, "size": o.spec.size,
-                 "position": list(o.position), "yaw": o.yaw}
+                 "position": list(o.position), "yaw": o.yaw, **({"look": o.spec.look} if o.spec.look else {})}
                 for o in self.objects
             ],
             "holder": list(self.holder),
@@ -115,9 +116,11 @@ class Scene:
         _check_keys("scene", data, known, {"objects"})
         objects = []
         for k, o in enumerate(data["objects"]):
-            keys = {"colour", "kind", "size", "position", "yaw"}
+            keys = {"colour", "kind", "size", "position", "yaw", "look"}
             _check_keys(f"objects[{k}]", o, keys, {"colour", "kind", "position"})
-            spec = ObjectSpec(str(o["colour"]), str(o["kind"]), str(o.get("size", "small")))
+            spec = ObjectSpec(
+                str(o["colour"]), str(o["kind"]), str(o.get("size", "small")), str(o.get("look", ""))
+            )
             _check_spec(k, spec)
             objects.append(Placed(spec, _vector(o["position"]), float(o.get("yaw", 0.0))))
         light = data.get("light", {})
@@ -168,3 +171,10 @@ def _check_spec(k: int, spec: ObjectSpec) -> None:
     for value, legal in ((spec.colour, COLOURS), (spec.kind, KINDS), (spec.size, SIZES)):
         if value not in legal:
             raise SceneFileError(f"objects[{k}]: {value!r} is none of {list(legal)}")
+    if spec.look:
+        try:
+            look = appearance_named(spec.look)
+        except UnknownAppearance as error:
+            raise SceneFileError(f"objects[{k}]: look {spec.look!r}: {error}") from error
+        if look.kind != spec.kind:
+            raise SceneFileError(f"objects[{k}]: look {spec.look!r} is no {spec.kind}; say kind: {look.kind}")

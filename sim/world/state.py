@@ -12,11 +12,16 @@ SIZES = ("small", "large")
 
 @dataclass(frozen=True)
 class ObjectSpec:
-    """One thing on the table, by its looks."""
+    """One thing on the table, by its looks.
+
+    Attributes:
+        look: name of an appearance (`sim.appearances`), such as "striped duck"; "" = a plain one of its kind.
+    """
 
     colour: str
     kind: str
     size: str = "small"
+    look: str = ""
 
     @property
     def name(self) -> str:

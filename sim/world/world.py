@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from robots.errors import RobotError
 from robots.spec import ArmSpec
 from robots.types import Array, CameraFrame
+from sim.appearances.bodies import Textures
+from sim.appearances.registry import appearance_named
 from sim.rendering.camera import (
     FAR,
     Camera,
@@ -35,7 +37,7 @@ from sim.rendering.camera import (
     metric_depth,
 )
 from sim.world import bodies
-from sim.world.appearance import RGB, Light
+from sim.world.appearance import RGB, Light, nominal_colour
 from sim.world.arm_body import ArmBody
 from sim.world.owned import Uncopied, connect
 from sim.world.scene import Scene
@@ -75,8 +77,9 @@ class World(Uncopied):
         self._client = -1
         self._end: weakref.finalize[Any, Any] | None = None
         self._p: ModuleType | None = None
+        self.textures: Textures | None = None
         self._bodies: list[int] = []
-        self._pools: dict[tuple[str, str], list[int]] = {}  # bodies without physics, used again by `place`
+        self._pools: dict[tuple[str, str, str], list[int]] = {}  # without physics, used again by `place`
         self._solid = True
         self._backgrounds: dict[tuple[str, tuple[int, int]], tuple] = {}
         self._noise = np.random.default_rng(0)
@@ -134,6 +137,7 @@ class World(Uncopied):
         )  # fmt: skip
         p.setGravity(0, 0, -9.81, physicsClientId=c)
         self._bodies, self._pools, self._solid = [], {}, solid
+        self.textures = Textures(p, c)  # those of before are gone
         if solid:
             bodies.make_table(p, c)
         self.body = ArmBody.load(p, c, self.spec, self.look == "photo") if self.robot else None
@@ -148,18 +152,28 @@ class World(Uncopied):
         self._backgrounds.clear()
         self._noise = np.random.default_rng(scene.seed)
 
-    def _body(self, scene: Scene, i: int, spare: dict[tuple[str, str], list[int]]) -> int:
+    def _body(self, scene: Scene, i: int, spare: dict[tuple[str, str, str], list[int]]) -> int:
         placed, rgb = scene.objects[i], scene.colour(i)
-        key, quat = (placed.spec.kind, placed.spec.size), bodies.quat_about_z(placed.yaw)
+        spec, quat = placed.spec, bodies.quat_about_z(placed.yaw)
+        key = (spec.kind, spec.size, spec.look)
         if spare.get(key):
             body = spare[key].pop()
             self.p.resetBasePositionAndOrientation(body, placed.position, quat, physicsClientId=self.client)
             self.p.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0], physicsClientId=self.client)
+            self._paint(body, spec, rgb)
             return body
         body = bodies.make_object(self.p, self.client, placed.spec, rgb, placed.position, quat, self._solid)
+        self._paint(body, spec, rgb)
         if not self._solid:
             self._pools.setdefault(key, []).append(body)
         return body
+
+    def _paint(self, body: int, spec: ObjectSpec, rgb: RGB) -> None:
+        """The texture of a body that has one; its tile is in the nominal colour, `rgb` says how bright."""
+        if spec.look:
+            tint = min(1.0, max(rgb) / max(nominal_colour(spec.colour)))
+            assert self.textures is not None  # noqa: S101 - made by `_rebuild`
+            self.textures.paint(body, appearance_named(spec.look), spec.colour, tint)
 
     # -- physics ------------------------------------------------------------------------------
 
