@@ -15,9 +15,10 @@ def follow_section(results: EvalResults) -> str:
         return ""
     rows = ""
     for name, row in results.follow.items():
+        share = interval(*row.wilson95) if row.pairs else "–"
         rows += (
             f'<tr class="{"total" if name == "overall" else ""}"><td><code>{escape(name)}</code></td>'
-            f"<td>{row.followed} of {row.pairs}</td><td>{interval(*row.wilson95)}</td>"
+            f"<td>{row.followed} of {row.pairs}</td><td>{share}</td>"
             f"<td>{row.goes_where_told} of {2 * row.pairs}</td>"
             f"<td>{row.avoids_the_other} of {row.pairs}</td>"
             f"<td>{row.moved_unsaid} of {row.unsaid}</td></tr>"

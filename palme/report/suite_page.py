@@ -32,7 +32,7 @@ def suite_page(results: SuiteResults, pictures: Pictures, plot: bytes | None = N
         _facts(results),
         _categories(results),
         _controls(results.controls),
-        _plot(plot),
+        _plot(plot, reading),
         _cases(results, pictures),
         footer({**results.settings, "commit": results.commit or "unknown"}),
     ))  # fmt: skip
@@ -101,12 +101,13 @@ def _row(name: str, counts: Counts, tone: str = "") -> str:
     )
 
 
-def _plot(plot: bytes | None) -> str:
+def _plot(plot: bytes | None, reading: bool) -> str:
     if plot is None:
         return ""
     data = base64.b64encode(plot).decode("ascii")
+    unsure = "" if reading else " What was refused as unsure stays refused at every threshold."
     return (
-        "<h2>Confidence</h2><p class='lead'>Shares of the cases, were readings below it refused.</p>"
+        f"<h2>Confidence</h2><p class='lead'>Shares of the cases, were readings below it refused.{unsure}</p>"
         f'<img class="hero" alt="right, wrong and acted on against the threshold" '
         f'src="data:image/png;base64,{data}">'
     )

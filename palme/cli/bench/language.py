@@ -15,7 +15,7 @@ import numpy as np
 
 from palme.cli.bench.base import Bar, Bench
 from palme.cli.errors import UsageError
-from palme.cli.rig.readers import plain_reader
+from palme.cli.rig.readers import own_reader
 from palme.cli.settings.bench import LanguageBenchConfig
 
 AT_MOST_S = 1.0  # median of a new sentence on one core
@@ -27,15 +27,13 @@ def bench_language(config: LanguageBenchConfig, bar: Bar) -> dict[str, Any]:
 
     from palme.language.programs.prompt import program_ids, prompt_ids
     from palme.language.vocabulary import Vocabulary
-    from palme.planners.program.reader import NotRead, ProgramReader
+    from palme.planners.program.reader import NotRead
     from palme.training.datasets.instructions.drawing import Instructions
 
     torch.set_num_threads(1)
     drawn = Instructions().examples(random.Random(config.seed))
     sentences = [next(drawn).sentence for _ in range(config.sentences)]
-    loading, reader = _timed(lambda: plain_reader(config.planner), 1)
-    if not isinstance(reader, ProgramReader):
-        raise UsageError("what a fast local model takes is measured: planner.endpoint=null")
+    loading, reader = _timed(lambda: own_reader(config.planner), 1)
     tokenizer = reader.tokenizer
     generate = _generate(config) if config.peer else None
     vocabulary = Vocabulary(tokenizer)

@@ -126,7 +126,7 @@ def followed(results: Sequence[EpisodeResult]) -> dict[str, Any] | None:
     unsaid = [r for r in results if r.spec.control == "unsaid"]
     both = [(own[k], swapped[k]) for k in sorted(own.keys() & swapped.keys())]
     pairs = [(a, b) for a, b in both if a.scene == b.scene]
-    if not pairs:
+    if not pairs and not unsaid:
         return None
     n = sum(a.told and b.told and not b.success_at_end for a, b in pairs)
     low, high = wilson(n, len(pairs))

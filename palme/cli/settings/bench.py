@@ -10,7 +10,7 @@ from palme.cli.errors import UsageError
 from palme.cli.rig.policies import ChunkConfig
 from palme.cli.settings.data import PractiseConfig
 from palme.cli.settings.fields import Count, NonEmpty, Positive, Range, Seed, Share, Whole
-from palme.cli.settings.reader import ReaderSettings
+from palme.cli.settings.reader import LocalReaderSettings
 from palme.cli.settings.run import RigConfig, SessionConfig, Split, Tasks
 
 Rate = Annotated[
@@ -72,7 +72,7 @@ class LanguageBenchConfig(BenchConfig):
     """`palme bench language`.
 
     Attributes:
-        planner: who reads: the settings of planner=program; its model alone is measured, without checks.
+        planner: who reads, as planner=program has it; its model alone is measured, without checks.
         sentences: number of drawn ones.
         repeats: of each, of which the least time counts.
         peer: true measures `generate` of transformers in fp32 beside it.
@@ -80,7 +80,7 @@ class LanguageBenchConfig(BenchConfig):
     """
 
     FILE: ClassVar[str] = "bench_language"
-    planner: ReaderSettings
+    planner: LocalReaderSettings
     sentences: Count
     repeats: Count
     peer: bool

@@ -13,24 +13,33 @@ RETIRED = {"adapter": "weights"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderSettings:
-    """A language model that reads sentences.
+class LocalReaderSettings:
+    """A language model on this machine that reads sentences.
 
     Attributes:
-        model: one that `palme setup language` brought, or a folder; with `endpoint`, its name there.
+        model: one that `palme setup language` brought, or a folder; with an endpoint, its name there.
         weights: folder of the adapter that `palme train programs` made; null = the shipped one.
         in_context: true puts examples before every sentence, in place of the shipped adapter.
         precision: of the weights; auto = what this processor is fast at.
-        endpoint: root of an OpenAI-compatible API that reads in place of a local model, with examples in
-            context; https, or http on this machine. null = none.
-        checks: false acts on every reading, however unsure (docs/understanding.md).
-        threshold: least confidence of what is acted on, in [0, 1]; null = as calibrated.
     """
 
     model: str
     weights: Path | None
     in_context: bool = False
     precision: Literal["auto", "bf16", "int8", "fp32"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderSettings(LocalReaderSettings):
+    """A language model that reads sentences, here or behind an endpoint, and what is acted on.
+
+    Attributes:
+        endpoint: root of an OpenAI-compatible API that reads in place of a local model, with examples in
+            context; https, or http on this machine. null = none.
+        checks: false acts on every reading, however unsure (docs/understanding.md).
+        threshold: least confidence of what is acted on, in [0, 1]; null = as calibrated.
+    """
+
     endpoint: str | None = None
     checks: bool = True
     threshold: float | None = None

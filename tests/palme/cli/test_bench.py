@@ -92,6 +92,12 @@ def test_zero_leaves_out_a_part_of_a_bench():
     assert load(ClockConfig, ["encoding=0"]).encoding == 0
 
 
+@pytest.mark.parametrize("setting", ["checks=false", "threshold=0.5", "endpoint=http://127.0.0.1:8000/v1"])
+def test_what_the_model_alone_does_not_use_cannot_be_set(setting: str, capsys) -> None:
+    assert main(["bench", "language", f"planner.{setting}"]) == 2
+    assert f"planner.{setting.partition('=')[0]}" in capsys.readouterr().err
+
+
 def test_reading_is_measured_beside_its_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = ("refuse", "nothing", "(", ")", *REASONS, END)  # an untrained model comes to no end in the rest
     monkeypatch.setattr(

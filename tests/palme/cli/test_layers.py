@@ -103,11 +103,11 @@ def test_another_instruction_than_the_task_s_stops_the_evaluation():
         checked.raise_if_other()
 
 
-def result(index=0, control="", success=True, told=True, believed=True, scene=1, late=None):
+def result(index=0, control="", success=True, told=True, believed=True, scene=1, late=None, begun=0):
     spec = SimpleNamespace(family="put_in_bowl", index=index, control=control)
     return SimpleNamespace(
         spec=spec, success_at_end=success, told=told, believed=believed, scene=scene,
-        late_s=late, late_steps=None if late is None else 0, judged=(1, 0, 0),
+        late_s=late, late_steps=None if late is None else 0, judged=(1, 0, 0), begun=begun,
     )  # fmt: skip
 
 
@@ -128,6 +128,15 @@ def test_words_are_followed_where_both_runs_of_a_scene_go_where_they_are_told(sw
 def test_only_runs_of_one_scene_are_a_pair():
     assert followed([result(), result(control="swapped", scene=2)]) is None
     assert followed([result()]) is None
+
+
+def test_what_moves_without_words_counts_without_a_pair_as_well():
+    runs = [result(), result(control="unsaid", begun=2), result(1, control="unsaid")]
+    row = followed(runs)
+    assert (row["pairs"], row["followed"], row["unsaid"], row["moved_unsaid"]) == (0, 0, 2, 1)
+    assert row["wilson95"] == [0, 1]
+    with_pair = followed([*runs, result(control="swapped", success=False)])
+    assert (with_pair["pairs"], with_pair["moved_unsaid"]) == (1, 1)
 
 
 def test_done_is_measured_both_ways():

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from palme.perception.bowl_spot import INNER, spot_in_bowl
+from palme.perception.bowl_spot import INNER, has_rim, spot_in_bowl
 
 AT = (0.5, 0.1, 0.004)
 Content = tuple[float, float, float, float]
@@ -73,3 +73,27 @@ def test_no_bowl_no_spot() -> None:
     flat = _points(INNER[1], [])
     flat[2] = 0.0
     assert spot_in_bowl(flat, AT, 0.034, False) is None
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("contents", ([], [(0.0, 0.0, 0.021, 0.046)]), ids=("empty", "filled"))
+def test_a_bowl_has_a_rim_all_around(inner: float, contents: list[Content]) -> None:
+    points = _points(inner, contents)
+    assert has_rim(points, AT)
+    assert not has_rim(points, (AT[0] + 0.12, AT[1], AT[2]))  # beside it
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize(("seen", "told"), [(11, True), (9, True), (6, False), (3, False)])
+def test_a_rim_that_is_hidden_for_the_most_part_is_none(inner: float, seen: int, told: bool) -> None:
+    points = _points(inner, [])
+    angle = np.arctan2(points[1] - AT[1], points[0] - AT[0]) % (2 * math.pi)
+    points[2] = np.where(angle < seen * math.pi / 6, points[2], 0.0)  # 12 parts of a turn
+    assert has_rim(points, AT) == told
+
+
+@pytest.mark.parametrize("top", (0.034, 0.042, 0.076))
+def test_solids_have_no_rim(top: float) -> None:
+    points = _points(INNER[0], [(0.0, 0.0, 0.021, top)])
+    points[2] = np.where(np.hypot(points[0] - AT[0], points[1] - AT[1]) < INNER[0] - 0.01, points[2], 0.0)
+    assert not has_rim(points, AT)
