@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 
 from palme.report.parts import brand, facts, footer, page, pill, worded
-from palme.report.suite_results import CaseRow, Counts, SuiteResults
+from palme.report.suite_results import CaseRow, Counts, Disturbed, SuiteResults
 
 TONES = {"right": "good", "wrong": "bad", "refused": "note", "failed": "bad"}
 WORST_FIRST = ("wrong", "failed", "refused", "right")
@@ -31,6 +31,7 @@ def suite_page(results: SuiteResults, pictures: Pictures, plot: bytes | None = N
         "" if complete else "<p class='lead'>Stopped before the last case.</p>",
         _facts(results),
         _categories(results),
+        _disturbed(results.disturbed),
         _controls(results.controls),
         _plot(plot, reading),
         _cases(results, pictures),
@@ -69,6 +70,17 @@ def _categories(results: SuiteResults) -> str:
         "done or said. Refused: nothing was moved, and the person was told or asked. Failed: the plan was "
         "right, and the arm could not carry it out. Intervals: Wilson, 95 %.</p>"
         f"{_table('category', rows + _row('all', results.suite, 'total'))}"
+    )
+
+
+def _disturbed(disturbed: Disturbed | None) -> str:
+    if disturbed is None:
+        return ""
+    rows = "".join(_row(name, counts) for name, counts in disturbed.categories.items())
+    return (
+        "<h2>Disturbed</h2><p class='lead'>The same cases while something was moved by hand, "
+        f"{disturbed.moved_by_hand} times in all; neither planner nor policy is told.</p>"
+        f"{_table('category', rows + _row('all', disturbed.suite, 'total'))}"
     )
 
 

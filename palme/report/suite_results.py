@@ -72,11 +72,21 @@ class SuiteTiming:
 
 
 @dataclass(frozen=True)
+class Disturbed:
+    """The same cases while things were moved by hand: counts in all and by category, and how often."""
+
+    suite: Counts
+    categories: Mapping[str, Counts]
+    moved_by_hand: int
+
+
+@dataclass(frozen=True)
 class SuiteResults:
     """results.json of `palme eval suite=FILE`.
 
     Attributes:
         suite, categories, controls: counts in all, by category, by control.
+        disturbed: None = nothing was.
     """
 
     commit: str
@@ -86,6 +96,7 @@ class SuiteResults:
     cases: Sequence[CaseRow]
     timing: SuiteTiming
     controls: Mapping[str, Counts] = field(default_factory=dict)
+    disturbed: Disturbed | None = None
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> SuiteResults:

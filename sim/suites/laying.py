@@ -33,7 +33,7 @@ OFF_CENTRE = 0.06
 
 
 def lay(table: SuiteTable, seed: int, case_id: str, attempt: int = 0) -> Scene:
-    """The scene of one case: yaw, places in bowls, light, colours and the camera are drawn.
+    """The scene of one case: yaw that is not told, places in bowls, light, colours, camera are drawn.
 
     Args:
         attempt: another draw for each number.
@@ -60,7 +60,9 @@ class _Layout:
 
     def __init__(self, table: SuiteTable, rng: np.random.Generator) -> None:
         self.table, self.rng = table, rng
-        self.yaw = [float(rng.uniform(-math.pi, math.pi)) for _ in table.specs]
+        self.told = table.yaw or (None,) * len(table.specs)
+        drawn = [float(rng.uniform(-math.pi, math.pi)) for _ in table.specs]
+        self.yaw = [own if yaw is None else yaw for own, yaw in zip(drawn, self.told, strict=True)]
         self.xy: list[Array | None] = [None if at is None else np.array(at) for at in table.xy]
         self.bottom = [0.0] * len(table.specs)
         self._turn_apart()
@@ -91,6 +93,7 @@ class _Layout:
         near = {i: [j for j in roots if j != i and self._close(i, j)] for i in roots}
         for attempt in range(4):
             tight = [i for i in roots if near[i] and self._gap(i, near[i]) < LEAST_GAP]
+            tight = [i for i in tight if self.told[i] is None]
             if not tight:
                 return
             for i in tight:

@@ -19,10 +19,14 @@ from sim.suites.tables import read_table
 
 SCHEMA = 1
 KEYS = ("schema", "tables", "cases")
-CASE_KEYS = ("id", "category", "table", "say", "want", "leave", "answer", "refuse")
+CASE_KEYS = ("id", "category", "table", "say", "want", "leave", "answer", "refuse", "other", "program")
 EXPECTED = ("want", "answer", "refuse")
 MAX_BYTES = 4 * 1024 * 1024
 MAX_SAY = 1000  # characters
+_TEXTS = {
+    "say": "what the person says", "other": "a sentence that asks for something else",
+    "program": "the sentence's program",
+}  # fmt: skip
 
 
 def read_suite(path: Path) -> Suite:
@@ -112,6 +116,7 @@ def _checked_case(told: Mapping[Any, Any], tables: Mapping[str, SuiteTable]) -> 
     return Case(
         id, category, name, say,
         _want(told, tables[name]), _answers(told), given == ["refuse"],
+        *(_say(told, key) if key in told else "" for key in ("other", "program")),
     )  # fmt: skip
 
 
@@ -138,14 +143,14 @@ def _answers(told: Mapping[Any, Any]) -> tuple[str, ...]:
     return tuple(str(one) for one in given)
 
 
-def _say(told: Mapping[Any, Any]) -> str:
-    say = told.get("say")
+def _say(told: Mapping[Any, Any], key: str = "say") -> str:
+    say = told.get(key)
     if not isinstance(say, str) or not say.strip():
-        raise BadSuite(f"say: {_short(say)}; write what the person says, in quotes")
+        raise BadSuite(f"{key}: {_short(say)}; write {_TEXTS[key]}, in quotes")
     if problem := text_problem(say):
-        raise BadSuite(f"say: {problem}")
+        raise BadSuite(f"{key}: {problem}")
     if not len(say) <= MAX_SAY:
-        raise BadSuite(f"say: {len(say)} characters; at most {MAX_SAY} are said")
+        raise BadSuite(f"{key}: {len(say)} characters; at most {MAX_SAY} are said")
     return say
 
 

@@ -21,6 +21,7 @@ class SuiteTable:
         specs: (N,) their looks; several may look the same.
         xy: (N,) where the middle of each is in [m], base frame; None = it rests in or on another.
         holder: (N,) index of what each rests in or on; None = the table.
+        yaw: (N,) how each is turned about the vertical in [rad]; None = drawn. () = all are.
     """
 
     name: str
@@ -28,6 +29,7 @@ class SuiteTable:
     specs: tuple[ObjectSpec, ...]
     xy: tuple[XY | None, ...]
     holder: tuple[int | None, ...]
+    yaw: tuple[float | None, ...] = ()
 
     @property
     def index(self) -> Mapping[str, int]:
@@ -52,6 +54,8 @@ class Case:
         want: what shall hold at the end, with `unmoved` for each of `leave`; None = nothing is to be moved.
         answers: right answers; () = no question.
         refuse: whether it is to be refused, or asked back about.
+        other: a sentence that asks for something else on its table; "" = another case's is taken.
+        program: what the sentence means in the language of programs; "" = not said.
     """
 
     id: str
@@ -61,6 +65,8 @@ class Case:
     want: Formula | None = None
     answers: tuple[str, ...] = ()
     refuse: bool = False
+    other: str = ""
+    program: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sim.suites.errors import BadSuite
 from sim.suites.suite import XY, SuiteTable
 from sim.world.state import SIZES, ObjectSpec
 
-THING_KEYS = ("kind", "colour", "size", "at", "in", "rests_on")
+THING_KEYS = ("kind", "colour", "size", "at", "in", "rests_on", "yaw")
 PLACES = ("at", "in", "rests_on")
 LEGAL = {"kind": KINDS, "colour": COLOURS, "size": SIZES}
 DEFAULT_SIZE = "large"
@@ -44,7 +44,8 @@ def read_table(name: str, told: Any) -> SuiteTable:
     xy = tuple(_within(id, _place, thing) for id, thing in things.items())
     kinds = {id: spec.kind for id, spec in zip(ids, specs, strict=True)}
     holder = tuple(_within(id, _holder, id, thing, kinds) for id, thing in things.items())
-    table = SuiteTable(name, ids, specs, xy, holder)
+    yaw = tuple(_within(id, _yaw, thing) for id, thing in things.items())
+    table = SuiteTable(name, ids, specs, xy, holder, yaw)
     _check_piles(table)
     _check_apart(table)
     return table
@@ -89,6 +90,15 @@ def _place(told: Mapping[str, Any]) -> XY | None:
             f"y is {Y_RANGE[0]} to {Y_RANGE[1]} m"
         )
     return x, y
+
+
+def _yaw(told: Mapping[str, Any]) -> float | None:
+    if "yaw" not in told:
+        return None
+    yaw = told["yaw"]
+    if isinstance(yaw, bool) or not isinstance(yaw, int | float) or not math.isfinite(yaw):
+        raise BadSuite(f"yaw: {yaw!r}; write an angle in [rad], or leave it out to have it drawn")
+    return float(yaw)
 
 
 def _holder(id: str, told: Mapping[str, Any], kinds: Mapping[str, str]) -> int | None:

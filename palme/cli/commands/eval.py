@@ -40,10 +40,10 @@ def main(arguments: Sequence[str]) -> int:
         if not is_override(word):
             raise UsageError(f"{word!r}: expected key=value; see `palme eval --help`")
     config = load(EvalConfig, arguments)
-    if config.suite is not None:
+    if config.suite is not None or config.families:
         from palme.cli.evaluation.suite.command import evaluate
 
-        return evaluate(config, Path(config.suite))
+        return evaluate(config)
     specs = _specs(config)
     if config.dry_run:
         return _planned_only(config, specs)

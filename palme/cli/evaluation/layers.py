@@ -106,9 +106,22 @@ def _of_step(task: Task[Any], step: StepTruth) -> tuple[Layer, str] | None:
             return "perception", why
     if named.by_name not in task.acceptable_steps(step.before.state):
         return "plan", f"{named.by_name.text!r} is not a right step there"
-    end = step.after or (step.during[-1] if step.during else step.before)
     rows = [i for i, spec in enumerate(step.before.specs) if spec.name == named.what]
     goals = [i for i, spec in enumerate(step.before.specs) if spec.name == named.target]
+    return motion_fault(step, named, rows, goals)
+
+
+def motion_fault(
+    step: StepTruth, named: Step, rows: Sequence[int], goals: Sequence[int]
+) -> tuple[Layer, str] | None:
+    """What went wrong with the motion of a step; None = it did what it said.
+
+    Args:
+        named: the step by names.
+        rows: indices of the things that it may mean to move; not empty.
+        goals: of those that it may mean as the target; () = the table.
+    """
+    end = step.after or (step.during[-1] if step.during else step.before)
     if any(_holds(end, i, goals, named) for i in rows):
         return None
     if step.gate:

@@ -141,6 +141,32 @@ class ProgramConfig(ReaderSettings, PlannerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WrittenConfig(PlannerConfig):
+    """The sentence is itself a program: what comes after the reading, measured alone (docs/suites.md)."""
+
+    name: Literal["written"] = "written"
+
+    @property
+    def account(self) -> None:
+        """See `PlannerConfig.account`."""
+        return None
+
+    def read(self, sentence: str) -> Reading:
+        """See `PlannerConfig.read`."""
+        from palme.planners.program.asking import understood
+        from palme.planners.program.written import WrittenReader
+
+        return understood(WrittenReader(), sentence)
+
+    def build(self, parts: Parts) -> Planner:
+        """See `PlannerConfig.build`."""
+        from palme.planners.program.planner import ProgramPlanner
+        from palme.planners.program.written import WrittenReader
+
+        return ProgramPlanner(WrittenReader(), parts.detector().thorough)
+
+
+@dataclass(frozen=True, kw_only=True)
 class AutoConfig(ReaderSettings, PlannerConfig):
     """`program` where the language model and its adapter are there, else `palme`, the small shipped one.
 
@@ -215,6 +241,7 @@ PLANNERS: Registry[type[PlannerConfig]] = Registry(
     {
         "auto": "palme.cli.rig.planners:AutoConfig",
         "program": "palme.cli.rig.planners:ProgramConfig",
+        "written": "palme.cli.rig.planners:WrittenConfig",
         "palme": "palme.cli.rig.planners:PalmeConfig",
         "readout": "palme.cli.rig.planners:ReadoutConfig",
         "oracle": "palme.cli.rig.planners:OracleConfig",

@@ -10,7 +10,7 @@ from palme.agent import AgentLimits
 from palme.cli.errors import UsageError
 from palme.cli.rig.planners import PlannerConfig
 from palme.cli.rig.policies import PolicyConfig
-from palme.cli.settings.fields import Count, Known, NonEmpty, Seed, Target, Whole
+from palme.cli.settings.fields import Count, Known, NonEmpty, Range, Seed, Target, Whole
 from palme.cli.settings.groups import (
     BridgeConfig,
     CameraConfig,
@@ -25,6 +25,7 @@ from palme.file_names import FileName
 
 DEVICES = "robots.teleop.devices.registry:DEVICES"
 Tasks = Annotated[tuple[Annotated[str, Known("task", "sim.tasks:TASKS")], ...], NonEmpty()]
+Families = tuple[Annotated[str, Known("family", "sim.suites.families:FAMILIES")], ...]
 Split = Literal["test", "held_out", "train"]
 
 
@@ -111,6 +112,10 @@ class EvalConfig(RigConfig, RecordConfig):
 
     Attributes:
         suite: YAML file of tables and cases (docs/suites.md) in place of `tasks`; null = none.
+        families: published families of long tasks (docs/suites.md) in place of `tasks` and `suite`, with
+            `episodes` cases of each, drawn by `seed`; [] = none.
+        disturb: with suite or families: every case is played again while, with this chance after each step,
+            something is moved by hand, twice a run at most; 0 = not.
         only: ids of cases, or categories, of `suite`; [] = all.
         reading_only: true reads the sentences of `suite` and interprets them on the true scene: no arm.
             It takes planner=program, whose settings say who reads.
@@ -133,6 +138,8 @@ class EvalConfig(RigConfig, RecordConfig):
     FILE: ClassVar[str] = "eval"
     limits: AgentLimits
     suite: FileName | None
+    families: Families
+    disturb: Annotated[float, Range(0.0, 1.0)]
     only: tuple[str, ...]
     reading_only: bool
     tasks: Tasks
@@ -150,11 +157,17 @@ class EvalConfig(RigConfig, RecordConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.reading_only and self.suite is None:
+        if self.suite is not None and self.families:
+            raise UsageError(f"suite={self.suite}: families= draws a suite of its own; name one of the two")
+        if self.reading_only and self.suite is None and not self.families:
             raise UsageError("reading_only=true reads the sentences of a suite; add suite=FILE")
+        if self.disturb > 0 and (self.reading_only or (self.suite is None and not self.families)):
+            raise UsageError(
+                f"disturb={self.disturb:g}: only cases from pixels are disturbed; add suite= or families="
+            )
         if self.reading_only:
             self.reader  # noqa: B018 - it refuses a planner that reads no programs
-        if self.suite is not None and self.record:
+        if (self.suite is not None or self.families) and self.record:
             raise UsageError(f"record={self.record}: a suite is not recorded; leave it out with suite=")
         if self.workers > 1 and self.robot.is_remote:
             raise UsageError(f"workers={self.workers}: the bridge serves one arm; set workers=1")

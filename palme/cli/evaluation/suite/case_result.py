@@ -26,6 +26,8 @@ class CaseResult:
         case: with the sentence of the suite; `said` is the one that the planner got.
         control: "" or the name of the control.
         ending: see `sim.suites.verdict.Outcome`.
+        layer, layer_evidence: of what was to be done and is not: see `case_layers`.
+        disturbed: times that something was moved by hand.
         told: what the person was told.
         program: what the sentence was read as; "" where nothing is known of it.
         probability: of the reading, in [0, 1]; None = the planner gives none.
@@ -60,3 +62,6 @@ class CaseResult:
     wall_s: float = 0.0
     seconds: Mapping[str, float] = field(default_factory=dict)
     pictures: tuple[bytes, bytes] | None = None
+    layer: str = ""
+    layer_evidence: str = ""
+    disturbed: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from palme.cli.evaluation.layers import StepTruth
 from palme.cli.evaluation.suite.case_result import Line
 from palme.events import Acted, Event, Judged, Planned, Started, Understood
 from robots.skills import BadStep, Step
@@ -27,6 +28,7 @@ class CaseWatch:
         first: the first observation.
         placements: of the steps that were begun, by the simulator's identities.
         unclear: whether a step that was begun singled nothing out.
+        truths: how each planned step truly went, and what it meant (None = it singled nothing out).
         program, probability, confidence, lines: what the sentence was read as, where the planner says so.
         read_ms: time in [ms] of the reading, else of the first plan.
         replan_ms: times in [ms] of the later plans, each with the judging of the step before it, which looks
@@ -40,6 +42,7 @@ class CaseWatch:
         self.first: Observation | None = None
         self.placements: list[Placement] = []
         self.unclear = False
+        self.truths: list[tuple[StepTruth, Placement | None]] = []
         self.program = ""
         self.probability: float | None = None
         self.confidence: float | None = None
@@ -58,6 +61,7 @@ class CaseWatch:
             self._planned(event)
         if isinstance(event, Judged):
             self._judged_ms = 1e3 * event.seconds
+        self._keep_truth(event)
         if isinstance(event, Acted | Judged) and event.index not in self._begun:
             self._begun.add(event.index)
             if self._next is None:
@@ -70,6 +74,24 @@ class CaseWatch:
         if self._next is None:
             raise NoSuchStep("the step singles nothing out")
         return self._next
+
+    def _keep_truth(self, event: Event) -> None:
+        if isinstance(event, Planned):
+            if not event.step.is_done:
+                truth = StepTruth(located(event.step, event.objects), event.objects, self._look())
+                self.truths.append((truth, self._next))
+        elif isinstance(event, Acted | Judged) and self.truths:
+            truth, placement = self.truths[-1]
+            now = self._look()
+            if isinstance(event, Judged):
+                self.truths[-1] = replace(truth, after=now), placement
+                return
+            grip = float(event.sent[-1].gripper) if event.sent else 0.0
+            gate = event.verdict.reason if event.verdict is not None else ""
+            changed = replace(
+                truth, during=(*truth.during, now), grips=(*truth.grips, grip), gate=gate or truth.gate
+            )
+            self.truths[-1] = changed, placement
 
     def _understood(self, event: Understood) -> None:
         self.program = event.goal

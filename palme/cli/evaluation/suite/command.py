@@ -1,4 +1,4 @@
-"""`palme eval suite=FILE`: plays the cases, counts verdicts, writes results and pages."""
+"""`palme eval suite=FILE` or `families=[...]`: plays the cases, counts verdicts, writes results and pages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from palme.cli.errors import UsageError, reason
 from palme.cli.evaluation.suite.case_result import CaseResult
@@ -25,23 +27,43 @@ from palme.report.suite_page import suite_page
 from palme.report.suite_results import SuiteResults
 from palme.report.threshold_plot import threshold_plot
 from robots.errors import RobotError
-from robots.files import replacing
+from robots.files import replacing, write_texts
 from sim.suites.errors import BadSuite
-from sim.suites.loading import read_suite
+from sim.suites.families import FAMILIES
+from sim.suites.families.drawing import drawn_suite
+from sim.suites.loading import read_suite, suite_of
 from sim.suites.suite import Suite
 from sim.suites.verdict import GRADES
 
+SUITE = "suite.yaml"
+"""In `out`: the cases that families drew, to be looked at or played again by suite=."""
 
-def evaluate(config: EvalConfig, path: Path) -> int:
-    """Play the suite at `path`. Returns 0; otherwise as `palme.cli.commands.eval.main`."""
-    suite = _chosen(_read(path), config.only)
-    controls: tuple[str, ...] = (SHUFFLED,) if config.reading_only else (BLANKED, SHUFFLED)
-    specs = specs_of(suite, config.seed, controls if config.controls else ())
+
+def evaluate(config: EvalConfig) -> int:
+    """Play the suite, or the families. Returns 0; otherwise as `palme.cli.commands.eval.main`."""
+    drawn = None if config.suite is not None else _drawn(config)
+    suite = _read(Path(config.suite)) if config.suite is not None else suite_of(drawn, "families")
+    suite = _chosen(suite, config.only)
+    programs = config.planner.name == "written"
+    controls: tuple[str, ...] = (
+        (SHUFFLED,) if config.reading_only else (BLANKED,) if programs else (BLANKED, SHUFFLED)
+    )
+    specs = specs_of(suite, config.seed, controls if config.controls else (), config.disturb, programs)
+    if not specs:
+        raise UsageError(f"planner=written: no case of {suite.source} says its program; leave it out")
     if config.dry_run:
         return _planned_only(config, suite, specs)
     with locked(config.out) as out:
+        if drawn is not None:
+            write_texts({out / SUITE: yaml.safe_dump(drawn, sort_keys=False, allow_unicode=True)})
         print(_announcement(config, suite, specs), flush=True)
         return _evaluated(out, config, suite, specs)
+
+
+def _drawn(config: EvalConfig) -> dict[str, Any]:
+    """The suite of `config.families`, in the form of a file."""
+    families = [FAMILIES[name] for name in dict.fromkeys(config.families)]
+    return drawn_suite(families, config.episodes, config.seed)
 
 
 def _read(path: Path) -> Suite:
@@ -99,6 +121,7 @@ def _write(out: Path, config: EvalConfig, suite: Suite, results: list[CaseResult
     results.sort(key=lambda r: (r.control, order[r.case.id]))
     settings: dict[str, Any] = {
         "suite": suite.source, "seed": config.seed, "workers": config.workers, "complete": finished,
+        "families": ", ".join(config.families) or None, "disturb": config.disturb,
         "reading_only": config.reading_only, "only": ", ".join(config.only) or None,
     }  # fmt: skip
     if config.reading_only:
@@ -120,8 +143,17 @@ def _write(out: Path, config: EvalConfig, suite: Suite, results: list[CaseResult
     for name, row in content["categories"].items():
         print(f"{name:<14} {_counted(row)}")
     print(f"{'all':<14} {_counted(content['suite'])}")
-    for name, row in content.get("controls", {}).items():
-        print(f"  {name:<12} {_counted(row)}")
+    if disturbed := content.get("disturbed"):
+        print(f"disturbed with a chance of {config.disturb:g} after a step:")
+        for name, row in disturbed["categories"].items():
+            print(f"{name:<14} {_counted(row)}")
+    for control, rows in content.get("controls_by_category", {}).items():
+        print(f"control {control}:")
+        for name, row in rows.items():
+            print(f"  {name:<12} {_counted(row)}")
+    for name, where in (("", content), (" disturbed", content.get("disturbed", {}))):
+        if failed := {layer: n for layer, n in where.get("failed_by_layer", {}).items() if n}:
+            print(f"failed{name} in:", ", ".join(f"{layer} {n}" for layer, n in failed.items()))
     if config.reading_only:
         print("the reading layer alone, on the true scene: no success figure")
     if files[0].name != RESULTS:
@@ -143,11 +175,14 @@ def _text(path: Path | None) -> str | None:
 
 
 def _counted(row: dict[str, Any]) -> str:
-    return f"{row['n']:>4} cases: " + ", ".join(f"{grade} {row[grade]}" for grade in GRADES)
+    low, high = row["wilson95"]["right"]
+    counted = ", ".join(f"{grade} {row[grade]}" for grade in GRADES)
+    return f"{row['n']:>4} cases: {counted}; right 95 % [{low:.3f}, {high:.3f}]"
 
 
 def _announcement(config: EvalConfig, suite: Suite, specs: Sequence[CaseSpec]) -> str:
-    controls = ", and its controls" if config.controls else ""
+    controls = ", each disturbed as well" if config.disturb > 0 else ""
+    controls += ", and its controls" if config.controls else ""
     how = (
         f"reading only, {config.reader.model}"
         if config.reading_only

@@ -14,10 +14,12 @@ from typing import Any
 from palme.agent import AgentLimits, RunResult
 from palme.cli.errors import UsageError
 from palme.cli.evaluation.episode import SETTLE_TICKS, Blanked, episode_log
+from palme.cli.evaluation.suite.case_layers import layer_of
 from palme.cli.evaluation.suite.case_result import CaseResult
 from palme.cli.evaluation.suite.case_watch import CaseWatch
+from palme.cli.evaluation.suite.disturbance import Hand
 from palme.cli.evaluation.suite.ideal_arm import plan_from_pixels
-from palme.cli.evaluation.suite.specs import BLANKED, CaseSpec
+from palme.cli.evaluation.suite.specs import BLANKED, DISTURBED, CaseSpec
 from palme.cli.rig.build import Rig
 from palme.cli.rig.jpeg import Jpeg
 from palme.cli.rig.tabletop import Table
@@ -67,9 +69,10 @@ def run_case(
     rig.set_goal(None)
     watch = CaseWatch(table.snapshot)
     log = None if logs is None else episode_log(logs, rig, spec.said, spec.seed)
+    hand = _hand(rig, spec)
     with log or nullcontext(), held("saving the case"):
         arm = Blanked(rig.arm) if spec.control == BLANKED else rig.arm
-        listeners: list[Callable[[Any], None]] = [watch] if log is None else [watch, log]
+        listeners: list[Callable[[Any], None]] = [one for one in (watch, log, hand) if one is not None]
         result = _agent(rig, arm, rig.policy, listeners, limits, account).run(spec.said)
         if result.finished.cause == "stopped":
             raise KeyboardInterrupt
@@ -81,8 +84,14 @@ def run_case(
     plan = _plan(rig, spec, scene, start, moments, watch, result, limits, account)
     ending = ENDINGS.get(result.finished.cause, "gave up")
     outcome = Outcome(ending, bool(result.begun), result.reason, moments, plan)
+    grade = verdict(spec.case, outcome)
+    layer, evidence = "", ""
+    if spec.case.want is not None and grade.grade != "right" and spec.control in ("", DISTURBED):
+        layer, evidence = layer_of(
+            spec.case.want, watch.program, start, watch.truths, result.finished.cause, result.reason
+        )
     return CaseResult(
-        spec.case, spec.said, spec.control, verdict(spec.case, outcome), ending, result.reason,
+        spec.case, spec.said, spec.control, grade, ending, result.reason,
         program=watch.program,
         probability=watch.probability,
         confidence=watch.confidence,
@@ -94,7 +103,18 @@ def run_case(
         wall_s=time.perf_counter() - begin,
         seconds=dict(result.finished.seconds),
         pictures=_pictures(watch.first, after) if not spec.control else None,
+        layer=layer,
+        layer_evidence=evidence,
+        disturbed=0 if hand is None else hand.n,
     )  # fmt: skip
+
+
+def _hand(rig: Rig, spec: CaseSpec) -> Hand | None:
+    if not spec.disturb > 0:
+        return None
+    if rig.world is None:
+        raise UsageError("disturb= moves things in the simulator of this process: name an arm, robot=panda")
+    return Hand(rig.world, rig.arm, spec)
 
 
 def settled(table: Table, spec: CaseSpec) -> Scene:

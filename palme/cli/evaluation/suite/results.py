@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from palme.cli.evaluation.layers import LAYERS
 from palme.cli.evaluation.suite.case_result import CaseResult
+from palme.cli.evaluation.suite.specs import DISTURBED
 from palme.cli.evaluation.suite.threshold import sweep
 from palme.cli.version import commit
 from palme.report.stats import wilson
@@ -22,22 +24,42 @@ def summary(
 ) -> dict[str, Any]:
     """The content of results.json. Everything but `timing` is the same whenever the seed is."""
     real = [r for r in results if not r.control]
+    categories = tuple(dict.fromkeys(categories))
     out: dict[str, Any] = {
         "schema": SCHEMA,
         "commit": commit(),
         "settings": dict(settings),
         "suite": counts(real),
-        "categories": {
-            name: counts([r for r in real if r.case.category == name]) for name in dict.fromkeys(categories)
-        },
+        "categories": _by_category(real, categories),
         "cases": [_case(r) for r in real],
         "timing": timing(real),
         "threshold": [asdict(point) for point in sweep(real)],
     }
-    controls = sorted({r.control for r in results if r.control})
+    out["failed_by_layer"] = by_layer(real)
+    if disturbed := [r for r in results if r.control == DISTURBED]:
+        out["disturbed"] = {
+            "suite": counts(disturbed),
+            "categories": _by_category(disturbed, categories),
+            "moved_by_hand": sum(r.disturbed for r in disturbed),
+            "failed_by_layer": by_layer(disturbed),
+            "cases": [_case(r) for r in disturbed],
+        }
+    controls = sorted({r.control for r in results if r.control not in ("", DISTURBED)})
     if controls:
         out["controls"] = {name: counts([r for r in results if r.control == name]) for name in controls}
+        out["controls_by_category"] = {
+            name: _by_category([r for r in results if r.control == name], categories) for name in controls
+        }
     return out
+
+
+def _by_category(results: Sequence[CaseResult], categories: Iterable[str]) -> dict[str, Any]:
+    return {name: counts([r for r in results if r.case.category == name]) for name in categories}
+
+
+def by_layer(results: Sequence[CaseResult]) -> dict[str, int]:
+    """Cases that are not right, of those in which something was to be done, by the layer that failed."""
+    return {layer: sum(r.layer == layer for r in results) for layer in LAYERS}
 
 
 def counts(results: Sequence[CaseResult]) -> dict[str, Any]:
@@ -67,6 +89,9 @@ def _case(r: CaseResult) -> dict[str, Any]:
         "program": r.program,
         "steps": [text for text, _ in r.steps],
         "reason": r.verdict.why or r.told,
+        "layer": r.layer,
+        "layer_evidence": r.layer_evidence,
+        "moved_by_hand": r.disturbed,
         "ending": r.ending,
         "told": r.told,
         "probability": None if r.probability is None else round(r.probability, 6),
