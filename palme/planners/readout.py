@@ -14,6 +14,7 @@ from palme.language.answers import UNKNOWN, Goal, Scene, answer, check
 from palme.language.explain import explain
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Verdict
+from palme.planners.go_around import untried
 from robots.skills import COLOURS, TABLE, Step
 from robots.types import Observation
 
@@ -115,37 +116,43 @@ class ReadoutPlanner:
 
     def next_step(self, context: Context) -> PlannedStep:
         """See `Planner.next_step`; refused are sentences without a goal and objects not detected."""
-        scene, objects = self._detect(context.observation)
+        objects = self._detector(context.observation)
         names = [objects.name(i) for i in range(len(objects))]
         kept = context.goal if isinstance(context.goal, Goal) else None
         goal = kept or parse_goal(context.instruction, names)
         if goal is None:
             raise NoMotion("I find no goal in that sentence: name a block and a bowl, or blocks to stack.")
-        try:
-            words = answer(goal, scene)
-        except KeyError as error:
-            raise NoMotion(f"I do not see the {error.args[0].replace('_', ' ')} on the table.") from None
-        start = len(words) - words[::-1].index(";")
-        if words[start] == UNKNOWN:
-            raise NoMotion(f"I do not see the {words[start - 3].replace('_', ' ')} on the table.")
-        step = Step.parse(" ".join(w.replace("_", " ") for w in words[start:] if w != "."))
-        return PlannedStep(step, explain(words[:start]), 1.0, objects=objects, goal=goal)
+        # Of several correct steps the order of the objects decides: what blocks one may leave another free.
+        turns = range(max(len(objects), 1) if context.blocked else 1)
+        return untried((_planned(goal, objects.rotated(k)) for k in turns), context.blocked)
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """Whether the object is detected where the step put it."""
-        scene, objects = self._detect(context.observation)
+        objects = self._detector(context.observation)
         if step.is_done:
             done = self.next_step(context).step.is_done
             return Verdict(done, float(done))
         step = step.resolve([objects.name(i) for i in range(len(objects))])
         target = TABLE if step.target == TABLE else step.target.replace(" ", "_")
-        what = step.what.replace(" ", "_")
+        what, scene = step.what.replace(" ", "_"), _scene(objects)
         if what not in scene.place:
             return Verdict(False, 0.0, f"the {step.what} is not detected")
         words, right = check(scene, target, what)
         return Verdict(right, float(right), explain([*words, ";"]))
 
-    def _detect(self, observation: Observation) -> tuple[Scene, PerceivedObjects]:
-        objects = self._detector(observation)
-        state = read_out(objects)
-        return Scene(state, range(len(state.objects))), objects
+
+def _planned(goal: Goal, objects: PerceivedObjects) -> PlannedStep:
+    try:
+        words = answer(goal, _scene(objects))
+    except KeyError as error:
+        raise NoMotion(f"I do not see the {error.args[0].replace('_', ' ')} on the table.") from None
+    start = len(words) - words[::-1].index(";")
+    if words[start] == UNKNOWN:
+        raise NoMotion(f"I do not see the {words[start - 3].replace('_', ' ')} on the table.")
+    step = Step.parse(" ".join(w.replace("_", " ") for w in words[start:] if w != "."))
+    return PlannedStep(step, explain(words[:start]), 1.0, objects=objects, goal=goal)
+
+
+def _scene(objects: PerceivedObjects) -> Scene:
+    state = read_out(objects)
+    return Scene(state, range(len(state.objects)))

@@ -1,13 +1,14 @@
-"""The PaLM-E planner takes another step that is right where the arm was kept from one, or says why not."""
+"""Planners with a goal take another right step where the arm was kept from one, or say why not."""
 
 from __future__ import annotations
 
 import pytest
 
 from palme.errors import NoMotion, OutOfReach, Stuck
-from palme.planners.base import Blocked, Context, PlannedStep
+from palme.planners.base import Blocked, Context, PlannedStep, Planner
 from palme.planners.go_around import untried
 from palme.planners.palme import PalmePlanner
+from palme.planners.readout import ReadoutPlanner
 from robots.safety.chunk_verdict import OBSTACLES
 from robots.skills import DONE, Step
 from tests.planner_fakes import observation, scene, seen
@@ -16,14 +17,14 @@ WORDS = [*OBSTACLES.values(), OutOfReach.obstacle]
 SORT = "put the blocks in the bowls with matching colors"
 
 
-@pytest.fixture(scope="module")
-def planner():
+@pytest.fixture(scope="module", params=[PalmePlanner.load, ReadoutPlanner], ids=["palme", "readout"])
+def planner(request: pytest.FixtureRequest) -> Planner:
     table = scene("red block", "blue block", "green block", "blue bowl", "red bowl", "green bowl")
     detected = seen(table)
-    return PalmePlanner.load(lambda _: detected)
+    return request.param(lambda _: detected)
 
 
-def plan(planner: PalmePlanner, *blocked: Blocked, sentence: str = SORT) -> PlannedStep:
+def plan(planner: Planner, *blocked: Blocked, sentence: str = SORT) -> PlannedStep:
     history = tuple((one.step, False) for one in blocked)
     return planner.next_step(Context(sentence, observation(), history, blocked=blocked))
 
