@@ -52,6 +52,10 @@ _NOT_COMPARED = frozenset(
         "unwanted",
         "spared",
         "voice_contrast",
+        "voice_border",
+        "voice_open",
+        "voice_aside",
+        "voice_takeback",
     }  # fmt: skip
 )
 """Categories in which a word may stand that the program does not follow."""

@@ -34,6 +34,7 @@ CATEGORIES: Mapping[str, float] = {
     "voice_swap": 1.5, "voice_out": 1.3, "voice_move": 0.8, "voice_keep": 1.2,
     "voice_sequence": 3.5, "voice_chat": 3.5, "voice_question": 3.5, "voice_query": 4, "voice_refuse": 2.5,
     "voice_where": 3.5, "voice_whether": 3.5,
+    "voice_yesno": 3.5, "voice_open": 4, "voice_border": 4.5, "voice_aside": 4, "voice_takeback": 4,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
@@ -55,6 +56,9 @@ ALIKE: Mapping[str, tuple[str, ...]] = {
     "voice_question": ("exists_of", "compared"),
     "voice_query": ("count_of", "what_is", "where_is", "colour_of"),
     "voice_refuse": ("absent", "beyond_request", "unsafe_request", "unclear_request"),
+    "voice_yesno": ("exists_of", "compared"), "voice_open": ("count_of", "what_is", "where_is", "colour_of"),
+    "voice_border": ("plain_put", "absent", "beyond_request", "unsafe_request", "unclear_request"),
+    "voice_aside": ("plain_put", "put_many"), "voice_takeback": ("corrected",),
 }  # fmt: skip
 """Categories that stand for those that only English has, in other languages."""
 ASKING = ("count", "exists", "colour", "size", "what", "where", "possible")
