@@ -70,7 +70,7 @@ class Haste:
         if rng.random() < 0.1:
             text = _abbreviated(rng, text)
         if rng.random() < 0.1:
-            for _ in range(rng.choice((1, 1, 2, 3))):
+            for _ in range(rng.choice((1, 1, 2, 3, 6))):
                 text = joined(rng, text)
         return self._marked(rng, text)
 

@@ -66,7 +66,7 @@ def _may_slip(word: str) -> bool:
 
 
 def slip(rng: random.Random, word: str) -> str:
-    """`word` with two letters swapped, one lost, doubled, hit beside or too many, or as it sounds."""
+    """`word` with two letters swapped, one lost, drawn out, hit beside or too many, or as it sounds."""
     at = rng.randrange(len(word))
     kind = rng.random()
     near = rng.choice(_NEIGHBOURS.get(word[at].lower()) or word[at])
@@ -75,7 +75,7 @@ def slip(rng: random.Random, word: str) -> str:
     if kind < 0.52 and len(word) > 3 and at > 0:
         return word[:at] + word[at + 1 :]
     if kind < 0.69:
-        return word[:at] + word[at] + word[at:]
+        return word[:at] + word[at] * rng.choice((1, 1, 1, 2, 4)) + word[at:]
     if kind < 0.82:
         return word[:at] + near + word[at + 1 :]
     if kind < 0.88:
