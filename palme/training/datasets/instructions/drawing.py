@@ -35,6 +35,7 @@ CATEGORIES: Mapping[str, float] = {
     "voice_sequence": 3.5, "voice_chat": 3.5, "voice_question": 3.5, "voice_query": 4, "voice_refuse": 2.5,
     "voice_where": 3.5, "voice_whether": 3.5,
     "voice_yesno": 3.5, "voice_open": 4, "voice_border": 4.5, "voice_aside": 4, "voice_takeback": 4,
+    "voice_fronted": 3, "voice_pairs": 4.5, "voice_elliptic": 3.5, "voice_told": 4,
 }  # fmt: skip
 """Symbols that examples are drawn from, and how often."""
 
@@ -53,6 +54,9 @@ ALIKE: Mapping[str, tuple[str, ...]] = {
     "voice_out": ("emptied", "taken_out", "cleared"), "voice_move": ("move_by",),
     "voice_keep": ("kept", "kept_and_done"), "voice_sequence": ("sequence_of",),
     "voice_chat": ("plain_put", "put_many"),
+    "voice_fronted": ("plain_put", "put_one"), "voice_told": ("put_one", "if_of", "move_by"),
+    "voice_pairs": ("instead", "sequence_of", "kept_and_done"),
+    "voice_elliptic": ("pronoun_of", "corrected", "sequence_of"),
     "voice_question": ("exists_of", "compared"),
     "voice_query": ("count_of", "what_is", "where_is", "colour_of"),
     "voice_refuse": ("absent", "beyond_request", "unsafe_request", "unclear_request"),
