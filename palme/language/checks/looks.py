@@ -125,6 +125,7 @@ def _not_said(said: Said, written: Written) -> Iterator[Violation]:
                 and not named_as(use, said)
                 and use.relation != "is"
                 and noun.kind in kinds
+                and not (_holds(noun) and said.has_word("join", "joins", "joined", "joining"))
             ):
                 yield Violation("looks", noun.kind, f"you do not name a {noun.kind} without saying which")
             if noun.kind not in ("thing", *kinds) and not elided and "any" not in kinds:
@@ -136,6 +137,11 @@ def _not_said(said: Said, written: Written) -> Iterator[Violation]:
         if not named_as(use, said):
             words = " ".join(word for word in (noun.size, noun.colour, noun.kind) if word)
             yield Violation("looks", words, f"you do not name a {words}")
+
+
+def _holds(noun: t.Noun) -> bool:
+    """Whether it is told by what is in it."""
+    return any(isinstance(one, t.Related) and one.relation == "holding" for one in noun.filters)
 
 
 def _not_written(said: Said, written: Written) -> Iterator[Violation]:

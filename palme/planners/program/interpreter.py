@@ -25,7 +25,7 @@ from palme.planners.program.goals import (
     OnTable,
     Unmoved,
 )
-from palme.planners.program.placing import after, chosen, near_middle, reachable, replaced, swapped
+from palme.planners.program.placing import after, chosen, near_middle, reachable, replaced, swapped, there
 from palme.planners.program.questions import answer, condition_holds, told_count
 from palme.planners.program.scene import SeenScene
 from palme.planners.program.select import Ambiguous, CannotTell, NotSeen, Selector, TooFew
@@ -259,7 +259,9 @@ class _Run:
         old = self._solids(of)
         if not (len(ids) == len(old) == 1 and ids != old):
             raise Refused("One thing takes the place of one other.", "impossible")
-        self._add(replaced(self.scene, ids[0], old[0]))
+        gone = any(goal.what == old[0] for goal in self.goals)  # "where it used to be"
+        goals = [there(self.start, ids[0], old[0])] if gone else replaced(self.scene, ids[0], old[0])
+        self._add(goals)
         return ids
 
     def _into(self, id: int, bowl: int) -> Goal:

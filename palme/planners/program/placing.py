@@ -133,7 +133,7 @@ def swapped(scene: SeenScene, first: Sequence[int], second: Sequence[int]) -> li
         return [*_to_places_of(scene, first, second), *_to_places_of(scene, second, first)]
     goals: list[Goal] = []
     for a, b in zip(first, second, strict=True):
-        goals += [At(a, anywhere(scene, a, ASIDE)), _there(scene, b, a), _there(scene, a, b)]
+        goals += [At(a, anywhere(scene, a, ASIDE)), there(scene, b, a), there(scene, a, b)]
     return goals
 
 
@@ -143,7 +143,7 @@ def replaced(scene: SeenScene, id: int, old: int) -> list[Goal]:
     Raises:
         NoRoom: there is no place for `old`.
     """
-    return [At(old, anywhere(scene, old, ASIDE)), _there(scene, id, old)]
+    return [At(old, anywhere(scene, old, ASIDE)), there(scene, id, old)]
 
 
 def _to_places_of(scene: SeenScene, moved: Sequence[int], others: Sequence[int]) -> list[Goal]:
@@ -154,8 +154,8 @@ def _to_places_of(scene: SeenScene, moved: Sequence[int], others: Sequence[int])
     return [InBowl(id, bowl) for id in moved]
 
 
-def _there(scene: SeenScene, id: int, other: int) -> Goal:
-    """`id` where `other` is now."""
+def there(scene: SeenScene, id: int, other: int) -> Goal:
+    """The goal that puts `id` where `other` is in `scene`."""
     bowl, holder = scene.bowl_of(other), scene[other].holder
     if bowl is not None:
         return InBowl(id, bowl)

@@ -165,3 +165,40 @@ def test_a_negation_of_another_language_is_not_lost(sentence: str) -> None:
     lost = foreign_violations(sentence, parse("put(yellow block, on table)"), name)
     assert "negation" in {one.kind for one in lost if one.sure}
     assert not [one for one in foreign_violations(sentence, parse("keep(yellow block)"), name) if one.sure]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "right", "wrong"),
+    [
+        (
+            "put what's in the red bowl on whatever is on the green cylinder",
+            "put(thing [in red bowl], on thing [on green cylinder])",
+            "put(thing [in red bowl], on green cylinder)",
+        ),
+        (
+            "the pink block goes next to the one that sits under the blue cylinder",
+            "put(pink block, next to thing [under blue cylinder])",
+            "put(pink block, under blue cylinder)",
+        ),
+        (
+            "all cylinders and all purple blocks into the pink bowl, except the cylinder behind the blue bowl",
+            "put(all cylinder [except cylinder [behind blue bowl]] + purple block, in pink bowl)",
+            "put(all cylinder [except purple block [behind blue bowl]], in pink bowl)",
+        ),
+        (
+            "the red block goes into the blue bowl, the pink one joins the red block",
+            "put(red block, in blue bowl); put(pink block, in bowl [holding red block])",
+            "put(red block, in blue bowl); put(pink block, on table)",
+        ),
+        (
+            "first the red block into the blue bowl, then let the pink block join the red block",
+            "put(red block, in blue bowl); put(pink block, in blue bowl)",
+            "put(red block, in blue bowl); put(pink block, in green bowl)",
+        ),
+    ],
+)
+def test_what_is_told_by_where_it_is_or_stands_beside_an_exception_is_not_lost(
+    sentence: str, right: str, wrong: str
+) -> None:
+    assert not _stopped(sentence, parse(right))
+    assert _stopped(sentence, parse(wrong))

@@ -73,6 +73,14 @@ def _run(text: str, table: SeenScene = TABLE) -> tuple[Intent, SeenScene]:
         ("put(large red block, far from blue bowl)", [Beside(1, "far", 5)]),
         ("put(cyan block, instead of small red block)", [At(0, (0, 0)), At(7, (0.40, -0.20))]),
         ("put(orange cylinder, instead of purple block)", [At(3, (0, 0)), On(4, 2)]),
+        (
+            "put(small red block, on yellow block); put(cyan block, instead of small red block)",
+            [On(0, 2), At(7, (0.40, -0.20))],
+        ),
+        (
+            "put(purple block, in green bowl); put(orange cylinder, instead of purple block)",
+            [InBowl(3, 6), On(4, 2)],
+        ),
         ("put(blue bowl, instead of purple block)", None),
         ("put(2 block, instead of purple block)", None),
         ("put(half red block, in blue bowl)", [InBowl(0, 5)]),
