@@ -18,7 +18,7 @@ _OPENS = frozenset("whatever whatever's whichever that's thats that which who's"
     "which is",
 }
 """Words that begin a relative clause."""
-_WHATEVER = frozenset({"what's", "whats", "what is", "whatever is"})
+_WHATEVER = frozenset({"what's", "whats", "what is", "whatever is", "whatever's"})
 """Those that begin one after a verb as well: "put what's in ..."."""
 _STANDS = frozenset(
     "is are 's sits sit sitting stands stand standing lies lie lying rests rest resting currently now right"

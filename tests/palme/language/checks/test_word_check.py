@@ -181,7 +181,7 @@ def test_a_negation_of_another_language_is_not_lost(sentence: str) -> None:
             "put(pink block, under blue cylinder)",
         ),
         (
-            "all cylinders and all purple blocks into the pink bowl, except the cylinder behind the blue bowl",
+            "all cylinders and all purple blocks in the pink bowl, except the cylinder behind the blue bowl",
             "put(all cylinder [except cylinder [behind blue bowl]] + purple block, in pink bowl)",
             "put(all cylinder [except purple block [behind blue bowl]], in pink bowl)",
         ),
