@@ -19,14 +19,52 @@ from palme.models.encoders import ENCODERS
 from palme.models.encoders.base import Arrays, Encoder, entry
 from palme.models.modality import BadModality, Modality, load, modalities, modality, register
 from palme.models.processor import EmbodiedProcessor
-from robots.types import RobotState
+from robots.senses import (
+    ImplicitShape,
+    Mesh,
+    MultiView,
+    ObjectSlots,
+    Part,
+    PartAssembly,
+    PointCloud,
+    VideoClip,
+    VoxelGrid,
+    WrenchSignal,
+)
+from robots.types import AudioClip, CameraFrame, RobotState
 from tests.planner_fakes import TINY, scene, seen
+
+POINTS = np.random.default_rng(0).uniform(0, 0.3, (20, 3)).astype(np.float32)
+
+
+def clip(hz: float) -> AudioClip:
+    """0.4 s of one tone."""
+    return AudioClip(np.sin(2 * np.pi * hz * np.arange(6400) / 16_000).astype(np.float32), 16_000)
+
+
+def view(k: int) -> CameraFrame:
+    """A picture in one colour."""
+    return CameraFrame(np.full((32, 48, 3), 50 + 150 * k, np.uint8), None, np.eye(3), np.eye(4))
+
 
 # A new sense adds one line here: its name and two different observations of it.
 OBSERVATIONS: dict[str, tuple[Any, Any]] = {
     "image": (np.full((3, 64), 0.5), np.ones((3, 64))),
     "object": (seen(scene("red block", "blue bowl")), seen(scene("pink block", "cyan bowl"))),
     "read": (np.full(384, 0.5), np.ones(384)),
+    "depth": tuple(replace(view(k), depth=np.full((32, 48), 0.8 + 0.1 * k, np.float32)) for k in (0, 1)),
+    "force": tuple(WrenchSignal(np.full((16, 6), x, np.float32), 20.0) for x in (0.1, 0.9)),
+    "implicit": tuple(ImplicitShape(POINTS, np.full(20, x, np.float32)) for x in (0.0, 0.02)),
+    "mesh": tuple(Mesh(POINTS * x, np.array([[0, 1, 2], [3, 4, 5]], np.int32)) for x in (1, 2)),
+    "parts": tuple(PartAssembly((Part(np.eye(4)), Part(np.eye(4), "slide", x, 0, 1))) for x in (0.1, 0.9)),
+    "point_cloud": tuple(PointCloud(POINTS * x) for x in (1, 2)),
+    "power_spectrum": (clip(300), clip(900)),
+    "slots": tuple(ObjectSlots(view(k), np.ones((2, 32, 48), bool)) for k in (0, 1)),
+    "spectrogram": (clip(300), clip(900)),
+    "video": tuple(VideoClip(np.full((6, 32, 40, 3), x, np.uint8), 12.0) for x in (10, 200)),
+    "views": tuple(MultiView((view(k), view(k), view(k))) for k in (0, 1)),
+    "voxels": tuple(VoxelGrid(np.indices((30, 35, 14)).sum(0) > x, np.zeros(3), 0.008) for x in (20, 50)),
+    "waveform": (clip(300), clip(900)),
     "state": tuple(RobotState(np.full(7, x), np.zeros(7), x, np.eye(4)) for x in (0.1, 0.9)),
 }
 SUFFIX = {"one": "", "name": ":front", "index": ":2"}
@@ -161,5 +199,5 @@ def test_without_its_modality_the_same_sentence_is_refused():
 def test_a_description_that_makes_no_sense_is_refused_by_its_key(change, says):
     with pytest.raises(BadModality, match=says):
         Modality.from_dict({"name": "x", "placeholder": "x", **change})
-    with pytest.raises(BadModality, match="unknown modality 'smell'; there are image, object"):
+    with pytest.raises(BadModality, match="unknown modality 'smell'; there are depth, force, image"):
         modality("smell")
