@@ -36,7 +36,7 @@ COMMANDS = {
     "collect": ("palme.cli.commands.collect", "render the scenes and record the motions for training"),
     "train": (
         "palme.cli.commands.train",
-        "train a model from its data: palme train perception | reader | planner | policy",
+        "train a model from its data: palme train perception | planner | policy | senses ...",
     ),
     "serve": (
         "palme.cli.commands.serve",
@@ -57,6 +57,10 @@ COMMANDS = {
     "why": (
         "palme.cli.commands.why",
         "show how a step of a run came about, from sentence to commands: palme why DIR step=1",
+    ),
+    "sense": (
+        "palme.cli.commands.sense",
+        "show what a sense perceives of a simulated event: palme sense spectrogram",
     ),
     "keys": ("palme.cli.commands.keys", "keys of the bridge, one a computer: palme keys new | allow | list"),
     "tasks": ("palme.cli.commands.tasks", "list the task families, example sentences and held-out pairs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer(more: Sequence[str] = ()) -> PreTrainedTokenizerFast:
     """The tokenizer of the small planner.
 
     Text is lower-cased; "red block" becomes the one token `red_block` (and is read back as "red block");
     a word outside the vocabulary becomes `<unk>`. No token is added at either end.
+
+    Args:
+        more: words beyond those of the small planner, for a model of its own.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    table = {word: i for i, word in enumerate(small_vocabulary())}
+    words = dict.fromkeys([*small_vocabulary(), *more])
+    table = {word: i for i, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(table, unk_token=UNK))
     merge = [normalizers.Replace(Regex(rf"\b{name}\b"), name.replace(" ", "_")) for name in ENTITIES]
     tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *merge])

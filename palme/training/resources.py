@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from palme.policies.base import Motion
+    from palme.training.datasets.sense_examples import Draw
     from palme.training.datasets.tasks import TaskSource
 
 
@@ -19,6 +21,10 @@ def _no_motion(arm: str) -> Motion:
     raise LookupError(f"this recipe needs the kinematics of {arm}: pass Resources(motion=...)")
 
 
+def _no_senses(source: str) -> AbstractContextManager[Draw]:
+    raise LookupError(f"this recipe simulates {source}: pass Resources(senses=...)")
+
+
 @dataclass(frozen=True)
 class Resources:
     """Functions that are called only by the recipes that need them.
@@ -26,7 +32,9 @@ class Resources:
     Attributes:
         task_source: tasks, states and steps of the simulator.
         motion: name of an arm -> its kinematics.
+        senses: name of a source of `sim.sensing` -> what simulates its events, within a context.
     """
 
     task_source: Callable[[], TaskSource] = _no_tasks
     motion: Callable[[str], Motion] = _no_motion
+    senses: Callable[[str], AbstractContextManager[Draw]] = _no_senses

@@ -28,6 +28,7 @@ BENCHES: Registry[Bench[Any]] = Registry(
         "planner": "palme.cli.bench.planner:BENCH",
         "language": "palme.cli.bench.language:BENCH",
         "questions": "palme.cli.bench.questions:BENCH",
+        "senses": "palme.cli.bench.senses:BENCH",
         "bridge": "palme.cli.bench.bridge:BENCH",
         "soak": "palme.cli.bench.soak:BENCH",
         "fuzz": "palme.cli.bench.fuzz:BENCH",

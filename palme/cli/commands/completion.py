@@ -40,6 +40,7 @@ def subcommands() -> dict[str, tuple[str, ...]]:
     """What may follow the name of each command, beside settings."""
     from palme.cli.commands.bench import BENCHES
     from palme.cli.main import COMMANDS
+    from palme.training.datasets.sense_questions import SENSE_TASKS
     from palme.training.recipes import RECIPES
     from sim.tasks import TASKS
 
@@ -48,6 +49,7 @@ def subcommands() -> dict[str, tuple[str, ...]]:
         "train": tuple(RECIPES),
         "data": tuple(sorted(path.stem[5:] for path in FOLDER.glob("data_*.yaml"))),
         "setup": ("language",),
+        "sense": tuple(SENSE_TASKS),
         "keys": ("new", "allow", "list"),
         "tasks": tuple(TASKS),
         "completion": tuple(SHELLS),

@@ -35,6 +35,8 @@ CONFIGS: Registry[type[Any]] = Registry(
         "bench_planner": "palme.cli.settings.bench:BenchPlannerConfig",
         "bench_language": "palme.cli.settings.bench:LanguageBenchConfig",
         "bench_questions": "palme.cli.settings.bench:QuestionsConfig",
+        "sense": "palme.cli.settings.senses:SenseConfig",
+        "bench_senses": "palme.cli.settings.senses:SensesBenchConfig",
         "bench_policy": "palme.cli.settings.bench:BenchPolicyConfig",
         "bench_corrections": "palme.cli.settings.bench:CorrectionsConfig",
         "bench_bridge": "palme.cli.settings.bench:BridgeBenchConfig",

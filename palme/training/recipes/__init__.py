@@ -19,5 +19,6 @@ RECIPES: Registry[type[TrainerConfig]] = Registry(
         "embodied": "palme.training.recipes.embodied:EmbodiedTraining",
         "vision": "palme.training.recipes.vision:VisionTraining",
         "policy": "palme.training.recipes.chunk_policy:ChunkPolicyTraining",
+        "senses": "palme.training.recipes.senses:SensesTraining",
     },
 )
