@@ -102,10 +102,11 @@ class Grammar:
         """
         import yaml
 
+        loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
         rules: dict[str, tuple[Rule, ...]] = {}
         for path in paths:
             try:
-                found = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # "on" is a word
+                found = yaml.load(path.read_text(encoding="utf-8"), loader)  # "on" is a word
             except (OSError, yaml.YAMLError) as error:
                 raise BadGrammar(f"{path}: {error}") from error
             for symbol, raw in (found or {}).items():
