@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from palme.language.programs import calls as c
-from palme.language.programs.things import Noun, Things
+from palme.language.programs.things import Alike, Noun, Things
 from palme.planners.program.arranging import arranged, gathered, spread_out, stacked
 from palme.planners.program.free_places import NoRoom
 from palme.planners.program.goals import (
@@ -118,6 +118,13 @@ def interpret(
         raise Refused(str(error), "impossible") from error
 
 
+def _is_one_for_all(of: Things) -> bool:
+    """Whether it singles out one thing, whatever is put there."""
+    return of.quantifier == "the" and not any(
+        isinstance(one, Alike) for noun in of.nouns for one in noun.filters
+    )
+
+
 @dataclass
 class _Run:
     start: SeenScene
@@ -222,8 +229,11 @@ class _Run:
         if isinstance(place, c.At) and place.relation == "instead":
             return self._instead(ids, place.of)
         lowest: int | None = None
+        bowl: int | None = None  # "two blocks in an empty bowl": the first leaves it no empty one
         for id in ids:
-            goal = self._goal_of_put(id, place, lowest)
+            goal = self._goal_of_put(id, place, lowest) if bowl is None else self._into(id, bowl)
+            if isinstance(goal, InBowl) and isinstance(place, c.At) and _is_one_for_all(place.of):
+                bowl = goal.bowl
             lowest = id
             self._add([goal])
         return ids

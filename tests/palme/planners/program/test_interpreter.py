@@ -85,6 +85,8 @@ def _run(text: str, table: SeenScene = TABLE) -> tuple[Intent, SeenScene]:
         ("put(2 block, instead of purple block)", None),
         ("put(half red block, in blue bowl)", [InBowl(0, 5)]),
         ("put(half block, in blue bowl)", None),
+        ("put(2 red block, in bowl [empty])", [InBowl(0, 6), InBowl(1, 6)]),
+        ("put(all cylinder + yellow block, in bowl [emptiest])", [InBowl(4, 6), InBowl(2, 6)]),
         ("put(any cylinder, in bowl [empty])", [InBowl(4, 6)]),
         ("put(any red block, in each bowl)", [InBowl(0, 6), InBowl(1, 5)]),
         ("put(1 red block, in each bowl)", [InBowl(0, 6), InBowl(1, 5)]),
