@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from palme.language.answers import DONE, NO, NOWHERE, UNKNOWN, YES
+from palme.language.text import NOT_SAID, BlocksSaid
 from palme.language.vocabulary import BOS, ENTITY_WORDS, EOS, NOTHING, TABLE, Trie, Vocabulary
 from robots.skills import COLOURS
 
@@ -31,26 +32,29 @@ DOUBT = 0.005  # class probability above which no answer may call the class abse
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the detector found, as a restriction on answers; empty sets restrict nothing.
+    """What the detector found and the sentence names, as a restriction on answers; empty restricts nothing.
 
     Attributes:
         detected: most probable class of each object; sorting is done once all blocks among them are checked.
         possible: classes that some object has with a probability above `DOUBT`. An answer may not call them
             absent, and must call any other class absent that the goal needs.
         rows: most probable class of obj_1, obj_2, ..., by which a step names them; () = by class.
+        said: blocks that the sentence names; a tower has them all, and only them unless `others`.
     """
 
     detected: frozenset[str] = frozenset()
     possible: frozenset[str] = frozenset()
     rows: Words = ()
+    said: frozenset[str] = frozenset()
+    others: bool = True
 
     @classmethod
-    def of(cls, class_probs: Any, refer: bool = False) -> Evidence:
-        """From class probabilities (N, 24); with `refer` steps name objects as obj_k."""
+    def of(cls, class_probs: Any, refer: bool = False, said: BlocksSaid = NOT_SAID) -> Evidence:
+        """From class probabilities (N, 24); with `refer` steps name objects as obj_k; `said`: see class."""
         rows = tuple(ENTITY_WORDS[k] for k in class_probs.argmax(1)) if len(class_probs) else ()
         likely = class_probs.max(0, initial=0.0) > DOUBT
         possible = frozenset(w for w, p in zip(ENTITY_WORDS, likely, strict=True) if p)
-        return cls(frozenset(rows), possible, rows if refer else ())
+        return cls(frozenset(rows), possible, rows if refer else (), said.blocks, said.others)
 
     def named(self, word: str) -> Words:
         """How a step may name the object `word`."""
@@ -80,7 +84,7 @@ def allowed(prefix: Words, evidence: Evidence = NO_EVIDENCE) -> Words:
             parts.append(prefix[at:k])
             at = k + 1
     if not parts:
-        return _in_goal(prefix)
+        return _in_goal(prefix, evidence)
     begun = prefix[at:]
     may = [_after(segment, begun, evidence) for segment in _segments(parts[0], parts[1:], evidence)]
     return tuple(dict.fromkeys(w for words in may for w in words))
@@ -93,7 +97,7 @@ def check_words(prefix: Words) -> Words:
     return (EOS,) if prefix[-1] == "." else _after(("check", prefix[0], prefix[1]), prefix)
 
 
-def _in_goal(words: Words) -> Words:
+def _in_goal(words: Words, evidence: Evidence) -> Words:
     n = len(words)
     if n == 1:
         return ("in", "stack", "match")
@@ -104,8 +108,11 @@ def _in_goal(words: Words) -> Words:
     if n == 2:
         return WAYS
     if TABLE not in words:  # the blocks as mentioned; `table` ends them
-        rest = tuple(b for b in SOLIDS if b not in words)
-        return rest if n < 5 else (*rest, TABLE) if n < 3 + MAX_TOWER else (TABLE,)
+        known = SOLIDS if evidence.others else tuple(b for b in SOLIDS if b in evidence.said)
+        rest = tuple(b for b in known if b not in words)
+        if n >= 3 + MAX_TOWER:
+            return (TABLE,)
+        return rest if n < 5 or not evidence.said <= set(words) else (*rest, TABLE)
     at, way = words.index(TABLE), words[2]
     named, again = words[3:at], words[at + 1 :]
     if len(again) == len(named):

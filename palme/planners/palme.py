@@ -17,6 +17,7 @@ from palme.language.explain import explain
 from palme.language.instruction_encoder import FOLDER, InstructionEncoder
 from palme.language.prompts import prompt_text, prompt_words, success_question
 from palme.language.sentence import BadSentence, Sentence
+from palme.language.text import blocks_said
 from palme.language.vocabulary import Vocabulary
 from palme.model_folders import told
 from palme.models.decoding import Completion, decode_one
@@ -24,6 +25,7 @@ from palme.models.embodied_lm import EmbodiedLM
 from palme.models.pretrained.embodied import load_embodied
 from palme.models.processor import EmbodiedProcessor
 from palme.perception.objects import PerceivedObjects
+from palme.perception.remembered import RememberedObjects
 from palme.planners.base import Context, PlannedStep, Verdict
 from palme.planners.go_around import untried
 from palme.weight_files import BadWeights
@@ -76,6 +78,7 @@ class PalmePlanner:
         self._encoded: tuple[str, np.ndarray] | None = None  # the last instruction and its features
         self._vocabulary = Vocabulary(processor.tokenizer)
         self._detected: tuple[Observation, PerceivedObjects] | None = None  # of the last observation
+        self._remembered = RememberedObjects()  # of one run
 
     @classmethod
     def load(
@@ -97,7 +100,9 @@ class PalmePlanner:
         """See `Planner.next_step`; refused are sentences outside the skills and objects not detected."""
         # Of several correct steps the order of the objects decides. Rotating it at every step prevents a loop
         # in which a block that fell onto another one is lifted off and put back.
-        seen = self._detect(context.observation)
+        if context.goal is None:
+            self._remembered.forget()
+        seen = self._detect(context.observation, context.history[-1][0].what if context.history else "")
         if not len(seen):
             raise NoMotion("I see no object on the table.")
         plans = (
@@ -113,7 +118,7 @@ class PalmePlanner:
         prompt = prompt_words(
             context.instruction, len(objects), history, read=read_too, scene_first=scene_first
         )
-        evidence = Evidence.of(objects.class_probs, refer=scene_first)
+        evidence = Evidence.of(objects.class_probs, scene_first, blocks_said(context.instruction))
         read = tuple(context.goal.words()) if isinstance(context.goal, Goal) else ()  # read once
         walk = AnswerGrammar(self._vocabulary, evidence).walk(read)
         answer = self._decode(context, objects, [*prompt, *read], walk)
@@ -134,7 +139,7 @@ class PalmePlanner:
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """The model's answer to "was STEP successful ?"; "done" is judged by planning the next step again."""
-        objects = self._detect(context.observation)
+        objects = self._detect(context.observation, step.what)
         if step.is_done:
             again = self.next_step(context)
             probability = 1.0 if again.probability is None else again.probability
@@ -155,9 +160,11 @@ class PalmePlanner:
         p = answer.probability(0, verdict + 1)
         return Verdict(success, p if success else 1 - p, explain([*start, *words[: verdict + 1], ";"]))
 
-    def _detect(self, observation: Observation) -> PerceivedObjects:
+    def _detect(self, observation: Observation, moved: str) -> PerceivedObjects:
+        """What is there, and what was there and is hidden now; `moved` is what the last step was about."""
         if self._detected is None or self._detected[0] is not observation:
-            self._detected = (observation, self._detector(observation))
+            found = self._detector(observation)
+            self._detected = (observation, self._remembered.update(found, observation, moved))
         return self._detected[1]
 
     def _decode(

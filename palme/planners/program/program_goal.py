@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from palme.language.programs.things import Noun
+from palme.perception.hidden import is_empty
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import ReadLine, Understanding
 from palme.planners.program.free_places import NoRoom
-from palme.planners.program.hidden import is_empty
 from palme.planners.program.interpreter import Intent
 from palme.planners.program.placing import after
 from palme.planners.program.reader import Reading
