@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -15,6 +15,8 @@ LEAST_SEEN = 2
 """Pictures in which a thing was seen before it is remembered: a detector errs in single ones."""
 SURE = 0.5
 """Least probability of its class in them."""
+SAME = (0.028, 0.026)
+"""[m] sideways and up or down within which two detections of solids are of one."""
 STAYED = 0.03
 """[m] between two detections of a thing that nobody moved."""
 
@@ -59,9 +61,33 @@ class RememberedObjects:
             and not objects.sees(name)
             and not is_empty(observation, _place(known.row))
         ]
-        full = self._joined(objects, hidden, moved) if hidden else objects
+        renamed = {
+            name: row for name in hidden if (row := self._taken_for_another(objects, name)) is not None
+        }
+        if renamed:
+            classes = objects.class_probs.copy()
+            for name, row in renamed.items():
+                classes[row] = self._known[name].row.class_probs[0]
+            objects = replace(objects, class_probs=classes)
+        unseen = [name for name in hidden if name not in renamed]
+        full = self._joined(objects, unseen, moved) if unseen else objects
         self._note(objects)
         return full
+
+    def _taken_for_another(self, objects: PerceivedObjects, name: str) -> int | None:
+        """The row of a solid that is where `name` was and looks like nothing that was there before.
+
+        Of what lies under another thing only a side is seen, which the detector names badly.
+        """
+        at = self._known[name].row.xyz[0]
+        for i in range(len(objects)):
+            other = self._known.get(objects.name(i))
+            known = other is not None and other.n >= LEAST_SEEN
+            away = np.abs(objects.xyz[i] - at)
+            if not known and not objects.name(i).endswith("bowl") and np.hypot(*away[:2]) <= SAME[0]:
+                if away[2] <= SAME[1]:
+                    return i
+        return None
 
     def _joined(self, objects: PerceivedObjects, hidden: list[str], moved: str) -> PerceivedObjects:
         """With the rows of `hidden`; what rested on one of those, and stayed where it was, still does."""

@@ -6,7 +6,8 @@ once, so "all the red blocks" stays the same blocks through the run, whatever ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from palme.language.programs import calls as c
@@ -381,7 +382,17 @@ class _Run:
         return ids
 
     def _parts(self, parts: Sequence[Things]) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(id for part in parts for id in self._solids(part)))
+        """What a tower or a shape is made of, in order.
+
+        "red, green, red, green": what is named n times, of which there are n, is each of them in turn.
+        """
+        turns: dict[Things, Iterator[int]] = {}
+        for part, n in Counter(parts).items():
+            if n > 1 and part.quantifier == "the" and part.nouns:
+                alike = self._solids(Things("all", part.nouns))
+                turns |= {part: iter(alike)} if len(alike) == n else {}
+        ids = ((next(turns[part]),) if part in turns else self._solids(part) for part in parts)
+        return tuple(dict.fromkeys(id for found in ids for id in found))
 
     def _add(self, goals: Sequence[Goal]) -> None:
         for goal in goals:

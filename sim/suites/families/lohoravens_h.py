@@ -41,14 +41,12 @@ class AlternatingTower:
         want = tower(ids[:n], fits=fits)
         if FREE not in wording:
             want = both(want, {"exactly": [1, [{"on_table": ids[k]} for k in range(n) if turns[k] == first]]})
-        nouns = [f"{first} block [leftmost]", f"{second} block [leftmost]", f"{first} block [rightmost]"]
-        nouns += [f"{second} block [rightmost]"] if n == 4 else []
         return Drawn(
             things,
             wording.format(a=first, b=second, a_first=a(first), a_second=a(second), list=", ".join(turns)),
             f"Put all the {first} blocks in the {bowl[0]} bowl.",
             want,
-            f"stack({', '.join(nouns)})",
+            f"stack({', '.join(f'{colour} block' for colour in turns)})",
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 from palme.perception import remembered
 from palme.perception.objects import PerceivedObjects
 from palme.perception.remembered import RememberedObjects
-from robots.skills import Location
+from robots.skills import ENTITIES, Location
 from tests.planner_fakes import observation, scene, seen
 
 TOWER = ("cyan block", "red block > cyan block", "blue bowl", "pink block")
@@ -102,3 +102,13 @@ def test_what_fell_off_a_hidden_thing_does_not_rest_on_it(nothing_is_empty: None
     xyz[[fallen.name(i) for i in range(len(fallen))].index("red block")] += (0.05, 0.0, -0.04)
     found = kept.update(replace(fallen, xyz=xyz), LOOK)
     assert "cyan block" in names(found) and held_by(found, "red block") == "table"
+
+
+def test_what_is_where_a_thing_was_and_looks_like_nothing_known_is_that_thing(nothing_is_empty: None) -> None:
+    kept, full = memory(2, *TOWER)
+    row = [full.name(i) for i in range(len(full))].index("cyan block")
+    classes = full.class_probs.copy()
+    classes[row] = np.eye(len(ENTITIES))[ENTITIES.index("green block")]
+    found = kept.update(replace(full, class_probs=classes), LOOK)
+    assert names(found) == names(full) and len(found) == len(full)
+    assert held_by(found, "red block") == "cyan block"

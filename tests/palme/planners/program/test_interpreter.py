@@ -222,3 +222,18 @@ def test_each_line_says_what_it_found() -> None:
     intent, _ = _run("put(all red block, in green bowl); count(block [in green bowl])")
     assert [line.found for line in intent.lines] == [(0, 1), (0, 1)]
     assert intent.answers == ("There are 2 (two) blocks in green bowl.",)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_what_is_named_as_often_as_it_is_there_takes_turns(n: int) -> None:
+    """The two red and the two green blocks: no question which, since all of them are meant."""
+    rows = [f"{colour} block {0.40 + 0.07 * k} {y}" for k in range(n)
+            for colour, y in (("red", -0.10), ("green", 0.10))]  # fmt: skip
+    table = scene(*rows)
+    text = ", ".join(["red block", "green block"] * n)
+    _, end = _run(f"stack({text})", table)
+    tower = max(end.towers(), key=len)
+    assert [end[id].colour for id in tower] == ["red", "green"] * n
+    with pytest.raises(Refused) as asked:
+        interpret(parse("stack(red block, green block)"), table)
+    assert asked.value.reason == "which"
