@@ -54,6 +54,10 @@ COMMANDS = {
         "palme.cli.commands.view",
         "write a film of a recorded episode, and a Rerun file: palme view PATH episode=0",
     ),
+    "find": (
+        "palme.cli.commands.find",
+        'moments of recorded episodes by text or picture: palme find "a red block in a blue bowl" PATH',
+    ),
     "why": (
         "palme.cli.commands.why",
         "show how a step of a run came about, from sentence to commands: palme why DIR step=1",
@@ -77,7 +81,7 @@ COMMANDS = {
 }
 
 # They outlive whoever reads what they print; the product of the others is what they print.
-LONG = ("run", "teleop", "eval", "collect", "train", "serve", "replay", "view", "bench")
+LONG = ("run", "teleop", "eval", "collect", "train", "serve", "replay", "view", "find", "bench")
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 USAGE = """\

@@ -78,8 +78,24 @@ class InstructionEncoder(nn.Module):
 
     def forward(self, sentences: Sequence[str]) -> Tensor:
         """Vectors (B, dim) of B sentences, with gradients."""
+        return self.vectors([recoloured(s) for s in sentences])
+
+    def lower(self, layers: int) -> InstructionEncoder:
+        """This encoder cut to its first layers: what words mean there is less bent to the task of the last.
+
+        Raises:
+            BadWeights: it is no BERT, or has fewer layers.
+        """
+        stack = getattr(getattr(self.encoder, "encoder", None), "layer", None)
+        if not (isinstance(stack, nn.ModuleList) and 1 <= layers <= len(stack)):
+            raise BadWeights(f"no BERT of at least {layers} layers; {REMEDY}")
+        del stack[layers:]
+        return self
+
+    def vectors(self, sentences: Sequence[str]) -> Tensor:
+        """Vectors (B, dim) of B sentences as they are, their colours too, with gradients."""
         pieces = self.tokenizer(
-            [recoloured(s) for s in sentences],
+            list(sentences),
             padding=True,
             truncation=True,
             max_length=MAX_PIECES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import tempfile
 from types import ModuleType
 
@@ -15,11 +15,17 @@ from sim.appearances.textures import tile
 
 def visual_shape(p: ModuleType, client: int, look: Appearance, size: str, rgba: list[float]) -> int:
     """Visual shape of an appearance, `rgba` over its texture."""
-    vertices, indices, normals, uv = mesh(look.shape, size)
+    vertices, indices, normals, uv = _lists(look.shape, size)
     return p.createVisualShape(
-        p.GEOM_MESH, vertices=vertices.tolist(), indices=indices, normals=normals.tolist(), uvs=uv.tolist(),
-        rgbaColor=rgba, specularColor=[0.0] * 3, physicsClientId=client,
+        p.GEOM_MESH, vertices=vertices, indices=indices, normals=normals, uvs=uv, rgbaColor=rgba,
+        specularColor=[0.0] * 3, physicsClientId=client,
     )  # fmt: skip
+
+
+@functools.cache
+def _lists(shape: str, size: str) -> tuple[list, list[int], list, list]:
+    vertices, indices, normals, uv = mesh(shape, size)
+    return vertices.tolist(), indices, normals.tolist(), uv.tolist()
 
 
 class Textures:
@@ -41,8 +47,7 @@ class Textures:
     def _id(self, texture: str, colour: str) -> int:
         key = (texture, colour)
         if key not in self._ids:
-            with tempfile.TemporaryDirectory(prefix="palme-texture-") as folder:
-                path = os.path.join(folder, f"{texture}-{colour}.png")
-                cv2.imwrite(path, cv2.cvtColor(tile(texture, colour), cv2.COLOR_RGB2BGR))
-                self._ids[key] = self._p.loadTexture(path, physicsClientId=self._client)
+            with tempfile.NamedTemporaryFile(prefix="palme-texture-", suffix=".png") as file:
+                cv2.imwrite(file.name, cv2.cvtColor(tile(texture, colour), cv2.COLOR_RGB2BGR))
+                self._ids[key] = self._p.loadTexture(file.name, physicsClientId=self._client)
         return self._ids[key]

@@ -58,7 +58,9 @@ class Camera:
 # wide enough that nothing on the table leaves the picture at any jitter (tests/sim/test_world.py)
 FRONT = Camera("front", (1.15, 0.0, 0.85), (0.49, 0.0, 0.035))
 WRIST = Camera("wrist", (0.065, 0.0, -0.09), (0.045, 0.0, 0.10), (1.0, 0.0, 0.0), 70.0, (96, 96), True)
-CAMERAS = {"front": FRONT, "wrist": WRIST}
+# the front camera at a size at which textures can be told
+DETAIL = replace(FRONT, name="detail", size=(640, 480))
+CAMERAS = {"front": FRONT, "wrist": WRIST, "detail": DETAIL}
 LARGEST = 4096  # [px] of a picture's edge
 
 

@@ -149,6 +149,7 @@ class World(Uncopied):
             self.p.resetBasePositionAndOrientation(body, PARKED, (0, 0, 0, 1), physicsClientId=self.client)
         spare = {key: list(pool) for key, pool in self._pools.items()}
         self._bodies = [self._body(scene, i, spare) for i in range(len(scene.objects))]
+        self._drop({key: bodies for key, bodies in spare.items() if key[2] and bodies})
         self._backgrounds.clear()
         self._noise = np.random.default_rng(scene.seed)
 
@@ -167,6 +168,13 @@ class World(Uncopied):
         if not self._solid:
             self._pools.setdefault(key, []).append(body)
         return body
+
+    def _drop(self, spare: dict[tuple[str, str, str], list[int]]) -> None:
+        """Remove bodies that no thing of the scene has the look of: even far away they cost drawing time."""
+        for key, unused in spare.items():
+            for body in unused:
+                self.p.removeBody(body, physicsClientId=self.client)
+                self._pools[key].remove(body)
 
     def _paint(self, body: int, spec: ObjectSpec, rgb: RGB) -> None:
         """The texture of a body that has one; its tile is in the nominal colour, `rgb` says how bright."""

@@ -27,6 +27,7 @@ BENCHES: Registry[Bench[Any]] = Registry(
         "corrections": "palme.cli.bench.corrections:BENCH",
         "planner": "palme.cli.bench.planner:BENCH",
         "language": "palme.cli.bench.language:BENCH",
+        "clip": "palme.cli.bench.clip:BENCH",
         "questions": "palme.cli.bench.questions:BENCH",
         "senses": "palme.cli.bench.senses:BENCH",
         "bridge": "palme.cli.bench.bridge:BENCH",

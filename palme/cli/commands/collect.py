@@ -1,4 +1,4 @@
-"""`palme collect`: rendered scenes for the detector, motions and corrected episodes for the chunk policy.
+"""`palme collect`: rendered scenes for the detector, crops for CLIP, motions and corrected episodes.
 
 An interrupted run resumes.
 """
@@ -16,6 +16,7 @@ from palme.cli.progress import Progress, duration, plural
 from palme.cli.settings.data import CollectConfig
 
 # [s] a piece on one core with AVX-512, measured on 2026-11-29; the last is a guess
+Part = tuple[Path, int, int]  # folder, pieces, seed
 PICTURE_S, PERCEIVED_S, MOTION_S, CORRECTED_S = 0.03, 0.04, 0.03, 20.0
 
 
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     config = load(CollectConfig, arguments)
     jobs = {
         "scenes": _scenes,
+        "appearances": _appearances,
         "demonstrations": _demonstrations,
         "perceived": _perceived,
         "corrections": _corrections,
@@ -77,29 +79,42 @@ def announcement(job: Job) -> str:
 
 
 def _scenes(config: CollectConfig) -> Job:
-    folder = config.out / "scenes"
+    return _in_parts(config, config.out / "scenes", "pictures", _part)
+
+
+def _appearances(config: CollectConfig) -> Job:
+    return _in_parts(config, config.out / "appearances", "crops", _crops_part)
+
+
+def _in_parts(config: CollectConfig, folder: Path, pieces: str, make: Callable[[Part], None]) -> Job:
     parts = [(folder / f"part{k:03d}", config.pictures, config.seed * 1000 + k) for k in range(config.parts)]
     missing = [part for part in parts if not (part[0] / "done.json").exists()]
     workers = min(config.workers, max(len(missing), 1))
     kept = len(parts) - len(missing)
-    what = f"scenes: {plural(len(parts), 'part')} of {config.pictures} pictures" + (
+    what = f"{folder.name}: {plural(len(parts), 'part')} of {config.pictures} {pieces}" + (
         f", {kept} of them there already" if kept else ""
     )
     seconds = PICTURE_S * config.pictures * len(missing)
-    return Job(folder, False, what, seconds, workers, lambda: _render(missing, workers))
+    return Job(folder, False, what, seconds, workers, lambda: _render(missing, workers, make))
 
 
-def _render(parts: Sequence[tuple[Path, int, int]], workers: int) -> None:
+def _render(parts: Sequence[Part], workers: int, make: Callable[[Part], None]) -> None:
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers) as pool, Progress("scenes", len(parts), "part") as bar:
-        for _ in pool.imap_unordered(_part, parts):
+        for _ in pool.imap_unordered(make, parts):
             bar.update()
 
 
-def _part(job: tuple[Path, int, int]) -> None:
+def _part(job: Part) -> None:
     from sim.data.detection_scenes import write_part
+
+    write_part(*job)
+
+
+def _crops_part(job: Part) -> None:
+    from palme.cli.evaluation.appearance_crops import write_part
 
     write_part(*job)
 

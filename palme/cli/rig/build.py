@@ -125,9 +125,20 @@ def _minds(config: RigConfig, arm: Any, seed: int) -> tuple[Planner, Policy]:
     from palme.weight_files import WeightsError
 
     try:
-        return config.planner.build(parts), config.policy.build(parts)
+        return _judged(config, config.planner.build(parts)), config.policy.build(parts)
     except (FileNotFoundError, WeightsError) as error:
         raise UsageError(str(error)) from error
+
+
+def _judged(config: RigConfig, planner: Planner) -> Planner:
+    """`planner` with the judge of outcomes that `config` names."""
+    if config.judge == "planner":
+        return planner
+    from palme.models.clip.load import load_clip
+    from palme.planners.clip.judged import JudgedByClip
+    from palme.planners.clip.outcome import OutcomeJudge
+
+    return JudgedByClip(planner, OutcomeJudge(load_clip()), config.detector.camera, config.judge == "both")
 
 
 def detector_of(config: DetectorConfig) -> Callable[[], Detector]:

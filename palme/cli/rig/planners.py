@@ -210,6 +210,39 @@ class AutoConfig(ReaderSettings, PlannerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClipConfig(PlannerConfig):
+    """One step about things of any appearance, which CLIP finds by the sentence's own words.
+
+    Attributes:
+        clip: folder or name of a CLIP; "" = the shipped one.
+    """
+
+    name: Literal["clip"] = "clip"
+    clip: str
+
+    @property
+    def account(self) -> None:
+        """See `PlannerConfig.account`."""
+        return None
+
+    def read(self, sentence: str) -> Any:
+        """See `PlannerConfig.read`."""
+        from palme.planners.clip.planner import read_order
+
+        return read_order(sentence)
+
+    def build(self, parts: Parts) -> Planner:
+        """See `PlannerConfig.build`."""
+        from palme.models.clip.load import load_clip
+        from palme.planners.clip.naming import Namer
+        from palme.planners.clip.outcome import OutcomeJudge
+        from palme.planners.clip.planner import ClipPlanner
+
+        clip, detector = load_clip(self.clip), parts.detector()
+        return ClipPlanner(detector.thorough, Namer(clip), OutcomeJudge(clip), detector.camera)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadoutConfig(PlannerConfig):
     """Baseline: symbolic rules on perceived objects."""
 
@@ -243,6 +276,7 @@ PLANNERS: Registry[type[PlannerConfig]] = Registry(
         "program": "palme.cli.rig.planners:ProgramConfig",
         "written": "palme.cli.rig.planners:WrittenConfig",
         "palme": "palme.cli.rig.planners:PalmeConfig",
+        "clip": "palme.cli.rig.planners:ClipConfig",
         "readout": "palme.cli.rig.planners:ReadoutConfig",
         "oracle": "palme.cli.rig.planners:OracleConfig",
     },

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from palme.cli.errors import UsageError
+from palme.cli.rig.planners import PlannerConfig
 from palme.cli.rig.policies import ChunkConfig
 from palme.cli.settings.data import PractiseConfig
-from palme.cli.settings.fields import Count, NonEmpty, Positive, Range, Seed, Share, Whole
+from palme.cli.settings.fields import Count, NonEmpty, Positive, Range, Seed, Share, Target, Whole
+from palme.cli.settings.groups import DetectorConfig
 from palme.cli.settings.reader import LocalReaderSettings
 from palme.cli.settings.run import RigConfig, SessionConfig, Split, Tasks
 
@@ -103,6 +105,33 @@ class QuestionsConfig(BenchConfig):
     n: Count
     seed: Seed
     threads: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipBenchConfig:
+    """`palme bench clip`.
+
+    Attributes:
+        planner: whose own judgement of outcomes is measured beside CLIP's.
+        clip: folder or name of a CLIP; "" = the shipped one.
+        questions: zero-shot questions; 0 = none.
+        outcomes: steps whose outcome is judged; 0 = none.
+        episodes: single steps about new appearances, carried out; 0 = none.
+        blanked: of these, played again with CLIP's pictures blanked.
+        seed: of all of them; training uses others.
+        out: folder of results.json.
+    """
+
+    FILE: ClassVar[str] = "bench_clip"
+    planner: PlannerConfig
+    detector: DetectorConfig
+    clip: str
+    questions: Whole
+    outcomes: Whole
+    episodes: Whole
+    blanked: Whole
+    seed: Seed
+    out: Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from palme.cli.errors import UsageError
 from palme.cli.rig.planners import OracleConfig, PlannerConfig
-from palme.cli.settings.fields import Count, Range, Seed, Share, Whole
+from palme.cli.settings.fields import Count, Positive, Range, Seed, Share, Target, Whole
 from palme.cli.settings.groups import BridgeConfig, RobotConfig
 from palme.cli.settings.run import RigConfig
 from palme.file_names import FileName
@@ -39,10 +39,11 @@ class CollectConfig(PractiseConfig):
     """`palme collect`; the groups are of what=corrections.
 
     Attributes:
-        what: labelled scenes for the detector, demonstrations and corrected episodes for the chunk policy, or
-            perceived objects for the planner.
-        out: scenes go to OUT/scenes, demonstrations to OUT/demos, corrections to OUT/corrections.
-        parts: folders of scenes; a finished one is kept, so an interrupted run resumes.
+        what: labelled scenes for the detector, crops of all appearances for CLIP, demonstrations and
+            corrected episodes for the chunk policy, or perceived objects for the planner.
+        out: scenes go to OUT/scenes, appearances to OUT/appearances, demonstrations to OUT/demos, corrections
+            to OUT/corrections.
+        parts: folders of scenes or appearances; a finished one is kept, so an interrupted run resumes.
         pictures: number a part.
         perceived: scenes that the shipped detector looks at, arm at home.
         motions: demonstrations.
@@ -51,7 +52,7 @@ class CollectConfig(PractiseConfig):
     """
 
     FILE: ClassVar[str] = "collect"
-    what: Literal["scenes", "demonstrations", "perceived", "corrections"]
+    what: Literal["scenes", "appearances", "demonstrations", "perceived", "corrections"]
     out: Path
     parts: Count
     pictures: Count
@@ -97,6 +98,28 @@ class ViewConfig:
     out: Path
     height: Annotated[int, Range(16, 4320)]
     rerun: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindConfig:
+    """`palme find WHAT DATASET`: WHAT in words, or the file of a picture.
+
+    Attributes:
+        clip: folder or name of a CLIP; "" = the shipped one.
+        view: camera whose pictures are searched; "" = front, or the only one.
+        n: moments at most.
+        per_second: pictures of each second that are looked at.
+        apart_s: [s] least time between two moments of one episode.
+        out: folder of found.html and found.json.
+    """
+
+    FILE: ClassVar[str] = "find"
+    clip: str
+    view: str
+    n: Count
+    per_second: Positive
+    apart_s: Positive
+    out: Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,8 @@ class RigConfig:
     """An arm, its cameras, and who plans and acts.
 
     Attributes:
+        judge: who tells whether a step that put something in or on a thing succeeded: the planner, CLIP, or
+            both, which then must agree on it.
         bridge: how a remote arm is reached; None where a command moves none.
     """
 
@@ -42,6 +44,7 @@ class RigConfig:
     policy: PolicyConfig
     detector: DetectorConfig
     camera: CameraConfig
+    judge: Literal["planner", "clip", "both"] = "planner"
     bridge: BridgeConfig | None = None
 
     def __post_init__(self) -> None:

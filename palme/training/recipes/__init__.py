@@ -17,6 +17,7 @@ RECIPES: Registry[type[TrainerConfig]] = Registry(
         "planner": "palme.training.recipes.planner:PlannerTraining",
         "programs": "palme.training.recipes.programs:ProgramsTraining",
         "embodied": "palme.training.recipes.embodied:EmbodiedTraining",
+        "clip": "palme.training.recipes.clip:ClipTraining",
         "vision": "palme.training.recipes.vision:VisionTraining",
         "policy": "palme.training.recipes.chunk_policy:ChunkPolicyTraining",
         "senses": "palme.training.recipes.senses:SensesTraining",

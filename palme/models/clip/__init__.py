@@ -1,0 +1,1 @@
+"""CLIP: pictures and texts in one space, ours and any of `transformers`."""
