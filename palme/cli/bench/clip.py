@@ -20,7 +20,7 @@ def bench_clip(config: ClipBenchConfig, bar: Bar) -> dict[str, Any]:
     import torch
     from transformers.utils import logging
 
-    from palme.cli.bench.clip_outcomes import bench_outcomes
+    from palme.cli.bench.clip_outcomes import bench_outcomes, calibrate
     from palme.cli.bench.clip_steps import bench_steps
     from palme.cli.bench.clip_zero_shot import bench_zero_shot
     from palme.models.clip.load import load_clip
@@ -34,6 +34,7 @@ def bench_clip(config: ClipBenchConfig, bar: Bar) -> dict[str, Any]:
         raise UsageError(str(error)) from error
     parts = (
         ("zero_shot", config.questions, lambda: bench_zero_shot(clip, config.questions, config.seed, bar)),
+        ("calibration", config.calibrate, lambda: calibrate(clip, config, bar)),
         ("outcome", config.outcomes, lambda: bench_outcomes(clip, config, bar)),
         ("steps", config.episodes, lambda: bench_steps(clip, config, bar)),
     )

@@ -35,6 +35,7 @@ from sim.world.state import SceneState
 from sim.world.world import World
 
 SEED_SPACE = 8_200_000
+RIDGE = 0.1  # of the calibration: keeps it finite where the signs tell outcomes apart without a fault
 HOLD = 6  # control ticks for things to settle
 SAID = ("clip", "planner", "both", "blanked", "shuffled")
 FAILED = 0.5  # share of episodes in which another step is carried out
@@ -131,8 +132,38 @@ def bench_outcomes(clip: Clip, config: ClipBenchConfig, bar: Bar) -> dict[str, A
     scores = {name: _scores(failed, [not ok for ok in answers]) for name, answers in said.items()}
     return {
         "n": len(truth), "failures": sum(failed), "f1_clip": scores["clip"]["f1"],
-        "f1_planner": scores["planner"]["f1"], "planner": config.planner.name, **scores,
+        "f1_planner": scores["planner"]["f1"], "planner_name": config.planner.name, **scores,
     }  # fmt: skip
+
+
+def calibrate(clip: Clip, config: ClipBenchConfig, bar: Bar) -> dict[str, Any]:
+    """The constants of `palme.planners.clip.outcome`: logistic regression by Newton's method."""
+    from palme.cli.rig.build import detector_of, quiet
+
+    quiet()
+    detector, by_clip = detector_of(config.detector), OutcomeJudge(clip)
+    rows, truth = [], []
+    with bar("calibration", config.calibrate) as progress:
+        for episode in outcomes(config.seed):
+            step = episode.step
+            at = place_of(step, detector()(episode.before))
+            if at is not None:
+                frames = detail_of(episode.before, "front"), detail_of(episode.after, "front")
+                words = f"the {step.what}", f"the {step.target}", step.skill == "put_in"
+                rows.append((1.0, *by_clip.signs(*words, at, *frames)))
+                truth.append(episode.success)
+            progress.update(1)
+            if len(rows) == config.calibrate:
+                break
+    x, y = np.array(rows), np.array(truth, float)
+    w = np.zeros(3)
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-(x @ w).clip(-30, 30)))
+        slope = x.T @ (y - p) - RIDGE * w
+        w += np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + RIDGE * np.eye(3), slope)
+    right = int((((x @ w) > 0) == (y > 0.5)).sum())
+    names = ("bias", "gained", "ahead")
+    return {"n": len(y), "right": right, **{k: round(float(v), 3) for k, v in zip(names, w, strict=True)}}
 
 
 def clip_verdict(

@@ -118,6 +118,8 @@ class ClipBenchConfig:
         outcomes: steps whose outcome is judged; 0 = none.
         episodes: single steps about new appearances, carried out; 0 = none.
         blanked: of these, played again with CLIP's pictures blanked.
+        calibrate: outcomes that the constants of the judge are fitted to, by a seed that no figure uses; 0 =
+            none.
         seed: of all of them; training uses others.
         out: folder of results.json.
     """
@@ -130,6 +132,7 @@ class ClipBenchConfig:
     outcomes: Whole
     episodes: Whole
     blanked: Whole
+    calibrate: Whole
     seed: Seed
     out: Target
 

@@ -16,9 +16,11 @@ class Clip(Protocol):
 
     Attributes:
         scale: factor on the cosine of a picture and a text, of which a softmax makes probabilities.
+        least: cosine that nearly every text has with a picture it is true of; -1 = it is not known.
     """
 
     scale: float
+    least: float
 
     def images(self, rgb: NDArray[np.uint8]) -> Vectors:
         """(N, D) unit vectors of pictures (N, H, W, 3)."""

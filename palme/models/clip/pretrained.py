@@ -33,7 +33,7 @@ class PretrainedClip:
         log_scale: Any = self.model.logit_scale
         self.tokenizer = tokenizer
         self.eye = PretrainedEncoder(model)  # it knows how these models want their pictures
-        self.scale = float(log_scale.detach().exp())
+        self.scale, self.least = float(log_scale.detach().exp()), -1.0
 
     @classmethod
     def load(cls, name: str | Path) -> PretrainedClip:

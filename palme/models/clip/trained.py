@@ -38,11 +38,12 @@ class TrainedClip:
     Args:
         towers: trained, or not yet.
         reader: the sentence encoder; it stays as it is.
+        least: see `Clip`.
     """
 
-    def __init__(self, towers: Towers, reader: InstructionEncoder) -> None:
+    def __init__(self, towers: Towers, reader: InstructionEncoder, least: float = -1.0) -> None:
         self.towers, self.reader = towers.eval(), reader
-        self.scale = float(towers.scale.detach())
+        self.scale, self.least = float(towers.scale.detach()), least
         self._known: dict[str, NDArray[np.float32]] = {}
 
     @classmethod
@@ -62,7 +63,7 @@ class TrainedClip:
             )
         towers = Towers(int(config["width"]), int(config["dim"]))
         load_state(towers, Path(folder) / TENSORS, REMEDY)
-        return cls(towers, sentence_encoder(reader))
+        return cls(towers, sentence_encoder(reader), float(config["least"]))
 
     @torch.inference_mode()
     def images(self, rgb: NDArray[np.uint8]) -> Vectors:
@@ -94,7 +95,7 @@ def sentence_encoder(reader: str | Path = READER) -> InstructionEncoder:
     return InstructionEncoder.load(reader).lower(LAYERS)
 
 
-def save(towers: Towers, reader: str | Path, folder: Path) -> Path:
+def save(towers: Towers, reader: str | Path, folder: Path, least: float = -1.0) -> Path:
     """Write the towers in bf16 and their configuration into `folder`; returns it."""
     from safetensors.torch import save_file
 
@@ -104,6 +105,7 @@ def save(towers: Towers, reader: str | Path, folder: Path) -> Path:
         "width": towers.width,
         "dim": towers.dim,
         "reader": reader_digest(reader),
+        "least": round(least, 4),
     }
     with replacing_files(folder) as beside:
         save_file({k: v.detach().cpu().contiguous() for k, v in halves.items()}, Path(beside) / TENSORS)

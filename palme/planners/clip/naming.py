@@ -69,8 +69,13 @@ class Namer:
     def which(
         self, phrase: str, frame: CameraFrame, objects: PerceivedObjects, among: Sequence[int]
     ) -> NDArray[np.float64]:
-        """(len(among),) probability that the phrase means each of the objects `among`; they sum to 1."""
+        """(len(among),) probability that the phrase means each of the objects `among`.
+
+        They sum to 1; all are 0 where it describes none of them.
+        """
         cosines = self.vectors(frame, objects)[list(among)] @ self.clip.texts([said(phrase)])[0]
+        if not cosines.max(initial=-1.0) >= self.clip.least:
+            return np.zeros(len(cosines))
         logits = self.clip.scale * cosines.astype(np.float64)
         odds = np.exp(logits - logits.max(initial=-np.inf))
         return odds / odds.sum()

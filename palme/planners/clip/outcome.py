@@ -18,7 +18,7 @@ from palme.planners.clip.naming import said
 from robots.skills import COLOURS
 from robots.types import CameraFrame
 
-# Logistic regression on the two signs over outcomes of `palme.cli.bench.clip_outcomes`, seed 500,000.
+# By `palme bench clip calibrate=150 questions=0 outcomes=0 episodes=0 seed=500000`.
 BIAS, GAINED, AHEAD = 0.0, 1.0, 1.0
 
 

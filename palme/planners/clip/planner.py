@@ -125,6 +125,8 @@ class ClipPlanner:
             raise NoMotion(f"I see nothing on the table that “{phrase}” may mean.")
         p = self._namer.which(phrase, frame, objects, among)
         best = int(p.argmax())
+        if not p[best] > 0:
+            raise NoMotion(f"I see nothing on the table that looks like “{phrase}”.")
         if p[best] < SURE:
             two = [objects.xyz[among[k]] for k in sorted(p.argsort()[::-1][:2])]
             spots = " or ".join(f"at ({x:.2f}, {y:.2f}) m" for x, y, _ in two)

@@ -29,7 +29,7 @@ class Spotlit(Scenery):
 class Brightness:
     """A CLIP of one dimension and its opposite: how bright a picture is."""
 
-    scale = 10.0
+    scale, least = 10.0, -1.0
 
     def images(self, rgb: np.ndarray) -> np.ndarray:
         x = rgb.reshape(len(rgb), -1).mean(1) / 255

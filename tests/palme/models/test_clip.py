@@ -124,10 +124,11 @@ def test_saved_towers_load_and_answer_alike(
     reader = tmp_path / "reader"
     reader.mkdir()
     (reader / "model.safetensors").write_bytes(b"weights")
-    folder = trained.save(ours.towers, reader, tmp_path / "clip")
+    folder = trained.save(ours.towers, reader, tmp_path / "clip", 0.25)
     monkeypatch.setattr(trained, "sentence_encoder", lambda folder: Reader())
     again = TrainedClip.load(folder, reader)
     assert np.abs(again.images(pictures()) - ours.images(pictures())).max() < 0.05
+    assert again.least == 0.25
     assert again.scale == pytest.approx(ours.scale, rel=0.01)
     (reader / "model.safetensors").write_bytes(b"others")
     with pytest.raises(BadWeights, match="another|digest.*palme train clip"):
@@ -144,7 +145,7 @@ def test_a_missing_folder_is_told_with_the_remedy(tmp_path: Path) -> None:
 class Brightness:
     """A CLIP of one dimension and its opposite: how bright a picture is."""
 
-    scale = 10.0
+    scale, least = 10.0, -1.0
 
     def images(self, rgb: np.ndarray) -> np.ndarray:
         x = rgb.reshape(len(rgb), -1).mean(1) / 255

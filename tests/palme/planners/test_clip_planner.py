@@ -31,7 +31,7 @@ Thing = tuple[str, float, float]  # name such as "red block", x and y in [m]
 class ColourClip:
     """See module."""
 
-    scale = 20.0
+    scale, least = 20.0, 0.3
 
     def images(self, rgb: np.ndarray) -> np.ndarray:
         rows = []
@@ -151,6 +151,11 @@ def test_where_nothing_of_the_kind_is_there_nothing_moves() -> None:
     alone = THINGS[:2]
     with pytest.raises(NoMotion, match="blue bowl"):
         planner(*alone).next_step(Context("put the red thing in the blue bowl", observed(*alone)))
+
+
+def test_a_phrase_that_describes_nothing_there_is_refused() -> None:
+    with pytest.raises(NoMotion, match="looks like “the pink one”"):
+        planner(*THINGS).next_step(Context("put the pink one in the blue bowl", observed(*THINGS)))
 
 
 def test_it_is_done_once_the_step_was_judged_successful() -> None:
