@@ -19,6 +19,7 @@ ARRAYS = ("rgb", "pile", "items", "relations")
 REMEDY = "make it with `palme collect what=appearances`"
 COARSEST = 0.3  # of a crop's own resolution: a data set's pictures have fewer pixels than the detail camera's
 COARSE_SHARE = 0.5
+LEAST = 64  # crops that are alike, below which any will do
 Embed = Callable[[Sequence[str]], Tensor]
 
 
@@ -46,6 +47,25 @@ class AppearanceCrops:
         )
         self._ends = np.cumsum([len(rgb) for rgb in self._rgb])
         self.rows = {pile: np.flatnonzero(self.pile == pile) for pile in (False, True)}
+
+    def alike(self, pile: bool, rng: np.random.Generator) -> np.ndarray:
+        """Rows of solids, or of piles, that are alike: in three colours, and in few textures or shapes.
+
+        Of piles it is the bottom and what is in or on it first that share their colours.
+        """
+        rows = self.rows[pile]
+        items = self.items[rows]
+        few = [
+            rng.permutation(n)[:k] for n, k in ((len(self.names.colours), 3), (len(self.names.colours), 3))
+        ]
+        kept = np.isin(items[:, 0, 0], few[0])
+        if pile:
+            kept &= np.isin(items[:, 1, 0], (*few[1], -1))
+        elif rng.uniform() < 0.6:
+            kept &= np.isin(items[:, 0, 2], rng.permutation(len(self.names.textures))[:2])
+        else:
+            kept &= np.isin(items[:, 0, 1], rng.permutation(len(self.names.shapes))[:3])
+        return rows[kept] if kept.sum() >= LEAST else rows
 
     def rgb(self, rows: np.ndarray) -> Tensor:
         """(B, 64, 64, 3) uint8."""

@@ -38,6 +38,8 @@ class ClipTraining(TrainerConfig):
         reader: folder of the sentence encoder, "" = that of the planner's weights; it stays as it is.
         batch: pairs a step, all of solids or all of piles.
         piles: share of steps on piles.
+        alike: share of steps whose crops are alike in colour and in texture or shape, so that what is left
+            must tell them apart; in a batch drawn at random, colour and texture nearly do.
         variants, pile_variants: different texts of solids, and of piles, that look the same.
         dim: of the space.
         evaluate_n: pairs of each kind that are kept out.
@@ -50,6 +52,7 @@ class ClipTraining(TrainerConfig):
     steps: int = 2000
     batch: int = 256
     piles: float = 0.45
+    alike: float = 0.65
     variants: int = 12
     pile_variants: int = 3
     dim: int = 128
@@ -108,7 +111,8 @@ class ClipRecipe:
         while True:
             rng = np.random.default_rng([self.c.seed, 211, step, processes.rank])
             pile = bool(rng.uniform() < self.c.piles)
-            chosen = rng.choice(self.crops.rows[pile], self.c.batch // processes.world)
+            rows = self.crops.alike(pile, rng) if rng.uniform() < self.c.alike else self.crops.rows[pile]
+            chosen = rng.choice(rows, self.c.batch // processes.world)
             draw, variants = random.Random(int(rng.integers(1 << 62))), self._variants(pile)
             yield captioned(self.crops, chosen, self.embed, draw, variants)
             step += 1
