@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from palme.perception.unet import conv_block
 
+FEATURES = 256
 START, LARGEST = math.log(1 / 0.07), math.log(100.0)
 
 
@@ -31,14 +32,18 @@ class ImageTower(nn.Module):
             conv_block(96, 128, 2),  # 4
             conv_block(128, 128),
         )
-        self.hidden = nn.Linear(128 * 16, 256)
-        self.out = nn.Linear(256, dim)
+        self.hidden = nn.Linear(128 * 16, FEATURES)
+        self.out = nn.Linear(FEATURES, dim)
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """(B, 256) before the space."""
+        x = rgb.permute(0, 3, 1, 2).float() / 127.5 - 1  # (B, 3, 64, 64)
+        x = self.body(x.contiguous(memory_format=torch.channels_last)).flatten(1)  # (B, 2048)
+        return F.relu(self.hidden(x))
 
     def forward(self, rgb: Tensor) -> Tensor:
         """(B, dim), not of length 1."""
-        x = rgb.permute(0, 3, 1, 2).float() / 127.5 - 1  # (B, 3, 64, 64)
-        x = self.body(x.contiguous(memory_format=torch.channels_last)).flatten(1)  # (B, 2048)
-        out: Tensor = self.out(F.relu(self.hidden(x)))
+        out: Tensor = self.out(self.features(rgb))
         return out
 
 

@@ -84,11 +84,13 @@ class CaptionedCrops:
         rgb: (B, 64, 64, 3) uint8.
         vectors: (B, W) of the texts by a sentence encoder.
         true: (B, B) bool, whether text j is true of crop i.
+        items: (B, 3) colour, shape and texture by number of the solid, or of the bottom of the pile.
     """
 
     rgb: Tensor
     vectors: Tensor
     true: Tensor
+    items: Tensor
 
 
 def captioned(
@@ -116,8 +118,8 @@ def captioned(
         claims.append(claim_about(one, relation, bool(crops.pile[row]), draw))
         texts.append(caption(claims[-1], crops.names, draw))
     true = np.stack([claim.true_of(items, relations) for claim in claims], 1)
-    rgb = crops.rgb(rows)
-    return CaptionedCrops(varied(rgb, rng) if augment else rgb, embed(texts), torch.from_numpy(true))
+    rgb, first = crops.rgb(rows), torch.from_numpy(items[:, 0].astype(np.int64))
+    return CaptionedCrops(varied(rgb, rng) if augment else rgb, embed(texts), torch.from_numpy(true), first)
 
 
 def varied(rgb: Tensor, rng: random.Random) -> Tensor:
