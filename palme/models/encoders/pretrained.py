@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palme.model_folders import load_checked
-from palme.models.encoders.base import Arrays, Encoder, rgb_of
+from palme.models.backbone_encoder import BackboneEncoder
+from palme.models.encoders.base import Arrays, rgb_of
 from robots.types import CameraFrame
 
 # Pixel means and standard deviations of these backbones, for a checkpoint without an image processor's file
@@ -25,7 +25,6 @@ from robots.types import CameraFrame
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-REMEDY = "name the folder of a vision backbone in safetensors, or a model on its hub"
 PIXELS = {"clip": _CLIP, "siglip": _HALF, "vit": _HALF, "dino": _IMAGENET}
 
 
@@ -33,7 +32,7 @@ class NotAVisionBackbone(ValueError):
     """A model that has no patch tokens, so that it cannot serve as an image encoder."""
 
 
-class PretrainedEncoder(Encoder):
+class PretrainedEncoder(BackboneEncoder):
     """Pictures of any size -> patch tokens (B, N, `dim`) of a vision backbone.
 
     Args:
@@ -44,6 +43,8 @@ class PretrainedEncoder(Encoder):
         image_size: edge in [px] that pictures are resized to; None = the backbone's own.
     """
 
+    remedy: ClassVar[str] = "name the folder of a vision backbone in safetensors, or a model on its hub"
+
     def __init__(
         self,
         backbone: nn.Module,
@@ -53,27 +54,19 @@ class PretrainedEncoder(Encoder):
         std: Sequence[float] | None = None,
         image_size: int | None = None,
     ) -> None:
-        super().__init__()
-        self.tower: Any = getattr(backbone, "vision_model", backbone)
-        config: Any = getattr(self.tower, "config", None)
+        tower: Any = getattr(backbone, "vision_model", backbone)
+        config: Any = getattr(tower, "config", None)
         if not all(isinstance(getattr(config, k, None), int) for k in ("hidden_size", "patch_size")):
             raise NotAVisionBackbone(
                 f"{type(backbone).__name__} has no square patches; use a ViT such as CLIP, SigLIP or DINO"
             )
-        depth = config.num_hidden_layers
-        if not -depth - 1 <= layer <= depth:
-            raise ValueError(f"layer {layer} is outside [{-depth - 1}, {depth}], the hidden states there are")
-        self.layer = layer
-        self.frozen = freeze
-        self.dim: int = config.hidden_size
+        super().__init__(tower, layer, freeze)
         self.patch: int = config.patch_size
         self.image_size: int = image_size or config.image_size
         if self.image_size % self.patch:
             raise ValueError(f"image_size {self.image_size} is no multiple of the patch, {self.patch}")
         usual = next((v for k, v in PIXELS.items() if config.model_type.startswith(k)), _IMAGENET)
         self.mean, self.std = tuple(mean or usual[0]), tuple(std or usual[1])
-        if freeze:
-            self.tower.requires_grad_(False).eval()
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **kwargs: Any) -> PretrainedEncoder:
@@ -87,7 +80,7 @@ class PretrainedEncoder(Encoder):
         from transformers import AutoModel
         from transformers.image_processing_utils import BaseImageProcessor
 
-        backbone = load_checked(AutoModel, name, REMEDY, unused=("pooler",))
+        backbone = load_checked(AutoModel, name, cls.remedy, unused=("pooler",))
         try:
             read, _ = BaseImageProcessor.get_image_processor_dict(name)
         except OSError:
@@ -95,36 +88,10 @@ class PretrainedEncoder(Encoder):
         statistics = {"mean": read.get("image_mean"), "std": read.get("image_std")}
         return cls(backbone, **{**statistics, **kwargs})
 
-    @classmethod
-    def from_config(
-        cls, model: str = "", backbone: Mapping[str, Any] | None = None, **keywords: Any
-    ) -> PretrainedEncoder:
-        """The encoder of a configuration.
-
-        Args:
-            model: folder or name of a pretrained backbone.
-            backbone: without `model`: keywords of the backbone's configuration, `model_type` among them, for
-                an untrained one whose weights come from a checkpoint.
-            keywords: see `PretrainedEncoder`.
-
-        Raises:
-            ValueError: if neither is named.
-        """
-        if model:
-            return cls.from_pretrained(model, **keywords)
-        if backbone is None:
-            raise ValueError("encoder pretrained needs model=: a folder or the name of a vision backbone")
-        from transformers import AutoConfig, AutoModel
-
-        shape = dict(backbone)
-        return cls(AutoModel.from_config(AutoConfig.for_model(shape.pop("model_type"), **shape)), **keywords)
-
     def config(self) -> dict[str, Any]:
         """See `Encoder.config`."""
         return {
-            "backbone": {"model_type": self.tower.config.model_type, **self.tower.config.to_diff_dict()},
-            "layer": self.layer,
-            "freeze": self.frozen,
+            **super().config(),
             "mean": list(self.mean),
             "std": list(self.std),
             "image_size": self.image_size,
@@ -134,13 +101,6 @@ class PretrainedEncoder(Encoder):
     def prepare(observations: Sequence[CameraFrame]) -> Arrays:
         """`rgb` (M, H, W, 3) uint8."""
         return {"rgb": np.stack([o.rgb for o in observations])}
-
-    def train(self, mode: bool = True) -> PretrainedEncoder:
-        """See `nn.Module.train`; a frozen backbone stays in evaluation mode."""
-        super().train(mode)
-        if self.frozen:
-            self.tower.eval()
-        return self
 
     def pixels(self, rgb: Tensor) -> Tensor:
         """uint8 (B, H, W, 3) -> (B, 3, S, S), resized and normalised as the backbone expects."""
@@ -157,13 +117,13 @@ class PretrainedEncoder(Encoder):
             EncoderInputError: without pictures.
         """
         pixels = self.pixels(rgb_of(batch))
-        keywords: dict[str, Any] = {"output_hidden_states": True}
+        keywords: dict[str, Any] = {}
         if self.image_size != self.tower.config.image_size:
             keywords["interpolate_pos_encoding"] = True
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            states = self.tower(pixel_values=pixels, **keywords).hidden_states
         n = (self.image_size // self.patch) ** 2
-        return states[self.layer][:, -n:]  # patches come last, after class and register tokens
+        return self.states(pixel_values=pixels, **keywords)[
+            :, -n:
+        ]  # patches come last, after class and register tokens
 
 
 ENCODER = PretrainedEncoder

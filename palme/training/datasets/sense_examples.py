@@ -69,6 +69,7 @@ class SenseBatch:
         labels: (Q, T) token ids of the answers, -100 elsewhere.
         observations: see `Observations`.
         instruction_ids, instruction_mask: (Q, L) the questions, for connectors that see them.
+        name: of the sense that is asked about.
     """
 
     ids: Tensor
@@ -77,6 +78,7 @@ class SenseBatch:
     observations: Observations
     instruction_ids: Tensor
     instruction_mask: Tensor
+    name: str = ""
 
 
 def sense_batch(

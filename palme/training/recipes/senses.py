@@ -114,7 +114,7 @@ class SensesRecipe:
     def _questions(self, name: str, kept: Events, chosen: np.ndarray, rng: np.random.Generator) -> SenseBatch:
         drawn = [asked(name, kept.observations[i], kept.truths[i], rng) for i in chosen.tolist()]
         sentences, answers, _ = zip(*drawn, strict=True)
-        return sense_batch(self.processor, self.vocabulary, sentences, answers)
+        return replace(sense_batch(self.processor, self.vocabulary, sentences, answers), name=name)
 
     def loss(self, batch: SenseBatch) -> tuple[Tensor, Figures]:
         """Cross-entropy of the answers; `right`: share of them with every token right."""
@@ -128,7 +128,8 @@ class SensesRecipe:
         loss = torch.nn.functional.cross_entropy(logits.float(), wanted[there])
         wrong = torch.zeros_like(there)
         wrong[there] = logits.argmax(-1) != wanted[there]
-        return loss, {"right": 1 - wrong.any(-1).float().mean()}
+        right = 1 - wrong.any(-1).float().mean()
+        return loss, {"right": right, f"right/{batch.name}": right}
 
     def evaluate(self, final: bool) -> dict[str, float]:
         """For each sense: answers right on events kept out, and with zeros in place of what was measured."""
