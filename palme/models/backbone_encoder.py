@@ -30,11 +30,12 @@ class BackboneEncoder(Encoder):
     def __init__(self, backbone: nn.Module, layer: int = -2, freeze: bool = True) -> None:
         super().__init__()
         self.tower: Any = backbone
-        depth = self.tower.config.num_hidden_layers
+        config: Any = backbone.config
+        depth: int = config.num_hidden_layers
         if not -depth - 1 <= layer <= depth:
             raise ValueError(f"layer {layer} is outside [{-depth - 1}, {depth}], the hidden states there are")
         self.layer, self.frozen = layer, freeze
-        self.dim: int = self.tower.config.hidden_size
+        self.dim: int = config.hidden_size
         if freeze:
             self.tower.requires_grad_(False).eval()
 

@@ -25,6 +25,20 @@ def sense_picture(name: str, observation: Any) -> Picture:
     return drawn(observation)
 
 
+def sheet(pictures: Mapping[str, Picture], columns: int = 3) -> Picture:
+    """Several pictures beside one another, each in a cell of the same size below its name."""
+    rows = -(-len(pictures) // columns)
+    out = Image.new("RGB", (columns * (WIDTH + 20), rows * (HEIGHT + 34)), PAPER)
+    draw = ImageDraw.Draw(out)
+    for k, (name, picture) in enumerate(pictures.items()):
+        x, y = (k % columns) * (WIDTH + 20) + 10, k // columns * (HEIGHT + 34)
+        draw.text((x, y + 6), name, fill=INK)
+        image = Image.fromarray(picture)
+        image.thumbnail((WIDTH, HEIGHT))
+        out.paste(image, (x, y + 22))
+    return np.asarray(out)
+
+
 # -- sound ------------------------------------------------------------------------------------------
 
 

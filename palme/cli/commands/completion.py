@@ -49,7 +49,7 @@ def subcommands() -> dict[str, tuple[str, ...]]:
         "train": tuple(RECIPES),
         "data": tuple(sorted(path.stem[5:] for path in FOLDER.glob("data_*.yaml"))),
         "setup": ("language",),
-        "sense": tuple(SENSE_TASKS),
+        "sense": (*SENSE_TASKS, "all"),
         "keys": ("new", "allow", "list"),
         "tasks": tuple(TASKS),
         "completion": tuple(SHELLS),

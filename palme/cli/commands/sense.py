@@ -11,9 +11,14 @@ from palme.cli.errors import UsageError, unknown
 from palme.cli.settings.senses import SenseConfig
 from robots.files import replacing
 
+ALL = "all"  # in place of a name: one sheet of every sense
+
 
 def main(arguments: Sequence[str]) -> int:
-    """Print question, truth and the model's answer, and write the picture. Returns 0."""
+    """Print question, truth and the model's answer, and write the picture. Returns 0.
+
+    `palme sense all` writes the pictures of all senses on one sheet, and asks nothing.
+    """
     from palme.training.datasets.sense_questions import SENSE_TASKS, asked
 
     names = [word for word in arguments if not is_override(word)]
@@ -21,13 +26,15 @@ def main(arguments: Sequence[str]) -> int:
     if len(names) != 1:
         raise UsageError(f"name one sense of {', '.join(SENSE_TASKS)}: palme sense spectrogram")
     name = names[0]
-    if name not in SENSE_TASKS:
-        raise unknown("sense", name, SENSE_TASKS)
+    if name not in (*SENSE_TASKS, ALL):
+        raise unknown("sense", name, (*SENSE_TASKS, ALL))
     from PIL import Image
 
     from palme.cli.rig.sense_sources import sense_source
     from palme.report.sense_picture import sense_picture
 
+    if name == ALL:
+        return _show_all(config)
     task, rng = SENSE_TASKS[name], np.random.default_rng(config.seed)
     with sense_source(task.source) as draw:
         observations, truth = draw(rng)
@@ -39,6 +46,28 @@ def main(arguments: Sequence[str]) -> int:
     print(f"truth   {answer}")
     for label, said in _answers(config, sentence):
         print(f"{label:<7} {said}")
+    print(file)
+    return 0
+
+
+def _show_all(config: SenseConfig) -> int:
+    """One sheet of the pictures of all senses, of one event of each source."""
+    from PIL import Image
+
+    from palme.cli.rig.sense_sources import sense_source
+    from palme.report.sense_picture import sense_picture, sheet
+    from palme.training.datasets.sense_questions import SENSE_TASKS
+
+    drawn = {}
+    for source in dict.fromkeys(task.source for task in SENSE_TASKS.values()):
+        with sense_source(source) as draw:
+            drawn[source], _ = draw(np.random.default_rng(config.seed))
+    pictures = {
+        name: sense_picture(name, drawn[task.source][task.sensor]) for name, task in SENSE_TASKS.items()
+    }
+    file = config.out / "senses.png"
+    with replacing(file) as beside:
+        Image.fromarray(sheet(pictures)).save(beside, optimize=True)
     print(file)
     return 0
 

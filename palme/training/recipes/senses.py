@@ -33,7 +33,8 @@ class SensesTraining(TrainerConfig):
     """Settings.
 
     Attributes:
-        senses: names of modalities to train; empty = all that have questions.
+        senses: names of modalities to train, in turn; one that is named twice is trained twice as often;
+            empty = all that have questions.
         data: folder where simulated events are kept.
         examples: events of each source; a question about one is drawn anew each time.
         validation: events of each source that are kept out.
@@ -78,7 +79,7 @@ class SensesRecipe:
     def __init__(self, c: SensesTraining, resources: Resources) -> None:
         self.c = c
         try:
-            self.net = new_senses(c.senses, c.width, c.layers, c.heads, c.inner)
+            self.net = new_senses(tuple(dict.fromkeys(c.senses)), c.width, c.layers, c.heads, c.inner)
         except BadModality as error:
             raise SettingError(str(error)) from error
         if c.start:
@@ -134,7 +135,7 @@ class SensesRecipe:
     def evaluate(self, final: bool) -> dict[str, float]:
         """For each sense: answers right on events kept out, and with zeros in place of what was measured."""
         device, found = device_of(self.net), {}
-        for name in self.c.senses:
+        for name in dict.fromkeys(self.c.senses):
             kept, rng = self.validation[SENSE_TASKS[name].source], np.random.default_rng(90_003)
             totals = [0.0, 0.0]
             for at in range(0, len(kept), self.c.batch):

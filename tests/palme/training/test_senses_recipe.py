@@ -12,16 +12,19 @@ import pytest
 
 from palme.cli.main import main
 from palme.models.modality import modality
+from palme.report.sense_picture import sense_picture, sheet
 from palme.training.datasets.observation_files import load_observations, save_observations
 from palme.training.datasets.sense_examples import Draw, event_seed, events
 from palme.training.datasets.sense_questions import SENSE_TASKS, asked, words
+from palme.training.processes import Processes
 from palme.training.recipes.senses import SensesTraining
 from palme.training.resources import Resources
 from palme.training.trainer import Trainer
 from palme.weight_files import BadWeights
 from robots.senses import Part, PartAssembly, WrenchSignal
-from robots.types import AudioClip
+from robots.types import AudioClip, RobotState
 from sim.sensing import SOURCES
+from tests.palme.models.test_modality import OBSERVATIONS
 
 TINY = {"width": 32, "layers": 1, "heads": 2, "inner": 48, "batch": 16, "validation": 30}
 
@@ -33,6 +36,18 @@ def pull(rng: np.random.Generator) -> tuple[Mapping[str, Any], Mapping[str, str]
     wrench = rng.normal(0, 0.1, (16, 6)).astype(np.float32)
     wrench[:, 2] -= force
     return {"wrist": WrenchSignal(wrench, 20.0)}, {"held": held}
+
+
+@contextmanager
+def both(source: str) -> Iterator[Draw]:
+    """The same, with the arm's own state beside it."""
+
+    def draw(rng: np.random.Generator) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        observations, truth = pull(rng)
+        state = RobotState(np.zeros(7), np.zeros(7), 0.5, np.eye(4))
+        return {**observations, "proprioception": state}, {**truth, "place": "centre"}
+
+    yield draw
 
 
 @contextmanager
@@ -92,8 +107,8 @@ def test_a_question_about_a_slot_is_answered_by_that_slot():
 
 def test_a_sense_is_learned_to_an_answer_in_words_and_measured_by_the_bench(tmp_path, monkeypatch, capsys):
     config = SensesTraining(
-        senses=("force",), data=str(tmp_path / "data"), out=str(tmp_path), steps=250, examples=200, lr=5e-3,
-        lr_words=5e-3, warmup=10, validate_every=0, device="cpu", **TINY,
+        senses=("force",), data=str(tmp_path / "data"), out=str(tmp_path), steps=400, examples=400, lr=3e-3,
+        lr_words=3e-3, warmup=10, validate_every=0, device="cpu", **TINY,
     )  # fmt: skip
     trainer = Trainer(config, Resources(senses=weights))
     figures = trainer.fit()
@@ -105,6 +120,34 @@ def test_a_sense_is_learned_to_an_answer_in_words_and_measured_by_the_bench(tmp_
     assert row["n"] == 90 and row["right"] > 80
     assert row["blanked_right"] <= 90 * row["chance"] + 1e-6
     assert "force" in capsys.readouterr().out
+    assert main(["sense", "force", f"weights={trainer.shipped}", f"out={out}"]) == 0
+    printed = capsys.readouterr().out
+    assert "<force>" in printed and "truth" in printed and "blanked" in printed
+    assert (out / "force.png").stat().st_size > 200
+
+
+def test_a_sense_that_is_named_twice_is_trained_twice_as_often(tmp_path):
+    config = SensesTraining(
+        senses=("force", "state", "force"),
+        data=str(tmp_path),
+        steps=1,
+        examples=4,
+        **{**TINY, "validation": 4},
+    )
+    recipe = config.build(Resources(senses=both))
+    assert list(recipe.net.senses) == ["force", "state"]
+    batches = recipe.batches(0, Processes())
+    assert [next(batches).name for _ in range(6)] == ["force", "state", "force"] * 2
+    assert set(recipe.evaluate(True)) == {"force", "force/blanked", "state", "state/blanked"}
+
+
+@pytest.mark.parametrize("name", sorted(set(OBSERVATIONS) & set(SENSE_TASKS)))
+def test_the_picture_of_a_sense_shows_what_was_measured(name):
+    one, other = (sense_picture(name, observation) for observation in OBSERVATIONS[name])
+    assert one.dtype == np.uint8 and one.ndim == 3 and one.shape[2] == 3
+    if name not in ("depth", "force", "implicit"):  # drawn over the range of their own, here one number
+        assert (one != other).any()
+    assert sheet({"one": one, "other": other}).shape[1] > 640
 
 
 def test_an_unknown_sense_is_refused_with_those_there_are(tmp_path, capsys):
