@@ -68,7 +68,7 @@ def test_every_command_has_help(command, capsys):
         (["eval", "quickly"], ["key=value"]),
         (["collect", "what=scene"], ["did you mean 'scenes'"]),
         (["train", "planer"], ["did you mean 'planner'"]),
-        (["train"], ["perception, reader, planner, programs, embodied, vision, policy"]),
+        (["train"], ["perception, reader, planner, programs, embodied, clip, vision, policy, senses"]),
         (["tasks", "put_in_bowls"], ["nearest: put_in_bowl"]),
     ],
 )
