@@ -462,7 +462,7 @@ def test_a_vector_environment_refuses_seeds_that_are_none(sync, seed):
 
 
 def test_the_cameras_that_refusals_list_are_those_there_are():
-    assert set(CAMERAS) == {"front", "wrist"}
+    assert set(CAMERAS) == {"front", "wrist", "detail"}
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "100", True, NAN, [3], {}])

@@ -78,7 +78,8 @@ TWO = seen(scene("red block", "blue bowl"))
         ("see <img>", {}, "write <img:NAME>"),
         ("<state>", {}, "<state>: .* it has none"),
         ("<state:arm>", {"state": np.ones(11)}, "write <state>"),
-        ("hear <audio:mic>", {}, "no modality is called 'audio'; there are .*<state>"),
+        ("smell <odour:nose>", {}, "no modality is called 'odour'; there are .*<state>"),
+        ("hear <audio:mic>", {}, "<audio:mic>: .* it has none"),
     ],
 )
 def test_a_placeholder_without_observation_or_modality_is_refused_by_name(text, observations, says):
