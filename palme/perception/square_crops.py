@@ -47,7 +47,8 @@ def window(rgb: NDArray[np.uint8], u: float, v: float, across: float) -> NDArray
         pitch, corner = pitch * scale, corner * scale
     to_source = np.array([[pitch, 0, u - corner], [0, pitch, v - corner]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(rgb, to_source, (PIXELS, PIXELS), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    out = cv2.warpAffine(rgb, to_source, (PIXELS, PIXELS), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out, np.uint8)
 
 
 def _shrunk(
@@ -59,4 +60,4 @@ def _shrunk(
         rgb, (max(round(w / pitch), 1), max(round(h / pitch), 1)), interpolation=cv2.INTER_AREA
     )
     scale = small.shape[1] / w
-    return small, (u + 0.5) * scale - 0.5, (v + 0.5) * small.shape[0] / h - 0.5, scale
+    return np.asarray(small, np.uint8), (u + 0.5) * scale - 0.5, (v + 0.5) * small.shape[0] / h - 0.5, scale
