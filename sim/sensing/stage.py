@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Sequence
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from sim.rendering.camera import FAR, gl_projection, gl_view, intrinsics, meet_t
 from sim.sensing.solids import Solid, mesh_of
 from sim.world import bodies
 from sim.world.appearance import RGB, Light
-from sim.world.owned import Uncopied, connect
+from sim.world.owned import OwnsClient
 
 SOLVER_ITERATIONS = 20
 
@@ -28,7 +26,7 @@ class Touch(NamedTuple):
     force: float
 
 
-class Stage(Uncopied):
+class Stage(OwnsClient):
     """A table top at z = 0 and things on it; opened when first used.
 
     Args:
@@ -36,33 +34,9 @@ class Stage(Uncopied):
     """
 
     def __init__(self, hz: float = 240.0) -> None:
+        super().__init__()
         self.hz = hz
-        self._client = -1
-        self._end: weakref.finalize[Any, Any] | None = None
-        self._p: ModuleType | None = None
         self._table = -1
-
-    @property
-    def p(self) -> ModuleType:
-        """The `pybullet` module (imported now if need be)."""
-        if self._p is None:
-            import pybullet
-
-            self._p = pybullet
-        return self._p
-
-    @property
-    def client(self) -> int:
-        """PyBullet's client id (opened now if need be)."""
-        if self._client < 0:
-            self._client, self._end = connect(self, self.p)
-        return self._client
-
-    def close(self) -> None:
-        """Give the PyBullet client back."""
-        if self._end is not None:
-            self._end()
-        self._end, self._client = None, -1
 
     def reset(self) -> None:
         """An empty table."""

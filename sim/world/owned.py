@@ -25,7 +25,42 @@ class Uncopied:
         )
 
 
-def connect(owner: object, p: ModuleType) -> tuple[int, weakref.finalize[Any, Any]]:
+class OwnsClient(Uncopied):
+    """Base of what has a PyBullet client of its own, opened when first used."""
+
+    def __init__(self) -> None:
+        self._client = -1
+        self._end: weakref.finalize[Any, Any] | None = None
+        self._p: ModuleType | None = None
+
+    @property
+    def p(self) -> ModuleType:
+        """The `pybullet` module (imported now if need be)."""
+        if self._p is None:
+            import pybullet
+
+            self._p = pybullet
+        return self._p
+
+    @property
+    def client(self) -> int:
+        """PyBullet's client id (opened now if need be).
+
+        Raises:
+            RobotError: PyBullet has no client left.
+        """
+        if self._client < 0:
+            self._client, self._end = _connect(self, self.p)
+        return self._client
+
+    def close(self) -> None:
+        """Give the PyBullet client back; it opens again when used."""
+        if self._end is not None:
+            self._end()
+        self._end, self._client = None, -1
+
+
+def _connect(owner: object, p: ModuleType) -> tuple[int, weakref.finalize[Any, Any]]:
     """A new PyBullet client for `owner`, and what gives it back: when called, or once `owner` is dropped.
 
     Raises:

@@ -8,11 +8,8 @@ that is safe.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import replace
-from types import ModuleType
-from typing import Any
 
 import cv2
 import numpy as np
@@ -39,7 +36,7 @@ from sim.rendering.camera import (
 from sim.world import bodies
 from sim.world.appearance import RGB, Light, nominal_colour
 from sim.world.arm_body import ArmBody
-from sim.world.owned import Uncopied, connect
+from sim.world.owned import OwnsClient
 from sim.world.scene import Scene
 from sim.world.state import ObjectSpec
 
@@ -52,7 +49,7 @@ PARKED = (0.0, 0.0, -50.0)
 FLOOR_RGB = (0.30, 0.31, 0.33)
 
 
-class World(Uncopied):
+class World(OwnsClient):
     """One table, with an arm or without. Dropped without `close`, it gives PyBullet back too.
 
     Args:
@@ -65,6 +62,7 @@ class World(Uncopied):
     """
 
     def __init__(self, look: str = "fast", spec: ArmSpec | None = None, robot: bool = True) -> None:
+        super().__init__()
         if look not in LOOKS:
             raise ValueError(f"look {look!r} is none of {list(LOOKS)}")
         self.look, self.robot = look, robot
@@ -74,9 +72,6 @@ class World(Uncopied):
         self.body: ArmBody | None = None
         self.photo_scale = 2  # photos are drawn this much larger, then shrunk, for smooth edges
         self.generation = 0  # counts rebuilds: motors and constraints set before are gone
-        self._client = -1
-        self._end: weakref.finalize[Any, Any] | None = None
-        self._p: ModuleType | None = None
         self.textures: Textures | None = None
         self._bodies: list[int] = []
         self._pools: dict[tuple[str, str, str], list[int]] = {}  # without physics, used again by `place`
@@ -86,28 +81,10 @@ class World(Uncopied):
 
     # -- life ---------------------------------------------------------------------------------
 
-    @property
-    def p(self) -> ModuleType:
-        """The `pybullet` module (imported now if need be)."""
-        if self._p is None:
-            import pybullet
-
-            self._p = pybullet
-        return self._p
-
-    @property
-    def client(self) -> int:
-        """PyBullet's client id (opened now if need be)."""
-        if self._client < 0:
-            self._client, self._end = connect(self, self.p)
-        return self._client
-
     def close(self) -> None:
         """Give the PyBullet client back. A closed world opens again when used."""
-        if self._end is not None:
-            self._end()
-        self._end = None
-        self._client, self.body, self._bodies, self._pools = -1, None, [], {}
+        super().close()
+        self.body, self._bodies, self._pools = None, [], {}
         self.specs, self.scene = (), None
 
     def load(self, scene: Scene, q: Array | None = None, gripper: float = 1.0) -> None:
