@@ -7,10 +7,10 @@ from palme.language.checks.calls import calls
 from palme.language.checks.conditions import conditions
 from palme.language.checks.logic import logic
 from palme.language.checks.looks import looks
+from palme.language.checks.lost import lost
 from palme.language.checks.order import order
 from palme.language.checks.orders import as_order
 from palme.language.checks.places import places
-from palme.language.checks.relative import relative
 from palme.language.checks.said import Said
 from palme.language.checks.unknown import unknown
 from palme.language.checks.violations import Violation
@@ -18,7 +18,7 @@ from palme.language.checks.written import Written
 from palme.language.programs import calls as c
 from palme.language.programs.calls import Program
 
-_RULES = (unknown, looks, places, relative, amounts, logic, conditions, calls, order)
+_RULES = (unknown, looks, places, lost, amounts, logic, conditions, calls, order)
 
 
 def violations(sentence: str, program: Program) -> tuple[Violation, ...]:

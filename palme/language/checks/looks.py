@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from palme.language.checks.nouns import Named
-from palme.language.checks.said import Said
+from palme.language.checks.said import JOINING, Said
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Use, Written
 from palme.language.programs import calls as c
@@ -125,7 +125,7 @@ def _not_said(said: Said, written: Written) -> Iterator[Violation]:
                 and not named_as(use, said)
                 and use.relation != "is"
                 and noun.kind in kinds
-                and not (_holds(noun) and said.has_word("join", "joins", "joined", "joining"))
+                and not (_holds(noun) and said.has_word(*JOINING))
             ):
                 yield Violation("looks", noun.kind, f"you do not name a {noun.kind} without saying which")
             if noun.kind not in ("thing", *kinds) and not elided and "any" not in kinds:

@@ -1,4 +1,7 @@
-"""Things told by where they are, and things that stand beside an exception: neither is lost."""
+"""What a sentence names and a program passes over, although it names it elsewhere.
+
+Things that are told by where they are, things that others join, things that stand beside an exception.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 
 from palme.language.checks.looks import named_as
 from palme.language.checks.nouns import Named
-from palme.language.checks.said import Said
+from palme.language.checks.said import JOINING, Said
 from palme.language.checks.tokens import Token
 from palme.language.checks.violations import Violation
 from palme.language.checks.written import Written
@@ -24,12 +27,10 @@ _STANDS = frozenset(
     "is are 's sits sit sitting stands stand standing lies lie lying rests rest resting currently now right"
     " placed located there".split()
 )
-JOINING = ("join", "joins", "joined", "joining")
-"""Words after which a thing comes to where another is."""
 _LEADS = frozenset({"in", "on", "under"})
 
 
-def relative(said: Said, written: Written) -> Iterator[Violation]:
+def lost(said: Said, written: Written) -> Iterator[Violation]:
     """See module."""
     if written.moves and not written.of(c.Do):
         yield from _told_by_where(said, written)

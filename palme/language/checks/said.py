@@ -11,6 +11,8 @@ from palme.language.checks.lexicon import Lexicon, english
 from palme.language.checks.nouns import Named, noun_phrases
 from palme.language.checks.tokens import MARK, Token, tokens
 
+JOINING = ("join", "joins", "joined", "joining")
+"""Words after which a thing comes to where another is."""
 _REACH = 8
 """Tokens up to which "not" reaches."""
 _AUXILIARIES = frozenset("is are does did was were isn't aren't".split()) | {

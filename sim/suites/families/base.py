@@ -27,7 +27,7 @@ class Drawn:
         say: the sentence.
         other: a sentence that asks for something else on this table: the control "shuffled".
         want: what shall hold at the end.
-        program: what the sentence means in the language of programs, for `given_programs=true`;
+        program: what the sentence means in the language of programs, for `planner=written`;
             "" = the language cannot say it.
     """
 
