@@ -9,13 +9,13 @@ from palme.agent import RunResult
 from palme.events import Asked, Event, Planned, Understood
 from palme.planners.program.planner import ProgramPlanner
 from palme.planners.program.scene import SeenScene
+from palme.planners.program.written import WrittenReader
 from palme.report.joints import JointLimits
 from palme.report.record import RunRecord
 from palme.report.run_page import run_page
 from robots.skills import TABLE
 from tests.agent_fakes import FakeArm, FakeExecutor, FakePolicy
 from tests.palme.planners.program.scenes import scene
-from tests.palme.planners.program.table_cases import Written
 from tests.palme.planners.program.test_tracker import _detected
 
 TABLE_SEEN = scene(
@@ -41,7 +41,7 @@ def _run(
     from palme.agent import Agent, AgentLimits
 
     rng = np.random.default_rng(0)
-    planner = ProgramPlanner(Written(), lambda observation: _detected(seen, rng, 0.001))
+    planner = ProgramPlanner(WrittenReader(), lambda observation: _detected(seen, rng, 0.001))
     arm, events = FakeArm(), []
     agent = Agent(
         arm, planner, FakePolicy(), FakeExecutor(arm), [events.append], AgentLimits(max_replans=0),
@@ -137,7 +137,7 @@ def test_the_report_shows_program_finds_and_meaning_line_by_line() -> None:
     record, arm = RunRecord(), FakeArm()
     from palme.agent import Agent
 
-    planner = ProgramPlanner(Written(), lambda observation: _detected(TABLE_SEEN, rng, 0.001))
+    planner = ProgramPlanner(WrittenReader(), lambda observation: _detected(TABLE_SEEN, rng, 0.001))
     Agent(arm, planner, FakePolicy(), FakeExecutor(arm), [record], person=Typist("the large one")).run(PUT)
     spec = arm.spec
     page = run_page(record, JointLimits(spec.joint_names, spec.q_min, spec.q_max, spec.dq_max), 20.0)

@@ -16,10 +16,10 @@ import numpy as np
 
 from palme.agent import RunResult
 from palme.events import Event
-from palme.language.programs.parser import BadProgram, parse
+from palme.language.programs.parser import parse
 from palme.perception.detector import Detector
 from palme.planners.program.planner import ProgramPlanner
-from palme.planners.program.reader import NotRead, Reading
+from palme.planners.program.written import WrittenReader
 from palme.policies.keypose import KeyposePolicy
 from robots.errors import RobotError
 from robots.executor import Executor
@@ -442,16 +442,6 @@ def draw_table(rng: np.random.Generator) -> Scene:
             continue
 
 
-class Written:
-    """A reader of programs as they are written."""
-
-    def read(self, sentence: str) -> Reading:
-        try:
-            return Reading(sentence, parse(sentence), 1.0, (1.0, ""), 0.0)
-        except BadProgram as error:
-            raise NotRead(str(error)) from error
-
-
 class TableRig:
     """A simulated arm with the shipped detector, the program planner and a policy."""
 
@@ -459,7 +449,7 @@ class TableRig:
         self.world = World("fast")
         self.arm = SimulatedArm(self.world, [CAMERAS["front"]])
         detector = Detector.load()
-        self.planner = ProgramPlanner(Written(), detector.thorough)
+        self.planner = ProgramPlanner(WrittenReader(), detector.thorough)
         motion = ArmMotion(self.arm.spec)
         if policy == "keypose":
             self.policy: Any = KeyposePolicy(detector, motion)

@@ -16,13 +16,13 @@ from palme.events import Event, Planned
 from palme.planners.program.placing import TABLE_TOP, TOP
 from palme.planners.program.planner import ProgramPlanner
 from palme.planners.program.scene import SeenScene
+from palme.planners.program.written import WrittenReader
 from robots.errors import CommandJumps, CommandOutside, RobotError, Unreachable
 from robots.safety.chunk_verdict import OBSTACLES, ChunkVerdict
 from robots.skills import TABLE, Step
 from robots.types import ActionChunk, Observation
 from tests.agent_fakes import FakeArm, FakeExecutor, FakePolicy
 from tests.palme.planners.program.scenes import scene
-from tests.palme.planners.program.table_cases import Written
 from tests.palme.planners.program.test_tracker import _detected
 
 CLAMPED = [
@@ -65,7 +65,7 @@ class Table(FakePolicy, FakeExecutor):  # type: ignore[misc]
 
     def instruct(self, program: str) -> tuple[RunResult, list[Event]]:
         rng, events = np.random.default_rng(0), list[Event]()
-        planner = ProgramPlanner(Written(), lambda _: _detected(self.scene, rng, 0.001))
+        planner = ProgramPlanner(WrittenReader(), lambda _: _detected(self.scene, rng, 0.001))
         limits = AgentLimits()
         run = Agent(self.arm, planner, self, self, [events.append], limits, refusals=(RobotError,))
         return run.run(program), events
