@@ -45,6 +45,7 @@ class _State:
             False  # whether it does so in an `interruptible` region: there only the first one raises
         )
         self.pending: int | None = None  # noted while held
+        self.raised: int | None = None  # outside of `held`: nothing but the end of the command comes after
         self.first: int | None = None  # of this command
         self.what = ""  # what is being done while held
 
@@ -100,7 +101,11 @@ def held(what: str = "") -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within `held`: a signal raises `Stopped` here, also one noted before. Only the first one does."""
+    """Within `held`: a signal raises `Stopped` here, also one noted before. Only the first one does.
+
+    So does one that raised before `held` in vain: Python drops what is raised in a callback of its own, as
+    while modules are imported.
+    """
     state = _state
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -108,8 +113,8 @@ def interruptible() -> Iterator[None]:
     before = state.raising, state.window
     state.raising = state.window = True
     try:
-        if state.pending is not None:
-            _raise(state, state.pending)
+        if (number := state.pending or state.raised) is not None:
+            _raise(state, number)
         yield
     finally:
         state.raising, state.window = before
@@ -176,7 +181,9 @@ def _receive(number: int, frame: FrameType | None) -> None:
 
 
 def _raise(state: _State, number: int) -> None:
-    state.pending = None
+    state.pending = state.raised = None
     if state.window:
         state.raising = False  # what follows is the arm's stop and the saving: later signals are noted
+    else:
+        state.raised = number
     raise Stopped(number)

@@ -42,6 +42,26 @@ def test_a_signal_raises_at_once_where_nothing_is_held(number):
 
 
 @pytest.mark.parametrize("number", STOPS)
+def test_a_signal_that_a_callback_swallowed_stops_what_has_not_begun(number, monkeypatch):
+    class Dropped:
+        def __del__(self) -> None:
+            send(number)
+
+    dropped: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+    with stoppable():
+        Dropped()
+        assert [one.exc_type for one in dropped] == [Stopped]
+        dropped.clear()
+        with held("saving the episode"):
+            with pytest.raises(Stopped) as found, interruptible():
+                pytest.fail("it went on")
+            with interruptible():
+                pass  # it stops one thing, once
+    assert found.value.number == number
+
+
+@pytest.mark.parametrize("number", STOPS)
 def test_a_signal_that_the_parent_ignores_stays_ignored(number):
     signal.signal(number, signal.SIG_IGN)
     with stoppable():
