@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palme.cli.config import is_override, load
-from palme.cli.errors import UsageError, beginning, reason
+from palme.cli.errors import UsageError, beginning
 from palme.cli.exit_codes import exit_code
 from palme.cli.out_lock import locked
+from palme.cli.rig.run_output import (
+    EVENTS,
+    REPORT,
+    begin_output,
+    details_of,
+    is_written,
+    output_folder,
+    write_output,
+)
+from palme.cli.rig.run_stage import SETTLE_TICKS, Stage, agent_on, staged
 from palme.cli.settings.run import RunConfig
-from palme.cli.signals import first_signal, held, interruptible
+from palme.cli.signals import first_signal, held
 
 if TYPE_CHECKING:
-    from palme.agent import Agent, RunResult
+    from palme.agent import RunResult
     from palme.cli.rig.build import Rig
-    from palme.cli.rig.operator_session import OperatorSession
-    from palme.cli.rig.recording import Recording
     from palme.cli.rig.run_judge import Judgement, RunJudge
-    from palme.cli.rig.trajectory_log import TrajectoryLog
-    from palme.data.recorder import Recorder
     from palme.errors import NoMotion
     from palme.language.account.account import Reading
-    from palme.operator.typed_lines import TypedLines
     from palme.planners.program.reader import Reading as ProgramReading
     from palme.report.folder import OutputFolder
     from palme.report.log import EventLog
-    from palme.report.record import RunRecord
-    from robots.robot import Robot
-    from robots.teleop.pictures import Pictures
     from sim.judging.goal_file import GoalFile
     from sim.world.scene import Scene
-
-SETTLE_TICKS = 5
-EVENTS, FILM, REPORT = "events.jsonl", "video.mp4", "report.html"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -112,8 +107,8 @@ def _carried_out(
     asked: tuple[Reading | ProgramReading, GoalFile | None],
 ) -> int:
     with beginning():
-        folder = _folder(config)
-        stage = _stage(sentence, config, rig, scene, _set_table(rig, sentence, scene, *asked))
+        folder = output_folder(config)
+        stage = staged(sentence, config, rig, scene, _set_table(rig, sentence, scene, *asked))
     try:
         return _run_on(stage, folder)
     finally:
@@ -121,15 +116,15 @@ def _carried_out(
             stage.session.close()
 
 
-def _run_on(stage: _Stage, folder: OutputFolder) -> int:
+def _run_on(stage: Stage, folder: OutputFolder) -> int:
     from palme.cli.rig.console_logger import ConsoleLogger
     from palme.cli.rig.run_judge import closing
     from palme.report.log import EventLog
     from palme.report.outcome import first_command
     from palme.report.record import RunRecord
 
-    _begin_output(folder, stage.scene)
-    details, events = _details(stage.config), folder.path / EVENTS
+    begin_output(folder, stage.scene)
+    details, events = details_of(stage.config), folder.path / EVENTS
     record = RunRecord(details=details, warnings=stage.rig.warnings)
     failed = partial(folder.failed, EVENTS)
     spec = stage.rig.arm.spec
@@ -146,7 +141,7 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
             lost = _save(stage, record.truth, log)
         achieved = None if stage.config.goal is None else result.done and record.truth is True
         record.warnings += lost
-        written = _write(folder, record, stage)
+        written = write_output(folder, record, stage)
         files = [path.name for path in written]
         log.note("end", achieved=achieved, done=result.done, files=files, missing=folder.missing)
     answered = result.finished.cause == "answered"
@@ -164,19 +159,7 @@ def _run_on(stage: _Stage, folder: OutputFolder) -> int:
     return exit_code(succeeded, recorded=not lost, written=not folder.missing, stopped=stopped)
 
 
-def _folder(config: RunConfig) -> OutputFolder:
-    """The folder of `out=`, which is there. Raises UsageError."""
-    from palme.report.folder import OutputFolder
-
-    folder = OutputFolder(Path(config.out), lambda said: print(f"palme: {said}", file=sys.stderr))
-    try:
-        folder.create()
-    except OSError as error:
-        raise UsageError(f"out={config.out}: {reason(error)}; choose another folder") from error
-    return folder
-
-
-def _save(stage: _Stage, truth: bool | None, log: EventLog) -> tuple[str, ...]:
+def _save(stage: Stage, truth: bool | None, log: EventLog) -> tuple[str, ...]:
     """Save the recording. Returns what a report says of an episode that was lost."""
     recording = stage.recording
     if recording is None:
@@ -189,43 +172,6 @@ def _save(stage: _Stage, truth: bool | None, log: EventLog) -> tuple[str, ...]:
         return ()
     log.note("recording", path=str(recording.path), lost=recording.fault)
     return (f"The episode was not recorded: {recording.fault}",)
-
-
-def _begin_output(folder: OutputFolder, scene: Scene | None) -> None:
-    """Set an earlier run's files aside; then write the scene, where one was set."""
-    from palme.cli.rig.previous_run import PREVIOUS, set_aside
-
-    with folder.attempt(PREVIOUS):
-        set_aside(folder.path)
-    if scene is not None:
-        folder.write_text("scene.yaml", scene.to_yaml())
-
-
-@dataclass
-class _Stage:
-    """One run: the rig, and what stands between the agent and the arm.
-
-    Attributes:
-        robot: what the agent commands: the arm, or the outermost layer around it.
-        scene: None where the table is a real one.
-        judge: of what comes of the run.
-        trajectory: for the film; None where the world is not ours.
-        recorder: of `recording`; both None without record=.
-        session: a person's part; None without console and device.
-        lines: all that persons type, the sentence first.
-    """
-
-    sentence: str
-    config: RunConfig
-    rig: Rig
-    robot: Robot
-    scene: Scene | None
-    judge: RunJudge
-    trajectory: TrajectoryLog | None
-    recording: Recording | None
-    recorder: Recorder | None
-    session: OperatorSession | None
-    lines: TypedLines
 
 
 def _scene(sentence: str, config: RunConfig, reading: Reading | ProgramReading | None = None) -> Scene | None:
@@ -273,87 +219,9 @@ def _set_table(
     return RunJudge(rig.table, goal)
 
 
-def _stage(sentence: str, config: RunConfig, rig: Rig, scene: Scene | None, judge: RunJudge) -> _Stage:
-    """The layers around the arm, from the inside out: trajectory, recorder, operator session."""
-    from palme.cli.rig.trajectory_log import TrajectoryLog
-    from palme.operator.typed_lines import TypedLines
-
-    trajectory = None if rig.world is None else TrajectoryLog(rig.arm, rig.world, sentence)
-    robot: Any = rig.arm if trajectory is None else trajectory
-    lines = TypedLines(sentence)
-    stage = _Stage(sentence, config, rig, robot, scene, judge, trajectory, None, None, None, lines)
-    with ExitStack() as undo:
-        pictures: Pictures | None = None
-        if config.has_operator:
-            from palme.cli.rig.operator_session import beside
-
-            pictures = beside(rig.arm, rig.world is not None)
-            undo.callback(pictures.close)
-        if config.record:
-            from palme.cli.rig.recording import Recording
-
-            names = config.planner.chosen.name, config.policy.name
-            stage.recording = Recording(config.record, rig.arm, config.robot, config.codec, *names)
-            stage.recorder = stage.recording.begin(
-                robot, sentence, scene, SETTLE_TICKS, config.seed, pictures
-            )
-            robot = stage.robot = stage.recorder
-        if config.has_operator:
-            from palme.cli.rig.operator_session import OperatorSession, device_named
-            from palme.cli.rig.terminal import on_terminal
-
-            device = device_named(config.teleop)
-            cameras = tuple(rig.arm.cameras)
-            wait = on_terminal() if config.console_wait is None else config.console_wait
-            stage.session = OperatorSession(
-                robot, config, device, cameras, pictures=pictures, lines=lines, waits=config.console and wait
-            )
-            stage.robot = stage.session.shared
-            if stage.recorder is not None:
-                stage.recorder.is_intervention = stage.session.by_hand
-        undo.pop_all()
-    return stage
-
-
-def _agent(stage: _Stage, listeners: tuple[Any, ...]) -> Agent:
-    from palme.cli.rig.terminal import TerminalPerson
-    from palme.cli.rig.uninterrupted import careful_agent
-    from palme.data.errors import DataError
-    from robots.errors import RobotError
-
-    rig, config, session = stage.rig, stage.config, stage.session
-    planner, policy = rig.planner, rig.policy
-    stage.lines.listeners += listeners
-    listeners = (stage.lines, *listeners)
-    readers = tuple(part for part in (stage.trajectory, stage.recorder) if part is not None)
-    if session is None:
-        listeners += readers
-    else:
-        # what reads the simulator runs between two ticks; the networks run beside them
-        listeners += (*(session.alone(part) for part in readers), session.run_status)
-        if config.planner.privileged:
-            planner = session.alone(planner)
-        if config.policy.privileged:
-            policy = session.alone(policy)
-    return careful_agent(
-        stage.robot,
-        planner,
-        policy,
-        listeners,
-        limits=config.limits,
-        check=(lambda: None) if stage.recording is None else stage.recording.check,
-        refusals=(RobotError, DataError),
-        retreat=rig.retreat,
-        supervisor=None if session is None else session.operator,
-        account=config.planner.account,
-        person=session or TerminalPerson(),
-        confirm=config.confirm,
-    )
-
-
-def _act(stage: _Stage, listeners: tuple[Any, ...]) -> RunResult:
+def _act(stage: Stage, listeners: tuple[Any, ...]) -> RunResult:
     """Let the agent work, with the operator's session open meanwhile."""
-    agent, session = _agent(stage, listeners), stage.session
+    agent, session = agent_on(stage, listeners), stage.session
     try:
         if session is None:
             return agent.run(stage.sentence)
@@ -364,7 +232,7 @@ def _act(stage: _Stage, listeners: tuple[Any, ...]) -> RunResult:
     return result
 
 
-def _judgement(stage: _Stage, result: RunResult, log: EventLog) -> Judgement | None:
+def _judgement(stage: Stage, result: RunResult, log: EventLog) -> Judgement | None:
     """What came of the run; None where the table does not answer any more."""
     from robots.errors import RobotError
 
@@ -385,88 +253,17 @@ def _refuse(sentence: str, config: RunConfig, why: str) -> int:
     from palme.report.log import EventLog
     from palme.report.refusal_page import refusal_page
 
-    folder, details = _folder(config), _details(config)
-    _begin_output(folder, None)
+    folder, details = output_folder(config), details_of(config)
+    begin_output(folder, None)
     folder.write_text(REPORT, refusal_page(sentence, why, details))
     with EventLog(
         folder.path / EVENTS, partial(folder.failed, EVENTS), instruction=sentence, **details
     ) as log:
         log(Finished(0.0, False, "refused", why, 0, 0))
-        written = [folder.path / name for name in (REPORT, EVENTS) if _is_written(folder, name)]
+        written = [folder.path / name for name in (REPORT, EVENTS) if is_written(folder, name)]
         files = [path.name for path in written]
         log.note("end", achieved=False, done=False, files=files, missing=folder.missing)
     print(f"{why}\nnot achieved: refused, nothing was moved")
     for path in written:
         print(f"  {path}")
     return exit_code(False, written=not folder.missing)
-
-
-def _write(folder: OutputFolder, record: RunRecord, stage: _Stage) -> list[Path]:
-    """The film first, because the page holds it. If it fails, the page is written all the same."""
-    from palme.report.joints import JointLimits
-    from palme.report.run_page import run_page
-
-    film = folder.path / FILM
-    with folder.attempt(FILM):
-        film.unlink(missing_ok=True)
-    if stage.config.video and stage.trajectory is not None and stage.trajectory.moments:
-        _film(folder, record, stage.trajectory, stage)
-    _still(record, stage)
-    record.warnings += tuple(f"{name} is incomplete: {why}" for name, why in folder.missing.items())
-    spec = stage.rig.arm.spec
-    limits = JointLimits(spec.joint_names, spec.q_min, spec.q_max, spec.dq_max)
-    page = run_page(record, limits, spec.control_hz, film if film.exists() else None)
-    folder.write_text(REPORT, page)
-    return [folder.path / name for name in (FILM, REPORT, EVENTS) if _is_written(folder, name)]
-
-
-def _is_written(folder: OutputFolder, name: str) -> bool:
-    return name not in folder.missing and (folder.path / name).exists()
-
-
-def _still(record: RunRecord, stage: _Stage) -> None:
-    """A picture for the report where there is no film."""
-    if record.picture is not None or stage.trajectory is None or not stage.trajectory.moments:
-        return
-    from palme.cli.rig.filming import make_still
-
-    try:
-        record.picture = make_still(stage.trajectory, stage.scene, stage.config.look)
-    except Exception as error:  # a picture must not cost the run its report
-        print(f"report: {type(error).__name__}: {error}; its first picture is small", file=sys.stderr)
-
-
-def _film(folder: OutputFolder, record: RunRecord, trajectory: TrajectoryLog, stage: _Stage) -> None:
-    from palme.cli.rig.filming import make_film
-
-    film, control_hz = folder.path / FILM, stage.rig.arm.spec.control_hz
-    try:
-        with interruptible():
-            record.picture = make_film(film, trajectory, stage.scene, control_hz, stage.config.look)
-        return
-    except KeyboardInterrupt as interrupt:
-        why = str(interrupt) or "stopped by Ctrl-C"
-        print(f"film: {why}; the report has no film", file=sys.stderr)
-    except OSError as error:
-        folder.failed(FILM, error)
-    except Exception as error:  # an encoder must not cost the run its report
-        folder.missing[FILM] = f"{type(error).__name__}: {error}"
-        print(f"film: {type(error).__name__}: {error}; the report has no film", file=sys.stderr)
-    with folder.attempt(FILM):
-        film.unlink(missing_ok=True)
-
-
-def _details(config: RunConfig) -> dict[str, Any]:
-    from datetime import date
-
-    from palme.cli.version import commit, release
-
-    return {
-        "date": date.today().isoformat(),
-        "seed": config.seed,
-        "arm": config.robot.name,
-        "planner": config.planner.chosen.name,
-        "policy": config.policy.name,
-        "version": release(),
-        "commit": commit(),
-    }
