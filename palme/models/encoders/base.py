@@ -76,3 +76,21 @@ def rgb_of(batch: Mapping[str, Tensor]) -> Tensor:
     if rgb.dim() != 4 or rgb.shape[-1] != 3 or rgb.is_floating_point():
         raise EncoderInputError(f"rgb must be uint8 (B, H, W, 3), got {rgb.dtype} {tuple(rgb.shape)}")
     return rgb
+
+
+def padded(rows: Sequence[np.ndarray], nothing: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (N_i, ...) of one type as one array (M, N, ...), and which of its entries are real, bool (M, N).
+
+    N is the largest N_i; shorter rows are followed by zeros.
+
+    Raises:
+        EncoderInputError: a row has no entries; `nothing` says it in words.
+    """
+    if any(len(row) == 0 for row in rows):
+        raise EncoderInputError(f"{nothing}; leave the observation out of the sentence")
+    m, n = len(rows), max(map(len, rows))
+    filled = np.zeros((m, n, *rows[0].shape[1:]), rows[0].dtype)
+    there = np.zeros((m, n), bool)
+    for i, row in enumerate(rows):
+        filled[i, : len(row)], there[i, : len(row)] = row, True
+    return filled, there

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from palme.models.encoders.base import Arrays, Encoder, EncoderInputError, entry
+from palme.models.encoders.base import Arrays, Encoder, entry, padded
 from palme.models.gather import PointSet
 from palme.models.table_frame import SPREAD, scaled
 from robots.senses import Mesh
@@ -41,13 +41,8 @@ class MeshEncoder(Encoder):
         Raises:
             EncoderInputError: for a mesh without triangles.
         """
-        if any(len(o.faces) == 0 for o in observations):
-            raise EncoderInputError("a mesh has no triangles; leave the observation out of the sentence")
-        n = max(len(o.faces) for o in observations)
-        corners = np.zeros((len(observations), n, 3, 3), np.float32)
-        there = np.zeros((len(observations), n), bool)
-        for i, o in enumerate(observations):
-            corners[i, : len(o.faces)], there[i, : len(o.faces)] = o.vertices[o.faces], True
+        triangles = [np.asarray(o.vertices, np.float32)[o.faces] for o in observations]
+        corners, there = padded(triangles, "a mesh has no triangles")
         return {"corners": corners, "there": there}
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:

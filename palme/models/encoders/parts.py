@@ -8,14 +8,14 @@ from typing import Any, get_args
 import numpy as np
 from torch import Tensor, nn
 
-from palme.models.encoders.base import Arrays, Encoder, EncoderInputError, entry
+from palme.models.encoders.base import Arrays, Encoder, entry, padded
 from palme.models.table_frame import MIDDLE, SPREAD
-from robots.senses import Joint, PartAssembly
+from robots.senses import Joint, Part, PartAssembly
+from robots.types import Array
 
 JOINTS = get_args(Joint)
-WIDTH = (
-    12 + len(JOINTS) + 4
-)  # pose, kind of joint, value, limits, share of the way from one limit to the other
+# pose, kind of joint, value, limits, share of the way from one limit to the other
+WIDTH = 12 + len(JOINTS) + 4
 
 
 class PartsEncoder(Encoder):
@@ -41,26 +41,23 @@ class PartsEncoder(Encoder):
         Raises:
             EncoderInputError: for an assembly without parts.
         """
-        if any(len(o) == 0 for o in observations):
-            raise EncoderInputError("an assembly has no parts; leave the observation out of the sentence")
-        n = max(map(len, observations))
-        parts = np.zeros((len(observations), n, WIDTH), np.float32)
-        mask = np.zeros((len(observations), n), bool)
-        for i, o in enumerate(observations):
-            mask[i, : len(o)] = True
-            for k, part in enumerate(o.parts):
-                place = (part.base_from_part[:3, 3] - MIDDLE) / SPREAD / 2
-                span = part.upper - part.lower
-                share = (part.value - part.lower) / span if span > 0 else 0.0
-                joint = [float(part.joint == kind) for kind in JOINTS]
-                turn = part.base_from_part[:3, :3].ravel()
-                moved = (part.value / SPREAD, part.lower, part.upper, 2 * share - 1)
-                parts[i, k] = np.concatenate([place, turn, joint, moved])
+        rows = [np.array([_described(part) for part in o.parts], np.float32) for o in observations]
+        parts, mask = padded(rows, "an assembly has no parts")
         return {"parts": parts, "mask": mask}
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Features (B, N, dim). Raises EncoderInputError without parts."""
         return self.body(entry(batch, "parts", f"(B, N, {WIDTH})"))
+
+
+def _described(part: Part) -> Array:
+    """One part as (`WIDTH`,) numbers around zero."""
+    place = (part.base_from_part[:3, 3] - MIDDLE) / SPREAD / 2
+    span = part.upper - part.lower
+    share = (part.value - part.lower) / span if span > 0 else 0.0
+    joint = [float(part.joint == kind) for kind in JOINTS]
+    moved = (part.value / SPREAD, part.lower, part.upper, 2 * share - 1)
+    return np.concatenate([place, part.base_from_part[:3, :3].ravel(), joint, moved])
 
 
 ENCODER = PartsEncoder

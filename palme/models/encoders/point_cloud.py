@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from palme.models.encoders.base import Arrays, Encoder, EncoderInputError, entry
+from palme.models.encoders.base import Arrays, Encoder, entry, padded
 from palme.models.gather import PointSet
 from palme.models.table_frame import scaled
 from robots.senses import PointCloud
@@ -38,13 +38,9 @@ class PointCloudEncoder(Encoder):
         Raises:
             EncoderInputError: for a cloud without points.
         """
-        if any(len(o.xyz) == 0 for o in observations):
-            raise EncoderInputError("a point cloud has no points; leave the observation out of the sentence")
-        n = max(len(o.xyz) for o in observations)
-        xyz = np.zeros((len(observations), n, 3), np.float32)
-        there = np.zeros((len(observations), n), bool)
-        for i, o in enumerate(observations):
-            xyz[i, : len(o.xyz)], there[i, : len(o.xyz)] = o.xyz, True
+        xyz, there = padded(
+            [np.asarray(o.xyz, np.float32) for o in observations], "a point cloud has no points"
+        )
         return {"xyz": xyz, "there": there}
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from palme.models.encoders.base import Arrays, Encoder, EncoderInputError, entry
+from palme.models.encoders.base import Arrays, Encoder, entry, padded
 from palme.models.gather import Gather, picture_layers
 from robots.senses import ObjectSlots
 
 EDGE = 24  # [px] that a thing's picture is brought to
+NOTHING = "a picture has no slots"
 
 
 class SlotsEncoder(Encoder):
@@ -44,16 +45,9 @@ class SlotsEncoder(Encoder):
         Raises:
             EncoderInputError: for an observation without slots.
         """
-        if any(len(o) == 0 for o in observations):
-            raise EncoderInputError("a picture has no slots; leave the observation out of the sentence")
-        k = max(map(len, observations))
-        cut = np.zeros((len(observations), k, EDGE, EDGE, 4), np.uint8)
-        box = np.zeros((len(observations), k, 3), np.float32)
-        mask = np.zeros((len(observations), k), bool)
-        for i, o in enumerate(observations):
-            mask[i, : len(o)] = True
-            for j, where in enumerate(o.masks):
-                cut[i, j], box[i, j] = _cut(o.frame.rgb, where)
+        found = [[_cut(o.frame.rgb, where) for where in o.masks] for o in observations]
+        cut, mask = padded([np.array([c for c, _ in row], np.uint8) for row in found], NOTHING)
+        box, _ = padded([np.array([b for _, b in row], np.float32) for row in found], NOTHING)
         return {"cut": cut, "box": box, "mask": mask}
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
