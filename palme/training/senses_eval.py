@@ -13,7 +13,8 @@ import torch
 from palme.language.sentence import Sentence
 from palme.models.embodied_lm import EmbodiedLM
 from palme.models.processor import EmbodiedProcessor
-from palme.training.datasets.sense_examples import Events, blanked
+from palme.training.datasets.answered_questions import blanked
+from palme.training.datasets.sense_examples import Events
 from palme.training.datasets.sense_questions import asked
 from palme.training.devices import to_device
 

@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
-import torch
-from torch import Tensor
 
 from palme.language.sentence import Sentence
 from palme.language.vocabulary import Vocabulary
-from palme.models.processor import EmbodiedProcessor, Observations
+from palme.models.processor import EmbodiedProcessor
+from palme.training.datasets.answered_questions import AnsweredQuestions, answered_questions
 from palme.training.datasets.rendered_scenes import Labels
 from robots.skills import ENTITIES, N_SOLIDS, TABLE
 from robots.types import CameraFrame
 
 VISIBLE = 0.15  # share of an object that must be seen for it to be asked about
-
-
-@dataclass(frozen=True)
-class PictureQuestions:
-    """Q questions with their answers, as tensors for `EmbodiedLM.forward`.
-
-    Attributes:
-        ids, mask: (Q, T) prompt, padded on the left, and answer, padded on the right.
-        labels: (Q, T) token ids of the answers, -100 elsewhere.
-        observations: the pictures, see `Observations`.
-        instruction_ids, instruction_mask: (Q, L) the questions, for connectors that see them.
-    """
-
-    ids: Tensor
-    mask: Tensor
-    labels: Tensor
-    observations: Observations
-    instruction_ids: Tensor
-    instruction_mask: Tensor
 
 
 def frames(labels: Labels) -> list[CameraFrame]:
@@ -70,7 +47,7 @@ def question_about(labels: Labels, i: int, rng: np.random.Generator) -> tuple[st
 
 def picture_questions(
     processor: EmbodiedProcessor, vocabulary: Vocabulary, labels: Labels, rng: np.random.Generator
-) -> PictureQuestions:
+) -> AnsweredQuestions:
     """One question about each picture of `labels`."""
     pictures = frames(labels)
     asked = [question_about(labels, i, rng) for i in range(len(pictures))]
@@ -78,21 +55,5 @@ def picture_questions(
         Sentence(f"human : {question} robot : i see <img:front> . answer :", {"img:front": picture}, question)
         for (question, _), picture in zip(asked, pictures, strict=True)
     ]
-    inputs = processor(prompts, side="left", begin=True)
-    answers, mask = _padded([vocabulary.encode([*words, ".", "</s>"]) for _, words in asked], vocabulary.pad)
-    prompt = inputs["input_ids"]
-    return PictureQuestions(
-        torch.cat([prompt, answers], 1),
-        torch.cat([inputs["attention_mask"], mask], 1),
-        torch.cat([torch.full_like(prompt, -100), answers.masked_fill(mask == 0, -100)], 1),
-        inputs["observations"],
-        inputs["instruction_ids"],
-        inputs["instruction_mask"],
-    )
-
-
-def _padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
-    n = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad] * (n - len(row))] for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (n - len(row)) for row in rows])
-    return ids, mask
+    answers = [[*words, "."] for _, words in asked]
+    return answered_questions(processor, vocabulary, prompts, answers)

@@ -1,4 +1,4 @@
-"""Events of simulated senses: drawn once by seed, kept in a file, turned into batches of questions."""
+"""Events of simulated senses: drawn once by seed, kept in a file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from typing import Any, Literal
 from zlib import crc32
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from palme.language.sentence import Sentence
-from palme.language.vocabulary import Vocabulary
-from palme.models.processor import EmbodiedProcessor, Observations
 from palme.training.datasets.observation_files import load_observations, save_observations
 
 Draw = Callable[[np.random.Generator], tuple[Mapping[str, Any], Mapping[str, str]]]
@@ -58,56 +53,3 @@ def events(draw: Draw, source: str, split: Split, seed: int, n: int, folder: Pat
     if path is not None:
         save_observations(path, made.observations, made.truths)
     return made
-
-
-@dataclass(frozen=True)
-class SenseBatch:
-    """Questions with their answers, as tensors for `EmbodiedLM.forward`.
-
-    Attributes:
-        ids, mask: (Q, T) question, padded on the left, and answer, padded on the right.
-        labels: (Q, T) token ids of the answers, -100 elsewhere.
-        observations: see `Observations`.
-        instruction_ids, instruction_mask: (Q, L) the questions, for connectors that see them.
-        name: of the sense that is asked about.
-    """
-
-    ids: Tensor
-    mask: Tensor
-    labels: Tensor
-    observations: Observations
-    instruction_ids: Tensor
-    instruction_mask: Tensor
-    name: str = ""
-
-
-def sense_batch(
-    processor: EmbodiedProcessor,
-    vocabulary: Vocabulary,
-    sentences: Sequence[Sentence],
-    answers: Sequence[str],
-) -> SenseBatch:
-    """Sentences and their answers, each of one or more words."""
-    inputs = processor(list(sentences), side="left", begin=True)
-    rows = [vocabulary.encode([*answer.split(), "</s>"]) for answer in answers]
-    t = max(map(len, rows))
-    ids = torch.tensor([[*row, *[vocabulary.pad] * (t - len(row))] for row in rows])  # (Q, t)
-    mask = torch.tensor([[1] * len(row) + [0] * (t - len(row)) for row in rows])
-    prompt = inputs["input_ids"]
-    return SenseBatch(
-        torch.cat([prompt, ids], 1),
-        torch.cat([inputs["attention_mask"], mask], 1),
-        torch.cat([torch.full_like(prompt, -100), ids.masked_fill(mask == 0, -100)], 1),
-        inputs["observations"],
-        inputs["instruction_ids"],
-        inputs["instruction_mask"],
-    )
-
-
-def blanked(observations: Observations) -> dict[str, dict[str, Tensor]]:
-    """The observations with zeros in place of everything that was measured: black, silent, flat."""
-    kept = ("row", "place", "mask")
-    return {
-        source: {k: v if k in kept else torch.zeros_like(v) for k, v in arrays.items()}
-        for source, arrays in observations.items()
-    }

@@ -18,7 +18,8 @@ from palme.file_names import FileName
 from palme.language.vocabulary import Vocabulary
 from palme.models.modality import BadModality
 from palme.training.config import TrainerConfig
-from palme.training.datasets.sense_examples import Events, SenseBatch, blanked, events, sense_batch
+from palme.training.datasets.answered_questions import AnsweredQuestions, answered_questions, blanked
+from palme.training.datasets.sense_examples import Events, events
 from palme.training.datasets.sense_questions import SENSE_TASKS, asked
 from palme.training.devices import SettingError, device_of, to_device
 from palme.training.log import Figures
@@ -102,7 +103,7 @@ class SensesRecipe:
             ParameterGroup("words", list(self.net.lm.parameters()), self.c.lr_words),
         ]
 
-    def batches(self, step: int, processes: Processes) -> Generator[SenseBatch, None, None]:
+    def batches(self, step: int, processes: Processes) -> Generator[AnsweredQuestions, None, None]:
         """See `Recipe.batches`."""
         while True:
             name = self.c.senses[step % len(self.c.senses)]
@@ -112,12 +113,15 @@ class SensesRecipe:
             yield self._questions(name, kept, chosen, rng)
             step += 1
 
-    def _questions(self, name: str, kept: Events, chosen: np.ndarray, rng: np.random.Generator) -> SenseBatch:
+    def _questions(
+        self, name: str, kept: Events, chosen: np.ndarray, rng: np.random.Generator
+    ) -> AnsweredQuestions:
         drawn = [asked(name, kept.observations[i], kept.truths[i], rng) for i in chosen.tolist()]
         sentences, answers, _ = zip(*drawn, strict=True)
-        return replace(sense_batch(self.processor, self.vocabulary, sentences, answers), name=name)
+        words = [answer.split() for answer in answers]
+        return answered_questions(self.processor, self.vocabulary, sentences, words, name)
 
-    def loss(self, batch: SenseBatch) -> tuple[Tensor, Figures]:
+    def loss(self, batch: AnsweredQuestions) -> tuple[Tensor, Figures]:
         """Cross-entropy of the answers; `right`: share of them with every token right."""
         x = self.net.embed(
             batch.ids, batch.observations, batch.instruction_ids, batch.instruction_mask

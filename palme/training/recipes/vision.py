@@ -23,7 +23,8 @@ from palme.models.embodied_lm import EmbodiedLM, Sense
 from palme.models.modality import modality
 from palme.models.processor import EmbodiedProcessor
 from palme.training.config import TrainerConfig
-from palme.training.datasets.picture_questions import PictureQuestions, frames, picture_questions
+from palme.training.datasets.answered_questions import AnsweredQuestions, blanked
+from palme.training.datasets.picture_questions import frames, picture_questions
 from palme.training.datasets.rendered_scenes import RenderedScenes
 from palme.training.devices import device_of, to_device
 from palme.training.log import Figures, means
@@ -92,7 +93,7 @@ class VisionRecipe:
         learning = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
         return [ParameterGroup(name, ps, self.c.lr) for name, ps in learning.items() if ps]
 
-    def batches(self, step: int, processes: Processes) -> Generator[PictureQuestions, None, None]:
+    def batches(self, step: int, processes: Processes) -> Generator[AnsweredQuestions, None, None]:
         """See `Recipe.batches`."""
         while True:
             rng = np.random.default_rng([self.c.seed, 191, step])
@@ -100,7 +101,7 @@ class VisionRecipe:
             yield picture_questions(self.processor, small_words(), self.scenes.batch(chosen), rng)
             step += 1
 
-    def loss(self, batch: PictureQuestions) -> tuple[Tensor, Figures]:
+    def loss(self, batch: AnsweredQuestions) -> tuple[Tensor, Figures]:
         """Cross-entropy of the answers; `right`: share of them with every token right."""
         out = self.net(
             batch.ids, batch.mask, labels=batch.labels, observations=batch.observations,
@@ -115,12 +116,8 @@ class VisionRecipe:
         rng = np.random.default_rng(90_001)
         for labels in self.held_out.in_order(self.c.evaluate_n):
             batch = to_device(picture_questions(self.processor, small_words(), labels, rng), device)
-            blank = {s: {n: v if n in ("row", "place") else torch.zeros_like(v) for n, v in each.items()}
-                     for s, each in batch.observations.items()}  # fmt: skip
-            right = self.loss(batch)[1]["right"]
-            found.append(
-                {"right": right, "blanked": self.loss(replace(batch, observations=blank))[1]["right"]}
-            )
+            blank = replace(batch, observations=blanked(batch.observations))
+            found.append({k: self.loss(b)[1]["right"] for k, b in (("right", batch), ("blanked", blank))})
         return means(found)
 
     def save(self, folder: Path) -> Path:
