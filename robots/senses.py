@@ -6,7 +6,7 @@ Frames as in `robots.types`: everything in space is in the arm's base frame unle
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ def _check(field: str, array: Any, *shape: int | None) -> None:
         raise BadObservation(f"{field} holds a number that is not finite; leave such rows out")
 
 
-def _check_rate(field: str, hz: float) -> None:
-    if not 0 < hz < np.inf:
-        raise BadObservation(f"{field} is {hz}; give a rate above 0 Hz")
+def _check_above_zero(field: str, value: float, unit: str) -> None:
+    if not 0 < value < np.inf:
+        raise BadObservation(f"{field} is {value}; give a finite number above 0 {unit}")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class VideoClip:
 
     def __post_init__(self) -> None:
         _check("VideoClip.frames", self.frames, None, None, None, 3)
-        _check_rate("VideoClip.frame_hz", self.frame_hz)
+        _check_above_zero("VideoClip.frame_hz", self.frame_hz, "Hz")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class MultiView:
 
     def __post_init__(self) -> None:
         sizes = {f.rgb.shape for f in self.frames}
-        if len(sizes) != 1:
+        if not sizes:
+            raise BadObservation("MultiView.frames is empty; give the picture of one camera at least")
+        if len(sizes) > 1:
             raise BadObservation(f"MultiView.frames have shapes {sorted(sizes)}; give pictures of one size")
 
 
@@ -89,6 +91,7 @@ class VoxelGrid:
     def __post_init__(self) -> None:
         _check("VoxelGrid.occupied", self.occupied, None, None, None)
         _check("VoxelGrid.origin", self.origin, 3)
+        _check_above_zero("VoxelGrid.edge", self.edge, "m")
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,10 @@ class Part:
 
     def __post_init__(self) -> None:
         _check("Part.base_from_part", self.base_from_part, 4, 4)
+        if self.joint not in get_args(Joint):
+            raise BadObservation(f"Part.joint is {self.joint!r}; give one of {', '.join(get_args(Joint))}")
+        for field in ("value", "lower", "upper"):
+            _check(f"Part.{field}", np.float64(getattr(self, field)))
 
 
 @dataclass(frozen=True)
@@ -166,7 +173,7 @@ class WrenchSignal:
 
     def __post_init__(self) -> None:
         _check("WrenchSignal.wrench", self.wrench, None, 6)
-        _check_rate("WrenchSignal.sample_hz", self.sample_hz)
+        _check_above_zero("WrenchSignal.sample_hz", self.sample_hz, "Hz")
 
 
 @dataclass(frozen=True)
