@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +25,15 @@ def _no_senses(source: str) -> AbstractContextManager[Draw]:
     raise LookupError(f"this recipe simulates {source}: pass Resources(senses=...)")
 
 
+Watched = Callable[[Sequence[int], str], Iterable[int]]
+"""Passes numbers on while it shows, under a title, how many there were."""
+
+
+def quietly(numbers: Sequence[int], title: str) -> Iterable[int]:
+    """`numbers`; shows nothing."""
+    return numbers
+
+
 @dataclass(frozen=True)
 class Resources:
     """Functions that are called only by the recipes that need them.
@@ -33,8 +42,10 @@ class Resources:
         task_source: tasks, states and steps of the simulator.
         motion: name of an arm -> its kinematics.
         senses: name of a source of `sim.sensing` -> what simulates its events, within a context.
+        watched: shows how far a long preparation is; by default nothing.
     """
 
     task_source: Callable[[], TaskSource] = _no_tasks
     motion: Callable[[str], Motion] = _no_motion
     senses: Callable[[str], AbstractContextManager[Draw]] = _no_senses
+    watched: Watched = quietly

@@ -29,12 +29,14 @@ class SenseScore:
         right: answers that are the truth, word for word.
         blanked_right: the same with zeros in place of the observation.
         chance: share right of who always gives each question's most frequent answer.
+        by_question: (right, asked) for each fact that was asked for.
     """
 
     n: int
     right: int
     blanked_right: int
     chance: float
+    by_question: Mapping[str, tuple[int, int]]
 
 
 def score(
@@ -43,18 +45,22 @@ def score(
     """One question about each event, drawn by `seed`, about the sense `name`."""
     rng = np.random.default_rng([seed, 77])
     questions = [asked(name, o, t, rng) for o, t in zip(events.observations, events.truths, strict=True)]
-    right = blank = 0
+    given: list[str] = []
+    blank = 0
     for at in range(0, len(questions), batch):
         part = questions[at : at + batch]
         truth = [answer for _, answer, _ in part]
         sentences = [sentence for sentence, _, _ in part]
-        right += _equal(answers(model, processor, sentences), truth)
+        given += answers(model, processor, sentences)
         blank += _equal(answers(model, processor, sentences, blank=True), truth)
-    by_fact: dict[str, Counter[str]] = {}
-    for _, answer, fact in questions:
-        by_fact.setdefault(fact, Counter())[answer] += 1
-    most = sum(max(counts.values()) for counts in by_fact.values())
-    return SenseScore(len(questions), right, blank, most / max(len(questions), 1))
+    wanted: dict[str, Counter[str]] = {}
+    right: Counter[str] = Counter()
+    for (_, answer, fact), said in zip(questions, given, strict=True):
+        wanted.setdefault(fact, Counter())[answer] += 1
+        right[fact] += said == answer
+    most = sum(max(counts.values()) for counts in wanted.values())
+    by_question = {fact: (right[fact], counts.total()) for fact, counts in sorted(wanted.items())}
+    return SenseScore(len(questions), right.total(), blank, most / max(len(questions), 1), by_question)
 
 
 @torch.inference_mode()

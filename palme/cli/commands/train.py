@@ -56,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _trained(config: TrainerConfig | None) -> list[Path]:
     """Train `config` and what follows it. Returns what was written at last."""
+    from palme.cli.progress import over
     from palme.cli.rig.sense_sources import sense_source
     from palme.cli.rig.task_source import task_source
     from palme.training.resources import Resources
@@ -63,7 +64,7 @@ def _trained(config: TrainerConfig | None) -> list[Path]:
 
     shipped, is_main = Path(), True
     while config is not None:
-        trainer: Trainer[Any] = Trainer(config, Resources(task_source, _motion, sense_source))
+        trainer: Trainer[Any] = Trainer(config, Resources(task_source, _motion, sense_source, over))
         trainer.fit()
         shipped, is_main = trainer.shipped, trainer.processes.is_main
         if is_main and config.install and config.installed_as():

@@ -11,6 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from palme.training.datasets.observation_files import load_observations, save_observations
+from palme.training.resources import Watched, quietly
 
 Draw = Callable[[np.random.Generator], tuple[Mapping[str, Any], Mapping[str, str]]]
 """Simulates one event: what was measured, by sensor, and what is true of it."""
@@ -34,7 +35,15 @@ def event_seed(source: str, split: Split, seed: int, k: int) -> list[int]:
     return [SPLITS.index(split), seed, crc32(source.encode()), k]
 
 
-def events(draw: Draw, source: str, split: Split, seed: int, n: int, folder: Path | None = None) -> Events:
+def events(
+    draw: Draw,
+    source: str,
+    split: Split,
+    seed: int,
+    n: int,
+    folder: Path | None = None,
+    watched: Watched = quietly,
+) -> Events:
     """`n` events, the same for the same arguments.
 
     Args:
@@ -44,11 +53,15 @@ def events(draw: Draw, source: str, split: Split, seed: int, n: int, folder: Pat
         seed: of the split.
         n: how many.
         folder: where they are kept, None = nowhere.
+        watched: shows how many are simulated.
     """
     path = None if folder is None else folder / f"{source}-{split}-{seed}-{n}.safetensors"
     if path is not None and path.exists():
         return Events(*load_observations(path))
-    drawn = [draw(np.random.default_rng(event_seed(source, split, seed, k))) for k in range(n)]
+    drawn = [
+        draw(np.random.default_rng(event_seed(source, split, seed, k)))
+        for k in watched(range(n), f"{source}, {split}")
+    ]
     made = Events([observation for observation, _ in drawn], [truth for _, truth in drawn])
     if path is not None:
         save_observations(path, made.observations, made.truths)

@@ -92,8 +92,12 @@ class SensesRecipe:
         for source in dict.fromkeys(SENSE_TASKS[name].source for name in c.senses):
             with resources.senses(source) as draw:
                 folder = Path(c.data)
-                self.train[source] = events(draw, source, "train", c.seed, c.examples, folder)
-                self.validation[source] = events(draw, source, "validation", c.seed, c.validation, folder)
+                self.train[source] = events(
+                    draw, source, "train", c.seed, c.examples, folder, resources.watched
+                )
+                self.validation[source] = events(
+                    draw, source, "validation", c.seed, c.validation, folder, resources.watched
+                )
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """`senses`, encoders and connectors, and `words`, the language model."""

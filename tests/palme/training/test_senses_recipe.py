@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -90,6 +90,19 @@ def test_events_are_the_same_from_the_file_and_splits_never_share_a_seed(tmp_pat
     assert len({tuple(s) for s in seeds}) == len(seeds)
 
 
+def test_events_are_shown_as_they_are_simulated_and_not_when_they_are_read(tmp_path):
+    shown: list[tuple[str, int]] = []
+
+    def watched(numbers: Sequence[int], title: str) -> Iterator[int]:
+        for k in numbers:
+            yield k
+            shown.append((title, k))
+
+    for _ in range(2):
+        events(pull, "lift", "train", 3, 4, tmp_path, watched)
+    assert shown == [("lift, train", k) for k in range(4)]
+
+
 def test_a_question_about_a_slot_is_answered_by_that_slot():
     truth = {"colour:1": "red", "colour:2": "blue", "kind:1": "ball", "hidden": "green"}
 
@@ -118,6 +131,7 @@ def test_a_sense_is_learned_to_an_answer_in_words_and_measured_by_the_bench(tmp_
     assert main(["bench", "senses", f"weights={trainer.shipped}", "n=90", "seed=5", f"out={out}"]) == 0
     row = json.loads((out / "results.json").read_text())["senses"]["force"]
     assert row["n"] == 90 and row["right"] > 80
+    assert row["by_question"] == {"held": [row["right"], 90]}
     assert row["blanked_right"] <= 90 * row["chance"] + 1e-6
     assert "force" in capsys.readouterr().out
     assert main(["sense", "force", f"weights={trainer.shipped}", f"out={out}"]) == 0
