@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from types import ModuleType
 
 import numpy as np
 
 from robots.senses import Joint, Part, PartAssembly
-from robots.types import Array
 from sim.sensing.base import Sensed
-from sim.sensing.stage import Stage
+from sim.sensing.stage import StageSource
+from sim.world.bodies import quat_about_z, transform
 
 DRAWERS = ("bottom", "middle", "top")  # as links are numbered
 DEEP, WIDE, HIGH = 0.20, 0.24, 0.07  # [m] of a drawer
@@ -21,18 +20,13 @@ MASS = 0.5  # [kg]
 OPEN, SHUT = (
     0.05,
     0.02,
-)  # [m]: a drawer farther out than the first is open, one less far than the second is not
+)  # [m]: a drawer farther out than the first is open, less far than the second shut
 
 
-class Cabinet:
+class Cabinet(StageSource):
     """Fact: `open`, the drawer that was pulled: top, middle, bottom or none."""
 
-    def __init__(self) -> None:
-        self.stage = Stage(hz=120.0)
-
-    def close(self) -> None:
-        """See `Source`."""
-        self.stage.close()
+    hz = 120.0
 
     def draw(self, rng: np.random.Generator) -> Sensed:
         """A cabinet anywhere within reach, drawers not quite shut, one pulled by some force for some time."""
@@ -71,7 +65,7 @@ class Cabinet:
         place = [rng.uniform(0.4, 0.6), rng.uniform(-0.2, 0.2), 1.5 * pitch + lift]
         n = len(DRAWERS)
         body: int = p.createMultiBody(
-            0, back, -1, place, [0, 0, math.sin(yaw / 2), math.cos(yaw / 2)],
+            0, back, -1, place, quat_about_z(yaw),
             linkMasses=[MASS] * n, linkCollisionShapeIndices=[drawer] * n, linkVisualShapeIndices=[-1] * n,
             linkPositions=[[DEEP / 2 + 0.01, 0, (k - 1) * pitch] for k in range(n)],
             linkOrientations=[[0, 0, 0, 1]] * n, linkInertialFramePositions=[[0, 0, 0]] * n,
@@ -100,18 +94,11 @@ def assembly_of(
     """
     kinds: dict[int, Joint] = {p.JOINT_REVOLUTE: "hinge", p.JOINT_PRISMATIC: "slide"}
     position, quat = p.getBasePositionAndOrientation(body, client)
-    parts = [Part(_rigid(p, position, quat))]
+    parts = [Part(transform(p, position, quat))]
     for k in range(p.getNumJoints(body, client)):
         info, state = p.getJointInfo(body, k, client), p.getJointState(body, k, client)
         link = p.getLinkState(body, k, computeForwardKinematics=1, physicsClientId=client)
         joint = kinds.get(info[2], "fixed")
         value, lower, upper = (state[0], *(limits or info[8:10])) if joint != "fixed" else (0.0, 0.0, 0.0)
-        parts.append(Part(_rigid(p, link[4], link[5]), joint, value, lower, upper))
+        parts.append(Part(transform(p, link[4], link[5]), joint, value, lower, upper))
     return PartAssembly(tuple(parts))
-
-
-def _rigid(p: ModuleType, position: tuple[float, ...], quat: tuple[float, ...]) -> Array:
-    out = np.eye(4)
-    out[:3, :3] = np.array(p.getMatrixFromQuaternion(quat)).reshape(3, 3)
-    out[:3, 3] = position
-    return out

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from robots.types import Array, AudioClip
 from sim.sensing.base import Sensed
 from sim.sensing.materials import MATERIALS, TABLE, Material
-from sim.sensing.stage import Stage
+from sim.sensing.stage import Stage, StageSource
 
 SAMPLE_HZ = 16_000
 SECONDS = 0.4
@@ -52,15 +52,10 @@ class Contact:
     speed: float
 
 
-class ContactSound:
+class ContactSound(StageSource):
     """Things of random material, size and shape that fall or slide; facts `material` and `event`."""
 
-    def __init__(self) -> None:
-        self.stage = Stage(PHYSICS_HZ)
-
-    def close(self) -> None:
-        """See `Source`."""
-        self.stage.close()
+    hz = PHYSICS_HZ
 
     def draw(self, rng: np.random.Generator) -> Sensed:
         """A clip of 0.4 s that begins up to 60 ms before the first contact."""

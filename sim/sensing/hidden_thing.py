@@ -10,8 +10,9 @@ from robots.senses import MultiView, ObjectSlots
 from sim.rendering.camera import look_at
 from sim.sensing.base import Sensed
 from sim.sensing.solids import KINDS, Solid
-from sim.sensing.stage import Stage
+from sim.sensing.stage import StageSource
 from sim.world.appearance import jittered_colour, jittered_light
+from sim.world.bodies import quat_about_z
 
 SIZE = (72, 56)  # [px]
 HFOV_DEG = 26.0
@@ -23,15 +24,8 @@ SEEN = 10  # [px] of the hidden thing that another camera sees at least
 VISIBLE = 3  # things in the open
 
 
-class HiddenThing:
+class HiddenThing(StageSource):
     """Facts: `hidden`, the colour of what the front camera cannot see; `colour:k`, `kind:k` of slot k."""
-
-    def __init__(self) -> None:
-        self.stage = Stage()
-
-    def close(self) -> None:
-        """See `Source`."""
-        self.stage.close()
 
     def draw(self, rng: np.random.Generator) -> Sensed:
         """Three things in the open, a grey block, and one thing behind it that side cameras see."""
@@ -72,6 +66,5 @@ class HiddenThing:
 
     def _stand(self, solid: Solid, rgb: tuple[float, float, float], x: float, y: float, yaw: float) -> int:
         body = self.stage.show(solid, rgb, mass=0.05)
-        turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
-        self.stage.move(body, (float(x), float(y), solid.height / 2), turn)
+        self.stage.move(body, (float(x), float(y), solid.height / 2), quat_about_z(yaw))
         return body

@@ -11,6 +11,7 @@ from robots.spec import ArmSpec
 from robots.types import Array, JointCommand
 from sim.sensing.base import Sensed
 from sim.world.arm import SimulatedArm
+from sim.world.bodies import quat_about_z
 from sim.world.scene import Placed, Scene
 from sim.world.state import ObjectSpec
 from sim.world.world import World
@@ -81,8 +82,8 @@ class LiftedThing:
         else:
             pose = world.base_from_ee()
             p.changeDynamics(body, -1, mass=rng.uniform(*WEIGHTS[held]), physicsClientId=c)
-            place = pose[:3, 3].tolist()
-            p.resetBasePositionAndOrientation(body, place, _upright(pose), physicsClientId=c)
+            upright = quat_about_z(float(np.arctan2(pose[1, 0], pose[0, 0])))  # between the fingers
+            p.resetBasePositionAndOrientation(body, pose[:3, 3].tolist(), upright, physicsClientId=c)
         p.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], physicsClientId=c)
         grip = opening if held == "nothing" else 0.0
         rows = []
@@ -96,9 +97,3 @@ class LiftedThing:
         signal[:, 3:] += rng.normal(0, NOISE_NM, (TICKS, 3))
         slipped = held != "nothing" and world.held() != 0
         return signal, slipped
-
-
-def _upright(pose: Array) -> list[float]:
-    """Quaternion (x, y, z, w) of a block that stands upright between the fingers of a hand at `pose`."""
-    yaw = float(np.arctan2(pose[1, 0], pose[0, 0]))
-    return [0.0, 0.0, float(np.sin(yaw / 2)), float(np.cos(yaw / 2))]

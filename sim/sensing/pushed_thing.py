@@ -11,7 +11,7 @@ from robots.senses import VideoClip
 from sim.rendering.camera import look_at
 from sim.sensing.base import Sensed
 from sim.sensing.solids import Solid
-from sim.sensing.stage import Stage
+from sim.sensing.stage import StageSource
 
 FRAMES, FRAME_HZ = 6, 12.0
 SIZE = (40, 32)  # [px]
@@ -23,15 +23,10 @@ SPREAD = math.radians(30.0)  # to either side of a way
 WAYS = {"away": 0.0, "left": math.pi / 2, "nearer": math.pi, "right": -math.pi / 2}
 
 
-class PushedThing:
+class PushedThing(StageSource):
     """Fact: `way`, where the moving thing went, as seen from the arm: left, right, away or nearer."""
 
-    def __init__(self) -> None:
-        self.stage = Stage(hz=120.0)
-
-    def close(self) -> None:
-        """See `Source`."""
-        self.stage.close()
+    hz = 120.0
 
     def draw(self, rng: np.random.Generator) -> Sensed:
         """A film of half a second; the truth is what the physics made of the push."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,11 +121,7 @@ class Stage(OwnsClient):
 
     def rigid(self, body: int) -> Array:
         """`base_from_body` (4, 4)."""
-        at, quat = self.pose(body)
-        out = np.eye(4)
-        out[:3, :3] = np.array(self.p.getMatrixFromQuaternion(quat)).reshape(3, 3)
-        out[:3, 3] = at
-        return out
+        return bodies.transform(self.p, *self.pose(body))
 
     def contacts(self, body: int) -> list[Touch]:
         """Where a thing touched the table in the last step."""
@@ -134,9 +130,8 @@ class Stage(OwnsClient):
 
     def local(self, body: int, position: Sequence[float]) -> Array:
         """A point (3,) of the base frame, in the frame of `body`."""
-        at, quat = self.pose(body)
-        turn = np.array(self.p.getMatrixFromQuaternion(quat)).reshape(3, 3)
-        return turn.T @ (np.asarray(position) - at)
+        pose = self.rigid(body)
+        return pose[:3, :3].T @ (np.asarray(position) - pose[:3, 3])
 
     def slip_speed(self, body: int, position: Sequence[float]) -> float:
         """[m/s] along the table of the point of a thing that is at `position`."""
@@ -174,3 +169,16 @@ class Stage(OwnsClient):
         depth += 0.001 * rng.standard_normal((h, w))
         rgb[empty] = (np.array(table) * 255 * min(light.ambient + light.diffuse, 1.0)).astype(np.uint8)
         return CameraFrame(rgb, depth.astype(np.float32), k, base_from_camera), seg
+
+
+class StageSource:
+    """Base of sources whose events happen on a stage of their own."""
+
+    hz: ClassVar[float] = 240.0  # physics steps a second
+
+    def __init__(self) -> None:
+        self.stage = Stage(self.hz)
+
+    def close(self) -> None:
+        """See `Source`."""
+        self.stage.close()

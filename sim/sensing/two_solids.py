@@ -13,7 +13,8 @@ from robots.types import Array, CameraFrame
 from sim.rendering.camera import look_at
 from sim.sensing.base import Sensed
 from sim.sensing.solids import KINDS, Solid, mesh_of, signed_distance
-from sim.sensing.stage import Stage
+from sim.sensing.stage import StageSource
+from sim.world.bodies import quat_about_z
 
 SIZE = (80, 56)  # [px] of the depth picture
 HFOV_DEG = 20.0
@@ -27,15 +28,8 @@ SAMPLES = 256  # of the signed distance
 SETTLE = 12  # steps of physics
 
 
-class TwoSolids:
+class TwoSolids(StageSource):
     """Facts: `taller`, `nearer` to the camera (left or right; left is the arm's, +y), `left` (what it is)."""
-
-    def __init__(self) -> None:
-        self.stage = Stage()
-
-    def close(self) -> None:
-        """See `Source`."""
-        self.stage.close()
 
     def draw(self, rng: np.random.Generator) -> Sensed:
         """Two solids of clearly different heights and distances that have come to rest."""
@@ -51,7 +45,7 @@ class TwoSolids:
             rgb = colorsys.hsv_to_rgb(float(rng.uniform()), 0.7, 0.8)
             body = stage.show(solid, rgb, mass=0.05)
             yaw = rng.uniform(0, math.pi)
-            stage.move(body, (x, y, solid.height / 2 + 0.001), (0, 0, math.sin(yaw / 2), math.cos(yaw / 2)))
+            stage.move(body, (x, y, solid.height / 2 + 0.001), quat_about_z(yaw))
             placed.append((solid, body))
         stage.step(SETTLE)
         poses = [(solid, stage.rigid(body)) for solid, body in placed]

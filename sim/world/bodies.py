@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from types import ModuleType
 
+import numpy as np
+
+from robots.types import Array
 from sim.appearances import bodies as appearances
 from sim.appearances.registry import appearance_named
 from sim.geometry.shapes import (
@@ -32,6 +36,14 @@ BOWL_LIFT = 0.001  # [m] of the walls above the table
 def quat_about_z(yaw: float) -> tuple[float, float, float, float]:
     """Quaternion (x, y, z, w) of a turn by `yaw` in [rad] about z."""
     return (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
+
+
+def transform(p: ModuleType, position: Sequence[float] | Array, quat_xyzw: Sequence[float] | Array) -> Array:
+    """Rigid transform (4, 4) of a pose that PyBullet tells."""
+    out = np.eye(4)
+    out[:3, :3] = np.array(p.getMatrixFromQuaternion(quat_xyzw)).reshape(3, 3)
+    out[:3, 3] = position
+    return out
 
 
 def collision_shape(p: ModuleType, client: int, spec: ObjectSpec) -> int:
