@@ -37,9 +37,10 @@ def samples_of(batch: Mapping[str, Tensor], sample_hz: int) -> Tensor:
         EncoderInputError: there are none, or they have another rate than `sample_hz`; 0 counts as blanked.
     """
     samples, rates = entry(batch, "samples", "(B, S)"), batch.get("sample_hz")
-    if rates is not None and not bool(((rates == sample_hz) | (rates == 0)).all()):
+    other = [] if rates is None else rates[~((rates == sample_hz) | (rates == 0))].tolist()
+    if other:
         raise EncoderInputError(
-            f"clips have {rates.tolist()[0]:g} samples a second, this encoder takes {sample_hz}; resample"
+            f"a clip has {other[0]:g} samples a second, this encoder takes {sample_hz}; resample it"
         )
     return samples
 

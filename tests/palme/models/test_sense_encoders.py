@@ -108,6 +108,13 @@ def test_what_cannot_be_encoded_is_refused_with_the_reason(case):
         features(name, observation)
 
 
+def test_the_clip_of_another_rate_is_named_wherever_it_stands_in_the_batch():
+    right, other = clip(300), AudioClip(clip(300).samples, 8000)
+    for batch in ((right, other), (other, right)):
+        with pytest.raises(EncoderInputError, match="8000 samples a second, this encoder takes 16000"):
+            features("spectrogram", *batch)
+
+
 @pytest.mark.parametrize("name", ["video", "views", "voxels", "implicit", "force", "depth"])
 def test_observations_of_different_sizes_do_not_go_into_one_batch(name):
     a = OBSERVATIONS[name][0]
