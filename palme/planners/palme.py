@@ -100,9 +100,7 @@ class PalmePlanner:
         """See `Planner.next_step`; refused are sentences outside the skills and objects not detected."""
         # Of several correct steps the order of the objects decides. Rotating it at every step prevents a loop
         # in which a block that fell onto another one is lifted off and put back.
-        if context.goal is None:
-            self._remembered.forget()
-        seen = self._detect(context.observation, context.history[-1][0].what if context.history else "")
+        seen = self._detect(context, context.history[-1][0].what if context.history else "")
         if not len(seen):
             raise NoMotion("I see no object on the table.")
         plans = (
@@ -139,7 +137,7 @@ class PalmePlanner:
 
     def was_successful(self, context: Context, step: Step) -> Verdict:
         """The model's answer to "was STEP successful ?"; "done" is judged by planning the next step again."""
-        objects = self._detect(context.observation, step.what)
+        objects = self._detect(context, step.what)
         if step.is_done:
             again = self.next_step(context)
             probability = 1.0 if again.probability is None else again.probability
@@ -160,9 +158,17 @@ class PalmePlanner:
         p = answer.probability(0, verdict + 1)
         return Verdict(success, p if success else 1 - p, explain([*start, *words[: verdict + 1], ";"]))
 
-    def _detect(self, observation: Observation, moved: str) -> PerceivedObjects:
-        """What is there, and what was there and is hidden now; `moved` is what the last step was about."""
+    def _detect(self, context: Context, moved: str) -> PerceivedObjects:
+        """What is there, and what was there in this run and is hidden now.
+
+        Args:
+            context: one without a goal begins another run, on a table that may be another.
+            moved: what the last step was about.
+        """
+        observation = context.observation
         if self._detected is None or self._detected[0] is not observation:
+            if context.goal is None:
+                self._remembered.forget()
             found = self._detector(observation)
             self._detected = (observation, self._remembered.update(found, observation, moved))
         return self._detected[1]

@@ -211,6 +211,16 @@ class TestReadoutPlanner(PlannerContract):
         planner.next_step(Context("stack green on red", observation()))
 
 
+def test_what_was_seen_in_another_run_is_not_remembered():
+    tables = [scene("red block", "blue bowl")] * 3 + [scene("pink block", "green bowl")]
+    looks = iter([seen(table) for table in tables])
+    planner = PalmePlanner(tiny_model().eval(), EmbodiedProcessor(build_tokenizer()), lambda _: next(looks))
+    for _ in tables:
+        planner.was_successful(Context("", observation()), Step.parse("put the red block in the blue bowl"))
+    found = planner._detected[1]
+    assert sorted(found.name(i) for i in range(len(found))) == ["green bowl", "pink block"]
+
+
 @pytest.mark.parametrize(
     ("sentence", "order"),
     [
