@@ -16,11 +16,12 @@ import numpy as np
 from palme.cli.bench.base import Bar
 from palme.cli.rig.planners import Parts
 from palme.cli.settings.bench import ClipBenchConfig
+from palme.logistic_regression import logistic_regression
 from palme.models.clip.base import Clip
 from palme.planners.base import Context, Verdict
 from palme.planners.clip.judged import place_of
 from palme.planners.clip.naming import detail_of
-from palme.planners.clip.outcome import OutcomeJudge
+from palme.planners.clip.outcome import OutcomeJudge, Wanted
 from robots.errors import RobotError
 from robots.skills import Step
 from robots.types import Observation
@@ -137,7 +138,7 @@ def bench_outcomes(clip: Clip, config: ClipBenchConfig, bar: Bar) -> dict[str, A
 
 
 def calibrate(clip: Clip, config: ClipBenchConfig, bar: Bar) -> dict[str, Any]:
-    """The constants of `palme.planners.clip.outcome`: logistic regression by Newton's method."""
+    """The constants of `palme.planners.clip.outcome`: by logistic regression."""
     from palme.cli.rig.build import detector_of, quiet
 
     quiet()
@@ -149,21 +150,16 @@ def calibrate(clip: Clip, config: ClipBenchConfig, bar: Bar) -> dict[str, Any]:
             at = place_of(step, detector()(episode.before))
             if at is not None:
                 frames = detail_of(episode.before, "front"), detail_of(episode.after, "front")
-                words = f"the {step.what}", f"the {step.target}", step.skill == "put_in"
-                rows.append((1.0, *by_clip.signs(*words, at, *frames)))
+                rows.append(by_clip.signs(Wanted.by(step), at, *frames))
                 truth.append(episode.success)
             progress.update(1)
             if len(rows) == config.calibrate:
                 break
     x, y = np.array(rows), np.array(truth, float)
-    w = np.zeros(3)
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-(x @ w).clip(-30, 30)))
-        slope = x.T @ (y - p) - RIDGE * w
-        w += np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + RIDGE * np.eye(3), slope)
-    right = int((((x @ w) > 0) == (y > 0.5)).sum())
-    names = ("bias", "gained", "ahead")
-    return {"n": len(y), "right": right, **{k: round(float(v), 3) for k, v in zip(names, w, strict=True)}}
+    w, bias = logistic_regression(x, y, RIDGE)
+    right = int(((x @ w + bias > 0) == (y > 0.5)).sum())
+    constants = zip(("bias", "gained", "ahead"), (bias, *w), strict=True)
+    return {"n": len(y), "right": right, **{name: round(float(v), 3) for name, v in constants}}
 
 
 def clip_verdict(
@@ -173,7 +169,7 @@ def clip_verdict(
     if at is None:
         return Verdict(False, None, "the target was not seen")
     frames = detail_of(before, "front"), detail_of(after, "front")
-    return judge.judge(f"the {step.what}", f"the {step.target}", step.skill == "put_in", at, *frames)
+    return judge.judge(Wanted.by(step), at, *frames)
 
 
 def _blanked(episode: Outcome) -> Outcome:

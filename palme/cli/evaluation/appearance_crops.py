@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palme.perception.square_crops import PILE_SIDE, PIXELS, SOLID_SIDE, square_crops
+from palme.training.datasets.finished_parts import DONE
 from robots.files import write_text
 from robots.skills import COLOURS
 from robots.types import CameraFrame
@@ -30,7 +31,7 @@ Labelled = tuple[NDArray[np.uint8], Shown]
 
 def write_part(folder: Path, n: int, seed: int) -> None:
     """`n` crops of combinations that are not held out into `folder`. A finished part is left as it is."""
-    if (folder / "done.json").exists():
+    if (folder / DONE).exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     shapes: dict[str, tuple[tuple[int, ...], type]] = {
@@ -47,7 +48,7 @@ def write_part(folder: Path, n: int, seed: int) -> None:
     for array in out.values():
         array.flush()
     names = {"colours": COLOURS, "shapes": list(SHAPES), "textures": TEXTURES}
-    write_text(folder / "done.json", json.dumps({"n": n, "seed": seed, **names}))
+    write_text(folder / DONE, json.dumps({"n": n, "seed": seed, **names}))
 
 
 def _crops(rng: np.random.Generator) -> Iterator[Labelled]:

@@ -7,7 +7,7 @@ import numpy as np
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Planner, Verdict, by_name
 from palme.planners.clip.naming import BOWL_MIDDLE, detail_of
-from palme.planners.clip.outcome import OutcomeJudge
+from palme.planners.clip.outcome import OutcomeJudge, Wanted
 from robots.skills import ENTITIES, TABLE, BadStep, Step
 from robots.types import CameraFrame, Observation
 
@@ -63,9 +63,7 @@ class JudgedByClip:
         if at is None:
             return None
         after = detail_of(observation, self._camera)
-        return self._judge.judge(
-            f"the {step.what}", f"the {step.target}", step.skill == "put_in", at, before, after
-        )
+        return self._judge.judge(Wanted.by(step), at, before, after)
 
 
 def place_of(step: Step, objects: PerceivedObjects) -> np.ndarray | None:

@@ -16,7 +16,7 @@ from palme.errors import NoMotion, Question
 from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Verdict
 from palme.planners.clip.naming import BOWL_MIDDLE, Namer, detail_of, is_bowl
-from palme.planners.clip.outcome import OutcomeJudge
+from palme.planners.clip.outcome import OutcomeJudge, Wanted
 from robots.skills import DONE, TABLE, Location, Step
 from robots.types import CameraFrame, Observation
 
@@ -115,7 +115,8 @@ class ClipPlanner:
             return Verdict(gone, None, "it is gone from its place" if gone else "it is where it was")
         at = np.array(step.target_at) + [0.0, 0.0, BOWL_MIDDLE if order.is_in else 0.0]
         after = detail_of(context.observation, self._camera)
-        return self._judge.judge(order.what, order.target, order.is_in, at, before, after)
+        wanted = Wanted(order.what, order.target, order.is_in)
+        return self._judge.judge(wanted, at, before, after)
 
     def _one(
         self, phrase: str, frame: CameraFrame, objects: PerceivedObjects, among: Sequence[int]

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from palme.training.datasets.captions import Names, caption, claim_about
+from palme.training.datasets.finished_parts import DONE, finished_parts
 from palme.weight_files import read_json
 
 ARRAYS = ("rgb", "pile", "items", "relations")
@@ -35,11 +36,8 @@ class AppearanceCrops:
     """
 
     def __init__(self, folder: str | Path, parts: slice = slice(None)) -> None:
-        there = Path(folder).iterdir() if Path(folder).is_dir() else iter(())
-        folders = sorted(p for p in there if (p / "done.json").exists())[parts]
-        if not folders:
-            raise FileNotFoundError(f"{folder}: no finished part (a folder with done.json); {REMEDY}")
-        told = read_json(folders[0] / "done.json", REMEDY)
+        folders = finished_parts(folder, parts, REMEDY)
+        told = read_json(folders[0] / DONE, REMEDY)
         self.names = Names(tuple(told["colours"]), tuple(told["shapes"]), tuple(told["textures"]))
         self._rgb = [np.load(p / "rgb.npy", mmap_mode="r") for p in folders]
         self.pile, self.items, self.relations = (

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from palme.training.datasets.finished_parts import finished_parts
+
 Labels = dict[str, Tensor]
 """Arrays of `RenderedScenes` by name, one row a picture."""
 
@@ -52,12 +54,7 @@ class RenderedScenes:
     """
 
     def __init__(self, folder: str | Path, parts: slice = slice(None)) -> None:
-        there = Path(folder).iterdir() if Path(folder).is_dir() else iter(())
-        folders = sorted(p for p in there if (p / "done.json").exists())[parts]
-        if not folders:
-            raise FileNotFoundError(
-                f"{folder}: no finished part (a folder with done.json); run `palme collect`"
-            )
+        folders = finished_parts(folder, parts, "run `palme collect`")
         self.parts = [{k: np.load(p / f"{k}.npy", mmap_mode="r") for k in ARRAYS} for p in folders]
         self.sizes = np.array([len(p["entity"]) for p in self.parts])
         self.ends = np.cumsum(self.sizes)

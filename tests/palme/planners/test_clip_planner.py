@@ -14,7 +14,7 @@ from palme.perception.objects import PerceivedObjects
 from palme.planners.base import Context, PlannedStep, Verdict
 from palme.planners.clip.judged import JudgedByClip, place_of
 from palme.planners.clip.naming import Namer, detail_of, said
-from palme.planners.clip.outcome import OutcomeJudge, others, outcome
+from palme.planners.clip.outcome import OutcomeJudge, Wanted
 from palme.planners.clip.planner import ClipPlanner, read_order
 from robots.skills import COLOURS, DONE, ENTITIES, Step
 from robots.types import CameraFrame, Observation, RobotState
@@ -124,8 +124,9 @@ def test_what_is_no_single_order_is_refused_with_the_remedy(sentence: str) -> No
 def test_phrases_are_said_as_captions() -> None:
     assert said("the shiny one.") == "a shiny one"
     assert said("An orange duck") == "an orange duck"
-    assert outcome("the red block", "the blue bowl", True) == "a red block in a blue bowl"
-    found = others("the red block", "the blue bowl", True)
+    wanted = Wanted("the red block", "the blue bowl", is_in=True)
+    assert wanted.text == "a red block in a blue bowl"
+    found = wanted.others
     assert "a blue bowl with nothing in it" in found
     assert "a green block in a blue bowl" in found
     assert "a red block in a blue bowl" not in found

@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from palme.logistic_regression import logistic_regression
 from palme.planners.program.agreement.features import NAMES
 
 
@@ -44,10 +44,8 @@ def shipped() -> Calibration:
     return Calibration(raw["weights"], float(raw["offset"]), float(raw["threshold"]))
 
 
-def fitted(
-    rows: Sequence[Mapping[str, float]], right: Sequence[bool], ridge: float = 1.0, steps: int = 50
-) -> Calibration:
-    """Logistic regression by Newton's method.
+def fitted(rows: Sequence[Mapping[str, float]], right: Sequence[bool], ridge: float = 1.0) -> Calibration:
+    """A calibration by logistic regression.
 
     Args:
         rows: features of each reading.
@@ -59,18 +57,10 @@ def fitted(
     """
     if not rows or all(right) or not any(right):
         raise ValueError(f"{len(rows)} readings, {sum(right)} right: a calibration needs some of either kind")
-    x = np.array([[row[name] for name in NAMES] + [1.0] for row in rows])  # (N, F + 1)
-    y = np.array(right, float)  # (N,)
-    penalty = np.diag([ridge] * len(NAMES) + [1e-6])
-    w: NDArray[np.float64] = np.zeros(x.shape[1])
-    for _ in range(steps):
-        p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
-        step = np.linalg.solve(x.T @ (x * (p * (1 - p))[:, None]) + penalty, x.T @ (y - p) - penalty @ w)
-        w += step
-        if np.abs(step).max() < 1e-8:
-            break
-    weights = {name: float(v) for name, v in zip(NAMES, w[:-1], strict=True)}
-    return Calibration(weights, float(w[-1]), 0.5)
+    x = np.array([[row[name] for name in NAMES] for row in rows])  # (N, F)
+    w, offset = logistic_regression(x, np.array(right, float), ridge)
+    weights = {name: float(v) for name, v in zip(NAMES, w, strict=True)}
+    return Calibration(weights, offset, 0.5)
 
 
 def threshold_for(confidences: Sequence[float], right: Sequence[bool], wrong: float = 0.01) -> float:
