@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from palme.policies.base import Motion
-    from palme.training.datasets.sense_examples import Draw
     from palme.training.datasets.tasks import TaskSource
+
+Draw = Callable[[np.random.Generator], tuple[Mapping[str, Any], Mapping[str, str]]]
+"""Simulates one event: what was measured, by sensor, and what is true of it."""
 
 
 def _no_tasks() -> TaskSource:

@@ -90,14 +90,14 @@ def _hits(clip: Clip, query: str, dataset: Dataset, camera: str, config: FindCon
 
 def _query(clip: Clip, query: str) -> tuple[Vectors, Vectors, tuple[float, ...]]:
     """Vector of what is searched for, those of what it must be told from, and the windows' edges."""
-    from palme.planners.clip.outcome import others
+    from palme.planners.clip.outcome import Wanted
 
     if query.lower().endswith(PICTURES):
         return clip.images(_picture(query))[0], np.zeros((0, 1), np.float32), (PILE, SOLID)
     for word, is_in in ((" in ", True), (" on ", False)):
         what, found, target = query.partition(word)
         if found:
-            return clip.texts([query])[0], clip.texts(others(what, target, is_in)), (PILE,)
+            return clip.texts([query])[0], clip.texts(Wanted(what, target, is_in).others), (PILE,)
     return clip.texts([query])[0], np.zeros((0, 1), np.float32), (PILE,) if "bowl" in query else (SOLID,)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from palme.training.datasets.sense_examples import Draw
+from palme.training.resources import Draw
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +11,8 @@ from zlib import crc32
 import numpy as np
 
 from palme.training.datasets.observation_files import load_observations, save_observations
-from palme.training.resources import Watched, quietly
+from palme.training.resources import Draw, Watched, quietly
 
-Draw = Callable[[np.random.Generator], tuple[Mapping[str, Any], Mapping[str, str]]]
-"""Simulates one event: what was measured, by sensor, and what is true of it."""
 Split = Literal["train", "validation", "bench"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "bench")
 
